@@ -1,0 +1,166 @@
+"""
+The operations of ModelArts, each a function that returns a value: what to ask, how to read the reply.
+
+Nothing here is sent. Adding an operation touches this file only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from airflow_provider_modelarts.client.errors import BrokenRule, InvalidRequest
+from airflow_provider_modelarts.client.models import (
+    CreateImageRequest,
+    Image,
+    Notebook,
+    Page,
+)
+from airflow_provider_modelarts.client.wire import Call
+
+IMAGES_PER_PAGE = 200
+NOTEBOOKS_PER_PAGE = 50
+
+
+# https://support.huaweicloud.com/intl/en-us/api-modelarts/CreateImage.html
+# https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/saving_a_running_instance_as_a_container_image.html
+def create_image(notebook_id: str, request: CreateImageRequest) -> Call[Image]:
+    """Save a running notebook as an image. Must not be repeated blindly: each time saves again."""
+    notebook = _segment("notebook_id", notebook_id)
+    path = f"/notebooks/{notebook}/create-image"
+    return Call("CreateImage", "POST", path, Image.model_validate, body=request.body())
+
+
+# https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_details_about_an_image.html
+def show_image(image_id: str) -> Call[Image]:
+    """Look at one image."""
+
+    def parse(reply: Any) -> Image:
+        image = Image.model_validate(reply)
+        if image.id.lower() != image_id.lower():
+            raise ValueError(f"it is about image {image.id}")
+        return image
+
+    return Call("ShowImage", "GET", f"/images/{_segment('image_id', image_id)}", parse)
+
+
+# https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_supported_images.html
+def list_images(
+    *,
+    name: str | None = None,
+    name_fuzzy_match: bool = False,
+    namespace: str | None = None,
+    service_type: str | None = None,
+    type: str = "DEDICATED",  # noqa: A002 - the API's word
+    workspace_id: str | None = None,
+    sort_dir: str | None = None,
+    sort_key: str | None = None,
+    show_name: str | None = None,
+    show_tag: str | None = None,
+    limit: int = IMAGES_PER_PAGE,
+) -> Call[Page[Image]]:
+    """
+    List images, a page at a time.
+
+    The service's own defaults (built-in images, names that merely contain the text) hide saved
+    images, so ``type`` and ``name_fuzzy_match`` are always sent. There is no filter by tag or status.
+    """
+    query = {
+        "name": name,
+        "name_fuzzy_match": "true" if name_fuzzy_match else "false",
+        "namespace": namespace,
+        "service_type": service_type,
+        "type": type,
+        "workspace_id": workspace_id,
+        "sort_dir": sort_dir,
+        "sort_key": sort_key,
+        "show_name": show_name,
+        "show_tag": show_tag,
+        "limit": str(limit),
+    }
+    return Call("ListImages", "GET", "/images", Page[Image].model_validate, query=_given(query))
+
+
+# https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/deleting_an_image.html
+def delete_image(image_id: str, *, delete_swr_image: bool = True) -> Call[None]:
+    """
+    Delete an image and, unless told otherwise, its tag in SWR.
+
+    The pages want ``force`` in the query, the official SDK sends ``is_force`` in the body: both go out.
+    """
+    path = f"/images/{_segment('image_id', image_id)}"
+    force = "true" if delete_swr_image else "false"
+    body = {"is_force": delete_swr_image}
+    return Call("DeleteImage", "DELETE", path, lambda _: None, query={"force": force}, body=body)
+
+
+# https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_details_about_a_notebook_instance.html
+def show_notebook(notebook_id: str) -> Call[Notebook]:
+    """Look at one notebook."""
+
+    def parse(reply: Any) -> Notebook:
+        notebook = Notebook.model_validate(reply)
+        if notebook.id.lower() != notebook_id.lower():
+            raise ValueError(f"it is about notebook {notebook.id}")
+        return notebook
+
+    return Call(
+        "ShowNotebook",
+        "GET",
+        f"/notebooks/{_segment('notebook_id', notebook_id)}",
+        parse,
+    )
+
+
+# https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_notebook_instances.html
+def list_notebooks(
+    *,
+    feature: str = "NOTEBOOK",
+    name: str | None = None,
+    owner: str | None = None,
+    pool_id: str | None = None,
+    status: str | None = None,
+    workspace_id: str | None = None,
+    sort_dir: str | None = None,
+    sort_key: str | None = None,
+    all_users: bool = False,
+    limit: int = NOTEBOOKS_PER_PAGE,
+) -> Call[Page[Notebook]]:
+    """
+    List notebooks, a page at a time.
+
+    :param name: part of the name: this filter is always fuzzy.
+    :param all_users: everybody's notebooks; needs ``modelarts:notebook:listAllNotebooks``.
+    :param limit: of a page; the service takes 10, 20 or 50.
+    """
+    query = {
+        "feature": feature,
+        "name": name,
+        "owner": owner,
+        "pool_id": pool_id,
+        "status": status,
+        # Huawei Cloud's SDK and Open Telekom Cloud's page spell it differently: both go out.
+        "workspace_id": workspace_id,
+        "workspaceId": workspace_id,
+        "sort_dir": sort_dir,
+        "sort_key": sort_key,
+        "limit": str(limit),
+    }
+    path = "/notebooks/all" if all_users else "/notebooks"
+    return Call("ListNotebooks", "GET", path, Page[Notebook].model_validate, query=_given(query))
+
+
+def _given(query: dict[str, str | None]) -> dict[str, str]:
+    return {key: value for key, value in query.items() if value is not None}
+
+
+def _segment(field: str, value: str) -> str:
+    """Return the value as one segment of a path, so that no id reaches another path."""
+    rule = None
+    if not isinstance(value, str) or not value.strip():
+        rule = "is empty (did a template render to nothing?)"
+    elif value.startswith(".") or any(c in "/\\?#%;" or c.isspace() or not c.isprintable() for c in value):
+        rule = "must be one id, without slash, percent sign, white space or leading period"
+    if rule:
+        raise InvalidRequest([BrokenRule(field, rule, value)])
+    return quote(value, safe="")

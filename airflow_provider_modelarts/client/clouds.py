@@ -1,0 +1,154 @@
+"""
+What differs between the clouds: hosts, the rules of create-image, console addresses.
+
+Each rule stands beside the page that states it, in the words that a user reads when it is broken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """
+    What one field must be.
+
+    :param pattern: what the whole value must match.
+    :param words: the same, for a reader; it follows the field's name.
+    """
+
+    mandatory: bool = False
+    max_length: int | None = None
+    pattern: str | None = None
+    words: str = ""
+
+    def broken_by(self, value: str | None) -> str | None:
+        """Return which part of the rule the value breaks, in words, or None."""
+        if value is None:
+            return "is mandatory on this cloud" if self.mandatory else None
+        if self.max_length is not None and len(value) > self.max_length:
+            return f"may have at most {self.max_length} characters, not {len(value)}"
+        if self.pattern is not None and re.fullmatch(self.pattern, value) is None:
+            return self.words
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """
+    One cloud, as far as this provider needs to know it.
+
+    :param host: of the ModelArts API; ``{region}`` is filled in.
+    :param rules: of create-image by field; a field that is not here does not exist on this cloud.
+    :param console: the console's address.
+    :param notebooks: where the console lists notebooks, below ``console``.
+    :param images: where the console lists one's own images in SWR, below ``console``.
+    """
+
+    name: str
+    title: str
+    host: str
+    console: str
+    notebooks: str
+    images: str
+    rules: Mapping[str, Rule] = field(repr=False)
+
+    def endpoint(self, region: str) -> str:
+        """Return the address of the ModelArts API in a region."""
+        return f"https://{self.host.format(region=region)}"
+
+
+_UUID = Rule(
+    mandatory=True,
+    pattern=r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+    words="must be the notebook's id, a UUID such as 6fa459ea-ee8a-3ca4-894e-db77e160355e (not its name)",
+)
+_TAG = Rule(
+    max_length=64,
+    # The English page of Huawei Cloud says "commas" where every other source says periods; a registry
+    # takes no comma, and no tag that starts with a period or hyphen.
+    pattern=r"[A-Za-z0-9_][A-Za-z0-9_.-]*",
+    words="must be letters, digits, hyphens, underscores and periods, and not start with a hyphen or period",
+)
+_DESCRIPTION = Rule(max_length=512)
+_ANYTHING = Rule()
+
+# https://support.huaweicloud.com/intl/en-us/api-modelarts/CreateImage.html (2025-08-20)
+_HUAWEI_RULES: dict[str, Rule] = {
+    "notebook_id": _UUID,
+    "name": Rule(
+        mandatory=True,
+        max_length=128,
+        pattern=r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?",
+        words="must be lower-case letters, digits, hyphens, underscores and periods, "
+        "and start and end with a letter or digit",
+    ),
+    "namespace": Rule(
+        mandatory=True,
+        max_length=64,
+        pattern=r"[a-z][A-Za-z0-9._-]*",
+        words="must be letters, digits, hyphens, underscores and periods, and start with a lower-case letter",
+    ),
+    "tag": _TAG,
+    "description": _DESCRIPTION,
+    "workspace_id": _ANYTHING,
+    # The Enterprise edition of SWR: known to the official SDK 3.1.219, not yet to the page.
+    "swr_instance_id": _ANYTHING,
+    "swr_instance_domain": _ANYTHING,
+}
+
+# https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/saving_a_running_instance_as_a_container_image.html
+_OTC_RULES: dict[str, Rule] = {
+    "notebook_id": Rule(mandatory=True),
+    "name": Rule(
+        max_length=512,
+        pattern=r"[a-z0-9._-]+",
+        words="must be lower-case letters, digits, hyphens, underscores and periods",
+    ),
+    "namespace": _ANYTHING,
+    "tag": _TAG,
+    "description": _DESCRIPTION,
+    "workspace_id": _ANYTHING,
+}
+
+HUAWEI_CLOUD = Cloud(
+    name="huaweicloud",
+    title="Huawei Cloud",
+    host="modelarts.{region}.myhuaweicloud.com",
+    console="https://console-intl.huaweicloud.com",
+    notebooks="/modelarts/?region={region}#/dev-container",
+    images="/swr/?region={region}#/swr/warehouse/list/private",
+    rules=_HUAWEI_RULES,
+)
+# The EU site's page (2025-05-30) states the older rules, which are Open Telekom Cloud's.
+HUAWEI_CLOUD_EU = Cloud(
+    name="huaweicloud-eu",
+    title="Huawei Cloud EU",
+    host="modelarts.{region}.myhuaweicloud.eu",
+    console="https://console.eu.huaweicloud.com",
+    notebooks="/modelarts/?region={region}#/dev-container",
+    images="/swr/?region={region}#/swr/warehouse/list/private",
+    rules=_OTC_RULES,
+)
+OPEN_TELEKOM_CLOUD = Cloud(
+    name="otc",
+    title="Open Telekom Cloud",
+    host="modelarts.{region}.otc.t-systems.com",
+    console="https://console.otc.t-systems.com",
+    notebooks="/modelarts/?region={region}#/dev-container",
+    images="/swr/?region={region}#/swr/warehouse/list/private",
+    rules=_OTC_RULES,
+)
+CLOUDS: dict[str, Cloud] = {c.name: c for c in (HUAWEI_CLOUD, HUAWEI_CLOUD_EU, OPEN_TELEKOM_CLOUD)}
+
+
+def cloud_of(region: str) -> Cloud:
+    """Return the cloud that a region belongs to; a region we never heard of is Huawei Cloud's."""
+    if region in {"eu-de", "eu-nl", "eu-ch2"}:
+        return OPEN_TELEKOM_CLOUD
+    if region.startswith("eu-west-1"):
+        return HUAWEI_CLOUD_EU
+    return HUAWEI_CLOUD
