@@ -1,0 +1,181 @@
+"""The hook: one conversation with ModelArts, for workers and for triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import cached_property
+from typing import Any, TypeVar
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_modelarts.client import calls
+from airflow_provider_modelarts.client.errors import ModelArtsError, NotAuthenticated
+from airflow_provider_modelarts.client.modelarts import ModelArts, Watched
+from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Notebook
+from airflow_provider_modelarts.client.wire import Call
+from airflow_provider_modelarts.hooks.connection import Settings, settings_of
+from airflow_provider_modelarts.hooks.conversation import (
+    conversations,
+    converse_blocking,
+    look_ups,
+)
+from airflow_provider_modelarts.transport import block_on
+
+T = TypeVar("T")
+Seen = TypeVar("Seen", bound=Watched)
+
+
+class ModelArtsHook(BaseHook):
+    """
+    Talk to ModelArts on Huawei Cloud or Open Telekom Cloud.
+
+    Nothing happens before the first call: no connection is looked up and no socket is opened.
+    Every operation of :mod:`airflow_provider_modelarts.client.calls` goes through :meth:`call` in a
+    worker and :meth:`acall` in a trigger; the methods below them are short cuts for DAG authors.
+
+    :param modelarts_conn_id: the Airflow connection to use.
+    """
+
+    conn_name_attr = "modelarts_conn_id"
+    default_conn_name = "modelarts_default"
+    conn_type = "modelarts"
+    hook_name = "ModelArts"
+
+    def __init__(self, modelarts_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.modelarts_conn_id = modelarts_conn_id
+
+    @cached_property
+    def settings(self) -> Settings:
+        """
+        What the connection says.
+
+        :raises InvalidConnection: everything that is missing, unknown or contradictory.
+        """
+        return settings_of(self.get_connection(self.modelarts_conn_id))
+
+    def get_conn(self) -> ModelArts:
+        """Return the conversation itself."""
+        return self._modelarts
+
+    @cached_property
+    def _modelarts(self) -> ModelArts:
+        return converse_blocking(self.settings)
+
+    def call(self, call: Call[T]) -> T:
+        """
+        Make one call from a worker.
+
+        :raises ModelArtsError: the class says what a caller can do about it.
+        """
+        return block_on(self._modelarts.call(call))
+
+    async def acall(self, call: Call[T]) -> T:
+        """Make one call from a trigger; see :meth:`call`."""
+        return await self._ashared(lambda modelarts: modelarts.call(call))
+
+    def watch(
+        self,
+        call: Call[Seen],
+        *,
+        is_over: Callable[[Seen], bool],
+        poll_interval: float,
+        deadline: float,
+    ) -> Seen:
+        """
+        Look from a worker until it is over, and return what was seen last.
+
+        :param poll_interval: seconds between looks.
+        :param deadline: epoch seconds of the last look.
+        :raises DeadlinePassed: it was not over by then.
+        """
+        return block_on(
+            self._modelarts.watch(call, is_over=is_over, poll_interval=poll_interval, deadline=deadline)
+        )
+
+    async def awatch(
+        self,
+        call: Call[Seen],
+        *,
+        is_over: Callable[[Seen], bool],
+        poll_interval: float,
+        deadline: float,
+    ) -> Seen:
+        """Look from a trigger until it is over; see :meth:`watch`. A process's triggers share one session."""
+        return await self._ashared(
+            lambda modelarts: modelarts.watch(
+                call, is_over=is_over, poll_interval=poll_interval, deadline=deadline
+            )
+        )
+
+    async def _ashared(self, talk: Callable[[ModelArts], Awaitable[T]]) -> T:
+        """Talk through what this process shares; look the connection up again if its key was changed."""
+        async with look_ups.use(self.modelarts_conn_id) as look_up:
+            settings = await look_up.settings()
+            try:
+                async with conversations.use(settings) as modelarts:
+                    return await talk(modelarts)
+            except NotAuthenticated:
+                renewed = await look_up.settings(other_than=settings)
+                if renewed == settings:
+                    raise
+            async with conversations.use(renewed) as modelarts:
+                return await talk(modelarts)
+
+    def create_image(self, notebook_id: str, **fields: str | None) -> Image:
+        """
+        Save a running notebook as an image.
+
+        The notebook is unavailable while it is saved, and nothing can cancel that.
+
+        :param notebook_id: the notebook's id, a UUID.
+        :param fields: ``name``, ``namespace``, ``tag``, ``description``, ``workspace_id``,
+            ``swr_instance_id``, ``swr_instance_domain``; which are mandatory is the cloud's rule.
+        :raises InvalidRequest: a value breaks a rule of the cloud's page; nothing was sent.
+        """
+        fields.setdefault("workspace_id", None)
+        fields["workspace_id"] = fields["workspace_id"] or self.settings.workspace_id
+        request = CreateImageRequest.for_cloud(self.settings.cloud, notebook_id=notebook_id, **fields)
+        return self.call(calls.create_image(notebook_id, request))
+
+    def get_image(self, image_id: str) -> Image:
+        """Look at an image."""
+        return self.call(calls.show_image(image_id))
+
+    def peek_image(self, image_id: str) -> Image | None:
+        """Look at an image once, before a longer wait; None when that failed in a way that passes."""
+        try:
+            return self.get_image(image_id)
+        except ModelArtsError as error:
+            if not error.is_transient:
+                raise
+            self.log.warning("This look failed, the next one may not: %s", error)
+            return None
+
+    def list_images(self, **filters: Any) -> list[Image]:
+        """
+        List all images that pass the filters.
+
+        :param filters: of :func:`airflow_provider_modelarts.client.calls.list_images`.
+        """
+        return block_on(self._modelarts.collect(calls.list_images(**filters)))
+
+    def delete_image(self, image_id: str, *, delete_swr_image: bool = True) -> None:
+        """
+        Delete an image.
+
+        :param delete_swr_image: also delete its tag in SWR, which otherwise stays and goes on costing.
+        """
+        self.call(calls.delete_image(image_id, delete_swr_image=delete_swr_image))
+
+    def get_notebook(self, notebook_id: str) -> Notebook:
+        """Look at a notebook."""
+        return self.call(calls.show_notebook(notebook_id))
+
+    def list_notebooks(self, **filters: Any) -> list[Notebook]:
+        """
+        List all notebooks that pass the filters.
+
+        :param filters: of :func:`airflow_provider_modelarts.client.calls.list_notebooks`.
+        """
+        return block_on(self._modelarts.collect(calls.list_notebooks(**filters)))

@@ -1,0 +1,1 @@
+"""Operators: what changes something in ModelArts."""

@@ -1,0 +1,312 @@
+"""
+The two worlds: a worker that blocks and a triggerer that must not.
+
+Each transport is the same two verbs, and the only code that names ``requests`` or ``aiohttp``. Both
+are loaded when a transport is opened, because each takes some hundred milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment
+from weakref import WeakKeyDictionary
+
+from airflow_provider_modelarts import __version__
+from airflow_provider_modelarts.client.errors import TransportFailed, UnexpectedReply
+from airflow_provider_modelarts.client.wire import Request, Response
+
+if TYPE_CHECKING:
+    import aiohttp
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+T = TypeVar("T")
+
+MAX_CONNECTIONS = 8
+"""Open connections of one triggerer or worker to one service."""
+
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes of the largest reply that is read; a list page of 200 images has about 160 kB."""
+
+# Added after signing, because proxies on the way may change them. No compression: what is counted
+# against MAX_BODY is then what came over the wire.
+_UNSIGNED_HEADERS = {
+    "User-Agent": f"airflow-provider-modelarts/{__version__}",
+    "Accept-Encoding": "identity",
+    "Connection": "keep-alive",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    How long to wait for the service.
+
+    :param connect_timeout: seconds until a connection stands.
+    :param read_timeout: seconds until the whole reply is here.
+    """
+
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+
+    @property
+    def total(self) -> float:
+        """Seconds for an exchange from its first to its last byte."""
+        return self.connect_timeout + self.read_timeout
+
+
+def block_on(coroutine: Coroutine[Any, Any, T]) -> T:
+    """
+    Run a coroutine that never suspends to its end, without an event loop.
+
+    With a blocking transport the conversation is ordinary code that happens to be spelled ``async``:
+    one step runs all of it. Should it suspend after all, this raises instead of hanging.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    else:
+        raise RuntimeError("a blocking transport must never suspend")
+    finally:
+        coroutine.close()
+
+
+class BlockingTransport:
+    """The worker's world: ``requests`` on kept-alive connections, and a sleep that holds the thread."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        import requests
+
+        self._limits = limits or Limits()
+        self._session = requests.Session()
+        # Proxies are looked up below, and a .netrc file must not replace the signature.
+        self._session.trust_env = False
+
+    async def send(self, request: Request) -> Response:
+        """Exchange a request for its reply."""
+        import requests
+
+        prepared = requests.Request(
+            request.method,
+            request.url,
+            headers={**request.headers, **_UNSIGNED_HEADERS},
+            data=request.body,
+        ).prepare()
+        prepared.url = request.url  # as it was signed, without another round of quoting
+        give_up_at = time.monotonic() + self._limits.total
+        proxy = _proxy_for(request.url)
+        try:
+            with self._session.send(
+                prepared,
+                timeout=(self._limits.connect_timeout, self._limits.read_timeout),
+                verify=_ca_file(),
+                proxies={"http": proxy, "https": proxy} if proxy else {},
+                allow_redirects=False,
+                stream=True,
+            ) as reply:
+                body = bytearray()
+                for chunk in reply.iter_content(64 * 1024):
+                    body += chunk
+                    _check_size(request, len(body))
+                    if time.monotonic() > give_up_at:
+                        raise requests.ReadTimeout("the reply takes too long")
+                return Response(reply.status_code, _lower(reply.headers.items()), bytes(body))
+        except requests.RequestException as error:
+            raise _failed(request, error, arrived=not _never_left_requests(error)) from error
+
+    async def sleep(self, seconds: float) -> None:
+        """Hold the thread this long."""
+        time.sleep(seconds)  # noqa: ASYNC251 - there is no event loop in a worker
+
+    def close(self) -> None:
+        """Close the kept-alive connections."""
+        self._session.close()
+
+
+class AsyncTransport:
+    """The triggerer's world: ``aiohttp`` on a handful of kept-alive connections. See :func:`shared`."""
+
+    def __init__(self, session: aiohttp.ClientSession, limits: Limits) -> None:
+        self._session = session
+        self._limits = limits
+        # Waiting for a free connection must not count against the time-out of a request.
+        self._free = asyncio.Semaphore(MAX_CONNECTIONS)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, limits: Limits) -> AsyncIterator[AsyncTransport]:
+        """Open a session on the running loop; what is slow about it happens in a thread."""
+        context = await asyncio.to_thread(_load_aiohttp)
+        import aiohttp
+
+        connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=context, keepalive_timeout=75)
+        timeout = aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect_timeout)
+        async with aiohttp.ClientSession(
+            connector=connector,
+            timeout=timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        ) as session:
+            yield cls(session, limits)
+
+    async def send(self, request: Request) -> Response:
+        """Exchange a request for its reply."""
+        import aiohttp
+        from yarl import URL
+
+        try:
+            async with (
+                self._free,
+                self._session.request(
+                    request.method,
+                    URL(request.url, encoded=True),  # as it was signed
+                    headers={**request.headers, **_UNSIGNED_HEADERS},
+                    data=request.body or None,
+                    proxy=_proxy_for(request.url),
+                    allow_redirects=False,
+                ) as reply,
+            ):
+                body = bytearray()
+                async for chunk in reply.content.iter_chunked(64 * 1024):
+                    body += chunk
+                    _check_size(request, len(body))
+                return Response(reply.status, _lower(reply.headers.items()), bytes(body))
+        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+            never_left = isinstance(
+                error,
+                (
+                    aiohttp.ClientConnectorError,
+                    aiohttp.ClientConnectorCertificateError,
+                    aiohttp.ClientHttpProxyError,
+                    aiohttp.ConnectionTimeoutError,
+                ),
+            )
+            raise _failed(request, error, arrived=not never_left) from error
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the loop serve others this long."""
+        await asyncio.sleep(seconds)
+
+
+class Shared(Generic[K, V]):
+    """
+    What all users on one event loop have in common, by key: opened by the first, closed by the last.
+
+    :param opener: makes the context manager of a key's value.
+    """
+
+    def __init__(self, opener: Callable[[K], AbstractAsyncContextManager[V]]) -> None:
+        self._opener = opener
+        self._leases: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[K, _Lease[V]]] = WeakKeyDictionary()
+
+    @asynccontextmanager
+    async def use(self, key: K) -> AsyncIterator[V]:
+        """Share the key's value for as long as the context is open."""
+        leases = self._leases.setdefault(asyncio.get_running_loop(), {})
+        if key not in leases:
+            manager = self._opener(key)
+            leases[key] = _Lease(manager, asyncio.ensure_future(manager.__aenter__()))
+        lease = leases[key]
+        lease.users += 1
+        try:
+            # A user that is cancelled must not take the others' value along.
+            yield await asyncio.shield(lease.opening)
+        finally:
+            lease.users -= 1
+            if lease.users == 0:
+                del leases[key]
+                await lease.close()
+
+
+@dataclass(slots=True)
+class _Lease(Generic[V]):
+    manager: AbstractAsyncContextManager[V]
+    opening: asyncio.Future[V]
+    users: int = 0
+
+    async def close(self) -> None:
+        await asyncio.wait([self.opening])
+        if self.opening.exception() is None:
+            await self.manager.__aexit__(None, None, None)
+
+
+shared: Shared[Limits, AsyncTransport] = Shared(AsyncTransport.open)
+"""One session per event loop (and set of limits) for all waits of a triggerer."""
+
+
+def _load_aiohttp() -> ssl.SSLContext:
+    """Load what takes its time: the library and the certificates."""
+    importlib.import_module("aiohttp")
+    return ssl.create_default_context(cafile=_ca_file())
+
+
+def _ca_file() -> str:
+    """Return the certificates that both worlds trust."""
+    import certifi
+
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or certifi.where()
+
+
+def _proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names for an address."""
+    # Not urllib's getproxies: on macOS that asks the system, which crashes in a forked task.
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+    parts = urlsplit(url)
+    proxies = getproxies_environment()
+    if proxy_bypass_environment(parts.hostname or "", proxies):
+        return None
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+def _check_size(request: Request, size: int) -> None:
+    if size > MAX_BODY:
+        raise UnexpectedReply(f"The reply to {_name(request)} is larger than {MAX_BODY} bytes: not read")
+
+
+def _lower(headers: Any) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers}
+
+
+def _never_left_requests(error: Exception) -> bool:
+    """Whether the request surely never reached the service: only what fails before the first byte."""
+    import requests
+    from urllib3.exceptions import NewConnectionError
+
+    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.ProxyError)):
+        return True
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    cause = reason.args[0] if isinstance(reason, Exception) and reason.args else None
+    return isinstance(reason, NewConnectionError) or isinstance(cause, ssl.SSLCertVerificationError)
+
+
+def _failed(request: Request, error: BaseException, *, arrived: bool) -> TransportFailed:
+    """Return the one error for all the ways in which no reply came."""
+    kind = type(error).__name__
+    if arrived:
+        consequence = "whether the service acted on it is not known"
+    else:
+        consequence = "the service never saw it; check host, port, proxy and certificates"
+    wrapped = error.args[0] if error.args else None
+    innermost = getattr(wrapped, "reason", None) or error  # requests wraps what urllib3 wraps
+    detail = " ".join(str(innermost).split())[:200]
+    return TransportFailed(
+        f"No reply to {_name(request)}: {kind}: {detail or 'no detail'}; {consequence}",
+        arrived=arrived,
+    )
+
+
+def _name(request: Request) -> str:
+    url = urlsplit(request.url)
+    return f"{request.method} {url.scheme}://{url.netloc}{url.path}"

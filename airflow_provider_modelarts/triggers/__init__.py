@@ -1,0 +1,1 @@
+"""Triggers: the waits that go on in the triggerer."""

@@ -1,0 +1,92 @@
+"""What a trigger tells its task: the one thing that crosses the metadata database."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from airflow.providers.common.compat.sdk import Context
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from airflow_provider_modelarts.client.errors import (
+    DeadlinePassed,
+    ModelArtsError,
+    named,
+)
+from airflow_provider_modelarts.client.models import Image
+
+
+class ImageEvent(BaseModel):
+    """
+    How the wait for an image ended.
+
+    It may have been written by another version of this provider than the one that reads it, so
+    unknown fields are ignored and everything but the status may be missing; what cannot be
+    understood is a failure, never a success.
+
+    :param image: the image's summary, as it goes to XCom.
+    :param error: the class of the error that ended the wait, and ``message`` its text.
+    :param carry: what the task gave the trigger, handed back. ``dag.test()`` drops the keyword
+        arguments of a deferral, the event it keeps.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    status: Literal["success", "failed", "timeout"]
+    image: dict[str, Any] = Field(default_factory=dict)
+    error: str = ""
+    message: str = "the trigger gave no reason"
+    carry: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_the_image(self) -> ImageEvent:
+        if self.status == "success" and not {"image_id", "swr_path"} <= self.image.keys():
+            raise ValueError("a success must name image_id and swr_path")
+        return self
+
+    @classmethod
+    def of_image(cls, image: Image, carry: dict[str, Any]) -> ImageEvent:
+        """Return the event of a good end."""
+        return cls(status="success", image=image.summary(), carry=carry)
+
+    @classmethod
+    def of_error(cls, error: ModelArtsError, carry: dict[str, Any]) -> ImageEvent:
+        """Return the event of a bad end."""
+        status: Literal["timeout", "failed"] = "timeout" if isinstance(error, DeadlinePassed) else "failed"
+        return cls(status=status, error=type(error).__name__, message=str(error), carry=carry)
+
+    @classmethod
+    def read(cls, event: Any) -> ImageEvent:
+        """
+        Return the event that resumed a task.
+
+        :raises ModelArtsError: it is missing or says nothing that can be understood.
+        """
+        try:
+            return cls.model_validate(event)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"])) or "the event"
+            raise ModelArtsError(
+                f"The trigger's event cannot be understood ({place}: {first['msg']}). The image may be saved "
+                "all the same; clear the task to look again."
+            ) from error
+
+    def outcome(self) -> dict[str, Any]:
+        """
+        Return what the task hands on.
+
+        :raises DeadlinePassed: the wait was over before the image was ACTIVE.
+        :raises ModelArtsError: the wait ended badly, by the class of the error that ended it.
+        """
+        if self.status == "success":
+            return {**self.image, **self.carry}
+        if self.status == "timeout":
+            raise DeadlinePassed(self.message)
+        raise named(self.error, self.message)
+
+
+def hand_on(context: Context, result: dict[str, Any]) -> dict[str, Any]:
+    """Push what is also wanted by itself, and return the whole for ``return_value``."""
+    for key in ("image_id", "swr_path"):
+        context["ti"].xcom_push(key=key, value=result[key])
+    return result
