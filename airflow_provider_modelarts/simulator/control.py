@@ -1,0 +1,95 @@
+"""The control address: what a test does to the simulator when it runs in another process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, get_type_hints
+
+from .clock import Clock
+from .faults import Fault, FaultQueue
+from .journal import Journal
+from .messages import Refusal, Reply, Request, json_reply
+from .rules import json_object
+from .state import World
+
+PREFIX = "/_simulator/"
+
+
+class Control:
+    """Unsigned JSON under ``/_simulator/``."""
+
+    def __init__(
+        self, world: World, faults: FaultQueue, journal: Journal, clock: Clock, reset: Callable[[], None]
+    ) -> None:
+        """Take hold of what can be seen and changed."""
+        self._world = world
+        self._faults = faults
+        self._journal = journal
+        self._clock = clock
+        self._reset = reset
+        self._commands: Mapping[tuple[str, str], Callable[..., Any]] = {
+            ("GET", "journal"): self._show_journal,
+            ("GET", "images"): self._show_images,
+            ("GET", "state"): self._show_state,
+            ("POST", "faults"): self._add_fault,
+            ("POST", "clock"): self._move_clock,
+            ("POST", "notebooks"): self._add_notebook,
+            ("POST", "reset"): self._start_over,
+        }
+
+    def answer(self, request: Request) -> Reply:
+        """Do what is asked, or say what is wrong with it."""
+        command = self._commands.get((request.method, request.path.removeprefix(PREFIX)))
+        if command is None:
+            known = ", ".join(f"{method} {PREFIX}{name}" for method, name in self._commands)
+            return json_reply(404, {"error": f"there is only {known}"})
+        try:
+            return json_reply(200, command(**json_object(request.body)))
+        except Refusal as refusal:
+            return json_reply(400, {"error": refusal.message})
+        except (TypeError, ValueError) as error:
+            return json_reply(400, {"error": str(error)})
+
+    def _show_journal(self) -> list[dict[str, Any]]:
+        return [asdict(entry) for entry in self._journal.entries()]
+
+    def _show_images(self) -> list[dict[str, Any]]:
+        return self._world.saved_images()
+
+    def _show_state(self) -> dict[str, Any]:
+        return {
+            "now": self._clock.now(),
+            "saves": self._world.saves,
+            "swr_paths": sorted(self._world.swr_paths),
+            "notebooks": [asdict(notebook) for notebook in self._world.notebooks()],
+        }
+
+    def _add_fault(self, **given: Any) -> dict[str, Any]:
+        _check(given, get_type_hints(Fault))
+        fault = Fault(**given)
+        self._faults.add(fault)
+        return asdict(fault)
+
+    def _move_clock(self, **given: Any) -> dict[str, Any]:
+        _check(given, {"advance": float})
+        self._clock.advance(given.get("advance", 0))
+        return {"now": self._clock.now()}
+
+    def _add_notebook(self, **given: Any) -> dict[str, Any]:
+        _check(given, get_type_hints(self._world.add_notebook))
+        return {"id": self._world.add_notebook(**given)}
+
+    def _start_over(self) -> dict[str, Any]:
+        self._reset()
+        return {}
+
+
+def _check(given: Mapping[str, Any], types: Mapping[str, Any]) -> None:
+    """Refuse a field that does not exist or whose value is of another type."""
+    for name, value in given.items():
+        if name not in types:
+            raise ValueError(f"no field {name!r}; there are {', '.join(types)}")
+        whole = isinstance(value, int) and isinstance(float(value), types[name])
+        if not (isinstance(value, types[name]) or whole):
+            raise ValueError(f"{name!r} cannot be {value!r}")

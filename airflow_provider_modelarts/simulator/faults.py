@@ -1,0 +1,220 @@
+"""
+What can go wrong on the way, on order.
+
+A fault stands between the client and the gateway. One without effect answers before anybody
+looks at the signature; one with effect lets the request be processed as usual, a refusal
+included, and spoils the reply.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+
+from .messages import ENVELOPES, Ending, Reply, error_reply, phrase
+from .routes import OPERATIONS
+
+_REPLACING = frozenset({"takes_effect"})
+_OPTIONS: Mapping[str, frozenset[str]] = {
+    "throttle": _REPLACING | {"retry_after", "code", "message", "envelope"},
+    "error": _REPLACING | {"retry_after", "status", "code", "message", "envelope"},
+    "html": _REPLACING | {"status"},
+    "empty": _REPLACING | {"status"},
+    "huge": _REPLACING | {"size"},
+    "redirect": _REPLACING | {"location"},
+    "torn": frozenset(),
+    "slow": frozenset({"seconds"}),
+    "reset": frozenset(),
+    "reset_after": frozenset(),
+    "garbage": frozenset(),
+    "save_fails": frozenset({"message"}),
+}
+KINDS = tuple(_OPTIONS)
+_ALWAYS_EFFECTIVE = ("torn", "slow", "reset_after", "garbage")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """
+    Something that goes wrong, ``times`` times (None: for ever) after ``skip`` requests went well.
+
+    =========== ============================================================== ======
+    kind        what the client gets                                           effect
+    =========== ============================================================== ======
+    throttle    429, with Retry-After if ``retry_after`` is given              option
+    error       ``status`` with ``code`` and ``message`` in an ``envelope``    option
+    html        ``status`` with an HTML page, as a proxy writes it             option
+    empty       ``status`` without a body                                      option
+    huge        200 with a body of ``size`` bytes                              option
+    redirect    302 to ``location``                                            option
+    torn        half of the promised body, then the end of the connection      yes
+    slow        the reply, ``seconds`` late                                    yes
+    garbage     the reply with its JSON cut in half                            yes
+    reset       a connection reset                                             no
+    reset_after a connection reset                                             yes
+    save_fails  the usual reply; the image ends CREATE_FAILED with ``message`` yes
+    =========== ============================================================== ======
+
+    Where the effect is an option, ``takes_effect=True`` lets the request be processed first.
+    ``operation`` is the name of an API operation, or ``*`` for all of them.
+
+    The first fault in the order of injection that fits a request is the one that happens, and
+    the later ones do not see that request. ``save_fails`` stands apart: it is used up only by a
+    save that takes effect, and can come on top of another fault.
+    """
+
+    kind: str
+    operation: str = "*"
+    times: int | None = 1
+    skip: int = 0
+    retry_after: int | str | None = None
+    status: int | None = None
+    code: str | None = None
+    message: str | None = None
+    envelope: str | None = None
+    seconds: float | None = None
+    size: int | None = None
+    location: str | None = None
+    takes_effect: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a fault that could not happen, or would not do what its options say."""
+        if self.kind not in KINDS:
+            raise ValueError(f"no fault {self.kind!r}; there are {', '.join(KINDS)}")
+        if self.operation not in ("*", *OPERATIONS):
+            raise ValueError(f"no operation {self.operation!r}; there are *, {', '.join(OPERATIONS)}")
+        if self.kind == "save_fails" and self.operation not in ("*", "CreateImage"):
+            raise ValueError(f"a save cannot fail in {self.operation}, only in CreateImage")
+        if (self.times is not None and self.times < 1) or self.skip < 0:
+            raise ValueError("times must be at least 1 or None, and skip at least 0")
+        if self.envelope is not None and self.envelope not in ENVELOPES:
+            raise ValueError(f"no envelope {self.envelope!r}; there are {', '.join(ENVELOPES)}")
+        self._refuse_foreign_options()
+
+    def _refuse_foreign_options(self) -> None:
+        for field in fields(self)[4:]:
+            if getattr(self, field.name) != field.default and field.name not in _OPTIONS[self.kind]:
+                raise ValueError(f"the option {field.name!r} means nothing to the fault {self.kind!r}")
+        if self.kind == "redirect" and self.location is None:
+            raise ValueError("a redirect needs a location")
+
+    @property
+    def processed(self) -> bool:
+        """Whether the request is processed before its reply is spoiled."""
+        return self.takes_effect or self.kind in _ALWAYS_EFFECTIVE
+
+    def spoil(self, reply: Reply, request_id: str) -> Reply:
+        """Give what the client gets in place of the usual reply."""
+        return _SPOILERS[self.kind](self, reply, request_id)
+
+
+class FaultQueue:
+    """The faults that are still to happen."""
+
+    def __init__(self) -> None:
+        """Begin with fair weather."""
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all faults."""
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Add a fault behind the others."""
+        self._faults.append(fault)
+
+    def take(self, operation: str) -> Fault | None:
+        """Use up and give the fault that happens to a request, if one does."""
+        return self._take(lambda fault: fault.kind != "save_fails" and fault.operation in ("*", operation))
+
+    def take_save_failure(self) -> Fault | None:
+        """Use up and give the fault that lets a save fail, if one does."""
+        return self._take(lambda fault: fault.kind == "save_fails")
+
+    def _take(self, fits: Callable[[Fault], bool]) -> Fault | None:
+        for index, fault in enumerate(self._faults):
+            if not fits(fault):
+                continue
+            if fault.skip:
+                self._faults[index] = replace(fault, skip=fault.skip - 1)
+                continue
+            if fault.times == 1:
+                del self._faults[index]
+            elif fault.times is not None:
+                self._faults[index] = replace(fault, times=fault.times - 1)
+            return fault
+        return None
+
+
+def _error(fault: Fault, _reply: Reply, request_id: str) -> Reply:
+    """Answer in an envelope; the defaults are the internal error of whoever speaks."""
+    envelope = fault.envelope or "modelarts"
+    code = fault.code or ("APIGW.0201" if envelope == "gateway" else "ModelArts.6102")
+    message = fault.message or "Internal error."
+    return _with_retry_after(fault, error_reply(envelope, fault.status or 500, code, message, request_id))
+
+
+def _throttle(fault: Fault, _reply: Reply, request_id: str) -> Reply:
+    code = fault.code or "APIGW.0308"
+    message = fault.message or "The throttling threshold has been reached."
+    return _with_retry_after(fault, error_reply(fault.envelope or "gateway", 429, code, message, request_id))
+
+
+def _with_retry_after(fault: Fault, reply: Reply) -> Reply:
+    if fault.retry_after is None:
+        return reply
+    return replace(reply, headers=(("Retry-After", str(fault.retry_after)),))
+
+
+def _html(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
+    status = fault.status or 502
+    title = f"{status} {phrase(status)}"
+    page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+    return Reply(status, page.encode(), content_type="text/html")
+
+
+def _empty(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
+    return Reply(fault.status or 502)
+
+
+def _huge(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
+    """Fill a valid JSON document up to the size that is asked for."""
+    size = 64 * 1024 * 1024 if fault.size is None else fault.size
+    frame = len(json.dumps({"padding": ""}))
+    return Reply(200, json.dumps({"padding": "x" * max(size - frame, 0)}).encode())
+
+
+def _redirect(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
+    return Reply(302, headers=(("Location", fault.location or ""),))
+
+
+def _slow(fault: Fault, reply: Reply, _request_id: str) -> Reply:
+    return replace(reply, delay=1.0 if fault.seconds is None else fault.seconds)
+
+
+def _torn(_fault: Fault, reply: Reply, _request_id: str) -> Reply:
+    return replace(reply, ending=Ending.TORN)
+
+
+def _reset(_fault: Fault, reply: Reply, _request_id: str) -> Reply:
+    return replace(reply, ending=Ending.RESET)
+
+
+def _garbage(_fault: Fault, reply: Reply, _request_id: str) -> Reply:
+    return replace(reply, body=reply.body[: len(reply.body) // 2])
+
+
+_SPOILERS: Mapping[str, Callable[[Fault, Reply, str], Reply]] = {
+    "throttle": _throttle,
+    "error": _error,
+    "html": _html,
+    "empty": _empty,
+    "huge": _huge,
+    "redirect": _redirect,
+    "torn": _torn,
+    "slow": _slow,
+    "reset": _reset,
+    "reset_after": _reset,
+    "garbage": _garbage,
+}

@@ -1,0 +1,104 @@
+"""From a request to its reply, without a socket in sight."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from dataclasses import replace
+from email.utils import formatdate
+
+from . import routes
+from .authority import Authority
+from .clock import Clock
+from .control import PREFIX, Control
+from .faults import FaultQueue
+from .journal import Journal, JournalEntry
+from .messages import Ending, Refusal, Reply, Request
+from .operations import Operations, Outcome
+from .routes import Route
+from .state import World
+
+_UNTOUCHED = Outcome(Reply(204))
+
+
+class Handler:
+    """Answers one request at a time; whoever looks at its parts from another thread holds ``lock``."""
+
+    def __init__(
+        self,
+        *,
+        project_id: str,
+        clock: Clock,
+        world: World,
+        authority: Authority,
+        faults: FaultQueue,
+        journal: Journal,
+        operations: Operations,
+    ) -> None:
+        """Put the parts together."""
+        self.lock = threading.RLock()
+        self._project_id = project_id
+        self._clock = clock
+        self._world = world
+        self._authority = authority
+        self._faults = faults
+        self._journal = journal
+        self._operations = operations
+        self._control = Control(world, faults, journal, clock, self.reset)
+
+    def reset(self) -> None:
+        """Go back to the start; only the clock stays where it was moved."""
+        with self.lock:
+            self._world.reset()
+            self._authority.reset()
+            self._faults.clear()
+            self._journal.clear()
+
+    def handle(self, request: Request) -> Reply:
+        """Answer a request, be it for the API or for the control address."""
+        request_id = uuid.uuid4().hex
+        with self.lock:
+            if request.path.startswith(PREFIX):
+                reply = self._control.answer(request)
+            else:
+                reply = self._answer(request, request_id)
+            date = formatdate(self._clock.now(), usegmt=True)
+        return replace(reply, headers=(*reply.headers, ("Date", date), ("X-Request-Id", request_id)))
+
+    def _answer(self, request: Request, request_id: str) -> Reply:
+        route = routes.find(request)
+        operation = route.operation if route else routes.UNKNOWN
+        fault = self._faults.take(operation)
+        reached = fault is None or fault.processed
+        outcome = self._process(request, route, request_id) if reached else _UNTOUCHED
+        reply = fault.spoil(outcome.reply, request_id) if fault else outcome.reply
+        self._journal.add(
+            JournalEntry(
+                at=self._clock.now(),
+                method=request.method,
+                path=request.path,
+                query=request.query,
+                operation=operation,
+                client=request.client,
+                status=None if reply.ending is Ending.RESET else reply.status,
+                fault=fault.kind if fault else outcome.fault,
+                effect=outcome.effect,
+                request_id=request_id,
+            )
+        )
+        return reply
+
+    def _process(self, request: Request, route: Route | None, request_id: str) -> Outcome:
+        try:
+            return self._operations.run(*self._admit(request, route))
+        except Refusal as refusal:
+            return Outcome(refusal.reply(request_id))
+
+    def _admit(self, request: Request, route: Route | None) -> tuple[str, Request, str]:
+        """Do what the gateway does: give the operation, or raise the refusal."""
+        if route is None:
+            raise Refusal(404, "APIGW.0101", "The API does not exist or has not been published.")
+        self._authority.verify(request)
+        if route.project_id != self._project_id:
+            raise Refusal(403, "ModelArts.0210", "The project in the URL does not match the credentials.")
+        return route.operation, request, route.id

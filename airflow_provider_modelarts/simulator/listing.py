@@ -1,0 +1,148 @@
+"""Filters, sorting and pages of the two lists, as the query of a request asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from .messages import Refusal, Request
+from .records import NOTEBOOK_STATUSES, OWNER, Image, Notebook
+from .rules import invalid
+
+OFFSET_UNITS = ("records", "pages")
+
+_T = TypeVar("_T", Image, Notebook)
+_SORT_KEYS = {
+    "create_at": "create_at",
+    "createTime": "create_at",
+    "update_at": "update_at",
+    "updateTime": "update_at",
+    "name": "name",
+}
+_SERVICE_TYPES = ("COMMON", "INFERENCE", "TRAIN", "DEV", "UNKNOWN")
+
+
+class Query:
+    """The query of a list request, read with the types the pages give it. Unknown names are ignored."""
+
+    def __init__(self, request: Request) -> None:
+        """Of a repeated name the last value counts."""
+        self._values = dict(request.query_pairs)
+
+    def text(self, *names: str) -> str | None:
+        """Give the value of the first of these names that is there."""
+        return next((self._values[name] for name in names if name in self._values), None)
+
+    def integer(self, name: str, default: int, least: int) -> int:
+        """Give a number that is not below ``least``."""
+        value = self._values.get(name, str(default))
+        if not (value.isascii() and value.isdigit()) or int(value) < least:
+            raise invalid(name, f"must be an integer from {least}")
+        return int(value)
+
+    def boolean(self, name: str, default: bool) -> bool:
+        """Give a truth value."""
+        value = self._values.get(name, str(default)).lower()
+        if value not in ("true", "false"):
+            raise invalid(name, "must be true or false")
+        return value == "true"
+
+    def choice(self, name: str, allowed: Sequence[str], default: str | None = None) -> str | None:
+        """Give one of the allowed values."""
+        value = self._values.get(name, default)
+        if value is not None and value not in allowed:
+            raise invalid(name, f"must be one of {', '.join(allowed)}")
+        return value
+
+
+def images(
+    request: Request, records: Sequence[Image], offset_unit: str
+) -> tuple[dict[str, Any], list[Image]]:
+    """
+    Choose the page of images a request asks for; give its envelope and its records.
+
+    The default of ``type`` is the one Huawei's SDK states: without it a client sees built-in
+    images only. There is no filter by tag or status on any page.
+    """
+    query = Query(request)
+    wanted = {
+        "namespace": query.text("namespace"),
+        "service_type": query.choice("service_type", _SERVICE_TYPES),
+        "type": query.choice("type", ("BUILD_IN", "DEDICATED"), "BUILD_IN"),
+        "workspace_id": query.text("workspace_id") or "0",
+        "show_name": query.text("show_name"),
+        "show_tag": query.text("show_tag"),
+    }
+    named = _named(query.text("name"), query.boolean("name_fuzzy_match", True))
+    chosen = [image for image in records if not image.deleted and _equal(image, wanted) and named(image.name)]
+    limit = min(query.integer("limit", 200, least=1), 500)
+    return _page(query, _sorted(query, chosen), limit, offset_unit)
+
+
+def notebooks(
+    request: Request, records: Sequence[Notebook], offset_unit: str
+) -> tuple[dict[str, Any], list[Notebook]]:
+    """
+    Choose the page of notebooks a request asks for; give its envelope and its records.
+
+    The workspace is ``workspaceId`` in the OTC documents and ``workspace_id`` in Huawei's SDK,
+    which also is where a page of only 10, 20 or 50 comes from.
+    """
+    query = Query(request)
+    wanted = {
+        "status": query.choice("status", NOTEBOOK_STATUSES),
+        "workspace_id": query.text("workspace_id", "workspaceId"),
+        "image_id": query.text("image_id"),
+    }
+    query.choice("feature", ("NOTEBOOK", "DEFAULT"))
+    listed = query.text("owner") in (None, OWNER) and query.text("feature") != "DEFAULT"
+    named = _named(query.text("name"), fuzzy=True)
+    chosen = [
+        notebook for notebook in records if listed and _equal(notebook, wanted) and named(notebook.name)
+    ]
+    limit = query.choice("limit", ("10", "20", "50"), "10")
+    return _page(query, _sorted(query, chosen), int(limit or "10"), offset_unit)
+
+
+def _named(name: str | None, fuzzy: bool) -> Callable[[str], bool]:
+    if name is None:
+        return lambda _: True
+    return (lambda candidate: name in candidate) if fuzzy else (lambda candidate: name == candidate)
+
+
+def _equal(record: Image | Notebook, wanted: dict[str, str | None]) -> bool:
+    return all(value is None or getattr(record, field) == value for field, value in wanted.items())
+
+
+def _sorted(query: Query, records: list[_T]) -> list[_T]:
+    """Sort as asked, newest first by default; records that are equal stay in the order of creation."""
+    keys = (query.text("sort_key") or "create_at").split(",")
+    unknown = [key for key in keys if key not in _SORT_KEYS]
+    if unknown:
+        raise Refusal(400, "ModelArts.6303", f"Invalid sort field {unknown[0]}.")
+    descending = query.choice("sort_dir", ("ASC", "DESC"), "DESC") == "DESC"
+    fields = [_SORT_KEYS[key] for key in keys]
+    numbered = sorted(
+        enumerate(records),
+        key=lambda pair: ([getattr(pair[1], field) for field in fields], pair[0]),
+        reverse=descending,
+    )
+    return [record for _, record in numbered]
+
+
+def _page(query: Query, records: list[_T], limit: int, offset_unit: str) -> tuple[dict[str, Any], list[_T]]:
+    """
+    Cut a page out of the list.
+
+    The pages call ``offset`` a number of records. ``current`` and ``pages`` contradict each other
+    in the documents' samples, so a client cannot rely on them and they are only plausible here.
+    """
+    offset = query.integer("offset", 0, least=0)
+    first = offset * limit if offset_unit == "pages" else offset
+    envelope = {
+        "current": first // limit,
+        "pages": -(-len(records) // limit),
+        "size": limit,
+        "total": len(records),
+    }
+    return envelope, records[first : first + limit]

@@ -1,0 +1,233 @@
+"""The simulator as tests hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, final
+
+from .authority import Authority
+from .clock import Clock
+from .faults import Fault, FaultQueue
+from .handler import Handler
+from .journal import Journal, JournalEntry
+from .listing import OFFSET_UNITS
+from .operations import Operations
+from .progress import AfterReads, Progress
+from .rules import CLOUDS
+from .server import HOST, Server
+from .state import World
+
+ACCESS_KEY = "SIMULATORACCESSKEY"
+SECRET_KEY = "simulator-secret-key"
+PROJECT_ID = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+SAVE = AfterReads(2)
+NOTEBOOK_ID = "6b1c2d3e-4f50-4a61-8b72-9c83ad94be05"
+
+
+@final
+class Simulator:
+    """
+    A small ModelArts on 127.0.0.1, for tests of what talks to ModelArts.
+
+    It checks signatures and request rules as the vendors' pages state them, lets notebooks and
+    images go through their states, and fails on order. Use it as a context manager, or call
+    :meth:`start` and :meth:`stop`. Every method can be called from any thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        cloud: str = "huaweicloud",
+        access_key: str = ACCESS_KEY,
+        secret_key: str = SECRET_KEY,
+        project_id: str = PROJECT_ID,
+        region: str | None = None,
+        port: int = 0,
+        save: Progress = SAVE,
+        notebook_id: str = NOTEBOOK_ID,
+        security_token: str | None = None,
+        create_status: int = 200,
+        offset_unit: str = "records",
+        failed_image_holds_tag: bool = True,
+        observer: Callable[[JournalEntry], None] | None = None,
+    ) -> None:
+        """
+        Describe the cloud to play.
+
+        :param cloud: ``huaweicloud``, ``huaweicloud-eu`` or ``otc``: whose request rules hold
+        :param region: empty for the usual one of the cloud; it shows in ``swr_path``
+        :param port: 0 for any free one
+        :param save: how a save moves on
+        :param notebook_id: the notebook that runs from the start
+        :param security_token: makes the keys temporary ones that need this token
+        :param create_status: what create-image answers; the pages allow 200 and 201
+        :param offset_unit: what ``offset`` counts in lists, ``records`` as documented, or ``pages``
+        :param failed_image_holds_tag: whether a failed save keeps its tag taken; not documented
+        :param observer: is called with each entry of the journal, in the server's thread
+        """
+        if cloud not in CLOUDS:
+            raise ValueError(f"no cloud {cloud!r}; there are {', '.join(CLOUDS)}")
+        if offset_unit not in OFFSET_UNITS:
+            raise ValueError(f"no offset unit {offset_unit!r}; there are {', '.join(OFFSET_UNITS)}")
+        if not 0 <= port <= 65535:
+            raise ValueError(f"no port {port}; there are 0 to 65535")
+        self.notebook_id = notebook_id
+        self._cloud = cloud
+        self._region = region or CLOUDS[cloud].region
+        self._access_key = access_key
+        self._secret_key = secret_key
+        self._project_id = project_id
+        self._security_token = security_token
+        self._clock = Clock()
+        self._faults = FaultQueue()
+        self._journal = Journal(observer)
+        self._world = World(
+            CLOUDS[cloud],
+            self._region,
+            clock=self._clock,
+            progress=save,
+            notebook_id=notebook_id,
+            failed_image_holds_tag=failed_image_holds_tag,
+        )
+        self._handler = Handler(
+            project_id=project_id,
+            clock=self._clock,
+            world=self._world,
+            authority=Authority(access_key, secret_key, self._clock.now, security_token),
+            faults=self._faults,
+            journal=self._journal,
+            operations=Operations(self._world, self._faults, create_status, offset_unit),
+        )
+        self._server = Server(self._handler.handle, port)
+        self._lock = self._handler.lock
+
+    def __enter__(self) -> Simulator:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def start(self) -> None:
+        """Serve; raises OSError when the port is taken."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Close every connection and stop serving. What happened can still be asked for."""
+        self._server.stop()
+
+    @property
+    def endpoint(self) -> str:
+        """Where the API is served."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The port that is served, or before the start the one that was asked for."""
+        return self._server.port
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """An Airflow connection to the simulator, in the form of its JSON."""
+        extra = {"region": self._region, "cloud": self._cloud, "project_id": self._project_id}
+        if self._security_token is not None:
+            extra["security_token"] = self._security_token
+        return {
+            "conn_type": "modelarts",
+            "host": self.endpoint,
+            "login": self._access_key,
+            "password": self._secret_key,
+            "extra": extra,
+        }
+
+    @property
+    def journal(self) -> tuple[JournalEntry, ...]:
+        """The API requests so far, oldest first; the newest hundred thousand of them."""
+        with self._lock:
+            return self._journal.entries()
+
+    @property
+    def images(self) -> list[dict[str, Any]]:
+        """All image records but the built-in ones, deleted ones too, in API form, oldest first."""
+        with self._lock:
+            return self._world.saved_images()
+
+    @property
+    def swr_paths(self) -> frozenset[str]:
+        """The addresses that can be pulled from SWR; only a forced delete takes one away."""
+        with self._lock:
+            return frozenset(self._world.swr_paths)
+
+    @property
+    def saves(self) -> int:
+        """How many create-image requests took effect."""
+        with self._lock:
+            return self._world.saves
+
+    @property
+    def connections(self) -> int:
+        """How many connections were accepted since the start or the last :meth:`reset`."""
+        return self._server.accepted
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open now."""
+        return self._server.open_connections
+
+    def add_notebook(
+        self,
+        notebook_id: str | None = None,
+        name: str | None = None,
+        status: str = "RUNNING",
+        workspace_id: str = "0",
+        image_id: str | None = None,
+    ) -> str:
+        """Add a notebook and give its id; without an image it maps to a built-in one."""
+        with self._lock:
+            return self._world.add_notebook(notebook_id, name, status, workspace_id, image_id)
+
+    def add_image(self, **fields: Any) -> str:
+        """Add an image record and give its id; the fields are the API's, and all have defaults."""
+        with self._lock:
+            return self._world.add_image(fields)
+
+    def set_notebook_status(self, notebook_id: str, status: str) -> None:
+        """Put a notebook into a status; a save under way goes on behind it."""
+        with self._lock:
+            self._world.set_notebook_status(notebook_id, status)
+
+    def set_image_status(self, image_id: str, status: str, message: str | None = None) -> None:
+        """
+        Put an image into a status, where it stays.
+
+        ACTIVE, CREATE_FAILED, ERROR and DELETED end a save and free its notebook; any other
+        status, documented or not, holds the save up.
+        """
+        with self._lock:
+            self._world.set_image_status(image_id, status, message)
+
+    def inject(self, *faults: Fault) -> None:
+        """Let something go wrong."""
+        with self._lock:
+            for fault in faults:
+                self._faults.add(fault)
+
+    def now(self) -> float:
+        """Give the simulator's time in epoch seconds."""
+        return self._clock.now()
+
+    def advance(self, seconds: float) -> None:
+        """Move the simulator's time on."""
+        with self._lock:
+            self._clock.advance(seconds)
+
+    def reset(self) -> None:
+        """Go back to the start; only the clock stays where it was moved."""
+        with self._lock:
+            self._handler.reset()
+            self._server.accepted = 0

@@ -1,0 +1,160 @@
+"""A client that shares nothing with the simulator: signed by Huawei's SDK, sent by the standard library."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from huaweicloudsdkcore.sdk_request import SdkRequest
+from huaweicloudsdkcore.signer.signer import Signer
+
+from airflow_provider_modelarts.simulator import Simulator
+
+IMAGE = {"name": "research", "namespace": "team", "tag": "v1"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> tuple[int, str]:
+        """HTTP status and error code."""
+        return self.status, self.json["error_code"]
+
+
+class Client:
+    """Calls the simulated API; the date of a signature is the simulator's time plus ``skew``."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        connection = simulator.connection
+        self.host: str = connection["host"].removeprefix("http://")
+        self.access_key: str = connection["login"]
+        self.secret_key: str = connection["password"]
+        self.project: str = f"/v1/{connection['extra']['project_id']}"
+        self.notebook_id = simulator.notebook_id
+        self.skew = 0.0
+        self._now = simulator.now
+
+    def signed(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Build a request and sign it; a body of bytes goes out as it is, any other as JSON."""
+        signed_at = datetime.fromtimestamp(self._now() + self.skew, timezone.utc)
+        request = SdkRequest(
+            method=method,
+            schema="http",
+            host=self.host,
+            resource_path=path,
+            query_params=list((query or {}).items()),
+            header_params={
+                "Content-Type": "application/json",
+                "X-Sdk-Date": signed_at.strftime("%Y%m%dT%H%M%SZ"),
+                **(headers or {}),
+            },
+            body=body if isinstance(body, bytes) else "" if body is None else json.dumps(body),
+        )
+        return Signer(SimpleNamespace(ak=self.access_key, sk=self.secret_key)).sign(request)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Call ``path`` below the project."""
+        request = self.signed(method, self.project + path, query, body, headers)
+        return self.send(method, request.uri, request.body, request.header_params)
+
+    def send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """Send a request as it is."""
+        with closing(http.client.HTTPConnection(self.host, timeout=10)) as connection:
+            connection.request(method, target, body or None, headers)
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.headers), response.read())
+
+    def control(self, method: str, name: str, body: object = None) -> Answer:
+        """Call the control address."""
+        return self.send(
+            method, f"/_simulator/{name}", None if body is None else json.dumps(body).encode(), {}
+        )
+
+    def save(self, **fields: object) -> Answer:
+        """Save the default notebook as an image."""
+        return self.call("POST", f"/notebooks/{self.notebook_id}/create-image", body=IMAGE | fields)
+
+    def image(self, image_id: str) -> Answer:
+        """Show an image."""
+        return self.call("GET", f"/images/{image_id}")
+
+    def images(self, **query: object) -> Answer:
+        """List images, the project's own unless asked otherwise."""
+        return self.call("GET", "/images", {"type": "DEDICATED"} | query)
+
+    def delete(self, image_id: str, query: Mapping[str, object] | None = None, body: object = None) -> Answer:
+        """Delete an image."""
+        return self.call("DELETE", f"/images/{image_id}", query, body)
+
+    def notebook(self, notebook_id: str | None = None) -> Answer:
+        """Show a notebook, the default one unless asked otherwise."""
+        return self.call("GET", f"/notebooks/{notebook_id or self.notebook_id}")
+
+    def notebooks(self, **query: object) -> Answer:
+        """List notebooks."""
+        return self.call("GET", "/notebooks", query)
+
+
+Start = Callable[..., tuple[Simulator, Client]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a simulator with options; give it and a client of it."""
+    with ExitStack() as stack:
+
+        def started(**options: Any) -> tuple[Simulator, Client]:
+            simulator = stack.enter_context(Simulator(**options))
+            return simulator, Client(simulator)
+
+        yield started
+
+
+@pytest.fixture
+def world(start: Start) -> tuple[Simulator, Client]:
+    """A simulator of Huawei Cloud and a client of it."""
+    return start()
+
+
+@pytest.fixture
+def simulator(world: tuple[Simulator, Client]) -> Simulator:
+    """The simulator of this test."""
+    return world[0]
+
+
+@pytest.fixture
+def client(world: tuple[Simulator, Client]) -> Client:
+    """A client of this test's simulator."""
+    return world[1]

@@ -1,0 +1,98 @@
+"""The simulator as a command."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import IO
+
+import pytest
+
+from airflow_provider_modelarts.simulator import Simulator
+
+COMMAND = [sys.executable, "-m", "airflow_provider_modelarts.simulator"]
+
+
+@contextmanager
+def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the command on a free port; give the process and what it says before it serves."""
+    with subprocess.Popen([*COMMAND, "--port", "0", *options], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process, introduction(process.stdout)
+        finally:
+            process.kill()
+
+
+def introduction(output: IO[str]) -> str:
+    """Read up to the last line that is printed before the first request."""
+    lines = []
+    for line in output:
+        lines.append(line)
+        if line.startswith("POST "):
+            break
+    return "".join(lines)
+
+
+def exported(text: str) -> dict[str, str | dict[str, str]]:
+    """Read the connection out of the line that a shell would run."""
+    (line,) = re.findall(r"^export AIRFLOW_CONN_MODELARTS_DEFAULT=.*$", text, re.MULTILINE)
+    connection: dict[str, str | dict[str, str]] = json.loads(shlex.split(line)[1].partition("=")[2])
+    return connection
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_command_introduces_itself_serves_and_stops(number: signal.Signals) -> None:
+    """A text for people, one line for each request, and a clean end by signal."""
+    with running("--cloud", "otc", "--notebook", "n-1", "--fail", "it's full") as (process, text):
+        connection = exported(text)
+        host = str(connection["host"]).removeprefix("http://")
+        with closing(http.client.HTTPConnection(host, timeout=10)) as client:
+            client.request("GET", "/v1/p/images")
+            assert client.getresponse().status == 401
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.send_signal(number)
+        assert process.wait(10) == 0
+    assert "Notebook n-1 is running" in text
+    assert f"http://{host}/_simulator/journal" in text
+    assert connection["extra"] == {
+        "cloud": "otc",
+        "region": "eu-de",
+        "project_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+    }
+    assert re.fullmatch(r"\d\d:\d\d:\d\d GET /v1/p/images ListImages: 401\n", line)
+
+
+def test_taken_port_is_one_line_and_exit_code_2(simulator: Simulator) -> None:
+    """No traceback for what happens every day."""
+    port = simulator.endpoint.rpartition(":")[2]
+    result = subprocess.run(
+        [*COMMAND, "--port", port], capture_output=True, text=True, timeout=10, check=False
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert re.fullmatch(rf"The simulator cannot listen on port {port}: .*\n", result.stderr)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--save-reads", "-1"],
+        ["--save-reads", "1", "--save-seconds", "1"],
+        ["--cloud", "x"],
+        ["--port", "99999"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_option_is_explained(options: list[str]) -> None:
+    """By a message at the end, and exit code 2."""
+    result = subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=10, check=False)
+    assert (result.returncode, "Traceback" in result.stderr) == (2, False)
+    assert result.stderr.count("error:") == 1

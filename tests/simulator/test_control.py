@@ -1,0 +1,102 @@
+"""The control address, for tests in another process or language."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_modelarts.simulator import AfterSeconds, Simulator
+
+if TYPE_CHECKING:
+    from tests.simulator.conftest import Client, Start
+
+
+def test_journal_is_shown(simulator: Simulator, client: Client) -> None:
+    """Every field of every entry, without a signature; the control address leaves no entry itself."""
+    client.save()
+    (entry,) = client.control("GET", "journal").json
+    (expected,) = simulator.journal
+    assert entry == {field: getattr(expected, field) for field in entry}
+    assert (entry["operation"], entry["status"], entry["effect"]) == ("CreateImage", 200, True)
+
+
+def test_images_are_shown(simulator: Simulator, client: Client) -> None:
+    """The same as the attribute gives; looking does not move a save on."""
+    client.save()
+    for _ in range(5):
+        client.control("GET", "images")
+    assert client.control("GET", "images").json == simulator.images
+    assert simulator.images[0]["status"] == "INIT"
+
+
+def test_state_is_shown(simulator: Simulator, client: Client) -> None:
+    """Time, saves, registry and notebooks."""
+    client.save()
+    state = client.control("GET", "state").json
+    (notebook,) = state.pop("notebooks")
+    assert state.pop("now") == pytest.approx(simulator.now(), abs=5)
+    assert state == {"saves": 1, "swr_paths": sorted(simulator.swr_paths)}
+    assert (notebook["id"], notebook["status"]) == (simulator.notebook_id, "SNAPSHOTTING")
+
+
+def test_fault_is_injected(client: Client) -> None:
+    """The fields are those of Fault, and a whole number will do for seconds."""
+    answer = client.control("POST", "faults", {"kind": "error", "status": 418, "operation": "ListImages"})
+    slow = client.control("POST", "faults", {"kind": "slow", "seconds": 0, "times": None})
+    assert (answer.status, answer.json["status"], slow.status) == (200, 418, 200)
+    assert [client.notebook().status, client.images().status] == [200, 418]
+
+
+def test_clock_is_moved(start: Start) -> None:
+    """A save that takes an hour is over at once."""
+    simulator, client = start(save=AfterSeconds(3600))
+    image_id = client.save().json["id"]
+    moved = client.control("POST", "clock", {"advance": 3600}).json["now"]
+    assert moved == pytest.approx(simulator.now(), abs=5)
+    assert client.image(image_id).json["status"] == "ACTIVE"
+
+
+def test_notebook_is_added(client: Client) -> None:
+    """With the fields of add_notebook."""
+    added = client.control("POST", "notebooks", {"notebook_id": "n-1", "status": "STOPPED"}).json
+    assert (added, client.notebook("n-1").json["status"]) == ({"id": "n-1"}, "STOPPED")
+
+
+def test_reset_starts_over(simulator: Simulator, client: Client) -> None:
+    """Nothing is left of what happened."""
+    client.save()
+    assert client.control("POST", "reset").status == 200
+    assert (simulator.journal, simulator.images, simulator.saves) == ((), [], 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "complaint"),
+    [
+        ("faults", {"kind": "earthquake"}, "no fault 'earthquake'"),
+        ("faults", {"kind": "reset", "time": 2}, "no field 'time'"),
+        ("faults", {"kind": "reset", "times": "two"}, "'times' cannot be 'two'"),
+        ("faults", {}, "'kind'"),
+        ("faults", ["reset"], "not a JSON object"),
+        ("clock", {"advance": -1}, "only moves on"),
+        ("clock", {"advance": "1h"}, "'advance' cannot be '1h'"),
+        ("clock", {"seconds": 1}, "no field 'seconds'"),
+        ("notebooks", {"image_id": "x"}, "no image x"),
+        ("notebooks", {"colour": "red"}, "no field 'colour'"),
+        ("notebooks", {"name": None, "status": None}, "'status' cannot be None"),
+        ("reset", {"all": True}, "'all'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.isalpha() else None,
+)
+def test_mistake_is_explained(client: Client, name: str, body: object, complaint: str) -> None:
+    """A wrong field gets a 400 that names it, and changes nothing."""
+    answer = client.control("POST", name, body)
+    assert (answer.status, complaint in answer.json["error"]) == (400, True), answer.json
+    assert client.images().status == 200
+
+
+@pytest.mark.parametrize(("method", "name"), [("GET", "faults"), ("POST", "journal"), ("GET", "x")])
+def test_unknown_command_lists_the_known_ones(client: Client, method: str, name: str) -> None:
+    """What is there is said."""
+    answer = client.control(method, name)
+    assert (answer.status, "POST /_simulator/reset" in answer.json["error"]) == (404, True)

@@ -1,0 +1,227 @@
+"""Each thing that can go wrong, and what the simulator says about it afterwards."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_modelarts.simulator import Fault, Simulator
+
+if TYPE_CHECKING:
+    from tests.simulator.conftest import Client
+
+
+def last(simulator: Simulator) -> tuple[int | None, str | None, bool, int]:
+    """Give status, fault and effect of the newest entry, and the saves so far."""
+    entry = simulator.journal[-1]
+    return entry.status, entry.fault, entry.effect, simulator.saves
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "header"), [(None, None), (7, "7"), ("Sat, 01 Jan 2028 00:00:00 GMT",) * 2]
+)
+def test_throttle(
+    simulator: Simulator, client: Client, retry_after: int | str | None, header: str | None
+) -> None:
+    """The gateway's 429, with a Retry-After only when one is given."""
+    simulator.inject(Fault("throttle", retry_after=retry_after))
+    answer = client.save()
+    assert (*answer.error, answer.headers.get("Retry-After")) == (429, "APIGW.0308", header)
+    assert last(simulator) == (429, "throttle", False, 0)
+
+
+@pytest.mark.parametrize(
+    ("envelope", "body"),
+    [
+        ("modelarts", {"error_code": "X.1", "error_msg": "no"}),
+        ("legacy", {"error_code": "X.1", "error_message": "no"}),
+        ("gateway", {"error_code": "X.1", "error_msg": "no", "request_id": "ID"}),
+        ("iam", {"error": {"code": 503, "message": "no", "title": "Service Unavailable"}}),
+    ],
+)
+def test_error_in_every_envelope(
+    simulator: Simulator, client: Client, envelope: str, body: dict[str, object]
+) -> None:
+    """Four speakers, four shapes."""
+    simulator.inject(Fault("error", status=503, code="X.1", message="no", envelope=envelope, retry_after=1))
+    answer = client.save()
+    request_id = answer.headers["X-Request-Id"]
+    expected = {name: request_id if value == "ID" else value for name, value in body.items()}
+    assert (answer.status, answer.json, answer.headers["Retry-After"]) == (503, expected, "1")
+    assert last(simulator) == (503, "error", False, 0)
+
+
+@pytest.mark.parametrize(
+    ("envelope", "code"),
+    [(None, "ModelArts.6102"), ("modelarts", "ModelArts.6102"), ("gateway", "APIGW.0201")],
+)
+def test_error_without_options_is_an_internal_one(
+    simulator: Simulator, client: Client, envelope: str | None, code: str
+) -> None:
+    """The code is that of whoever speaks."""
+    simulator.inject(Fault("error", envelope=envelope))
+    assert client.images().error == (500, code)
+
+
+def test_html(simulator: Simulator, client: Client) -> None:
+    """A proxy's page instead of JSON."""
+    simulator.inject(Fault("html"))
+    answer = client.save()
+    assert (answer.status, answer.headers["Content-Type"]) == (502, "text/html")
+    assert b"<h1>502 Bad Gateway</h1>" in answer.body
+    assert last(simulator) == (502, "html", False, 0)
+
+
+@pytest.mark.parametrize("status", [200, 204, 503, 599])
+def test_empty(simulator: Simulator, client: Client, status: int) -> None:
+    """A status and nothing else, an unregistered one included."""
+    simulator.inject(Fault("empty", status=status))
+    answer = client.save()
+    assert (answer.status, answer.body) == (status, b"")
+    assert last(simulator) == (status, "empty", False, 0)
+
+
+@pytest.mark.parametrize("size", [0, 1_000_000])
+def test_huge(simulator: Simulator, client: Client, size: int) -> None:
+    """A valid JSON document of the size that was asked for."""
+    simulator.inject(Fault("huge", size=size))
+    answer = client.save()
+    assert (answer.status, len(answer.body)) == (200, max(size, 15))
+    assert answer.json.keys() == {"padding"}
+    assert last(simulator) == (200, "huge", False, 0)
+
+
+def test_redirect(simulator: Simulator, client: Client) -> None:
+    """To wherever one likes."""
+    simulator.inject(Fault("redirect", location="http://127.0.0.1:9/login"))
+    answer = client.save()
+    assert (answer.status, answer.headers["Location"], answer.body) == (302, "http://127.0.0.1:9/login", b"")
+    assert last(simulator) == (302, "redirect", False, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("throttle", {}),
+        ("error", {}),
+        ("html", {}),
+        ("empty", {}),
+        ("huge", {"size": 10}),
+        ("redirect", {"location": "/"}),
+    ],
+)
+def test_replacing_fault_can_take_effect(
+    simulator: Simulator, client: Client, kind: str, options: dict[str, Any]
+) -> None:
+    """The save is made although the reply does not say so."""
+    simulator.inject(Fault(kind, takes_effect=True, **options))
+    client.save()
+    assert last(simulator)[1:] == (kind, True, 1)
+
+
+def test_torn(simulator: Simulator, client: Client) -> None:
+    """Half of what Content-Length promises."""
+    simulator.inject(Fault("torn"))
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        client.save()
+    assert len(caught.value.partial) == pytest.approx(caught.value.expected, abs=1)
+    assert last(simulator) == (200, "torn", True, 1)
+
+
+def test_garbage(simulator: Simulator, client: Client) -> None:
+    """A whole reply that is not whole JSON."""
+    simulator.inject(Fault("garbage"))
+    answer = client.save()
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
+        _ = answer.json
+    assert answer.status == 200
+    assert last(simulator) == (200, "garbage", True, 1)
+
+
+def test_slow(simulator: Simulator, client: Client) -> None:
+    """The reply is late for as long as was said."""
+    simulator.inject(Fault("slow", seconds=0.05))
+    begun = time.monotonic()
+    assert client.save().status == 200
+    assert time.monotonic() - begun >= 0.05
+    assert last(simulator) == (200, "slow", True, 1)
+
+
+@pytest.mark.parametrize(("kind", "saves"), [("reset", 0), ("reset_after", 1)])
+def test_reset(simulator: Simulator, client: Client, kind: str, saves: int) -> None:
+    """A connection reset by the peer, before or after the request took effect."""
+    simulator.inject(Fault(kind))
+    with pytest.raises(ConnectionResetError):
+        client.save()
+    assert last(simulator) == (None, kind, bool(saves), saves)
+
+
+def test_failing_save_is_used_up_by_a_save_alone(simulator: Simulator, client: Client) -> None:
+    """Reads and refused saves leave it in place, and it comes on top of another fault."""
+    simulator.inject(Fault("save_fails", message="too large"), Fault("torn", operation="CreateImage", skip=1))
+    client.images()
+    client.save(name="-refused-")
+    with pytest.raises(http.client.IncompleteRead):
+        client.save()
+    image_id = simulator.images[0]["id"]
+    images = [client.image(image_id).json for _ in range(2)]
+    assert (images[-1]["status"], images[-1]["status_message"]) == ("CREATE_FAILED", "too large")
+
+
+def test_failing_save_is_in_the_journal(simulator: Simulator, client: Client) -> None:
+    """Its reply looks like any other."""
+    simulator.inject(Fault("save_fails"))
+    assert client.save().json["status"] == "INIT"
+    assert last(simulator) == (200, "save_fails", True, 1)
+
+
+def test_faults_happen_in_order_and_are_used_up(simulator: Simulator, client: Client) -> None:
+    """The first one that fits happens; times and skip count only requests that reach the fault."""
+    simulator.inject(
+        Fault("empty", status=500, times=2),
+        Fault("empty", "ListImages", status=501, skip=1),
+        Fault("empty", "ShowNotebook", status=502),
+        Fault("empty", "ListImages", status=503, times=None, skip=2),
+    )
+    statuses = [client.images().status for _ in range(7)]
+    assert statuses == [500, 500, 200, 501, 200, 503, 503]
+    assert [client.notebook().status for _ in range(2)] == [502, 200]
+
+
+def test_fault_stands_before_the_signature_check(simulator: Simulator, client: Client) -> None:
+    """A throttled request does not count as a wrong signature."""
+    simulator.inject(Fault("throttle", times=9))
+    right, client.secret_key = client.secret_key, "wrong"
+    assert {client.images().status for _ in range(9)} == {429}
+    client.secret_key = right
+    assert client.images().status == 200
+
+
+def test_fault_reaches_unknown_apis(simulator: Simulator, client: Client) -> None:
+    """A star means every request."""
+    simulator.inject(Fault("empty", status=503))
+    assert client.call("GET", "/nothing").status == 503
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"kind": "earthquake"}, "no fault 'earthquake'"),
+        ({"kind": "reset", "operation": "MakeImage"}, "no operation 'MakeImage'"),
+        ({"kind": "save_fails", "operation": "ShowImage"}, "only in CreateImage"),
+        ({"kind": "reset", "times": 0}, "times must be at least 1"),
+        ({"kind": "reset", "skip": -1}, "skip at least 0"),
+        ({"kind": "error", "envelope": "paper"}, "no envelope 'paper'"),
+        ({"kind": "redirect"}, "needs a location"),
+        ({"kind": "torn", "status": 500}, "'status' means nothing to the fault 'torn'"),
+        ({"kind": "reset", "takes_effect": True}, "'takes_effect' means nothing to the fault 'reset'"),
+    ],
+    ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None,
+)
+def test_impossible_fault_is_refused(options: dict[str, Any], complaint: str) -> None:
+    """A mistake in a test shows where it is made."""
+    with pytest.raises(ValueError, match=complaint):
+        Fault(**options)
