@@ -105,7 +105,7 @@ class CreateNotebookImageOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Save the notebook and, if asked to, wait."""
-        from airflow_provider_modelarts.triggers.events import hand_on
+        from airflow_provider_modelarts.triggers.wait import hand_on
 
         ti = context["ti"]
         try:
@@ -123,7 +123,7 @@ class CreateNotebookImageOperator(BaseOperator):
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on when the trigger has seen the end."""
-        from airflow_provider_modelarts.triggers.image import resume
+        from airflow_provider_modelarts.triggers.wait import resume
 
         return resume(self, context, event)
 
@@ -173,7 +173,7 @@ class CreateNotebookImageOperator(BaseOperator):
             seen = self._hook.peek_image(image.id)
             if seen is not None and not seen.raise_for_status().is_pending:
                 return seen
-            from airflow_provider_modelarts.triggers.image import defer_until_active
+            from airflow_provider_modelarts.triggers.wait import defer_until_active
 
             defer_until_active(self, image_id=image.id, poll_interval=self.poll_interval, carry=carry)
         return self._hook.watch(

@@ -83,13 +83,13 @@ class NotebookImageSensor(BaseSensorOperator):
                 return seen.xcom_value
         except _HOPELESS as error:
             raise AirflowFailException(str(error)) from error
-        from airflow_provider_modelarts.triggers.image import defer_until_active
+        from airflow_provider_modelarts.triggers.wait import defer_until_active
 
         return defer_until_active(self, image_id=self.image_id, poll_interval=self.poke_interval)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
-        from airflow_provider_modelarts.triggers.events import hand_on
+        from airflow_provider_modelarts.triggers.wait import hand_on
 
         image = self._hook.peek_image(self.image_id)
         if image is None or image.raise_for_status().is_pending:
@@ -100,7 +100,7 @@ class NotebookImageSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on when the trigger has seen the end."""
-        from airflow_provider_modelarts.triggers.image import resume
+        from airflow_provider_modelarts.triggers.wait import resume
 
         try:
             return resume(self, context, event)

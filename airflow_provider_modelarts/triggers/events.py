@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from airflow.providers.common.compat.sdk import Context
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from airflow_provider_modelarts.client.errors import (
@@ -83,10 +82,3 @@ class ImageEvent(BaseModel):
         if self.status == "timeout":
             raise DeadlinePassed(self.message)
         raise named(self.error, self.message)
-
-
-def hand_on(context: Context, result: dict[str, Any]) -> dict[str, Any]:
-    """Push what is also wanted by itself, and return the whole for ``return_value``."""
-    for key in ("image_id", "swr_path"):
-        context["ti"].xcom_push(key=key, value=result[key])
-    return result

@@ -1,0 +1,52 @@
+"""Fixtures that all tests share. Airflow reads its configuration when it is imported: that comes first."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+AIRFLOW_HOME = tempfile.mkdtemp(prefix="modelarts-tests-")
+os.environ.update(
+    {
+        "AIRFLOW_HOME": AIRFLOW_HOME,
+        "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).parent / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME}/airflow.db",
+    }
+)
+
+import pytest  # noqa: E402
+
+from airflow_provider_modelarts.simulator import AfterReads, Simulator  # noqa: E402
+from tests.worlds import AsyncWorld, BlockingWorld, World  # noqa: E402
+
+
+@pytest.fixture(params=["huaweicloud", "huaweicloud-eu", "otc"])
+def cloud(request: pytest.FixtureRequest) -> str:
+    """Each cloud in turn, for what all of them must do."""
+    return str(request.param)
+
+
+@pytest.fixture
+def simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
+    """A cloud of the test's own, where a save is over at the third look, or as the test says."""
+    with Simulator(save=getattr(request, "param", AfterReads(3))) as simulator:
+        yield simulator
+
+
+@pytest.fixture(params=[BlockingWorld, AsyncWorld], ids=["blocking", "async"])
+def world(request: pytest.FixtureRequest) -> World:
+    """The worker's world and the triggerer's: every scenario must be the same in both."""
+    world: World = request.param()
+    return world
+
+
+@pytest.fixture
+def connection(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The Airflow connection to the simulator."""
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(simulator.connection))
+    return "modelarts_default"

@@ -1,0 +1,61 @@
+"""One DAG for each way in which a task can wait; what comes out must not tell them apart."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG, Param
+
+from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
+from airflow_provider_modelarts.sensors.image import NotebookImageSensor
+
+PARAMS = {
+    "notebook_id": Param("", type="string"),
+    "image_id": Param("", type="string"),
+    "tag": Param("nightly", type="string"),
+    "if_exists": Param("fail", type="string"),
+}
+OPERATORS: dict[str, dict[str, Any]] = {
+    "save_only": {},
+    "save_blocking": {"wait_for_completion": True},
+    "save_deferrable": {"wait_for_completion": True, "deferrable": True},
+}
+SENSORS: dict[str, dict[str, Any]] = {
+    "sense_poke": {"mode": "poke"},
+    "sense_reschedule": {"mode": "reschedule"},
+    "sense_deferrable": {"deferrable": True},
+}
+
+
+def dag(dag_id: str) -> DAG:
+    return DAG(
+        dag_id=dag_id, schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc), params=PARAMS
+    )
+
+
+for dag_id, arguments in OPERATORS.items():
+    with dag(dag_id):
+        CreateNotebookImageOperator(
+            task_id="task",
+            notebook_id="{{ params.notebook_id }}",
+            name="research",
+            namespace="team",
+            tag="{{ params.tag }}",
+            if_exists="{{ params.if_exists }}",
+            poll_interval=1,
+            timeout=30,
+            **arguments,
+        )
+
+for dag_id, arguments in SENSORS.items():
+    for soft_fail in (False, True):
+        with dag(f"{dag_id}_softly" if soft_fail else dag_id):
+            NotebookImageSensor(
+                task_id="task",
+                image_id="{{ params.image_id }}",
+                poke_interval=1,
+                timeout=1.5,
+                soft_fail=soft_fail,
+                **arguments,
+            )

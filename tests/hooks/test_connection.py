@@ -1,0 +1,200 @@
+"""What a connection may say, and how what it may not say is named."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import Connection
+
+from airflow_provider_modelarts.client.errors import InvalidConnection
+from airflow_provider_modelarts.hooks.connection import Settings, is_exposed, settings_of
+from airflow_provider_modelarts.transport import Limits
+
+EXTRA = {"region": "eu-de", "project_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"}
+
+
+def settings(*, extra: dict[str, Any] | str | None = None, **fields: Any) -> Settings:
+    given = {
+        "conn_id": "c",
+        "conn_type": "modelarts",
+        "login": "ACCESSKEY",
+        "password": "secret-key",
+        **fields,
+    }
+    text = extra if isinstance(extra, str) else json.dumps({**EXTRA, **(extra or {})})
+    return settings_of(Connection(**given, extra=text))
+
+
+@pytest.mark.parametrize(
+    ("region", "cloud", "endpoint"),
+    [
+        ("cn-north-4", "huaweicloud", "https://modelarts.cn-north-4.myhuaweicloud.com"),
+        ("ap-southeast-1", "huaweicloud", "https://modelarts.ap-southeast-1.myhuaweicloud.com"),
+        ("eu-west-101", "huaweicloud-eu", "https://modelarts.eu-west-101.myhuaweicloud.eu"),
+        ("eu-de", "otc", "https://modelarts.eu-de.otc.t-systems.com"),
+        ("eu-nl", "otc", "https://modelarts.eu-nl.otc.t-systems.com"),
+        ("moon-1", "huaweicloud", "https://modelarts.moon-1.myhuaweicloud.com"),
+    ],
+)
+def test_the_region_tells_cloud_and_endpoint(region: str, cloud: str, endpoint: str) -> None:
+    """Also for a region that nobody has heard of yet."""
+    found = settings(extra={"region": region})
+
+    assert (found.cloud.name, found.endpoint) == (cloud, endpoint)
+
+
+def test_the_cloud_may_be_named() -> None:
+    """Whatever the region suggests."""
+    found = settings(extra={"region": "eu-de", "cloud": "huaweicloud"})
+
+    assert (found.cloud.name, found.endpoint) == ("huaweicloud", "https://modelarts.eu-de.myhuaweicloud.com")
+
+
+@pytest.mark.parametrize(
+    ("fields", "endpoint"),
+    [
+        ({"host": "modelarts.example.com"}, "https://modelarts.example.com"),
+        ({"host": "https://modelarts.example.com/"}, "https://modelarts.example.com"),
+        ({"host": "modelarts.example.com", "port": 8443}, "https://modelarts.example.com:8443"),
+        ({"host": "modelarts.example.com", "port": 443}, "https://modelarts.example.com"),
+        ({"host": "https://modelarts.example.com:8443", "port": 1}, "https://modelarts.example.com:8443"),
+        ({"host": "127.0.0.1", "schema": "http", "port": 8790}, "http://127.0.0.1:8790"),
+        ({"host": "http://[::1]:8790"}, "http://[::1]:8790"),
+        ({"host": " modelarts.example.com "}, "https://modelarts.example.com"),
+    ],
+)
+def test_a_host_always_wins(fields: dict[str, Any], endpoint: str) -> None:
+    """Over the region, and in every way in which it is written."""
+    assert settings(**fields).endpoint == endpoint
+
+
+@pytest.mark.parametrize("absent", [None, ""])
+def test_null_and_empty_mean_absent(absent: str | None) -> None:
+    """The form stores them for every field that nobody filled in."""
+    names = ["cloud", "workspace_id", "console_url", "connect_timeout", "read_timeout"]
+
+    assert settings(extra=dict.fromkeys(names, absent)) == settings()
+
+
+@pytest.mark.parametrize(
+    ("fields", "extra", "says"),
+    [
+        pytest.param({"login": None}, {}, "login (access key) and password", id="no access key"),
+        pytest.param({"password": ""}, {}, "login (access key) and password", id="no secret key"),
+        pytest.param({}, {"project_id": ""}, "extra project_id is missing", id="no project"),
+        pytest.param({}, {"region": None}, "extra region is missing", id="neither region nor host"),
+        pytest.param({}, {"cloud": "aws"}, "extra cloud must be one of huaweicloud", id="an unknown cloud"),
+        pytest.param({}, {"projekt": "x"}, "extra projekt is unknown", id="a misspelt extra"),
+        pytest.param({}, {"region": 7}, "extra region must be a string, not int", id="a number for a region"),
+        pytest.param({}, {"read_timeout": "soon"}, "extra read_timeout must be a number", id="no number"),
+        pytest.param(
+            {}, {"connect_timeout": -1}, "extra connect_timeout must be a number", id="a negative time"
+        ),
+        pytest.param({}, "{", "extra is not a JSON object", id="broken JSON"),
+        pytest.param({}, "[1]", "extra is not a JSON object", id="a list"),
+        pytest.param(
+            {"host": "https://me:pw@example.com"}, {}, "host must be a host name", id="a user in the host"
+        ),
+        pytest.param(
+            {"host": "https://example.com/v1"}, {}, "host must be a host name", id="a path in the host"
+        ),
+        pytest.param({"host": "ftp://example.com"}, {}, "host must be a host name", id="another scheme"),
+        pytest.param(
+            {"host": "https://example.com:99999"}, {}, "host must be a host name", id="no such port"
+        ),
+        pytest.param({"host": "exam ple.com"}, {}, "host must be a host name", id="a space"),
+    ],
+)
+def test_what_is_wrong_is_named(fields: dict[str, Any], extra: dict[str, Any] | str, says: str) -> None:
+    """With the field; and the secret key is not in it."""
+    with pytest.raises(InvalidConnection) as caught:
+        settings(**fields, extra=extra)
+
+    assert says in str(caught.value)
+    assert "'c'" in str(caught.value)
+    assert "secret-key" not in str(caught.value)
+
+
+def test_all_that_is_wrong_is_named_at_once() -> None:
+    """Nobody wants to learn it one run at a time."""
+    with pytest.raises(InvalidConnection) as caught:
+        settings_of(Connection(conn_id="c", conn_type="modelarts", extra='{"colour": "blue"}'))
+
+    for part in ("colour", "project_id", "login", "region"):
+        assert part in str(caught.value)
+
+
+def test_no_secret_in_a_repr() -> None:
+    """Settings end up in tracebacks."""
+    assert "secret-key" not in repr(settings())
+    assert "ACCESSKEY" not in repr(settings())
+
+
+def test_time_outs_may_be_set() -> None:
+    """As numbers, or as the strings that a URI makes of them."""
+    found = settings(extra={"connect_timeout": 3, "read_timeout": "90.5"})
+
+    assert found.limits == Limits(connect_timeout=3.0, read_timeout=90.5)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "notebooks", "images"),
+    [
+        (
+            "huaweicloud",
+            "https://console-intl.huaweicloud.com/modelarts/?region=eu-de#/dev-container",
+            "https://console-intl.huaweicloud.com/swr/?region=eu-de#/swr/warehouse/list/private",
+        ),
+        (
+            "otc",
+            "https://console.otc.t-systems.com/modelarts/?region=eu-de#/dev-container",
+            "https://console.otc.t-systems.com/swr/?region=eu-de#/swr/warehouse/list/private",
+        ),
+    ],
+)
+def test_each_cloud_has_its_console(cloud: str, notebooks: str, images: str) -> None:
+    """Where the links of a task lead."""
+    found = settings(extra={"cloud": cloud})
+
+    assert (found.notebooks_url, found.images_url) == (notebooks, images)
+
+
+def test_the_console_may_be_elsewhere() -> None:
+    """As on a private installation."""
+    found = settings(extra={"console_url": "https://console.example.com/"})
+
+    assert found.notebooks_url.startswith("https://console.example.com/modelarts/")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "exposed"),
+    [
+        ("https://modelarts.example.com", False),
+        ("http://127.0.0.1:8790", False),
+        ("http://[::1]:8790", False),
+        ("http://localhost:8790", False),
+        ("http://modelarts.example.com", True),
+        ("http://10.1.2.3", True),
+    ],
+)
+def test_plain_http_is_for_this_machine(endpoint: str, exposed: bool) -> None:
+    """Elsewhere it earns a warning."""
+    assert is_exposed(endpoint) is exposed
+
+
+def test_a_connection_survives_its_uri() -> None:
+    """Airflow's test button sends it through one."""
+    connection = Connection(
+        conn_id="c",
+        conn_type="modelarts",
+        login="ACCESSKEY",
+        password="secret/key+=",
+        host="https://modelarts.example.com:8443",
+        extra=json.dumps({**EXTRA, "read_timeout": 30}),
+    )
+
+    again = Connection.from_uri(connection.get_uri(), conn_id="c")
+
+    assert settings_of(again) == settings_of(connection)

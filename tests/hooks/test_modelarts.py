@@ -1,0 +1,160 @@
+"""The hook, from a worker and from a trigger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from airflow_provider_modelarts.client import calls
+from airflow_provider_modelarts.client.errors import NotAuthenticated, NotFound
+from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.hooks import conversation
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.simulator import Fault, Simulator
+
+
+def test_nothing_happens_before_the_first_call() -> None:
+    """A hook is made when a DAG is parsed, and in triggers: there is no such connection, and nobody asks."""
+    hook = ModelArtsHook("no_such_connection")
+
+    assert hook.modelarts_conn_id == "no_such_connection"
+    assert ModelArtsHook().modelarts_conn_id == ModelArtsHook.default_conn_name == "modelarts_default"
+
+
+@pytest.mark.usefixtures("connection")
+def test_each_operation_has_a_short_cut(simulator: Simulator) -> None:
+    """For DAG authors who write a task of their own."""
+    hook = ModelArtsHook()
+
+    image = hook.create_image(simulator.notebook_id, name="research", namespace="team", tag="nightly")
+    old = simulator.add_image(name="research", namespace="team", tag="old")
+    simulator.set_image_status(image.id, "ACTIVE")
+
+    assert hook.get_image(image.id).is_active
+    assert {i.id for i in hook.list_images(name="research", namespace="team")} == {image.id, old}
+    assert hook.get_notebook(simulator.notebook_id).image is not None
+    assert [n.id for n in hook.list_notebooks(status="RUNNING")] == [simulator.notebook_id]
+    hook.delete_image(old)
+    with pytest.raises(NotFound):
+        hook.get_image(old)
+    assert simulator.connections == 1
+    assert isinstance(hook.get_conn(), conversation.ModelArts)
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_trigger_can_make_any_call(simulator: Simulator) -> None:
+    """The same values, awaited."""
+    image_id = simulator.add_image(name="research", namespace="team", tag="nightly")
+
+    image = asyncio.run(ModelArtsHook().acall(calls.show_image(image_id)))
+
+    assert image.is_active
+
+
+def change_connection(monkeypatch: pytest.MonkeyPatch, simulator: Simulator, **extra: Any) -> None:
+    changed = {**simulator.connection, "extra": {**simulator.connection["extra"], **extra}}
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(changed))
+
+
+async def wait(image_id: str, timeout: float = 30) -> Image:
+    import time
+
+    return await ModelArtsHook().awatch(
+        calls.show_image(image_id),
+        is_over=lambda image: image.is_active,
+        poll_interval=1,
+        deadline=time.time() + timeout,
+    )
+
+
+@pytest.mark.usefixtures("connection")
+def test_waits_share_one_look_up(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the connection says later is for later waits: nobody asks for it again."""
+    image_id = simulator.add_image(name="research", namespace="team", tag="nightly")
+
+    async def one_after_the_other() -> None:
+        async with conversation.look_ups.use("modelarts_default") as look_up:
+            first = await look_up.settings()
+            change_connection(monkeypatch, simulator, read_timeout=5)
+            await asyncio.gather(*(wait(image_id) for _ in range(20)))
+            assert await look_up.settings() is first
+
+    asyncio.run(one_after_the_other())
+
+
+@pytest.mark.usefixtures("connection")
+def test_an_edited_connection_takes_effect(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it is old enough, although there is always a wait that uses the old one."""
+
+    async def some_minutes_later() -> None:
+        async with conversation.look_ups.use("modelarts_default") as look_up:
+            first = await look_up.settings()
+            change_connection(monkeypatch, simulator, read_timeout=5)
+            monkeypatch.setattr(conversation, "FRESH", 0.0)
+            second = await look_up.settings()
+            assert (first.limits.read_timeout, second.limits.read_timeout) == (60, 5)
+
+    asyncio.run(some_minutes_later())
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_key_that_was_changed_during_a_wait_is_picked_up(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is looked up again, once, when the old key is refused."""
+    image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
+
+    async def rotate() -> Image:
+        waiting = asyncio.create_task(wait(image_id))
+        while not simulator.journal:
+            await asyncio.sleep(0.01)
+        change_connection(monkeypatch, simulator, read_timeout=5)
+        simulator.set_image_status(image_id, "ACTIVE")
+        simulator.inject(Fault("error", "ShowImage", status=401, code="APIGW.0301"))
+        return await waiting
+
+    assert asyncio.run(rotate()).is_active
+    assert [entry.status for entry in simulator.journal] == [200, 401, 200]
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_key_that_is_simply_wrong_is_not_tried_again(simulator: Simulator) -> None:
+    """Five wrong signatures lock it."""
+    simulator.inject(Fault("error", "ShowImage", times=None, status=401, code="APIGW.0301"))
+
+    with pytest.raises(NotAuthenticated):
+        asyncio.run(wait("i"))
+
+    assert len(simulator.journal) == 1
+
+
+def test_plain_http_to_another_machine_earns_a_warning(
+    monkeypatch: pytest.MonkeyPatch, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It works, as it was asked for."""
+    there = {**simulator.connection, "host": "http://modelarts.example.com"}
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(there))
+
+    with caplog.at_level(logging.WARNING):
+        ModelArtsHook().get_conn()
+
+    assert "http://modelarts.example.com is plain HTTP" in caplog.text
+
+
+@pytest.mark.usefixtures("connection")
+def test_no_secret_is_logged(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    """Not at DEBUG either, and not when things go wrong."""
+    simulator.inject(Fault("error", "ShowImage", status=500), Fault("reset", "ShowImage"))
+    image_id = simulator.add_image(name="research", namespace="team", tag="nightly")
+
+    with caplog.at_level(logging.DEBUG):
+        asyncio.run(wait(image_id))
+        ModelArtsHook().get_notebook(simulator.notebook_id)
+
+    assert caplog.records
+    assert simulator.connection["password"] not in caplog.text
+    assert "Signature=" not in caplog.text

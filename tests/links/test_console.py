@@ -1,0 +1,33 @@
+"""The links of a task, from what the task pushed."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_modelarts.links.console import ImageLink, NotebookLink
+from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
+from airflow_provider_modelarts.provider_info import get_provider_info
+from airflow_provider_modelarts.sensors.image import NotebookImageSensor
+
+
+@pytest.mark.parametrize(
+    ("link", "name", "xcom_key"),
+    [
+        (NotebookLink(), "ModelArts notebooks", "modelarts_notebook_url"),
+        (ImageLink(), "SWR images", "modelarts_image_url"),
+    ],
+)
+def test_a_link_is_the_xcom_of_its_name(link: NotebookLink | ImageLink, name: str, xcom_key: str) -> None:
+    """Airflow 3 reads it by itself; a task that got that far shows it while deferred and when failed."""
+    assert (link.name, link.xcom_key) == (name, xcom_key)
+
+
+def test_every_link_of_a_task_is_announced() -> None:
+    """Airflow 2.11's web server imports only those."""
+    used = {
+        f"{type(link).__module__}.{type(link).__name__}"
+        for links in (CreateNotebookImageOperator.operator_extra_links, NotebookImageSensor.operator_extra_links)
+        for link in links
+    }
+
+    assert used == set(get_provider_info()["extra-links"])

@@ -1,0 +1,118 @@
+"""The operator and the sensor in every mode, through Airflow itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
+from tests import airflow_runs
+
+# All of Airflow is at work here, and the libraries below it warn of each other.
+pytestmark = pytest.mark.filterwarnings("default")
+
+FACTS = {"status", "name", "namespace", "tag", "workspace_id", "arch", "size", "created_at", "updated_at"}
+LINKS = {"modelarts_image_url", "modelarts_notebook_url"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _database() -> None:
+    airflow_runs.migrate()
+
+
+def issued(simulator: Simulator) -> tuple[str, str]:
+    (image,) = simulator.images
+    return image["id"], image["swr_path"]
+
+
+at_the_first_look_or_later = pytest.mark.parametrize(
+    "simulator", [AfterReads(1), AfterReads(2)], indirect=True, ids=["at the first look", "later"]
+)
+in_every_mode = pytest.mark.parametrize("dag_id", ["sense_poke", "sense_reschedule", "sense_deferrable"])
+
+
+def save(simulator: Simulator) -> str:
+    """Start a save that a sensor can wait for."""
+    hook = ModelArtsHook()
+    return hook.create_image(simulator.notebook_id, name="research", namespace="team", tag="nightly").id
+
+
+@pytest.mark.parametrize("dag_id", ["save_blocking", "save_deferrable"])
+@at_the_first_look_or_later
+@pytest.mark.usefixtures("connection")
+def test_a_save_that_waits_hands_on_the_same_in_every_mode(dag_id: str, simulator: Simulator) -> None:
+    """Whether it is over at the first look or later, in the worker or in the triggerer."""
+    run = airflow_runs.run(dag_id, notebook_id=simulator.notebook_id)
+
+    image_id, swr_path = issued(simulator)
+    assert run.state == "success"
+    assert run.xcom.keys() == LINKS | {"image_id", "swr_path", "return_value"}
+    assert (run.xcom["image_id"], run.xcom["swr_path"]) == (image_id, swr_path)
+    result = run.xcom["return_value"]
+    assert result.keys() == FACTS | {"image_id", "swr_path", "notebook_id", "adopted"}
+    assert (result["image_id"], result["swr_path"], result["status"]) == (image_id, swr_path, "ACTIVE")
+    assert (result["notebook_id"], result["adopted"]) == (simulator.notebook_id, False)
+    assert simulator.saves == 1
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_save_that_does_not_wait_is_one_request(simulator: Simulator) -> None:
+    """The wait is left to the sensor."""
+    run = airflow_runs.run("save_only", notebook_id=simulator.notebook_id)
+
+    assert run.state == "success"
+    assert (run.xcom["image_id"], run.xcom["swr_path"]) == issued(simulator)
+    assert run.xcom["return_value"]["status"] == "INIT"
+    assert [entry.operation for entry in simulator.journal] == ["CreateImage"]
+
+
+@pytest.mark.parametrize("dag_id", ["save_blocking", "save_deferrable"])
+@pytest.mark.usefixtures("connection")
+def test_a_failed_save_fails_the_task(dag_id: str, simulator: Simulator) -> None:
+    """And the id of what failed is in XCom, for whoever looks into it."""
+    simulator.inject(Fault("save_fails", message="the container is too large"))
+
+    run = airflow_runs.run(dag_id, notebook_id=simulator.notebook_id)
+
+    assert run.state == "failed"
+    assert run.xcom["image_id"] == issued(simulator)[0]
+    assert "return_value" not in run.xcom
+
+
+@in_every_mode
+@at_the_first_look_or_later
+@pytest.mark.usefixtures("connection")
+def test_a_sensor_hands_on_the_same_in_every_mode(dag_id: str, simulator: Simulator) -> None:
+    """What was ACTIVE before the first look loses nothing either."""
+    image_id = save(simulator)
+
+    run = airflow_runs.run(dag_id, image_id=image_id)
+
+    assert run.state == "success"
+    assert (run.xcom["image_id"], run.xcom["swr_path"]) == issued(simulator)
+    assert run.xcom["return_value"].keys() == FACTS | {"image_id", "swr_path"}
+    assert run.xcom["return_value"]["status"] == "ACTIVE"
+
+
+@in_every_mode
+@pytest.mark.parametrize("suffix", ["", "_softly"])
+@pytest.mark.usefixtures("connection")
+def test_a_failed_image_fails_the_sensor_even_softly(dag_id: str, suffix: str, simulator: Simulator) -> None:
+    """``soft_fail`` is for waits that take too long; a failed save must be seen."""
+    simulator.inject(Fault("save_fails", message="the container is too large"))
+    image_id = save(simulator)
+
+    assert airflow_runs.run(dag_id + suffix, image_id=image_id).state == "failed"
+
+
+@in_every_mode
+@pytest.mark.parametrize(("suffix", "state"), [("", "failed"), ("_softly", "skipped")])
+@pytest.mark.parametrize("simulator", [AfterReads(1000)], indirect=True, ids=["never"])
+@pytest.mark.usefixtures("connection")
+def test_a_time_out_fails_the_sensor_or_skips_it(
+    dag_id: str, suffix: str, state: str, simulator: Simulator
+) -> None:
+    """In every mode alike."""
+    image_id = save(simulator)
+
+    assert airflow_runs.run(dag_id + suffix, image_id=image_id).state == state

@@ -1,0 +1,142 @@
+"""What is shipped, as Airflow and pip see it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from types import ModuleType
+
+import airflow
+import jsonschema
+import pytest
+
+import airflow_provider_modelarts
+from airflow_provider_modelarts.provider_info import get_provider_info
+
+ROOT = Path(__file__).parents[1]
+BUDGETS = {"hooks": 250, "triggers": 120}
+HEAVY = ("aiohttp", "requests", "airflow_provider_modelarts.triggers.")
+
+
+def modules() -> list[str]:
+    walk = pkgutil.walk_packages(airflow_provider_modelarts.__path__, "airflow_provider_modelarts.")
+    return sorted(module.name for module in walk if not module.name.endswith("__main__"))
+
+
+def test_airflow_finds_the_provider() -> None:
+    """By its entry point, under the name of the distribution."""
+    (found,) = (
+        point
+        for point in entry_points(group="apache_airflow_provider")
+        if point.value.startswith("airflow_provider_modelarts")
+    )
+
+    assert found.load()() == get_provider_info()
+    assert get_provider_info()["package-name"] == "airflow-provider-modelarts"
+
+
+def test_the_provider_info_keeps_airflows_schema() -> None:
+    """Otherwise no provider at all would load."""
+    schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
+
+    jsonschema.validate(get_provider_info(), schema)
+
+
+def named_in(info: object) -> set[str]:
+    return set(re.findall(r"airflow_provider_modelarts\.[\w.]+", json.dumps(info)))
+
+
+@pytest.mark.parametrize("name", sorted(named_in(get_provider_info())))
+def test_what_the_provider_info_names_exists(name: str) -> None:
+    """Each module and each class."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute)
+
+
+@pytest.mark.parametrize("kind", ["operators", "sensors", "triggers", "hooks"])
+def test_every_module_is_announced(kind: str) -> None:
+    """A new one must not be forgotten."""
+    announced = {name for entry in get_provider_info()[kind] for name in entry["python-modules"]}
+    folder = importlib.import_module(f"airflow_provider_modelarts.{kind}")
+    public = {
+        f"{folder.__name__}.{module.name}"
+        for module in pkgutil.iter_modules(folder.__path__)
+        if any(_is_airflows(folder.__name__, module.name))
+    }
+
+    assert announced == public
+
+
+def _is_airflows(package: str, name: str) -> list[bool]:
+    module: ModuleType = importlib.import_module(f"{package}.{name}")
+    bases = ("BaseOperator", "BaseSensorOperator", "BaseTrigger", "BaseHook")
+    return [
+        any(base.__name__ in bases for base in value.__mro__[1:])
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__module__ == module.__name__
+    ]
+
+
+def test_the_versions_agree() -> None:
+    """Package, metadata and changelog."""
+    heading = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert heading is not None
+    assert airflow_provider_modelarts.__version__ == version("airflow-provider-modelarts") == heading[1]
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_file_stays_within_its_budget(module: str) -> None:
+    """400 lines, and less where a file must stay thin."""
+    file = importlib.import_module(module).__file__
+    assert file is not None
+    kind = module.split(".")[1]
+    lines = len(Path(file).read_text().splitlines())
+
+    assert lines <= BUDGETS.get(kind, 400)
+
+
+@pytest.mark.parametrize("kinds", [("operators", "sensors", "links"), ("hooks",)], ids="+".join)
+def test_parsing_a_dag_loads_nothing_heavy(kinds: tuple[str, ...]) -> None:
+    """In an interpreter of its own; the hook may know the transport, which loads its libraries later."""
+    code = "\n".join(
+        [
+            "import json, sys",
+            "from airflow.sdk import DAG, BaseOperator",
+            "before = set(sys.modules)",
+            *(f"import {name}" for name in modules() if name.split(".")[1] in kinds),
+            "print(json.dumps(sorted(set(sys.modules) - before)))",
+        ]
+    )
+
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    loaded = json.loads(ran.stdout.splitlines()[-1])
+    heavy = HEAVY if kinds == ("hooks",) else (*HEAVY, "airflow_provider_modelarts.transport")
+    assert [name for name in loaded if name.startswith(heavy)] == []
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
+    """No tests, and nothing in Airflow's own namespace."""
+    from hatchling.builders.wheel import WheelBuilder
+
+    (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {name.split("/")[0] for name in names} == {
+        "airflow_provider_modelarts",
+        f"airflow_provider_modelarts-{airflow_provider_modelarts.__version__}.dist-info",
+    }
+    assert "airflow_provider_modelarts/py.typed" in names
+    assert "airflow_provider_modelarts/simulator/__main__.py" in names

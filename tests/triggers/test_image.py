@@ -1,0 +1,163 @@
+"""The trigger, run as the triggerer runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+from airflow.triggers.base import TriggerEvent
+
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
+from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
+
+CARRY = {"notebook_id": "n", "adopted": False}
+
+
+def trigger(image_id: str, *, timeout: float = 60, **arguments: Any) -> NotebookImageTrigger:
+    return NotebookImageTrigger(
+        image_id=image_id,
+        modelarts_conn_id="modelarts_default",
+        poll_interval=1,
+        deadline=time.time() + timeout,
+        **arguments,
+    )
+
+
+async def payloads(trigger: NotebookImageTrigger) -> list[dict[str, Any]]:
+    events: list[TriggerEvent] = [event async for event in trigger.run()]
+    return [event.payload for event in events]
+
+
+@pytest.fixture
+def image_id(simulator: Simulator, connection: str) -> str:
+    """An image that is being saved."""
+    hook = ModelArtsHook(connection)
+    return hook.create_image(simulator.notebook_id, name="research", namespace="team", tag="nightly").id
+
+
+def test_a_wait_ends_with_one_event(image_id: str, simulator: Simulator) -> None:
+    """It holds all that the task hands on, and what the task gave along."""
+    (event,) = asyncio.run(payloads(trigger(image_id, carry=CARRY)))
+
+    (image,) = simulator.images
+    assert event["status"] == "success"
+    assert event["carry"] == CARRY
+    assert (event["image"]["image_id"], event["image"]["swr_path"]) == (image["id"], image["swr_path"])
+    assert json.loads(json.dumps(event)) == event
+
+
+def test_a_failed_image_is_an_event_too(image_id: str, simulator: Simulator) -> None:
+    """With its reason; the task raises it."""
+    simulator.set_image_status(image_id, "CREATE_FAILED", "disk full")
+
+    (event,) = asyncio.run(payloads(trigger(image_id)))
+
+    assert (event["status"], event["error"]) == ("failed", "ImageFailed")
+    assert "disk full" in event["message"]
+
+
+@pytest.mark.parametrize("timeout", [0.2, -3600], ids=["soon", "long ago"])
+def test_a_deadline_is_an_event_after_a_last_look(
+    timeout: float, image_id: str, simulator: Simulator
+) -> None:
+    """Also when the triggerer was away while it passed."""
+    (event,) = asyncio.run(payloads(trigger(image_id, timeout=timeout)))
+
+    assert (event["status"], event["error"]) == ("timeout", "DeadlinePassed")
+    assert [entry.operation for entry in simulator.journal] == ["CreateImage", "ShowImage"]
+
+
+@pytest.mark.parametrize("simulator", [AfterReads(1)], indirect=True)
+def test_an_image_that_was_saved_while_nobody_looked_is_a_success(image_id: str) -> None:
+    """Although the deadline is over."""
+    (event,) = asyncio.run(payloads(trigger(image_id, timeout=-3600)))
+
+    assert event["status"] == "success"
+
+
+def test_a_refused_look_is_an_event_at_once(image_id: str, simulator: Simulator) -> None:
+    """Once, and not a thousand times a second."""
+    simulator.inject(Fault("error", "ShowImage", times=None, status=403, code="ModelArts.0108"))
+
+    (event,) = asyncio.run(payloads(trigger(image_id)))
+
+    assert (event["status"], event["error"]) == ("failed", "PermissionDenied")
+    assert len(simulator.journal) == 2
+
+
+def test_a_connection_that_cannot_be_used_is_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names what is missing."""
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps({"conn_type": "modelarts"}))
+
+    (event,) = asyncio.run(payloads(trigger("i")))
+
+    assert event["error"] == "InvalidConnection"
+    assert "extra region is missing" in event["message"]
+
+
+def test_another_triggerer_can_go_on(image_id: str) -> None:
+    """From what is stored, through Airflow's own encoder."""
+    from airflow.sdk.serde import deserialize, serialize
+
+    path, arguments = trigger(image_id, carry=CARRY).serialize()
+    stored = deserialize(json.loads(json.dumps(serialize(arguments))))
+
+    assert path == "airflow_provider_modelarts.triggers.image.NotebookImageTrigger"
+    assert stored == arguments
+    (event,) = asyncio.run(payloads(NotebookImageTrigger(**stored)))
+    assert event["status"] == "success"
+
+
+def test_a_trigger_that_runs_twice_does_no_harm(image_id: str, simulator: Simulator) -> None:
+    """As it may when a triggerer was thought dead."""
+
+    async def both() -> list[list[dict[str, Any]]]:
+        return await asyncio.gather(payloads(trigger(image_id)), payloads(trigger(image_id)))
+
+    (one,), (two,) = asyncio.run(both())
+
+    assert one["status"] == two["status"] == "success"
+    assert simulator.saves == 1
+
+
+@pytest.mark.parametrize("simulator", [AfterReads(2)], indirect=True, ids=["two looks each"])
+@pytest.mark.usefixtures("connection")
+def test_200_waits_share_a_handful_of_connections(simulator: Simulator) -> None:
+    """One request a look; not a connection a wait, let alone a look."""
+    hook = ModelArtsHook()
+    ids = []
+    for n in range(200):
+        notebook_id = simulator.add_notebook(name=f"n{n}")
+        ids.append(hook.create_image(notebook_id, name=f"n{n}", namespace="team", tag="nightly").id)
+    before = simulator.connections
+
+    async def all_of_them() -> list[list[dict[str, Any]]]:
+        return await asyncio.gather(*(payloads(trigger(image_id)) for image_id in ids))
+
+    events = asyncio.run(all_of_them())
+
+    looks = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
+    assert {event["status"] for (event,) in events} == {"success"}
+    assert sorted(event["image"]["image_id"] for (event,) in events) == sorted(ids)
+    assert len(looks) == 2 * 200
+    assert simulator.connections - before <= 8
+    assert len({entry.client for entry in looks}) <= 8
+
+
+def test_a_cancelled_wait_leaves_nothing_behind(image_id: str, simulator: Simulator) -> None:
+    """A triggerer that stops cancels its triggers; the save goes on."""
+
+    async def start_and_stop() -> int:
+        running = asyncio.create_task(payloads(trigger(image_id, timeout=600)))
+        while len(simulator.journal) < 2:
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return len(asyncio.all_tasks()) - 1
+
+    assert asyncio.run(start_and_stop()) == 0
+    assert simulator.saves == 1
