@@ -133,8 +133,7 @@ class ModelArtsHook(BaseHook):
             ``swr_instance_id``, ``swr_instance_domain``; which are mandatory is the cloud's rule.
         :raises InvalidRequest: a value breaks a rule of the cloud's page; nothing was sent.
         """
-        fields.setdefault("workspace_id", None)
-        fields["workspace_id"] = fields["workspace_id"] or self.settings.workspace_id
+        fields["workspace_id"] = fields.get("workspace_id") or self.settings.workspace_id
         request = CreateImageRequest.for_cloud(self.settings.cloud, notebook_id=notebook_id, **fields)
         return self.call(calls.create_image(notebook_id, request))
 
@@ -156,8 +155,10 @@ class ModelArtsHook(BaseHook):
         """
         List all images that pass the filters.
 
-        :param filters: of :func:`airflow_provider_modelarts.client.calls.list_images`.
+        :param filters: of :func:`airflow_provider_modelarts.client.calls.list_images`; without
+            ``workspace_id`` the connection's, as in :meth:`create_image`.
         """
+        filters["workspace_id"] = filters.get("workspace_id") or self.settings.workspace_id
         return block_on(self._modelarts.collect(calls.list_images(**filters)))
 
     def delete_image(self, image_id: str, *, delete_swr_image: bool = True) -> None:

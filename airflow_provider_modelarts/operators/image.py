@@ -161,8 +161,11 @@ class CreateNotebookImageOperator(BaseOperator):
         images = self._hook.list_images(
             name=self.name, namespace=self.namespace, workspace_id=self.workspace_id
         )
-        taken = [image for image in images if image.tag == self.tag and image.namespace == self.namespace]
-        return next((image for image in taken if image.is_active or image.is_pending), None)
+        for image in images:
+            is_it = image.tag == self.tag and self.namespace in (None, image.namespace)
+            if is_it and not image.has_failed:
+                return image
+        return None
 
     def _wait(self, image: Image, carry: dict[str, Any]) -> Image:
         """Return the image when it is ACTIVE, or defer until then."""
