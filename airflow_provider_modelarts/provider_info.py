@@ -1,4 +1,4 @@
-"""What Airflow asks of a provider before it imports anything else of it."""
+"""What Airflow asks of a provider before it imports anything else of it: literals only."""
 
 from __future__ import annotations
 
@@ -7,8 +7,45 @@ from typing import Any
 from airflow_provider_modelarts import __version__
 
 
+def connection_fields() -> dict[str, Any]:
+    """
+    Return the fields of the connection form that go into ``extra``, as JSON schemas.
+
+    The one source for the form of every Airflow version, and for which extras there are.
+    """
+    return {
+        "region": _text("Region", "Such as cn-north-4 or eu-de; decides the cloud and its addresses."),
+        "cloud": _choice(
+            "Cloud",
+            "Only where the region does not tell it.",
+            ["huaweicloud", "huaweicloud-eu", "otc", "custom"],
+        ),
+        "project_id": _text("Project ID", "From the console's My Credentials; without it IAM is asked."),
+        "project_name": _text("Project name", "To look the ID up; by default the region's project."),
+        "auth": _choice(
+            "Credentials",
+            "Access key and secret key (default), IAM user and password, or the agency of this host.",
+            ["access_key", "password", "host_agency"],
+        ),
+        "security_token": _secret("Security token", "Of temporary access keys."),
+        "domain_name": _text("Account name", "The IAM user's account (domain), for user and password."),
+        "agency_name": _text("Agency", "Act as this agency of another account."),
+        "agency_domain_name": _text("Agency's account", "The account that the agency belongs to."),
+        "signature": _choice(
+            "Signature", "Wire form of signatures; by default the cloud's.", ["access", "credential"]
+        ),
+        "workspace_id": _text("Workspace ID", "Of images whose task names none."),
+        "iam_endpoint": _text("IAM endpoint", "Only where it is not the region's."),
+        "console_url": _text("Console", "Address that links of tasks lead to."),
+        "verify": _text("Verify TLS", "true (default), false, or a file of CA certificates."),
+        "proxy": _text("Proxy", "Address of a proxy; by default the environment's."),
+        "connect_timeout": _number("Connect time-out", "Seconds until a connection stands; 10 by default."),
+        "read_timeout": _number("Read time-out", "Seconds until a reply is complete; 60 by default."),
+    }
+
+
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's metadata, a literal."""
+    """Return the provider's metadata."""
     return {
         "package-name": "airflow-provider-modelarts",
         "name": "ModelArts",
@@ -19,6 +56,20 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": "modelarts",
                 "hook-class-name": "airflow_provider_modelarts.hooks.modelarts.ModelArtsHook",
                 "hook-name": "ModelArts",
+                # The port stays: without one stored, Airflow 3.3.2's own test button is refused.
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema"],
+                    "relabeling": {
+                        "host": "Endpoint",
+                        "login": "Access key, or IAM user",
+                        "password": "Secret key, or password",
+                    },
+                    "placeholders": {
+                        "host": "empty for the region's, such as modelarts.eu-de.otc.t-systems.com",
+                        "port": "443",
+                    },
+                },
+                "conn-fields": connection_fields(),
             }
         ],
         "extra-links": [
@@ -45,15 +96,29 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [
-            {
-                "integration-name": "ModelArts",
-                "python-modules": ["airflow_provider_modelarts.sensors.image"],
-            }
+            {"integration-name": "ModelArts", "python-modules": ["airflow_provider_modelarts.sensors.image"]}
         ],
         "triggers": [
-            {
-                "integration-name": "ModelArts",
-                "python-modules": ["airflow_provider_modelarts.triggers.image"],
-            }
+            {"integration-name": "ModelArts", "python-modules": ["airflow_provider_modelarts.triggers.image"]}
         ],
     }
+
+
+def _field(label: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": schema}
+
+
+def _text(label: str, description: str) -> dict[str, Any]:
+    return _field(label, description, type=["string", "null"])
+
+
+def _secret(label: str, description: str) -> dict[str, Any]:
+    return _field(label, description, type=["string", "null"], format="password")
+
+
+def _number(label: str, description: str) -> dict[str, Any]:
+    return _field(label, description, type=["number", "null"], exclusiveMinimum=0)
+
+
+def _choice(label: str, description: str, choices: list[str]) -> dict[str, Any]:
+    return _field(label, description, type=["string", "null"], enum=[*choices, None])

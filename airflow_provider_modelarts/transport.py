@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
@@ -21,7 +22,7 @@ from urllib.request import getproxies_environment
 from weakref import WeakKeyDictionary
 
 from airflow_provider_modelarts import __version__
-from airflow_provider_modelarts.client.errors import TransportFailed, UnexpectedReply
+from airflow_provider_modelarts.client.errors import InvalidConnection, TransportFailed, UnexpectedReply
 from airflow_provider_modelarts.client.wire import Request, Response
 
 if TYPE_CHECKING:
@@ -47,21 +48,67 @@ _UNSIGNED_HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Route:
     """
-    How long to wait for the service.
+    How to get to the service, and how long to wait for it.
 
     :param connect_timeout: seconds until a connection stands.
     :param read_timeout: seconds until the whole reply is here.
+    :param verify: whether the service's certificate is checked, or the file of CA certificates to
+        check it with.
+    :param proxy: address of a proxy; without one the environment's proxies hold.
     """
 
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
+    verify: bool | str = True
+    proxy: str | None = None
 
     @property
     def total(self) -> float:
         """Seconds for an exchange from its first to its last byte."""
         return self.connect_timeout + self.read_timeout
+
+    @property
+    def ca_file(self) -> str:
+        """The certificates that both worlds trust."""
+        import certifi
+
+        if isinstance(self.verify, str):
+            return self.verify
+        return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or certifi.where()
+
+    def proxy_for(self, url: str) -> str | None:
+        """Return the proxy on the way to an address; none to this machine's own metadata service."""
+        # Not urllib's getproxies: on macOS that asks the system, which crashes in a forked task.
+        from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if host.startswith("169.254."):
+            return None
+        if self.proxy:
+            return self.proxy
+        proxies = getproxies_environment()
+        if proxy_bypass_environment(host, proxies):
+            return None
+        return proxies.get(parts.scheme) or proxies.get("all")
+
+    def tls(self) -> ssl.SSLContext | bool:
+        """
+        Return what decides whom to trust.
+
+        :raises InvalidConnection: the file of CA certificates cannot be used.
+        """
+        if self.verify is False:
+            return False
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise InvalidConnection(
+                f"{self.ca_file!r} cannot be used as CA certificates ({error}): "
+                "extra verify must be true, false or a PEM file that this machine has"
+            ) from error
 
 
 def block_on(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -85,10 +132,15 @@ def block_on(coroutine: Coroutine[Any, Any, T]) -> T:
 class BlockingTransport:
     """The worker's world: ``requests`` on kept-alive connections, and a sleep that holds the thread."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, route: Route | None = None) -> None:
         import requests
+        import urllib3
 
-        self._limits = limits or Limits()
+        self._route = route or Route()
+        if isinstance(self._route.verify, str):
+            self._route.tls()  # a file that is none is named now, and not as some failure of TLS
+        if self._route.verify is False:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # said once, by the hook
         self._session = requests.Session()
         # Proxies are looked up below, and a .netrc file must not replace the signature.
         self._session.trust_env = False
@@ -104,13 +156,13 @@ class BlockingTransport:
             data=request.body,
         ).prepare()
         prepared.url = request.url  # as it was signed, without another round of quoting
-        give_up_at = time.monotonic() + self._limits.total
-        proxy = _proxy_for(request.url)
+        give_up_at = time.monotonic() + self._route.total
+        proxy = self._route.proxy_for(request.url)
         try:
             with self._session.send(
                 prepared,
-                timeout=(self._limits.connect_timeout, self._limits.read_timeout),
-                verify=_ca_file(),
+                timeout=(self._route.connect_timeout, self._route.read_timeout),
+                verify=self._route.verify and self._route.ca_file,
                 proxies={"http": proxy, "https": proxy} if proxy else {},
                 allow_redirects=False,
                 stream=True,
@@ -123,7 +175,8 @@ class BlockingTransport:
                         raise requests.ReadTimeout("the reply takes too long")
                 return Response(reply.status_code, _lower(reply.headers.items()), bytes(body))
         except requests.RequestException as error:
-            raise _failed(request, error, arrived=not _never_left_requests(error)) from error
+            layer, arrived = _layer_of_requests(error)
+            raise _failed(request, error, layer, arrived=arrived) from error
 
     async def sleep(self, seconds: float) -> None:
         """Hold the thread this long."""
@@ -137,28 +190,28 @@ class BlockingTransport:
 class AsyncTransport:
     """The triggerer's world: ``aiohttp`` on a handful of kept-alive connections. See :func:`shared`."""
 
-    def __init__(self, session: aiohttp.ClientSession, limits: Limits) -> None:
+    def __init__(self, session: aiohttp.ClientSession, route: Route) -> None:
         self._session = session
-        self._limits = limits
+        self._route = route
         # Waiting for a free connection must not count against the time-out of a request.
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, limits: Limits) -> AsyncIterator[AsyncTransport]:
+    async def open(cls, route: Route) -> AsyncIterator[AsyncTransport]:
         """Open a session on the running loop; what is slow about it happens in a thread."""
-        context = await asyncio.to_thread(_load_aiohttp)
+        context = await asyncio.to_thread(_load_aiohttp, route)
         import aiohttp
 
         connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=context, keepalive_timeout=75)
-        timeout = aiohttp.ClientTimeout(total=limits.total, sock_connect=limits.connect_timeout)
+        timeout = aiohttp.ClientTimeout(total=route.total, sock_connect=route.connect_timeout)
         async with aiohttp.ClientSession(
             connector=connector,
             timeout=timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         ) as session:
-            yield cls(session, limits)
+            yield cls(session, route)
 
     async def send(self, request: Request) -> Response:
         """Exchange a request for its reply."""
@@ -173,7 +226,7 @@ class AsyncTransport:
                     URL(request.url, encoded=True),  # as it was signed
                     headers={**request.headers, **_UNSIGNED_HEADERS},
                     data=request.body or None,
-                    proxy=_proxy_for(request.url),
+                    proxy=self._route.proxy_for(request.url),
                     allow_redirects=False,
                 ) as reply,
             ):
@@ -183,16 +236,8 @@ class AsyncTransport:
                     _check_size(request, len(body))
                 return Response(reply.status, _lower(reply.headers.items()), bytes(body))
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
-            never_left = isinstance(
-                error,
-                (
-                    aiohttp.ClientConnectorError,
-                    aiohttp.ClientConnectorCertificateError,
-                    aiohttp.ClientHttpProxyError,
-                    aiohttp.ConnectionTimeoutError,
-                ),
-            )
-            raise _failed(request, error, arrived=not never_left) from error
+            layer, arrived = _layer_of_aiohttp(error)
+            raise _failed(request, error, layer, arrived=arrived) from error
 
     async def sleep(self, seconds: float) -> None:
         """Let the loop serve others this long."""
@@ -241,33 +286,14 @@ class _Lease(Generic[V]):
             await self.manager.__aexit__(None, None, None)
 
 
-shared: Shared[Limits, AsyncTransport] = Shared(AsyncTransport.open)
-"""One session per event loop (and set of limits) for all waits of a triggerer."""
+shared: Shared[Route, AsyncTransport] = Shared(AsyncTransport.open)
+"""One session per event loop and route for all waits of a triggerer."""
 
 
-def _load_aiohttp() -> ssl.SSLContext:
+def _load_aiohttp(route: Route) -> ssl.SSLContext | bool:
     """Load what takes its time: the library and the certificates."""
     importlib.import_module("aiohttp")
-    return ssl.create_default_context(cafile=_ca_file())
-
-
-def _ca_file() -> str:
-    """Return the certificates that both worlds trust."""
-    import certifi
-
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or certifi.where()
-
-
-def _proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for an address."""
-    # Not urllib's getproxies: on macOS that asks the system, which crashes in a forked task.
-    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
-
-    parts = urlsplit(url)
-    proxies = getproxies_environment()
-    if proxy_bypass_environment(parts.hostname or "", proxies):
-        return None
-    return proxies.get(parts.scheme) or proxies.get("all")
+    return route.tls()
 
 
 def _check_size(request: Request, size: int) -> None:
@@ -279,30 +305,55 @@ def _lower(headers: Any) -> dict[str, str]:
     return {name.lower(): value for name, value in headers}
 
 
-def _never_left_requests(error: Exception) -> bool:
-    """Whether the request surely never reached the service: only what fails before the first byte."""
+def _layer_of_requests(error: Exception) -> tuple[str, bool]:
+    """Return what failed, and whether the request may have reached the service."""
     import requests
-    from urllib3.exceptions import NewConnectionError
+    from urllib3 import exceptions
 
-    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.ProxyError)):
-        return True
     reason = getattr(error.args[0], "reason", None) if error.args else None
     cause = reason.args[0] if isinstance(reason, Exception) and reason.args else None
-    return isinstance(reason, NewConnectionError) or isinstance(cause, ssl.SSLCertVerificationError)
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "proxy", False
+    if isinstance(error, requests.exceptions.SSLError):
+        return "tls", not isinstance(cause, ssl.SSLCertVerificationError)
+    if isinstance(error, requests.Timeout):
+        return "timeout", not isinstance(error, requests.ConnectTimeout)
+    if isinstance(reason, getattr(exceptions, "NameResolutionError", ())):  # since urllib3 2
+        return "dns", False
+    if isinstance(reason, exceptions.NewConnectionError):
+        return "refused", False
+    return "connection", True
 
 
-def _failed(request: Request, error: BaseException, *, arrived: bool) -> TransportFailed:
+def _layer_of_aiohttp(error: Exception) -> tuple[str, bool]:
+    """Return what failed, and whether the request may have reached the service."""
+    import aiohttp
+
+    if isinstance(error, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)):
+        return "proxy", False
+    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)):
+        return "tls", False
+    if isinstance(error, asyncio.TimeoutError):
+        return "timeout", not isinstance(error, aiohttp.ConnectionTimeoutError)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "dns", False
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "refused", False
+    return "connection", True
+
+
+def _failed(request: Request, error: Exception, layer: str, *, arrived: bool) -> TransportFailed:
     """Return the one error for all the ways in which no reply came."""
-    kind = type(error).__name__
     if arrived:
         consequence = "whether the service acted on it is not known"
     else:
         consequence = "the service never saw it; check host, port, proxy and certificates"
     wrapped = error.args[0] if error.args else None
     innermost = getattr(wrapped, "reason", None) or error  # requests wraps what urllib3 wraps
-    detail = " ".join(str(innermost).split())[:200]
+    detail = re.sub(r"//[^/@\s]+@", "//***@", " ".join(str(innermost).split()))[:200]
     return TransportFailed(
-        f"No reply to {_name(request)}: {kind}: {detail or 'no detail'}; {consequence}",
+        f"No reply to {_name(request)}: {type(error).__name__}: {detail or 'no detail'}; {consequence}",
+        layer=layer,
         arrived=arrived,
     )
 

@@ -41,24 +41,32 @@ class Cloud:
     """
     One cloud, as far as this provider needs to know it.
 
-    :param host: of the ModelArts API; ``{region}`` is filled in.
+    :param domain: of its services, which are at ``{service}.{region}.{domain}``; empty where every
+        address must be written out.
+    :param hosts: the services that are elsewhere, by service and region.
     :param rules: of create-image by field; a field that is not here does not exist on this cloud.
+    :param signature: the usual wire form of signatures, ``access`` or ``credential``.
     :param console: the console's address.
-    :param notebooks: where the console lists notebooks, below ``console``.
-    :param images: where the console lists one's own images in SWR, below ``console``.
     """
 
     name: str
     title: str
-    host: str
+    domain: str
+    signature: str
     console: str
-    notebooks: str
-    images: str
     rules: Mapping[str, Rule] = field(repr=False)
+    hosts: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
-    def endpoint(self, region: str) -> str:
-        """Return the address of the ModelArts API in a region."""
-        return f"https://{self.host.format(region=region)}"
+    # Where a console lists notebooks, and one's own images in SWR. Pages of one notebook or image
+    # need what the API does not tell, such as the account's name.
+    notebooks = "/modelarts/?region={region}#/dev-container"
+    images = "/swr/?region={region}#/swr/warehouse/list/private"
+
+    def endpoint(self, service: str, region: str) -> str:
+        """Return the address of a service in a region, or nothing where it must be written out."""
+        if not self.domain or not region:
+            return ""
+        return f"https://{self.hosts.get((service, region), f'{service}.{region}.{self.domain}')}"
 
 
 _UUID = Rule(
@@ -117,32 +125,43 @@ _OTC_RULES: dict[str, Rule] = {
 HUAWEI_CLOUD = Cloud(
     name="huaweicloud",
     title="Huawei Cloud",
-    host="modelarts.{region}.myhuaweicloud.com",
+    domain="myhuaweicloud.com",
+    signature="access",
     console="https://console-intl.huaweicloud.com",
-    notebooks="/modelarts/?region={region}#/dev-container",
-    images="/swr/?region={region}#/swr/warehouse/list/private",
     rules=_HUAWEI_RULES,
 )
 # The EU site's page (2025-05-30) states the older rules, which are Open Telekom Cloud's.
 HUAWEI_CLOUD_EU = Cloud(
     name="huaweicloud-eu",
     title="Huawei Cloud EU",
-    host="modelarts.{region}.myhuaweicloud.eu",
+    domain="myhuaweicloud.eu",
+    signature="access",
     console="https://console.eu.huaweicloud.com",
-    notebooks="/modelarts/?region={region}#/dev-container",
-    images="/swr/?region={region}#/swr/warehouse/list/private",
     rules=_OTC_RULES,
 )
+# https://docs.otc.t-systems.com/regions-and-endpoints/
 OPEN_TELEKOM_CLOUD = Cloud(
     name="otc",
     title="Open Telekom Cloud",
-    host="modelarts.{region}.otc.t-systems.com",
+    domain="otc.t-systems.com",
+    signature="credential",
     console="https://console.otc.t-systems.com",
-    notebooks="/modelarts/?region={region}#/dev-container",
-    images="/swr/?region={region}#/swr/warehouse/list/private",
     rules=_OTC_RULES,
+    hosts={
+        ("iam", "eu-ch2"): "iam-pub.eu-ch2.sc.otc.t-systems.com",
+        ("modelarts", "eu-ch2"): "modelarts.eu-ch2.sc.otc.t-systems.com",
+    },
 )
-CLOUDS: dict[str, Cloud] = {c.name: c for c in (HUAWEI_CLOUD, HUAWEI_CLOUD_EU, OPEN_TELEKOM_CLOUD)}
+# An operator's own installation: what the clouds' older pages agree on, and the registry fields.
+CUSTOM = Cloud(
+    name="custom",
+    title="this private installation",
+    domain="",
+    signature="access",
+    console="",
+    rules={**_OTC_RULES, "swr_instance_id": _ANYTHING, "swr_instance_domain": _ANYTHING},
+)
+CLOUDS: dict[str, Cloud] = {c.name: c for c in (HUAWEI_CLOUD, HUAWEI_CLOUD_EU, OPEN_TELEKOM_CLOUD, CUSTOM)}
 
 
 def cloud_of(region: str) -> Cloud:

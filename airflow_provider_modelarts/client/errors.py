@@ -81,14 +81,16 @@ class TransportFailed(ModelArtsError):
     """
     No complete reply came back.
 
+    :param layer: what failed: ``dns``, ``refused``, ``timeout``, ``tls``, ``proxy``, ``connection``.
     :param arrived: false when the request surely never reached the service (refused, no such
         host, TLS, connect time-out), so that even a write may be sent again.
     """
 
     is_transient = True
 
-    def __init__(self, message: str, *, arrived: bool = True) -> None:
+    def __init__(self, message: str, *, layer: str = "connection", arrived: bool = True) -> None:
         super().__init__(message)
+        self.layer = layer
         self.arrived = arrived
 
 
@@ -106,6 +108,7 @@ class ApiError(ModelArtsError):
     :param code: the server's code, such as ``ModelArts.6404``; empty where none came.
     :param request_id: what to give the vendor's support.
     :param retry_after: seconds after which the service wants to be asked again.
+    :param skew: seconds by which the service's clock is ahead of ours, where it told.
     """
 
     def __init__(
@@ -116,12 +119,14 @@ class ApiError(ModelArtsError):
         code: str = "",
         request_id: str = "",
         retry_after: float | None = None,
+        skew: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.request_id = request_id
         self.retry_after = retry_after
+        self.skew = skew
 
     def __str__(self) -> str:
         facts = [f"HTTP {self.status}"] if self.status else []

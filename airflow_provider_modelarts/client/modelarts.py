@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from random import Random
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
-from pydantic import ValidationError
-
 from airflow_provider_modelarts.client.auth import Credentials
 from airflow_provider_modelarts.client.errors import (
+    ApiError,
     DeadlinePassed,
     ModelArtsError,
+    NotAuthenticated,
     ServiceFailed,
     Throttled,
     TransportFailed,
     UnexpectedReply,
-    meaning,
 )
 from airflow_provider_modelarts.client.models import Page
-from airflow_provider_modelarts.client.wire import Call, Request, Response, Transport
+from airflow_provider_modelarts.client.replies import read
+from airflow_provider_modelarts.client.wire import Call, Request, Transport
 
 T = TypeVar("T")
 
@@ -104,6 +104,19 @@ class Weather:
         return max(poll_interval, backoff) * self._random.uniform(1.0, 1.25)
 
 
+@dataclass(frozen=True, slots=True)
+class Project:
+    """
+    Which project is talked about: its id, or its name and the IAM that knows the id.
+
+    :param endpoint: of IAM.
+    """
+
+    id: str | None
+    name: str = ""
+    endpoint: str = ""
+
+
 class ModelArts:
     """
     One account's conversation with one project of ModelArts.
@@ -111,36 +124,78 @@ class ModelArts:
     :param endpoint: scheme, host and port; no path.
     :param clock: the time in seconds since the epoch.
     :param random: for jitter.
+    :param one_at_a_time: a lock for what must not happen twice at once, such as a log-in; in a worker,
+        where nothing happens at once, there is none.
     """
 
     def __init__(
         self,
         *,
         endpoint: str,
-        project_id: str,
+        project: Project,
         credentials: Credentials,
         transport: Transport,
         clock: Callable[[], float],
         random: Random,
+        one_at_a_time: AbstractAsyncContextManager[Any] | None = None,
     ) -> None:
-        self._base = f"{endpoint}/v1/{quote(project_id, safe='')}"
-        self._project_id = project_id
+        self._endpoint = endpoint
+        self._project = project
         self._credentials = credentials
         self._transport = transport
         self._clock = clock
         self._random = random
+        self._one_at_a_time = one_at_a_time or nullcontext()
         self._weather = Weather(random)
 
     async def call(self, call: Call[T]) -> T:
         """
         Make one call and return what it says.
 
+        A refused token or temporary key is renewed once, which even a write survives: what the
+        gateway refuses never reached the service.
+
         :raises TransportFailed: nothing came back, so a write may or may not have taken effect.
         :raises UnexpectedReply: what came back cannot be read.
         :raises ApiError: the class says why it was refused.
         """
-        response = await self._transport.send(self._request(call))
-        return self._read(call, response)
+        request = await self._request(call)
+        try:
+            return await self._exchange(call, request)
+        except ApiError as error:
+            refused = error.status == 401 or isinstance(error, NotAuthenticated)
+            if not refused or not self._credentials.forget(request):
+                raise
+            log.info("The credentials are renewed, because they were refused: %s", error)
+        return await self._exchange(call, await self._request(call))
+
+    async def _exchange(self, call: Call[T], request: Request) -> T:
+        response = await self._transport.send(request)
+        return read(f"{call.operation} ({call.method} {call.path})", response, call.parse, self._now())
+
+    async def _request(self, call: Call[Any]) -> Request:
+        """Return the request that makes a call, with the proof of who makes it."""
+        async with self._one_at_a_time:
+            project_id = self._project.id or await self._credentials.project_id(
+                self._project.endpoint, self._project.name, self._transport, self._now()
+            )
+            query = urlencode(sorted(call.query.items()), quote_via=quote, safe="~")
+            path = f"/v1/{quote(project_id, safe='')}{call.path}"
+            request = Request(
+                method=call.method,
+                url=f"{self._endpoint}{path}{'?' if query else ''}{query}",
+                headers={
+                    "Accept": "application/json",
+                    "Content-Type": "application/json",
+                    "X-Language": "en-us",
+                    "X-Project-Id": project_id,
+                },
+                body=b"" if call.body is None else json.dumps(call.body, ensure_ascii=False).encode(),
+            )
+            return await self._credentials.authorise(request, self._transport, self._now())
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), tz=timezone.utc)
 
     async def collect(self, call: Call[Page[Item]]) -> list[Item]:
         """
@@ -228,119 +283,3 @@ class ModelArts:
         if isinstance(error, (TransportFailed, Throttled, ServiceFailed)):
             retry_after = getattr(error, "retry_after", None)
             self._weather.worsen(self._clock(), poll_interval, retry_after)
-
-    def _request(self, call: Call[Any]) -> Request:
-        query = urlencode(sorted(call.query.items()), quote_via=quote, safe="~")
-        body = b"" if call.body is None else json.dumps(call.body, ensure_ascii=False).encode()
-        request = Request(
-            method=call.method,
-            url=f"{self._base}{call.path}{'?' if query else ''}{query}",
-            headers={
-                "Accept": "application/json",
-                "Content-Type": "application/json",
-                "X-Language": "en-us",
-                "X-Project-Id": self._project_id,
-            },
-            body=body,
-        )
-        return self._credentials.authorise(request, datetime.fromtimestamp(self._clock(), tz=timezone.utc))
-
-    def _read(self, call: Call[T], response: Response) -> T:
-        """Turn a reply into what the call promises, or into the error that it stands for."""
-        what = f"{call.operation} ({call.method} {call.path})"
-        reply = _decoded(response.body)
-        request_id = _request_id(response, reply)
-        if 200 <= response.status < 300:
-            if isinstance(reply, dict):
-                reply = {**reply, "request_id": request_id}
-            try:
-                return call.parse(reply)
-            except ValidationError as error:
-                # Neither the values nor the body: a notebook's reply holds its access token.
-                first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-                place = ".".join(map(str, first["loc"])) or "the body"
-                reason = f"{place}: {first['msg']}"
-            except ValueError as error:
-                reason = str(error)
-            raise UnexpectedReply(
-                f"{what} brought an unexpected reply: {reason} ({_facts(response, request_id)})"
-            )
-        if 300 <= response.status < 400:
-            raise UnexpectedReply(
-                f"{what} was redirected, which a signed request does not follow: "
-                f"check the connection's host ({_facts(response, request_id)})"
-            )
-        code, text = _refusal(reply)
-        known = meaning(response.status, code)
-        raise known.error(
-            " ".join(
-                filter(
-                    None,
-                    [f"{what} was refused: {text or 'no reason given'}.", known.remedy],
-                )
-            ),
-            status=response.status,
-            code=code,
-            request_id=request_id,
-            retry_after=self._retry_after(response.headers.get("retry-after", "")),
-        )
-
-    def _retry_after(self, value: str) -> float | None:
-        """Return the seconds that the header asks for, given as seconds or as a date."""
-        if value.strip().isdecimal():
-            return float(value)
-        try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - self._clock())
-        except (TypeError, ValueError, OverflowError):
-            return None
-
-
-def _decoded(body: bytes) -> Any:
-    """Return the JSON of a body, or None: what is missing and what is broken end alike."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _request_id(response: Response, reply: Any) -> str:
-    in_body = reply.get("request_id") if isinstance(reply, dict) else None
-    headers = response.headers
-    return headers.get("x-request-id") or headers.get("x-iam-trace-id") or str(in_body or "")
-
-
-def _facts(response: Response, request_id: str) -> str:
-    kind = response.headers.get("content-type", "no content type")
-    facts = f"HTTP {response.status}, {kind}, {len(response.body)} bytes"
-    return f"{facts}, request id {request_id}" if request_id else facts
-
-
-# Each producer has an envelope of its own: ModelArts, its older API, the gateway, other services, IAM.
-_ENVELOPES = (
-    ("error_code", "error_msg"),
-    ("error_code", "error_message"),
-    ("errorCode", "errorMsg"),
-    ("code", "message"),
-)
-
-
-def _refusal(reply: Any) -> tuple[str, str]:
-    """Return the server's code and its words, from whichever envelope it used."""
-    if not isinstance(reply, dict):
-        return "", ""
-    for code, message in _ENVELOPES:
-        if code in reply and message in reply:
-            return str(reply[code] or ""), _scrubbed(reply[message])
-    if "error_code" in reply:
-        return str(reply["error_code"] or ""), ""
-    for value in reply.values():
-        if isinstance(value, dict):
-            return _refusal(value)
-    return "", ""
-
-
-def _scrubbed(message: Any) -> str:
-    """Return a server's words on one short line, without the request that the gateway may echo."""
-    text = re.split(r"canonical", str(message or ""), maxsplit=1, flags=re.IGNORECASE)[0]
-    text = " ".join(text.split()).rstrip(" ,.:;")
-    return text if len(text) <= 300 else f"{text[:300]}…"

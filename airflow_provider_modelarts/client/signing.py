@@ -2,6 +2,7 @@
 Signatures of requests, as pure functions of the request, the keys and the time.
 
 https://support.huaweicloud.com/intl/en-us/devg-apisign/api-sign-algorithm.html
+https://docs.otc.t-systems.com/modelarts/api-ref/calling_apis/making_an_api_request.html
 """
 
 from __future__ import annotations
@@ -16,21 +17,34 @@ from airflow_provider_modelarts.client.wire import Request
 ALGORITHM = "SDK-HMAC-SHA256"
 
 
-def sign(request: Request, *, access_key: str, secret_key: str, at: datetime) -> Request:
+def sign(
+    request: Request, *, access_key: str, secret_key: str, at: datetime, region: str | None = None
+) -> Request:
     """
-    Return the request with the headers that authenticate it (wire form ``Access=``).
+    Return the request with the headers that authenticate it.
 
     Every header of the request is signed, so add the others first. The address is left as it is:
     what is signed is a normal form of it, which the gateway computes too.
 
     :param at: now; the gateway allows 15 minutes of difference.
+    :param region: for the wire form ``Credential=``, whose key is derived from it; without one the
+        form is ``Access=``.
     """
     moment = at.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     request = request.with_headers({"Host": urlsplit(request.url).netloc, "X-Sdk-Date": moment})
     canonical, names = canonical_request(request)
-    to_sign = f"{ALGORITHM}\n{moment}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    signature = hmac.new(secret_key.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
-    authorization = f"{ALGORITHM} Access={access_key}, SignedHeaders={names}, Signature={signature}"
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    if region is None:
+        signer, lines, key = f"Access={access_key}", [ALGORITHM, moment, digest], secret_key.encode()
+    else:
+        parts = [moment[:8], region, request.service, "sdk_request"]
+        scope = "/".join(parts)
+        signer, lines = f"Credential={access_key}/{scope}", [ALGORITHM, moment, scope, digest]
+        key = f"SDK{secret_key}".encode()
+        for part in parts:
+            key = _hmac(key, part).digest()
+    signature = _hmac(key, "\n".join(lines)).hexdigest()
+    authorization = f"{ALGORITHM} {signer}, SignedHeaders={names}, Signature={signature}"
     return request.with_headers({"Authorization": authorization})
 
 
@@ -53,6 +67,10 @@ def canonical_request(request: Request) -> tuple[str, str]:
         ]
     )
     return form, names
+
+
+def _hmac(key: bytes, message: str) -> hmac.HMAC:
+    return hmac.new(key, message.encode(), hashlib.sha256)
 
 
 def _quoted(text: str) -> str:

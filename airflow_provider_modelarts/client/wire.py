@@ -17,12 +17,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, byte for byte: the URL is not re-quoted by anyone after this point."""
+    """
+    One HTTP request, byte for byte: the URL is not re-quoted by anyone after this point.
+
+    :param service: whose gateway it is for, which some signatures name.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+    service: str = "modelarts"
 
     def with_headers(self, headers: Mapping[str, str]) -> Request:
         """Return the same request with more headers."""

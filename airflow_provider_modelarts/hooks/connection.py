@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,19 +11,11 @@ from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_modelarts.client.clouds import CLOUDS, Cloud, cloud_of
 from airflow_provider_modelarts.client.errors import InvalidConnection
-from airflow_provider_modelarts.transport import Limits
+from airflow_provider_modelarts.provider_info import connection_fields
+from airflow_provider_modelarts.transport import Route
 
-EXTRAS = frozenset(
-    {
-        "region",
-        "cloud",
-        "project_id",
-        "workspace_id",
-        "console_url",
-        "connect_timeout",
-        "read_timeout",
-    }
-)
+AUTHS = ("access_key", "password", "host_agency")
+SIGNATURES = ("access", "credential")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +26,50 @@ class Settings:
     Equal settings share one conversation, so everything that makes a difference is in here.
 
     :param endpoint: scheme, host and port of ModelArts.
+    :param iam_endpoint: the same of IAM; empty where nothing is asked of it.
+    :param auth: ``access_key``, ``password`` or ``host_agency``.
+    :param login: access key or user name.
+    :param secret: secret key or password.
+    :param signature: the wire form of signatures, ``access`` or ``credential``.
+    :param project_id: the project; without it ``project_name`` is looked up at IAM.
     :param workspace_id: of images whose task names none.
     :param console_url: the console's address.
     """
 
     endpoint: str
+    iam_endpoint: str
     cloud: Cloud = field(hash=False)
     region: str
-    project_id: str
-    access_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-    workspace_id: str | None = None
-    console_url: str = ""
-    limits: Limits = field(default_factory=Limits)
+    auth: str
+    login: str = field(repr=False)
+    secret: str = field(repr=False)
+    security_token: str | None = field(repr=False)
+    signature: str
+    project_id: str | None
+    project_name: str
+    domain_name: str | None
+    agency_name: str | None
+    agency_domain_name: str | None
+    workspace_id: str | None
+    console_url: str
+    route: Route = field(repr=False)
 
     @property
     def notebooks_url(self) -> str:
         """Where the console lists notebooks."""
-        return self.console_url + self.cloud.notebooks.format(region=self.region)
+        return self.console_url and self.console_url + self.cloud.notebooks.format(region=self.region)
 
     @property
     def images_url(self) -> str:
         """Where the console lists images."""
-        return self.console_url + self.cloud.images.format(region=self.region)
+        return self.console_url and self.console_url + self.cloud.images.format(region=self.region)
+
+    @property
+    def exposed_endpoints(self) -> list[str]:
+        """Where what is sent can be read on the way: plain HTTP to another machine."""
+        return [
+            e for e in (self.endpoint, self.iam_endpoint) if e.startswith("http:") and not _is_loopback(e)
+        ]
 
 
 def settings_of(connection: Connection) -> Settings:
@@ -68,105 +80,149 @@ def settings_of(connection: Connection) -> Settings:
 
     :raises InvalidConnection: everything that is missing, unknown or contradictory, with the remedy.
     """
-    wrong: list[str] = []
-    extra = _extra(connection.extra, wrong)
-    region = _text(extra, "region", wrong)
-    cloud = _cloud(_text(extra, "cloud", wrong), region, wrong)
-    project_id = _text(extra, "project_id", wrong)
-    if not project_id:
-        wrong.append("extra project_id is missing: the console shows it under My Credentials")
-    if not connection.login or not connection.password:
-        wrong.append("login (access key) and password (secret key) must both be filled in")
-    endpoint = _endpoint(connection, wrong)
-    if not endpoint and region:
-        endpoint = cloud.endpoint(region)
-    elif not endpoint:
-        wrong.append("extra region is missing (such as eu-de or cn-north-4), or else host")
+    reader = _Reader(connection)
+    region = reader.text("region") or ""
+    cloud = CLOUDS[reader.choice("cloud", tuple(CLOUDS)) or cloud_of(region).name]
+    auth = reader.choice("auth", AUTHS) or "access_key"
+    host = reader.address("host", connection.host, connection.schema, connection.port)
     settings = Settings(
-        endpoint=endpoint,
+        endpoint=host or cloud.endpoint("modelarts", region),
+        iam_endpoint=reader.address("extra iam_endpoint", reader.text("iam_endpoint"))
+        or cloud.endpoint("iam", region),
         cloud=cloud,
         region=region,
-        project_id=project_id,
-        access_key=connection.login or "",
-        secret_key=connection.password or "",
-        workspace_id=_text(extra, "workspace_id", wrong) or None,
-        console_url=(_text(extra, "console_url", wrong) or cloud.console).rstrip("/"),
-        limits=_limits(extra, wrong),
+        auth=auth,
+        login=connection.login or "",
+        secret=connection.password or "",
+        security_token=reader.text("security_token"),
+        signature=reader.choice("signature", SIGNATURES) or cloud.signature,
+        project_id=reader.text("project_id"),
+        project_name=reader.text("project_name") or region,
+        domain_name=reader.text("domain_name"),
+        agency_name=reader.text("agency_name"),
+        agency_domain_name=reader.text("agency_domain_name"),
+        workspace_id=reader.text("workspace_id"),
+        console_url=(reader.text("console_url") or cloud.console).rstrip("/"),
+        route=Route(
+            connect_timeout=reader.seconds("connect_timeout", Route().connect_timeout),
+            read_timeout=reader.seconds("read_timeout", Route().read_timeout),
+            verify=reader.verify(),
+            proxy=reader.text("proxy"),
+        ),
     )
-    if wrong:
-        raise InvalidConnection(f"Connection {connection.conn_id!r} cannot be used: {'; '.join(wrong)}")
+    reader.wrong += _contradictions(settings)
+    if reader.wrong:
+        raise InvalidConnection(
+            f"Connection {connection.conn_id!r} cannot be used: {'; '.join(reader.wrong)}"
+        )
     return settings
 
 
-def _extra(text: str | None, wrong: list[str]) -> dict[str, Any]:
-    # Not Connection.extra_dejson: before Airflow 3.3.2 it masks by a call to the supervisor that can
-    # deadlock a triggerer's event loop, and it would hide broken JSON.
-    try:
-        extra = json.loads(text or "{}")
-    except ValueError:
-        extra = None
-    if not isinstance(extra, dict):
-        wrong.append("extra is not a JSON object")
-        return {}
-    given = {key: value for key, value in extra.items() if value not in (None, "")}
-    known = ", ".join(sorted(EXTRAS))
-    wrong.extend(f"extra {key} is unknown: it may be one of {known}" for key in sorted(given.keys() - EXTRAS))
-    return given
+def _contradictions(settings: Settings) -> list[str]:
+    """Return what is missing or does not go together."""
+    wrong = []
+    by_keys, by_password = settings.auth == "access_key", settings.auth == "password"
+    if by_keys and not (settings.login and settings.secret):
+        wrong.append("login (access key) and password (secret key) must both be filled in")
+    if by_password and not (settings.login and settings.secret and settings.domain_name):
+        wrong.append("auth password needs login (IAM user), password and extra domain_name (the account)")
+    if settings.auth == "host_agency" and (settings.login or settings.secret):
+        wrong.append("auth host_agency takes its keys from the host: login and password must be empty")
+    if settings.security_token and not by_keys:
+        wrong.append("extra security_token belongs to temporary access keys, so auth must be access_key")
+    if bool(settings.agency_name) != bool(settings.agency_domain_name):
+        wrong.append("extra agency_name and agency_domain_name must be filled in together")
+    if not settings.endpoint:
+        missing = "host" if settings.cloud.name == "custom" else "extra region (such as eu-de), or else host,"
+        wrong.append(f"{missing} is missing")
+    if not (settings.project_id or settings.project_name):
+        wrong.append("extra project_id is missing: the console shows it under My Credentials")
+    asks_iam = by_password or settings.agency_name or not settings.project_id
+    if asks_iam and not settings.iam_endpoint:
+        wrong.append("extra iam_endpoint is missing: with this connection IAM must be asked")
+    return wrong
 
 
-def _text(extra: dict[str, Any], key: str, wrong: list[str]) -> str:
-    value = extra.get(key, "")
-    if isinstance(value, str):
-        return value.strip()
-    wrong.append(f"extra {key} must be a string, not {type(value).__name__}")
-    return ""
+class _Reader:
+    """Reads a connection's fields and keeps what is wrong with them."""
 
+    def __init__(self, connection: Connection) -> None:
+        self.wrong: list[str] = []
+        self._extra = self._given(connection.extra)
 
-def _limits(extra: dict[str, Any], wrong: list[str]) -> Limits:
-    given: dict[str, float] = {}
-    for key in extra.keys() & {"connect_timeout", "read_timeout"}:
+    def _given(self, text: str | None) -> dict[str, Any]:
+        # Not Connection.extra_dejson: before Airflow 3.3.2 it masks by a call to the supervisor that
+        # can deadlock a triggerer's event loop, and it would hide broken JSON.
         try:
-            given[key] = float(extra[key])
+            extra = json.loads(text or "{}")
+        except ValueError:
+            extra = None
+        if not isinstance(extra, dict):
+            self.wrong.append("extra is not a JSON object")
+            return {}
+        given = {key: value for key, value in extra.items() if value not in (None, "")}
+        known = sorted(connection_fields())
+        unknown = sorted(given.keys() - set(known))
+        self.wrong += [f"extra {key} is unknown: it may be one of {', '.join(known)}" for key in unknown]
+        return given
+
+    def text(self, key: str) -> str | None:
+        value = self._extra.get(key)
+        if value is None or isinstance(value, str):
+            return (value or "").strip() or None
+        self.wrong.append(f"extra {key} must be a string, not {type(value).__name__}")
+        return None
+
+    def choice(self, key: str, choices: tuple[str, ...]) -> str | None:
+        value = self.text(key)
+        if value is None or value in choices:
+            return value
+        self.wrong.append(f"extra {key} must be one of {', '.join(choices)}, not {value!r}")
+        return None
+
+    def seconds(self, key: str, default: float) -> float:
+        try:
+            seconds = float(self._extra.get(key, default))
         except (TypeError, ValueError):
-            given[key] = 0.0
-        if not 0 < given[key] < 86_400:
-            wrong.append(f"extra {key} must be a number of seconds above 0, not {extra[key]!r}")
-    return Limits(**given)
+            seconds = 0.0
+        if 0 < seconds < 86_400:
+            return seconds
+        self.wrong.append(f"extra {key} must be a number of seconds above 0, not {self._extra.get(key)!r}")
+        return default
+
+    def verify(self) -> bool | str:
+        """Return what a form, a URI or JSON made of true, false or a file's name."""
+        value = self._extra.get("verify", True)
+        if isinstance(value, bool):
+            return value
+        text = self.text("verify")
+        return {"true": True, "false": False}.get((text or "true").lower(), text or True)
+
+    def address(
+        self, name: str, value: str | None, schema: str | None = None, port: int | None = None
+    ) -> str | None:
+        """Return scheme, host and port of an address, which may be as short as a host's name."""
+        host = (value or "").strip().rstrip("/")
+        if not host:
+            return None
+        if "://" not in host:
+            host = f"{(schema or '').strip() or 'https'}://{host}"
+        try:
+            parts = urlsplit(host)
+            port = parts.port or port
+        except ValueError:
+            parts = urlsplit("")
+        is_plain = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
+        if not is_plain or parts.path or parts.query or parts.fragment or any(c.isspace() for c in host):
+            self.wrong.append(
+                f"{name} must be a host name or an address such as https://modelarts.example.com:443"
+            )
+            return None
+        hostname = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+        default = {"http": 80, "https": 443}[parts.scheme]
+        return f"{parts.scheme}://{hostname}" + (f":{port}" if port and port != default else "")
 
 
-def _cloud(name: str, region: str, wrong: list[str]) -> Cloud:
-    if name and name not in CLOUDS:
-        wrong.append(f"extra cloud must be one of {', '.join(CLOUDS)}, not {name!r}")
-    return CLOUDS.get(name) or cloud_of(region)
-
-
-def _endpoint(connection: Connection, wrong: list[str]) -> str:
-    """Return the address that host, port and schema spell, or nothing when there is no host."""
-    host = (connection.host or "").strip().rstrip("/")
-    if not host:
-        return ""
-    if "://" not in host:
-        host = f"{(connection.schema or '').strip() or 'https'}://{host}"
-    try:
-        parts = urlsplit(host)
-        port = parts.port or connection.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    plain = parts.scheme in {"http", "https"} and parts.netloc and "@" not in parts.netloc
-    if not plain or parts.path or parts.query or parts.fragment or any(c.isspace() for c in host):
-        wrong.append("host must be a host name or an address such as https://modelarts.example.com:443")
-        return ""
-    name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    default = {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{name}" + (f":{port}" if port and port != default else "")
-
-
-def is_exposed(endpoint: str) -> bool:
-    """Whether what is sent there can be read on the way: plain HTTP to another machine."""
-    parts = urlsplit(endpoint)
-    if parts.scheme == "https" or parts.hostname == "localhost":
-        return False
-    try:
-        return not ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return True
+def _is_loopback(endpoint: str) -> bool:
+    host = urlsplit(endpoint).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")

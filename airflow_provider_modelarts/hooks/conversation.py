@@ -11,19 +11,18 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import lru_cache
 from random import Random
+from typing import Any
 
 from airflow.providers.common.compat.connection import get_async_connection
 
-from airflow_provider_modelarts.client.auth import AccessKey
-from airflow_provider_modelarts.client.modelarts import ModelArts
+from airflow_provider_modelarts.client.auth import AccessKey, Agency, Credentials, HostAgency, Password
+from airflow_provider_modelarts.client.modelarts import ModelArts, Project
 from airflow_provider_modelarts.client.wire import Transport
-from airflow_provider_modelarts.hooks.connection import (
-    Settings,
-    is_exposed,
-    settings_of,
-)
+from airflow_provider_modelarts.hooks.connection import Settings, settings_of
+from airflow_provider_modelarts.hooks.masking import mask
 from airflow_provider_modelarts.transport import (
     BlockingTransport,
     Shared,
@@ -36,23 +35,65 @@ FRESH = 300.0
 """Seconds for which a look-up serves later waits too, so that an edited connection takes effect."""
 
 
-def converse(settings: Settings, transport: Transport) -> ModelArts:
+def converse(
+    settings: Settings, transport: Transport, one_at_a_time: AbstractAsyncContextManager[Any] | None = None
+) -> ModelArts:
     """Return the conversation that these settings describe, over this transport."""
-    if is_exposed(settings.endpoint):
-        log.warning("%s is plain HTTP: everyone on the way can read along", settings.endpoint)
+    for endpoint in settings.exposed_endpoints:
+        log.warning("%s is plain HTTP: everyone on the way can read along", endpoint)
+    if settings.route.verify is False:
+        log.warning("The certificate of %s is not checked, because extra verify is false", settings.endpoint)
     return ModelArts(
         endpoint=settings.endpoint,
-        project_id=settings.project_id,
-        credentials=AccessKey(settings.access_key, settings.secret_key),
+        project=Project(settings.project_id, settings.project_name, settings.iam_endpoint),
+        credentials=credentials_of(settings),
         transport=transport,
         clock=time.time,
         random=Random(),  # noqa: S311 - for jitter
+        one_at_a_time=one_at_a_time,
     )
 
 
 def converse_blocking(settings: Settings) -> ModelArts:
     """Return a conversation for a worker."""
-    return converse(settings, BlockingTransport(settings.limits))
+    return converse(settings, BlockingTransport(settings.route))
+
+
+@lru_cache(maxsize=64)
+def credentials_of(settings: Settings) -> Credentials:
+    """
+    Return who we are.
+
+    One object for equal settings, so that a process logs in once and looks its project up once,
+    however many hooks and waits it has.
+    """
+    region = settings.region if settings.signature == "credential" else None
+    credentials: Credentials
+    if settings.auth == "host_agency":
+        credentials = HostAgency(region=region, on_secret=mask)
+    elif settings.auth == "password":
+        credentials = Password(
+            endpoint=settings.iam_endpoint,
+            user_name=settings.login,
+            password=settings.secret,
+            domain_name=settings.domain_name or "",
+            project={"id": settings.project_id} if settings.project_id else {"name": settings.project_name},
+            on_secret=mask,
+        )
+    else:
+        credentials = AccessKey(
+            settings.login, settings.secret, security_token=settings.security_token, region=region
+        )
+    if settings.agency_name:
+        credentials = Agency(
+            credentials,
+            endpoint=settings.iam_endpoint,
+            agency_name=settings.agency_name,
+            agency_domain_name=settings.agency_domain_name or "",
+            region=region,
+            on_secret=mask,
+        )
+    return credentials
 
 
 class LookUp:
@@ -85,8 +126,8 @@ async def _look_up(conn_id: str) -> AsyncIterator[LookUp]:
 
 @asynccontextmanager
 async def _converse_shared(settings: Settings) -> AsyncIterator[ModelArts]:
-    async with shared.use(settings.limits) as transport:
-        yield converse(settings, transport)
+    async with shared.use(settings.route) as transport:
+        yield converse(settings, transport, asyncio.Lock())
 
 
 look_ups: Shared[str, LookUp] = Shared(_look_up)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ from airflow_provider_modelarts.hooks.conversation import (
     converse_blocking,
     look_ups,
 )
+from airflow_provider_modelarts.hooks.diagnosis import diagnose
+from airflow_provider_modelarts.provider_info import connection_fields, get_provider_info
 from airflow_provider_modelarts.transport import block_on
 
 T = TypeVar("T")
@@ -53,6 +56,45 @@ class ModelArtsHook(BaseHook):
         :raises InvalidConnection: everything that is missing, unknown or contradictory.
         """
         return settings_of(self.get_connection(self.modelarts_conn_id))
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how Airflow 2.11 to 3.1 relabel the form; later ones read the provider info."""
+        behaviour = get_provider_info()["connection-types"][0]["ui-field-behaviour"]
+        return {key.replace("-", "_"): value for key, value in behaviour.items()}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's own fields for Airflow 2.11 to 3.1; later ones read the provider info."""
+        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
+        from flask_babel import lazy_gettext
+        from wtforms import PasswordField, StringField
+
+        def widget(field: dict[str, Any]) -> Any:
+            is_secret = field["schema"].get("format") == "password"
+            kind, look = (
+                (PasswordField, BS3PasswordFieldWidget) if is_secret else (StringField, BS3TextFieldWidget)
+            )
+            choices = ", ".join(choice for choice in field["schema"].get("enum", []) if choice)
+            description = f"{field['description']} One of {choices}." if choices else field["description"]
+            return kind(lazy_gettext(field["label"]), widget=look(), description=description)
+
+        return {name: widget(field) for name, field in connection_fields().items()}
+
+    def test_connection(self) -> tuple[bool, str]:
+        """
+        Try the connection by listing one image, and say what is wrong in one sentence.
+
+        It changes nothing, and takes no longer than some seconds.
+        """
+        settings = None
+        try:
+            settings = self.settings
+            short = replace(settings.route, connect_timeout=5.0, read_timeout=10.0)
+            block_on(converse_blocking(replace(settings, route=short)).call(calls.list_images(limit=1)))
+        except ModelArtsError as error:
+            return False, diagnose(error, settings)
+        return True, f"ModelArts answers at {settings.endpoint}, and knows who we are"
 
     def get_conn(self) -> ModelArts:
         """Return the conversation itself."""

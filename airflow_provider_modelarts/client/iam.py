@@ -1,0 +1,166 @@
+"""
+The few requests to IAM, and to an ECS's metadata service, that credentials and projects need.
+
+https://docs.otc.t-systems.com/identity-access-management/api-ref/
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from airflow_provider_modelarts.client.errors import InvalidConnection, UnexpectedReply
+from airflow_provider_modelarts.client.replies import read
+from airflow_provider_modelarts.client.wire import Request, Response
+
+METADATA_ENDPOINT = "http://169.254.169.254"
+"""Where an ECS asks about itself: link-local, so only the host that it runs on can answer."""
+
+ROLE_SECONDS = 3600
+"""For how long temporary keys of an agency are asked for; IAM gives 900 to 86400 seconds."""
+
+_RENEW_AHEAD = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token, scoped to a project."""
+
+    value: str = field(repr=False)
+    project_id: str
+    renew_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryKeys:
+    """Keys that sign only together with their security token, which is sent along."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    security_token: str = field(repr=False)
+    renew_at: datetime
+
+
+def create_token(
+    endpoint: str, *, user_name: str, password: str, domain_name: str, project: dict[str, str]
+) -> Request:
+    """
+    Log in.
+
+    :param project: ``{"id": …}`` or ``{"name": …}``; ModelArts takes no token without a project.
+    """
+    user = {"name": user_name, "password": password, "domain": {"name": domain_name}}
+    identity = {"methods": ["password"], "password": {"user": user}}
+    body = {"auth": {"identity": identity, "scope": {"project": project}}}
+    return _request("POST", f"{endpoint}/v3/auth/tokens?nocatalog=true", body)
+
+
+def token_of(response: Response, at: datetime) -> Token:
+    """Return the token that a log-in brought."""
+    reply = read("CreateToken (POST /v3/auth/tokens)", response, _TokenReply.model_validate, at)
+    value = response.headers.get("x-subject-token")
+    if not value:
+        raise UnexpectedReply("CreateToken (POST /v3/auth/tokens) brought no token: check iam_endpoint")
+    return Token(value, reply.token.project.id, _renew_at(reply.token.expires_at, at))
+
+
+def create_temporary_keys(endpoint: str, *, agency_name: str, agency_domain_name: str) -> Request:
+    """Ask to act as an agency of another account."""
+    role = {
+        "agency_name": agency_name,
+        "domain_name": agency_domain_name,
+        "duration_seconds": ROLE_SECONDS,
+    }
+    body = {"auth": {"identity": {"methods": ["assume_role"], "assume_role": role}}}
+    return _request("POST", f"{endpoint}/v3.0/OS-CREDENTIAL/securitytokens", body)
+
+
+def show_security_key(endpoint: str, metadata_token: str | None) -> Request:
+    """Ask the metadata service for the keys of the host's agency."""
+    headers = {"X-Metadata-Token": metadata_token} if metadata_token else {}
+    return Request("GET", f"{endpoint}/openstack/latest/securitykey", headers)
+
+
+def create_metadata_token(endpoint: str) -> Request:
+    """Ask the metadata service for leave to ask; not every host needs it, or knows it."""
+    headers = {"X-Metadata-Token-Ttl-Seconds": "300"}
+    return Request("PUT", f"{endpoint}/meta-data/latest/api/token", headers)
+
+
+def temporary_keys_of(what: str, response: Response, at: datetime) -> TemporaryKeys:
+    """Return the keys that IAM or the metadata service gave."""
+    given = read(what, response, _KeysReply.model_validate, at).credential
+    return TemporaryKeys(given.access, given.secret, given.securitytoken, _renew_at(given.expires_at, at))
+
+
+def list_projects(endpoint: str, name: str) -> Request:
+    """Ask for the project of a name."""
+    return _request("GET", f"{endpoint}/v3/projects?name={quote(name, safe='~')}")
+
+
+def project_of(response: Response, name: str, at: datetime) -> str:
+    """
+    Return the id of the one project that was found.
+
+    :raises InvalidConnection: there is none of that name, or more than one.
+    """
+    found = read("ListProjects (GET /v3/projects)", response, _ProjectsReply.model_validate, at).projects
+    ids = [project.id for project in found if project.name in (None, name)]
+    if len(ids) == 1:
+        return ids[0]
+    if ids:
+        several = ", ".join(ids)
+        raise InvalidConnection(f"IAM knows several projects named {name!r} ({several}): set project_id")
+    raise InvalidConnection(
+        f"IAM knows no project named {name!r} that these credentials may see: set project_id, "
+        "which the console shows under My Credentials, or project_name"
+    )
+
+
+def _request(method: str, url: str, body: dict[str, Any] | None = None) -> Request:
+    headers = {"Accept": "application/json", "Content-Type": "application/json"}
+    return Request(method, url, headers, b"" if body is None else json.dumps(body).encode(), service="iam")
+
+
+def _renew_at(expires_at: datetime, at: datetime) -> datetime:
+    """Return when to ask again: well ahead, but never at every request, whatever the clocks say."""
+    life = max(expires_at - at, timedelta(minutes=1))
+    return at + max(life - _RENEW_AHEAD, life / 2)
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+
+class _Project(_Reply):
+    id: str = Field(min_length=1)
+    name: str | None = None
+
+
+class _ScopedToken(_Reply):
+    expires_at: datetime
+    project: _Project
+
+
+class _TokenReply(_Reply):
+    token: _ScopedToken
+
+
+class _Keys(_Reply):
+    access: str = Field(min_length=1)
+    secret: str = Field(min_length=1)
+    securitytoken: str = Field(min_length=1)
+    expires_at: datetime
+
+
+class _KeysReply(_Reply):
+    credential: _Keys
+
+
+class _ProjectsReply(_Reply):
+    projects: list[_Project] = Field(default_factory=list)

@@ -1,0 +1,128 @@
+"""
+From a reply to what was asked for, or to the error that the reply stands for.
+
+Nothing of a reply's values or of its body is ever quoted: a notebook's reply holds its access token.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from airflow_provider_modelarts.client.errors import UnexpectedReply, meaning
+from airflow_provider_modelarts.client.wire import Response
+
+T = TypeVar("T")
+
+
+def read(what: str, response: Response, parse: Callable[[Any], T], at: datetime) -> T:
+    """
+    Return what the reply says.
+
+    :param what: the operation, for messages.
+    :param parse: from the reply's JSON, with the ``request_id`` of the exchange added.
+    :param at: now, against which ``Retry-After`` and the server's clock are read.
+    :raises UnexpectedReply: it cannot be read, or it is a redirect.
+    :raises ApiError: it is a refusal; the class says why.
+    """
+    reply = _decoded(response.body)
+    request_id = _request_id(response, reply)
+    facts = _facts(response, request_id)
+    if 200 <= response.status < 300:
+        if isinstance(reply, dict):
+            reply = {**reply, "request_id": request_id}
+        try:
+            return parse(reply)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            place = ".".join(map(str, first["loc"])) or "the body"
+            reason = f"{place}: {first['msg']}"
+        except ValueError as error:
+            reason = str(error)
+        raise UnexpectedReply(f"{what} brought an unexpected reply: {reason} ({facts})")
+    if 300 <= response.status < 400:
+        raise UnexpectedReply(
+            f"{what} was redirected, which a signed request does not follow: "
+            f"check the connection's host ({facts})"
+        )
+    code, text = _refusal(reply)
+    known = meaning(response.status, code)
+    raise known.error(
+        " ".join(filter(None, [f"{what} was refused: {text or 'no reason given'}.", known.remedy])),
+        status=response.status,
+        code=code,
+        request_id=request_id,
+        retry_after=_retry_after(response.headers.get("retry-after", ""), at),
+        skew=_skew(response.headers.get("date", ""), at),
+    )
+
+
+def _retry_after(value: str, at: datetime) -> float | None:
+    """Return the seconds that the header asks for, given as seconds or as a date."""
+    if value.strip().isdecimal():
+        return float(value)
+    skew = _skew(value, at)
+    return None if skew is None else max(0.0, skew)
+
+
+def _skew(date: str, at: datetime) -> float | None:
+    """Return by how many seconds a date is ahead of now, or None if it is none."""
+    try:
+        return parsedate_to_datetime(date).timestamp() - at.timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _decoded(body: bytes) -> Any:
+    """Return the JSON of a body, or None: what is missing and what is broken end alike."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _request_id(response: Response, reply: Any) -> str:
+    in_body = reply.get("request_id") if isinstance(reply, dict) else None
+    headers = response.headers
+    return headers.get("x-request-id") or headers.get("x-iam-trace-id") or str(in_body or "")
+
+
+def _facts(response: Response, request_id: str) -> str:
+    kind = response.headers.get("content-type", "no content type")
+    facts = f"HTTP {response.status}, {kind}, {len(response.body)} bytes"
+    return f"{facts}, request id {request_id}" if request_id else facts
+
+
+# Each producer has an envelope of its own: ModelArts, its older API, the gateway, other services, IAM.
+_ENVELOPES = (
+    ("error_code", "error_msg"),
+    ("error_code", "error_message"),
+    ("errorCode", "errorMsg"),
+    ("code", "message"),
+)
+
+
+def _refusal(reply: Any) -> tuple[str, str]:
+    """Return the server's code and its words, from whichever envelope it used."""
+    if not isinstance(reply, dict):
+        return "", ""
+    for code, message in _ENVELOPES:
+        if code in reply and message in reply:
+            return str(reply[code] or ""), _scrubbed(reply[message])
+    if "error_code" in reply:
+        return str(reply["error_code"] or ""), ""
+    inner = (_refusal(value) for value in reply.values())
+    return next((found for found in inner if any(found)), ("", ""))
+
+
+def _scrubbed(message: Any) -> str:
+    """Return a server's words on one short line, without the request that the gateway may echo."""
+    text = re.split(r"canonical", str(message or ""), maxsplit=1, flags=re.IGNORECASE)[0]
+    text = " ".join(text.split()).rstrip(" ,.:;")
+    return text if len(text) <= 300 else f"{text[:300]}…"

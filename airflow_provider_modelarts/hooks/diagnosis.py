@@ -1,0 +1,65 @@
+"""What the test button says: which layer is wrong, in one sentence, with the remedy."""
+
+from __future__ import annotations
+
+from airflow_provider_modelarts.client.errors import (
+    ApiError,
+    InvalidConnection,
+    ModelArtsError,
+    NotAuthenticated,
+    NotFound,
+    PermissionDenied,
+    TransportFailed,
+)
+from airflow_provider_modelarts.hooks.connection import Settings
+
+ALLOWED_SKEW = 15 * 60
+"""Seconds by which the gateway lets clocks differ."""
+
+_LAYERS = {
+    "dns": "No such host: check region, host and iam_endpoint, and this machine's name service.",
+    "refused": "The host refuses connections: check host and port.",
+    "timeout": "No answer in time: check host and port, and whether a firewall is in the way.",
+    "tls": "TLS fails: check the certificate's name and date, or extra verify for a private authority.",
+    "proxy": "The proxy fails: check extra proxy, or the environment's proxies.",
+    "connection": "The connection broke: check whether something on the way interferes.",
+}
+
+
+def diagnose(error: ModelArtsError, settings: Settings | None) -> str:
+    """Return what is wrong with a connection, from what its trial ended with."""
+    if isinstance(error, InvalidConnection):
+        return str(error)
+    if isinstance(error, TransportFailed):
+        return f"{_LAYERS[error.layer]} {error}"
+    if isinstance(error, NotAuthenticated):
+        return _authentication(error, settings)
+    if isinstance(error, PermissionDenied):
+        return f"A permission is missing: the test needs modelarts:image:list. {error}"
+    if isinstance(error, NotFound) and error.code.endswith(".0101"):
+        return f"ModelArts is not offered at {settings.endpoint if settings else 'this host'}. {error}"
+    return f"ModelArts answers, but not as it should. {error}"
+
+
+# The gateway says all of this with one code, so the code cannot tell: here, and only here, the words
+# do, and only to choose the advice.
+_ADVICE = {
+    "ak not exist": "The access key is unknown: check login, and that the key belongs to this cloud.",
+    "reach the limit": "The access key is locked after too many wrong signatures: wait five minutes.",
+    "signature fail": "The secret key is wrong: check password, or extra signature on a private cloud.",
+}
+
+
+def _authentication(error: ApiError, settings: Settings | None) -> str:
+    if error.skew is not None and abs(error.skew) > ALLOWED_SKEW:
+        minutes = round(abs(error.skew) / 60)
+        direction = "behind" if error.skew > 0 else "ahead"
+        return f"The clock of this machine is {minutes} minutes {direction}; 15 are allowed. {error}"
+    if error.code.partition(".")[2] in {"0204", "0207", "0210", "0212"}:
+        return f"The credentials are good, but not for this project: check project_id and region. {error}"
+    for words, advice in _ADVICE.items():
+        if words in error.message.lower():
+            return f"{advice} {error}"
+    if settings and settings.auth == "password":
+        return f"IAM refuses the log-in or its token: check login, password and domain_name. {error}"
+    return f"The credentials are refused: check login and password. {error}"
