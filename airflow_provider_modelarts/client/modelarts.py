@@ -333,10 +333,8 @@ def _refusal(reply: Any) -> tuple[str, str]:
             return str(reply[code] or ""), _scrubbed(reply[message])
     if "error_code" in reply:
         return str(reply["error_code"] or ""), ""
-    for value in reply.values():
-        if isinstance(value, dict):
-            return _refusal(value)
-    return "", ""
+    inner = (_refusal(value) for value in reply.values())
+    return next((found for found in inner if any(found)), ("", ""))
 
 
 def _scrubbed(message: Any) -> str:
