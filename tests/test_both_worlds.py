@@ -22,13 +22,14 @@ from airflow_provider_modelarts.client.errors import (
 )
 from airflow_provider_modelarts.client.modelarts import ModelArts
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image
+from airflow_provider_modelarts.client.wire import Call
 from airflow_provider_modelarts.simulator import AfterReads, AfterSeconds, AtOnce, Fault, Simulator
 from tests.worlds import World
 
 HOUR = 3600.0
 
 
-def save(simulator: Simulator, *, cloud: str = "huaweicloud", tag: str = "nightly") -> calls.Call[Image]:
+def save(simulator: Simulator, *, cloud: str = "huaweicloud", tag: str = "nightly") -> Call[Image]:
     request = CreateImageRequest.for_cloud(
         CLOUDS[cloud], notebook_id=simulator.notebook_id, name="research", namespace="team", tag=tag
     )

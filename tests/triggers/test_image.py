@@ -116,7 +116,7 @@ def test_a_trigger_that_runs_twice_does_no_harm(image_id: str, simulator: Simula
     """As it may when a triggerer was thought dead."""
 
     async def both() -> list[list[dict[str, Any]]]:
-        return await asyncio.gather(payloads(trigger(image_id)), payloads(trigger(image_id)))
+        return await asyncio.gather(*[payloads(trigger(image_id)) for _ in range(2)])
 
     (one,), (two,) = asyncio.run(both())
 

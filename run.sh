@@ -1,0 +1,187 @@
+#!/usr/bin/env bash
+# One entry for everything this project can do: makes .venv, installs the pinned dependencies, runs a part.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+    cat <<'USAGE'
+usage: bash run.sh PART [arguments]
+
+  demo         nightly snapshot in a real Airflow against the simulator; exit code = outcome
+                 --keep   leave everything running and print the address of the UI (Ctrl-C ends it)
+                 --fail   let the save fail, to see what that looks like
+  test         every test that needs no service          (arguments go to pytest)
+  check        lint, format, types, layers
+  matrix       the nightly DAG on every supported Airflow (arguments: versions, default all)
+  e2e          the tests that start a real Airflow        (arguments go to pytest)
+  bench        the benchmarks in bench/
+  constraints  renew the pins in constraints.txt
+
+Needs Python 3.10 to 3.13 with venv, or uv. The first run makes .venv in this folder.
+USAGE
+}
+
+say() { printf '[run.sh] %s\n' "$*"; }
+die() {
+    printf '[run.sh] %s\n' "$*" >&2
+    exit 1
+}
+
+venv_python=.venv/bin/python
+stamp=.venv/.installed
+
+clean_environment() {
+    # Settings of another Airflow, or modules of another project, must not leak into this one.
+    local name
+    while read -r name; do unset "$name"; done < <(compgen -e AIRFLOW)
+    # Without bytecode files each Airflow process needs more than twice as long to start.
+    unset PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
+}
+
+# Prints the real path of a Python this project runs on. A name on PATH is believed only after running it:
+# shims of version managers exist without a version behind them. $1: further modules it must have.
+find_python() {
+    local candidate
+    for candidate in python3.12 python3.11 python3.13 python3.10 python3; do
+        if "$candidate" -c "
+import sys$1
+if not (3, 10) <= sys.version_info[:2] <= (3, 13): sys.exit(1)
+print(sys.executable)" 2>/dev/null; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+# Dependency groups came to uv in the middle of its life, so ask the uv at hand.
+is_usable_uv() { [[ "$("$1" pip install --help 2>/dev/null)" == *--group* ]]; }
+
+# Prints the uv to use: the one on PATH, else the one installed in .venv.
+find_uv() {
+    local candidate
+    for candidate in uv "$PWD/.venv/bin/uv"; do
+        if is_usable_uv "$candidate"; then
+            printf '%s\n' "$candidate"
+            return 0
+        fi
+    done
+    return 1
+}
+
+make_venv() {
+    local python
+    if is_usable_uv uv; then
+        python="$(find_python '')" || python=3.12
+        uv venv --quiet --clear --python "$python" .venv
+    else
+        python="$(find_python ', ensurepip, venv')" || die "No usable Python: install Python 3.10 to 3.13 with its \
+venv module (Debian and Ubuntu: apt-get install python3 python3-venv), or uv."
+        "$python" -m venv --clear .venv
+    fi
+    say "made .venv with $("$venv_python" --version)"
+}
+
+ensure_venv() { "$venv_python" -c '' 2>/dev/null || make_venv; }
+
+ensure_pip() { "$venv_python" -m pip --version >/dev/null 2>&1 || "$venv_python" -m ensurepip >/dev/null; }
+
+# Installs uv into .venv when there is none yet; fails when that is not possible.
+ensure_uv() {
+    find_uv >/dev/null && return 0
+    ensure_pip
+    "$venv_python" -m pip install --quiet --disable-pip-version-check uv && find_uv >/dev/null
+}
+
+set_up() {
+    [[ -f constraints.txt ]] || die "constraints.txt is missing: restore it, or make it with 'bash run.sh constraints'."
+    local wanted
+    wanted="$(cat pyproject.toml constraints.txt | cksum)"
+    ensure_venv
+    if [[ -f "$stamp" && "$(<"$stamp")" == "$wanted" ]]; then
+        return 0
+    fi
+    say "installing the pinned dependencies"
+    if ensure_uv; then
+        "$(find_uv)" pip install --quiet --python "$venv_python" -c constraints.txt --group dev -e .
+    else
+        say "uv cannot be installed: using pip, which takes longer"
+        "$venv_python" -m pip install --quiet --upgrade 'pip>=25.1'
+        "$venv_python" -m pip install --quiet -c constraints.txt --group dev -e .
+    fi
+    printf '%s\n' "$wanted" >"$stamp"
+    say "environment ready after $SECONDS s"
+}
+
+run_check() {
+    local failed=0 summary=''
+    check_one() {
+        local title="$1"
+        shift
+        if "$@"; then
+            summary+="ok      $title"$'\n'
+        else
+            summary+="FAILED  $title"$'\n'
+            failed=$((failed + 1))
+        fi
+    }
+    check_one 'lint (ruff check)' ruff check .
+    check_one 'format (ruff format --check)' ruff format --check .
+    check_one 'types (mypy)' mypy
+    check_one 'layers (lint-imports)' lint-imports
+    printf '\n%s' "$summary"
+    return "$((failed > 0))"
+}
+
+run_bench() {
+    local script failed=0 found=0
+    for script in bench/[!_]*.py; do
+        [[ -f "$script" ]] || continue
+        found=1
+        say "$script"
+        "$venv_python" "$script" "$@" || {
+            say "$script FAILED"
+            failed=1
+        }
+    done
+    ((found)) || die "bench/ holds no benchmark."
+    return "$failed"
+}
+
+renew_constraints() {
+    find_uv >/dev/null || ensure_venv
+    ensure_uv || die "Renewing the pins needs uv, and it could not be installed: install uv and put it on PATH."
+    # One file for every supported Python and platform, without the address of any registry in it.
+    "$(find_uv)" pip compile --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate \
+        --all-extras --group dev pyproject.toml -o constraints.txt
+    say "constraints.txt renewed"
+}
+
+part="${1:-help}"
+(($# == 0)) || shift
+
+clean_environment
+case "$part" in
+help | -h | --help)
+    usage
+    exit 0
+    ;;
+constraints)
+    renew_constraints
+    exit 0
+    ;;
+demo | test | check | matrix | e2e | bench) set_up ;;
+*)
+    usage >&2
+    die "there is no part called '$part'."
+    ;;
+esac
+
+export PATH="$PWD/.venv/bin:$PATH"
+case "$part" in
+demo) exec python -m tests.e2e.demo "$@" ;;
+test) exec python -m pytest -m 'not e2e' "$@" ;;
+check) run_check ;;
+matrix) exec python tests/matrix/run.py "$@" ;;
+e2e) exec python -m pytest -m e2e "$@" ;;
+bench) run_bench "$@" ;;
+esac

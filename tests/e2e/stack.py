@@ -1,0 +1,391 @@
+"""
+A real Airflow on loopback: migrated database, api-server, scheduler, dag-processor and triggerer.
+
+Everything lives in a temporary ``AIRFLOW_HOME``. Each component is a child in a session of its own
+whose output goes to a file; leaving the ``with`` block ends them all and removes the folder, unless
+something failed or ``keep_logs`` was asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+TERMINAL_RUN_STATES = frozenset({"success", "failed"})
+
+POLL_SECONDS = 0.25
+MIGRATE_SECONDS = 120.0
+HEALTHY_SECONDS = 180.0
+DAG_SECONDS = 60.0
+TERM_SECONDS = 20.0
+LOG_TAIL_LINES = 40
+
+
+class StackError(Exception):
+    """Airflow did not do what was asked of it; the message holds the tail of the log concerned."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """A long-running Airflow process: the arguments of ``airflow``, and its key in the health report."""
+
+    name: str
+    argv: tuple[str, ...]
+    health: str | None = None
+
+
+# The log servers of scheduler and triggerer listen on every interface whatever is configured, hence
+# --skip-serve-logs; the api-server reads the same log files from the shared AIRFLOW_HOME.
+DEFAULT_COMPONENTS = (
+    Component("api-server", ("api-server", "--workers", "1"), health="metadatabase"),
+    Component("scheduler", ("scheduler", "--skip-serve-logs"), health="scheduler"),
+    Component("dag-processor", ("dag-processor",), health="dag_processor"),
+    Component("triggerer", ("triggerer", "--skip-serve-logs"), health="triggerer"),
+)
+
+
+@dataclass(frozen=True)
+class RunSnapshot:
+    """What the REST API said at one moment: the state of a DAG run and of each of its tasks."""
+
+    state: str
+    tasks: Mapping[str, str | None]
+
+
+class AirflowStack:
+    """
+    Start Airflow on entering, stop it on leaving, and speak to its REST API in between.
+
+    :param dags_folder: the folder Airflow reads its DAGs from
+    :param env: extra environment of every Airflow process, e.g. ``AIRFLOW_CONN_…``; wins over the defaults
+    :param components: the processes to run; another triggerer or a Celery worker is one more entry
+    :param keep_logs: keep ``AIRFLOW_HOME`` even when all went well
+    :param progress: receives one line per step
+    """
+
+    def __init__(
+        self,
+        dags_folder: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        components: Sequence[Component] = DEFAULT_COMPONENTS,
+        keep_logs: bool = False,
+        progress: Callable[[str], None] = print,
+    ) -> None:
+        self.dags_folder = dags_folder
+        self.components = tuple(components)
+        self.keep_logs = keep_logs
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._progress = progress
+        self._extra_env = dict(env or {})
+        self._home: Path | None = None
+        self._url: str | None = None
+        self._api = requests.Session()
+        self._api.trust_env = False
+
+    # -- life ----------------------------------------------------------------------------------
+
+    def __enter__(self) -> AirflowStack:  # noqa: PYI034 - Self needs Python 3.11
+        try:
+            self.start()
+        except BaseException as error:
+            self.keep_logs |= isinstance(error, Exception)
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # To be interrupted is not to fail.
+        self.keep_logs |= isinstance(error, Exception)
+        self.stop()
+
+    @property
+    def home(self) -> Path:
+        """The temporary ``AIRFLOW_HOME``."""
+        if self._home is None:
+            raise StackError("Airflow was not started; use the stack as a context manager.")
+        return self._home
+
+    @property
+    def url(self) -> str:
+        """Where the UI and the REST API listen."""
+        if self._url is None:
+            raise StackError("Airflow was not started; use the stack as a context manager.")
+        return self._url
+
+    def start(self) -> None:
+        """Migrate the database, start every component at once and wait until Airflow reports each healthy."""
+        self._home = Path(tempfile.mkdtemp(prefix="airflow-e2e-"))
+        port = free_port()
+        self._url = f"http://127.0.0.1:{port}"
+        env = self._environment(port)
+        self._migrate(env)
+        self._progress("database ready; starting " + ", ".join(item.name for item in self.components))
+        for component in self.components:
+            self.processes[component.name] = self._spawn(component, env)
+        self._wait_until_healthy()
+        self._api.headers["Authorization"] = f"Bearer {self.token()}"
+
+    def stop(self) -> None:
+        """SIGTERM to every component at once, SIGKILL to whatever of them is left after a bounded wait."""
+        self._api.close()  # The api-server waits for connections that are open.
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + TERM_SECONDS
+        for name, process in self.processes.items():
+            try:
+                process.wait(timeout=max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self._progress(f"{name} did not stop within {TERM_SECONDS:.0f} s of SIGTERM: SIGKILL")
+            # Each component leads its own session, so its group holds only its own children.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self.processes.clear()
+        if self._home is not None:
+            if self.keep_logs:
+                self._progress(f"the logs of Airflow are kept in {self._home}")
+            else:
+                shutil.rmtree(self._home, ignore_errors=True)
+
+    def _environment(self, port: int) -> dict[str, str]:
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            # Without its bytecode every Airflow process needs more than twice as long to import Airflow.
+            if not name.startswith("AIRFLOW") and name not in {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
+        }
+        bin_folder = str(Path(sys.executable).parent)
+        return {
+            **inherited,
+            "PATH": os.pathsep.join([bin_folder, inherited.get("PATH", os.defpath)]),
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+            "AIRFLOW_HOME": str(self.home),
+            # What every component must agree on, and what Airflow would else make up too short for its taste.
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags_folder),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
+            # Only runs that are asked for: no run of the schedule may come between them.
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+            **self._extra_env,
+        }
+
+    def _migrate(self, env: Mapping[str, str]) -> None:
+        log = self.home / "migrate.log"
+        with log.open("wb") as output:
+            try:
+                done = subprocess.run(
+                    _airflow("db", "migrate"),
+                    env=env,
+                    cwd=self.home,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    timeout=MIGRATE_SECONDS,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                raise StackError(
+                    f"`airflow db migrate` did not end within {MIGRATE_SECONDS:.0f} s.\n{_tail(log)}"
+                ) from None
+        if done.returncode != 0:
+            raise StackError(f"`airflow db migrate` ended with code {done.returncode}.\n{_tail(log)}")
+
+    def _spawn(self, component: Component, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        with self._log_of(component.name).open("wb") as output:
+            return subprocess.Popen(
+                _airflow(*component.argv),
+                env=env,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _log_of(self, name: str) -> Path:
+        return self.home / f"{name}.log"
+
+    def _wait_until_healthy(self) -> None:
+        waiting = {item.health: item.name for item in self.components if item.health is not None}
+        deadline = time.monotonic() + HEALTHY_SECONDS
+        while waiting:
+            self.check_alive()
+            report = self._health()
+            for key in [key for key in waiting if report.get(key) == "healthy"]:
+                self._progress(f"{waiting.pop(key)} healthy")
+            if waiting and time.monotonic() > deadline:
+                tails = "\n".join(_tail(self._log_of(name)) for name in waiting.values())
+                raise StackError(
+                    f"Not healthy after {HEALTHY_SECONDS:.0f} s: {', '.join(waiting.values())}.\n{tails}"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def _health(self) -> dict[str, str | None]:
+        try:
+            reply = self._api.get(f"{self.url}/api/v2/monitor/health", timeout=10)
+        except requests.RequestException:
+            return {}  # The api-server does not listen yet.
+        if reply.status_code != 200:
+            return {}
+        return {key: part["status"] for key, part in reply.json().items() if part is not None}
+
+    def check_alive(self) -> None:
+        """Raise with the tail of its log if a component has ended by itself."""
+        for name, process in self.processes.items():
+            code = process.poll()
+            if code is not None:
+                raise StackError(f"{name} ended by itself with code {code}.\n{_tail(self._log_of(name))}")
+
+    # -- REST ----------------------------------------------------------------------------------
+
+    def request(self, method: str, path: str, *, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
+        """Send one REST request and return its JSON; an answer other than 2xx is a :class:`StackError`."""
+        try:
+            reply = self._api.request(method, self.url + path, json=body, params=query, timeout=60)
+        except requests.RequestException as error:
+            self.check_alive()
+            tail = _tail(self._log_of("api-server"))
+            raise StackError(f"{method} {path}: no answer from the api-server ({error}).\n{tail}") from error
+        if not reply.ok:
+            raise StackError(f"{method} {path} was answered {reply.status_code}: {reply.text[:2000]}")
+        return reply.json()
+
+    def token(self) -> str:
+        """Return a bearer token of the administrator everyone is here."""
+        return str(self.request("GET", "/auth/token")["access_token"])
+
+    def wait_for_dag(self, dag_id: str, *, timeout: float = DAG_SECONDS) -> None:
+        """Wait until the dag-processor has stored a DAG; a DAG file that cannot be imported ends the wait."""
+        deadline = time.monotonic() + timeout
+        while True:
+            self.check_alive()
+            known = self.request("GET", "/api/v2/dags", dag_id_pattern=dag_id)["dags"]
+            if any(dag["dag_id"] == dag_id for dag in known):
+                return
+            broken = self.request("GET", "/api/v2/importErrors")["import_errors"]
+            if broken:
+                texts = "\n".join(f"{item['filename']}:\n{item['stack_trace']}" for item in broken)
+                raise StackError(f"A file in {self.dags_folder} cannot be imported.\n{texts}")
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"DAG {dag_id} did not appear within {timeout:.0f} s. Is it defined in "
+                    f"{self.dags_folder}?\n{_tail(self._log_of('dag-processor'))}"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def trigger_run(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
+        """Start a run now and return its id."""
+        body = {"logical_date": None, "conf": dict(conf or {})}
+        return str(self.request("POST", f"/api/v2/dags/{quote(dag_id)}/dagRuns", body=body)["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of a run, e.g. ``queued``, ``running``, ``success``."""
+        return str(self.request("GET", _run_path(dag_id, run_id))["state"])
+
+    def task_instances(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
+        """Return the task instances of a run by task id, as the REST API describes them."""
+        found = self.request("GET", _run_path(dag_id, run_id) + "/taskInstances")["task_instances"]
+        return {item["task_id"]: item for item in found}
+
+    def snapshot(self, dag_id: str, run_id: str) -> RunSnapshot:
+        """Return the state of a run and of its tasks, the run read first: an ended run has ended tasks."""
+        state = self.run_state(dag_id, run_id)
+        tasks = {task_id: item["state"] for task_id, item in self.task_instances(dag_id, run_id).items()}
+        return RunSnapshot(state, tasks)
+
+    def watch_run(self, dag_id: str, run_id: str, *, timeout: float) -> Iterator[RunSnapshot]:
+        """Yield a snapshot whenever a state has changed, the last one when the run has ended."""
+        deadline = time.monotonic() + timeout
+        last: RunSnapshot | None = None
+        while last is None or last.state not in TERMINAL_RUN_STATES:
+            self.check_alive()
+            now = self.snapshot(dag_id, run_id)
+            if now != last:
+                last = now
+                yield now
+            elif time.monotonic() > deadline:
+                raise StackError(
+                    f"Run {run_id} of {dag_id} has not ended within {timeout:.0f} s. Last seen: {now.state}, "
+                    f"{dict(now.tasks)}.\n{_tail(self._log_of('scheduler'))}"
+                )
+            else:
+                time.sleep(POLL_SECONDS)
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """Return one XCom value of a task."""
+        path = f"{_task_path(dag_id, run_id, task_id)}/xcomEntries/{quote(key)}"
+        return self.request("GET", path)["value"]
+
+    def extra_links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
+        """Return the extra links of a task by the text of their button; an address not known yet is None."""
+        links = self.request("GET", _task_path(dag_id, run_id, task_id) + "/links")["extra_links"]
+        return dict(links)
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, *, try_number: int = 1) -> str:
+        """Return the log of one try of a task as text, the exceptions in it one per line."""
+        path = f"{_task_path(dag_id, run_id, task_id)}/logs/{try_number}"
+        lines: list[str] = []
+        for entry in self.request("GET", path, full_content="true")["content"]:
+            if isinstance(entry, str):
+                lines.append(entry)
+                continue
+            lines.append(f"{entry.get('level') or 'info'}: {entry['event']}")
+            lines.extend(
+                f"{part['exc_type']}: {part['exc_value']}" for part in entry.get("error_detail") or []
+            )
+        return "\n".join(lines)
+
+
+def free_port() -> int:
+    """Return a TCP port of loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _airflow(*argv: str) -> list[str]:
+    return [sys.executable, "-m", "airflow", *argv]
+
+
+def _run_path(dag_id: str, run_id: str) -> str:
+    return f"/api/v2/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
+
+
+def _task_path(dag_id: str, run_id: str, task_id: str) -> str:
+    return f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}"
+
+
+def _tail(log: Path) -> str:
+    if not log.exists():
+        return f"({log.name} was not written)"
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
+    return "\n".join([f"--- end of {log}", *lines, "---"])

@@ -1,0 +1,112 @@
+"""The nightly DAG through the real scheduler, workers and triggerer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
+from tests.e2e.nightly import (
+    DAG_ID,
+    EXAMPLE_DAGS,
+    SAVE_SECONDS,
+    SAVE_TASK,
+    WAIT_TASK,
+    NightlyRun,
+    airflow_environment,
+    run_nightly,
+)
+from tests.e2e.stack import AirflowStack
+
+pytestmark = pytest.mark.e2e
+
+STATUS_MESSAGE = "The layer 7f3a could not be pushed to SWR."
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    """Run one simulated ModelArts for all tests here."""
+    with Simulator(save=AfterSeconds(SAVE_SECONDS)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stack(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[AirflowStack]:
+    """Run one Airflow for all tests here; its logs stay if one of them fails."""
+    failed_before = request.session.testsfailed
+    with AirflowStack(EXAMPLE_DAGS, env=airflow_environment(simulator)) as running:
+        running.wait_for_dag(DAG_ID)
+        yield running
+        running.keep_logs = request.session.testsfailed > failed_before
+
+
+@pytest.fixture(scope="module")
+def good_run(stack: AirflowStack, simulator: Simulator) -> NightlyRun:
+    """Run the DAG while all is well."""
+    return run_nightly(stack, simulator)
+
+
+@pytest.fixture(scope="module")
+def bad_run(stack: AirflowStack, simulator: Simulator) -> NightlyRun:
+    """Run the DAG while the save ends CREATE_FAILED."""
+    simulator.inject(Fault(kind="save_fails", operation="CreateImage", message=STATUS_MESSAGE))
+    return run_nightly(stack, simulator)
+
+
+def test_the_night_succeeds_with_its_wait_deferred(good_run: NightlyRun) -> None:
+    assert good_run.state == "success"
+    assert set(good_run.tasks.values()) == {"success"}
+    assert good_run.deferred
+
+
+@pytest.mark.parametrize("task_id", [SAVE_TASK, WAIT_TASK])
+def test_both_tasks_hand_on_what_modelarts_issued(
+    task_id: str, good_run: NightlyRun, stack: AirflowStack, simulator: Simulator
+) -> None:
+    image_id = stack.xcom(DAG_ID, good_run.run_id, task_id, "image_id")
+    swr_path = stack.xcom(DAG_ID, good_run.run_id, task_id, "swr_path")
+    returned = stack.xcom(DAG_ID, good_run.run_id, task_id)
+
+    assert {image["id"]: image["swr_path"] for image in simulator.images}[image_id] == swr_path
+    assert (returned["image_id"], returned["swr_path"]) == (image_id, swr_path)
+
+
+def test_the_task_behind_receives_both(good_run: NightlyRun, stack: AirflowStack) -> None:
+    image_id = stack.xcom(DAG_ID, good_run.run_id, WAIT_TASK, "image_id")
+    swr_path = stack.xcom(DAG_ID, good_run.run_id, WAIT_TASK, "swr_path")
+
+    announced = stack.xcom(DAG_ID, good_run.run_id, "announce")
+
+    assert announced == f"Image {image_id} can be pulled from {swr_path}"
+
+
+@pytest.mark.parametrize("task_id", [SAVE_TASK, WAIT_TASK])
+def test_the_links_work_while_the_sensor_is_deferred(task_id: str, good_run: NightlyRun) -> None:
+    links = good_run.links[task_id]
+
+    assert links
+    assert all(address and address.startswith("https://") for address in links.values())
+
+
+def test_one_night_sends_one_create_request(good_run: NightlyRun) -> None:
+    assert good_run.creates == 1
+
+
+def test_a_failed_image_fails_the_run_without_a_retry(bad_run: NightlyRun, stack: AirflowStack) -> None:
+    task = stack.task_instances(DAG_ID, bad_run.run_id)[WAIT_TASK]
+
+    assert bad_run.state == "failed"
+    assert bad_run.tasks[WAIT_TASK] == "failed"
+    assert task["try_number"] == 1
+    assert task["max_tries"] > 0, "the DAG allows no retries, so that none happened proves nothing"
+    assert bad_run.creates == 1
+
+
+def test_the_log_of_a_failed_image_says_why(bad_run: NightlyRun, stack: AirflowStack) -> None:
+    image_id = stack.xcom(DAG_ID, bad_run.run_id, SAVE_TASK, "image_id")
+
+    log = stack.task_log(DAG_ID, bad_run.run_id, WAIT_TASK)
+
+    assert STATUS_MESSAGE in log
+    assert image_id in log

@@ -1,0 +1,154 @@
+"""
+The compatibility matrix: the nightly example DAG on every supported Airflow, each in its own venv.
+
+Run by ``bash run.sh matrix [version …]``. Dependencies are resolved afresh, as a user's installer
+would, and the project is installed from its wheel; only what would otherwise keep that Airflow from
+running at all is pinned in the cell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENARIO = Path(__file__).with_name("nightly.py")
+STEP_SECONDS = 900.0
+LOG_TAIL_LINES = 60
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An Airflow version, the newest Python it is run on, and the pins without which it does not run."""
+
+    airflow: str
+    newest_python: tuple[int, int] = (3, 13)
+    pins: tuple[str, ...] = ()
+
+
+CELLS = (
+    Cell("3.3.2"),
+    Cell("2.11.2", newest_python=(3, 12)),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a cell went; ``complaint`` is empty when it passed."""
+
+    cell: Cell
+    python: str
+    seconds: float
+    complaint: str
+
+
+class CellError(Exception):
+    """A step of a cell failed; the message says which, with the end of its output."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the cells asked for, one after the other, and return the exit code."""
+    known = {cell.airflow: cell for cell in CELLS}
+    parser = argparse.ArgumentParser(prog="bash run.sh matrix", description="Run the DAG on each Airflow.")
+    parser.add_argument("versions", nargs="*", metavar="version", help=f"of {', '.join(known)}; default all")
+    versions = parser.parse_args(argv).versions
+    unknown = [version for version in versions if version not in known]
+    if unknown:
+        parser.error(f"no cell for Airflow {', '.join(unknown)}; there are {', '.join(known)}")
+    uv = shutil.which("uv")
+    if uv is None:
+        print("The matrix needs uv: install it, or put it on PATH.", file=sys.stderr)
+        return 1
+
+    results = [run_cell(cell, uv) for cell in CELLS if not versions or cell.airflow in versions]
+
+    print()
+    print("Airflow | Python | result | seconds")
+    print("------- | ------ | ------ | -------")
+    for result in results:
+        outcome = "FAILED" if result.complaint else "passed"
+        print(f"{result.cell.airflow:7} | {result.python:6} | {outcome} | {result.seconds:7.1f}")
+    failed = sum(bool(result.complaint) for result in results)
+    print(f"{len(results) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def run_cell(cell: Cell, uv: str) -> Result:
+    """Make the venv of a cell, install Airflow and the project into it, and run the scenario there."""
+    started = time.monotonic()
+    venv = ROOT / ".venv-matrix" / cell.airflow
+    python = venv / "bin" / "python"
+    version = "?"
+    complaint = ""
+    try:
+        say(cell, "making the venv")
+        step([uv, "venv", "--quiet", "--clear", "--python", python_request(cell), str(venv)])
+        version = step([str(python), "-c", "import platform; print(platform.python_version())"]).strip()
+        say(cell, f"installing on Python {version}")
+        wanted = [f"apache-airflow=={cell.airflow}", *cell.pins]
+        step(
+            [
+                *(uv, "pip", "install", "--quiet", "--python", str(python)),
+                *("--reinstall-package", "airflow-provider-modelarts", *wanted, str(ROOT)),
+            ]
+        )
+        say(cell, "running the nightly DAG")
+        step([str(python), str(SCENARIO)])
+    except CellError as error:
+        complaint = str(error)
+        print(complaint, flush=True)
+    seconds = time.monotonic() - started
+    say(cell, f"{'FAILED' if complaint else 'passed'} after {seconds:.1f} s")
+    return Result(cell, version, seconds, complaint)
+
+
+def python_request(cell: Cell) -> str:
+    """Return the Python to ask uv for: the one running this, unless it is too new for the cell."""
+    if sys.version_info[:2] <= cell.newest_python:
+        return sys.executable
+    major, minor = cell.newest_python
+    return f">=3.10,<{major}.{minor + 1}"
+
+
+def step(command: Sequence[str]) -> str:
+    """Run one command with a clean environment and return what it printed."""
+    # Not PYTHONDONTWRITEBYTECODE: a new venv is imported by several processes in a row.
+    dropped = {"PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"}
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in dropped and not name.startswith("AIRFLOW")
+    }
+    try:
+        done = subprocess.run(
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=STEP_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CellError(f"`{' '.join(command)}` did not end within {STEP_SECONDS:.0f} s.") from error
+    if done.returncode != 0:
+        tail = "\n".join(done.stdout.splitlines()[-LOG_TAIL_LINES:])
+        raise CellError(f"`{' '.join(command)}` ended with code {done.returncode}:\n{tail}")
+    return done.stdout
+
+
+def say(cell: Cell, line: str) -> None:
+    """Print one line of progress at once."""
+    print(f"[Airflow {cell.airflow}] {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
