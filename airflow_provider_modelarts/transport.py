@@ -27,10 +27,14 @@ from airflow_provider_modelarts.client.wire import Request, Response
 
 if TYPE_CHECKING:
     import aiohttp
+    from requests import PreparedRequest
+    from urllib3 import HTTPResponse
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 T = TypeVar("T")
+
+_CREDENTIALS = re.compile(r"//[^/@\s]+@")
 
 MAX_CONNECTIONS = 8
 """Open connections of one triggerer or worker to one service."""
@@ -65,18 +69,26 @@ class Route:
     proxy: str | None = None
 
     @property
-    def total(self) -> float:
-        """Seconds for an exchange from its first to its last byte."""
-        return self.connect_timeout + self.read_timeout
-
-    @property
     def ca_file(self) -> str:
         """The certificates that both worlds trust."""
         import certifi
 
+        return self._given_ca_file or certifi.where()
+
+    @property
+    def _given_ca_file(self) -> str | None:
         if isinstance(self.verify, str):
             return self.verify
-        return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or certifi.where()
+        return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
+
+    def check_ca_file(self) -> None:
+        """
+        See that a file of CA certificates that was given is one.
+
+        :raises InvalidConnection: it is none.
+        """
+        if self.verify is not False and self._given_ca_file:
+            self.tls()
 
     def proxy_for(self, url: str) -> str | None:
         """Return the proxy on the way to an address; none to this machine's own metadata service."""
@@ -87,12 +99,11 @@ class Route:
         host = parts.hostname or ""
         if host.startswith("169.254."):
             return None
-        if self.proxy:
-            return self.proxy
         proxies = getproxies_environment()
-        if proxy_bypass_environment(host, proxies):
+        if not self.proxy and proxy_bypass_environment(host, proxies):
             return None
-        return proxies.get(parts.scheme) or proxies.get("all")
+        proxy = self.proxy or proxies.get(parts.scheme) or proxies.get("all")
+        return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
     def tls(self) -> ssl.SSLContext | bool:
         """
@@ -137,46 +148,55 @@ class BlockingTransport:
         import urllib3
 
         self._route = route or Route()
-        if isinstance(self._route.verify, str):
-            self._route.tls()  # a file that is none is named now, and not as some failure of TLS
+        self._route.check_ca_file()
         if self._route.verify is False:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # said once, by the hook
-        self._session = requests.Session()
-        # Proxies are looked up below, and a .netrc file must not replace the signature.
-        self._session.trust_env = False
+        # The adapter and not a session, which would look into .netrc, keep cookies, and read the body
+        # of a redirect to its end even when told not to follow it.
+        self._adapter = requests.adapters.HTTPAdapter()
 
     async def send(self, request: Request) -> Response:
         """Exchange a request for its reply."""
         import requests
+        import urllib3
 
-        prepared = requests.Request(
-            request.method,
-            request.url,
-            headers={**request.headers, **_UNSIGNED_HEADERS},
-            data=request.body,
-        ).prepare()
-        prepared.url = request.url  # as it was signed, without another round of quoting
-        give_up_at = time.monotonic() + self._route.total
-        proxy = self._route.proxy_for(request.url)
         try:
-            with self._session.send(
-                prepared,
+            reply = self._adapter.send(
+                self._prepared(request),
                 timeout=(self._route.connect_timeout, self._route.read_timeout),
                 verify=self._route.verify and self._route.ca_file,
-                proxies={"http": proxy, "https": proxy} if proxy else {},
-                allow_redirects=False,
+                proxies=_for_all_schemes(self._route.proxy_for(request.url)),
                 stream=True,
-            ) as reply:
-                body = bytearray()
-                for chunk in reply.iter_content(64 * 1024):
-                    body += chunk
-                    _check_size(request, len(body))
-                    if time.monotonic() > give_up_at:
-                        raise requests.ReadTimeout("the reply takes too long")
-                return Response(reply.status_code, _lower(reply.headers.items()), bytes(body))
-        except requests.RequestException as error:
-            layer, arrived = _layer_of_requests(error)
-            raise _failed(request, error, layer, arrived=arrived) from error
+            )
+            with reply:
+                body = self._body(request, reply.raw)
+            return Response(reply.status_code, _lower(reply.headers.items()), body)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+            raise _failed(request, error, *_layer_of_requests(error)) from _tellable(error)
+
+    def _prepared(self, request: Request) -> PreparedRequest:
+        import requests
+
+        # Bytes, because http.client would write a header in another encoding than was signed.
+        headers = {name: value.encode() for name, value in {**request.headers, **_UNSIGNED_HEADERS}.items()}
+        prepared = requests.Request(
+            request.method, request.url, headers=headers, data=request.body or None
+        ).prepare()
+        prepared.url = request.url  # as it was signed, without another round of quoting
+        return prepared
+
+    def _body(self, request: Request, raw: HTTPResponse) -> bytes:
+        """Read the body as it comes in, so that neither a long nor a slow one gets far."""
+        import requests
+
+        give_up_at = time.monotonic() + self._route.read_timeout
+        body = bytearray()
+        while chunk := raw.read1(64 * 1024, decode_content=True):
+            body += chunk
+            _check_size(request, len(body))
+            if time.monotonic() > give_up_at:
+                raise requests.ReadTimeout("the reply takes too long")
+        return bytes(body)
 
     async def sleep(self, seconds: float) -> None:
         """Hold the thread this long."""
@@ -184,7 +204,7 @@ class BlockingTransport:
 
     def close(self) -> None:
         """Close the kept-alive connections."""
-        self._session.close()
+        self._adapter.close()
 
 
 class AsyncTransport:
@@ -204,7 +224,11 @@ class AsyncTransport:
         import aiohttp
 
         connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=context, keepalive_timeout=75)
-        timeout = aiohttp.ClientTimeout(total=route.total, sock_connect=route.connect_timeout)
+        timeout = aiohttp.ClientTimeout(
+            total=route.connect_timeout + route.read_timeout,
+            sock_connect=route.connect_timeout,
+            sock_read=route.read_timeout,
+        )
         async with aiohttp.ClientSession(
             connector=connector,
             timeout=timeout,
@@ -235,9 +259,8 @@ class AsyncTransport:
                     body += chunk
                     _check_size(request, len(body))
                 return Response(reply.status, _lower(reply.headers.items()), bytes(body))
-        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
-            layer, arrived = _layer_of_aiohttp(error)
-            raise _failed(request, error, layer, arrived=arrived) from error
+        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+            raise _failed(request, error, *_layer_of_aiohttp(error)) from _tellable(error)
 
     async def sleep(self, seconds: float) -> None:
         """Let the loop serve others this long."""
@@ -271,7 +294,8 @@ class Shared(Generic[K, V]):
             lease.users -= 1
             if lease.users == 0:
                 del leases[key]
-                await lease.close()
+                # Who is cancelled a second time, while closing, must not leave it half closed.
+                await asyncio.shield(asyncio.ensure_future(lease.close()))
 
 
 @dataclass(slots=True)
@@ -305,6 +329,10 @@ def _lower(headers: Any) -> dict[str, str]:
     return {name.lower(): value for name, value in headers}
 
 
+def _for_all_schemes(proxy: str | None) -> dict[str, str]:
+    return {"http": proxy, "https": proxy} if proxy else {}
+
+
 def _layer_of_requests(error: Exception) -> tuple[str, bool]:
     """Return what failed, and whether the request may have reached the service."""
     import requests
@@ -314,15 +342,16 @@ def _layer_of_requests(error: Exception) -> tuple[str, bool]:
     cause = reason.args[0] if isinstance(reason, Exception) and reason.args else None
     if isinstance(error, requests.exceptions.ProxyError):
         return "proxy", False
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(error, (requests.exceptions.SSLError, exceptions.SSLError)):
         return "tls", not isinstance(cause, ssl.SSLCertVerificationError)
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, (requests.Timeout, exceptions.TimeoutError)):
         return "timeout", not isinstance(error, requests.ConnectTimeout)
-    if isinstance(reason, getattr(exceptions, "NameResolutionError", ())):  # since urllib3 2
+    if isinstance(reason, exceptions.NameResolutionError):
         return "dns", False
     if isinstance(reason, exceptions.NewConnectionError):
         return "refused", False
-    return "connection", True
+    # What is wrong with an address or a header is seen before anything is sent.
+    return ("address", False) if isinstance(error, ValueError) else ("connection", True)
 
 
 def _layer_of_aiohttp(error: Exception) -> tuple[str, bool]:
@@ -339,10 +368,11 @@ def _layer_of_aiohttp(error: Exception) -> tuple[str, bool]:
         return "dns", False
     if isinstance(error, aiohttp.ClientConnectorError):
         return "refused", False
-    return "connection", True
+    # What is wrong with an address or a header is seen before anything is sent.
+    return ("address", False) if isinstance(error, ValueError) else ("connection", True)
 
 
-def _failed(request: Request, error: Exception, layer: str, *, arrived: bool) -> TransportFailed:
+def _failed(request: Request, error: Exception, layer: str, arrived: bool) -> TransportFailed:
     """Return the one error for all the ways in which no reply came."""
     if arrived:
         consequence = "whether the service acted on it is not known"
@@ -350,12 +380,17 @@ def _failed(request: Request, error: Exception, layer: str, *, arrived: bool) ->
         consequence = "the service never saw it; check host, port, proxy and certificates"
     wrapped = error.args[0] if error.args else None
     innermost = getattr(wrapped, "reason", None) or error  # requests wraps what urllib3 wraps
-    detail = re.sub(r"//[^/@\s]+@", "//***@", " ".join(str(innermost).split()))[:200]
+    detail = _CREDENTIALS.sub("//***@", " ".join(str(innermost).split()))[:200]
     return TransportFailed(
         f"No reply to {_name(request)}: {type(error).__name__}: {detail or 'no detail'}; {consequence}",
         layer=layer,
         arrived=arrived,
     )
+
+
+def _tellable(error: Exception) -> Exception | None:
+    """Return the cause, unless it would show a proxy's password in a traceback."""
+    return None if _CREDENTIALS.search(str(error)) else error
 
 
 def _name(request: Request) -> str:

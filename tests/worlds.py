@@ -8,10 +8,10 @@ from random import Random
 from typing import Any, Protocol, TypeVar
 
 from airflow_provider_modelarts.client.auth import AccessKey
-from airflow_provider_modelarts.client.modelarts import ModelArts
+from airflow_provider_modelarts.client.modelarts import ModelArts, Project
 from airflow_provider_modelarts.client.wire import Transport
 from airflow_provider_modelarts.simulator import Simulator
-from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport, Limits, block_on
+from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport, Route, block_on
 
 T = TypeVar("T")
 Talk = Callable[[ModelArts], Coroutine[Any, Any, T]]
@@ -32,7 +32,7 @@ class BlockingWorld:
     def talk(
         self, simulator: Simulator, conversation: Talk[T], *, secret_key: str = "", skew: float = 0
     ) -> T:
-        transport = _PatientBlockingTransport(Limits(read_timeout=5))
+        transport = _PatientBlockingTransport(Route(read_timeout=5))
         transport.simulator = simulator
         try:
             return block_on(conversation(_modelarts(simulator, transport, secret_key, skew)))
@@ -47,7 +47,7 @@ class AsyncWorld:
         self, simulator: Simulator, conversation: Talk[T], *, secret_key: str = "", skew: float = 0
     ) -> T:
         async def hold() -> T:
-            async with _PatientAsyncTransport.open(Limits(read_timeout=5)) as transport:
+            async with _PatientAsyncTransport.open(Route(read_timeout=5)) as transport:
                 assert isinstance(transport, _PatientAsyncTransport)
                 transport.simulator = simulator
                 return await conversation(_modelarts(simulator, transport, secret_key, skew))
@@ -74,7 +74,7 @@ def _modelarts(simulator: Simulator, transport: Transport, secret_key: str, skew
     connection = simulator.connection
     return ModelArts(
         endpoint=simulator.endpoint,
-        project_id=connection["extra"]["project_id"],
+        project=Project(connection["extra"]["project_id"]),
         credentials=AccessKey(connection["login"], secret_key or connection["password"]),
         transport=transport,
         clock=lambda: simulator.now() + skew,

@@ -18,6 +18,8 @@ from airflow_provider_modelarts.client.models import (
 )
 from airflow_provider_modelarts.client.wire import Call
 
+_EMPTY = "is empty (did a template render to nothing?)"
+
 IMAGES_PER_PAGE = 200
 NOTEBOOKS_PER_PAGE = 50
 
@@ -151,14 +153,21 @@ def list_notebooks(
 
 
 def _given(query: dict[str, str | None]) -> dict[str, str]:
-    return {key: value for key, value in query.items() if value is not None}
+    """Return the filters that were given; a blank one would let everything through."""
+    given = {key: value for key, value in query.items() if value is not None}
+    blank = [BrokenRule(key, _EMPTY, value) for key, value in given.items() if not value.strip()]
+    if blank:
+        raise InvalidRequest(blank)
+    return given
 
 
 def _segment(field: str, value: str) -> str:
     """Return the value as one segment of a path, so that no id reaches another path."""
     rule = None
-    if not isinstance(value, str) or not value.strip():
-        rule = "is empty (did a template render to nothing?)"
+    if value is None or (isinstance(value, str) and not value.strip()):
+        rule = _EMPTY
+    elif not isinstance(value, str):
+        rule = f"must be a string, not {type(value).__name__}"
     elif value.startswith(".") or any(c in "/\\?#%;" or c.isspace() or not c.isprintable() for c in value):
         rule = "must be one id, without slash, percent sign, white space or leading period"
     if rule:

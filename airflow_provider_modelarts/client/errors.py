@@ -81,7 +81,8 @@ class TransportFailed(ModelArtsError):
     """
     No complete reply came back.
 
-    :param layer: what failed: ``dns``, ``refused``, ``timeout``, ``tls``, ``proxy``, ``connection``.
+    :param layer: what failed: ``address``, ``dns``, ``refused``, ``timeout``, ``tls``, ``proxy``,
+        ``connection``.
     :param arrived: false when the request surely never reached the service (refused, no such
         host, TLS, connect time-out), so that even a write may be sent again.
     """
@@ -292,14 +293,14 @@ TABLE: dict[tuple[int, str], Meaning] = {
     (401, "ModelArts.6620"): _TOKEN,
     (403, "ModelArts.0203"): _TOKEN,
     (403, "ModelArts.0206"): _TOKEN,
-    (401, "ModelArts.6401"): _TOKEN,
-    (403, "ModelArts.6401"): _TOKEN,
+    # The status that these two come with is not documented.
+    **{(status, "ModelArts.6401"): _TOKEN for status in (400, 401, 403)},
+    **{(status, "ModelArts.6407"): _POLICY for status in (400, 401, 403)},
     (401, "ModelArts.6201"): _BLOCKED,
     (401, "ModelArts.6203"): _BLOCKED,
     (401, "ModelArts.0112"): _POLICY,
     (403, "ModelArts.0112"): _POLICY,
     (403, "ModelArts.0108"): _POLICY,
-    (403, "ModelArts.6407"): _POLICY,
     (408, "ModelArts.6100"): _FAILED,
     (429, "ModelArts.6101"): _BUSY,
     (500, "ModelArts.6102"): _FAILED,
@@ -308,8 +309,9 @@ TABLE: dict[tuple[int, str], Meaning] = {
     (500, "ModelArts.6699"): _FAILED,
     # https://docs.otc.t-systems.com/api-gateway/umn/published_api_calling/error_codes.html
     # Huawei's shared gateway writes APIGW where others write APIG: the numbers are the same.
+    # Not NotFound, which says that what one looks for is gone: here it is the address that is wrong.
     (404, "APIGW.0101"): Meaning(
-        NotFound,
+        RequestRefused,
         "The gateway knows no such API: check the endpoint; ModelArts may not be in this region.",
     ),
     (413, "APIGW.0201"): Meaning(RequestRefused, "The request is too large."),

@@ -235,7 +235,8 @@ class ModelArts:
 
         Transient errors are waited out, however many there are. The first look comes after a random
         part of the interval, so that waits which start together do not look together; the last one
-        comes at the deadline, even if that passed long ago, so that no good end is missed.
+        comes at the deadline, even if that passed long ago, so that no good end is missed (in bad
+        weather a deadline is no reason to look before one's turn).
 
         :param poll_interval: seconds between looks.
         :param deadline: epoch seconds after which there is no further look.
@@ -243,7 +244,7 @@ class ModelArts:
         :raises ModelArtsError: any error that waiting does not cure.
         """
         last: Seen | None = None
-        said, said_at = "", self._clock()
+        said, said_at, is_troubled = "", self._clock(), False
         poll_interval = max(SHORTEST_INTERVAL, poll_interval)
         pause = self._random.uniform(0.0, poll_interval)
         while True:
@@ -257,9 +258,14 @@ class ModelArts:
                 except ModelArtsError as error:
                     if not error.is_transient:
                         raise
-                    self._note(error, poll_interval)
+                    self._note(error, poll_interval, is_first=not is_troubled)
+                    is_troubled = True
+                    if self._clock() - said_at >= HEARTBEAT:
+                        log.info("Still waiting, last seen: %s", last.describe() if last else "nothing yet")
+                        said_at = self._clock()
                 else:
                     self._clear_up()
+                    is_troubled = False
                     line, now = last.describe(), self._clock()
                     if line != said or now - said_at >= HEARTBEAT:
                         log.info("%s", line)
@@ -276,9 +282,9 @@ class ModelArts:
             log.info("ModelArts answers again")
         self._weather.clear()
 
-    def _note(self, error: ModelArtsError, poll_interval: float) -> None:
+    def _note(self, error: ModelArtsError, poll_interval: float, *, is_first: bool) -> None:
         """Say the first of a run of errors aloud; a reply that cannot be read is no bad weather."""
-        level = logging.DEBUG if self._weather.is_bad else logging.WARNING
+        level = logging.WARNING if is_first and not self._weather.is_bad else logging.DEBUG
         log.log(level, "Still waiting, although a look failed: %s", error)
         if isinstance(error, (TransportFailed, Throttled, ServiceFailed)):
             retry_after = getattr(error, "retry_after", None)

@@ -72,6 +72,10 @@ def _broken_rule(cloud: Cloud, field: str, value: object) -> str | None:
         return f"must be a string, not {type(value).__name__}"
     if not value.strip():
         return "is empty (did a template render to nothing?)"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "cannot be written in UTF-8"
     return rule.broken_by(value)
 
 

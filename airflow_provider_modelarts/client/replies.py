@@ -109,16 +109,21 @@ _ENVELOPES = (
 
 
 def _refusal(reply: Any) -> tuple[str, str]:
-    """Return the server's code and its words, from whichever envelope it used."""
-    if not isinstance(reply, dict):
-        return "", ""
-    for code, message in _ENVELOPES:
-        if code in reply and message in reply:
-            return str(reply[code] or ""), _scrubbed(reply[message])
-    if "error_code" in reply:
-        return str(reply["error_code"] or ""), ""
-    inner = (_refusal(value) for value in reply.values())
-    return next((found for found in inner if any(found)), ("", ""))
+    """Return the server's code and its words, from whichever envelope it used, however deep it lies."""
+    level = [reply]
+    while level:
+        inner: list[Any] = []
+        for part in level:
+            if not isinstance(part, dict):
+                continue
+            for code, message in _ENVELOPES:
+                if code in part and message in part:
+                    return str(part[code] or ""), _scrubbed(part[message])
+            if "error_code" in part:
+                return str(part["error_code"] or ""), ""
+            inner += part.values()
+        level = inner
+    return "", ""
 
 
 def _scrubbed(message: Any) -> str:

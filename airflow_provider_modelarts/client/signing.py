@@ -51,7 +51,7 @@ def sign(
 def canonical_request(request: Request) -> tuple[str, str]:
     """Return the normal form of a request, and the names of the headers in it."""
     url = urlsplit(request.url)
-    path = "/".join(_quoted(unquote(part)) for part in url.path.split("/"))
+    path = "/".join(map(_quoted, unquote(url.path).split("/")))
     query = sorted(parse_qsl(url.query, keep_blank_values=True))
     # The gateway leaves out names with an underscore: some proxies drop them on the way.
     headers = sorted((k.lower(), v.strip()) for k, v in request.headers.items() if "_" not in k)

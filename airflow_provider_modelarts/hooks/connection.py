@@ -133,8 +133,12 @@ def _contradictions(settings: Settings) -> list[str]:
     if bool(settings.agency_name) != bool(settings.agency_domain_name):
         wrong.append("extra agency_name and agency_domain_name must be filled in together")
     if not settings.endpoint:
-        missing = "host" if settings.cloud.name == "custom" else "extra region (such as eu-de), or else host,"
-        wrong.append(f"{missing} is missing")
+        is_custom = settings.cloud.name == "custom"
+        wrong.append(
+            "host is missing: a custom cloud's cannot be derived"
+            if is_custom
+            else "extra region is missing (such as eu-de or cn-north-4), or else host"
+        )
     if not (settings.project_id or settings.project_name):
         wrong.append("extra project_id is missing: the console shows it under My Credentials")
     asks_iam = by_password or settings.agency_name or not settings.project_id

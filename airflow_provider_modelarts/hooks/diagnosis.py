@@ -7,7 +7,6 @@ from airflow_provider_modelarts.client.errors import (
     InvalidConnection,
     ModelArtsError,
     NotAuthenticated,
-    NotFound,
     PermissionDenied,
     TransportFailed,
 )
@@ -17,6 +16,7 @@ ALLOWED_SKEW = 15 * 60
 """Seconds by which the gateway lets clocks differ."""
 
 _LAYERS = {
+    "address": "The address cannot be used: check host, project_id and proxy for stray characters.",
     "dns": "No such host: check region, host and iam_endpoint, and this machine's name service.",
     "refused": "The host refuses connections: check host and port.",
     "timeout": "No answer in time: check host and port, and whether a firewall is in the way.",
@@ -36,7 +36,7 @@ def diagnose(error: ModelArtsError, settings: Settings | None) -> str:
         return _authentication(error, settings)
     if isinstance(error, PermissionDenied):
         return f"A permission is missing: the test needs modelarts:image:list. {error}"
-    if isinstance(error, NotFound) and error.code.endswith(".0101"):
+    if isinstance(error, ApiError) and error.status == 404 and error.code.endswith(".0101"):
         return f"ModelArts is not offered at {settings.endpoint if settings else 'this host'}. {error}"
     return f"ModelArts answers, but not as it should. {error}"
 

@@ -9,8 +9,8 @@ import pytest
 from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_modelarts.client.errors import InvalidConnection
-from airflow_provider_modelarts.hooks.connection import Settings, is_exposed, settings_of
-from airflow_provider_modelarts.transport import Limits
+from airflow_provider_modelarts.hooks.connection import Settings, settings_of
+from airflow_provider_modelarts.transport import Route
 
 EXTRA = {"region": "eu-de", "project_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"}
 
@@ -83,7 +83,6 @@ def test_null_and_empty_mean_absent(absent: str | None) -> None:
     [
         pytest.param({"login": None}, {}, "login (access key) and password", id="no access key"),
         pytest.param({"password": ""}, {}, "login (access key) and password", id="no secret key"),
-        pytest.param({}, {"project_id": ""}, "extra project_id is missing", id="no project"),
         pytest.param({}, {"region": None}, "extra region is missing", id="neither region nor host"),
         pytest.param({}, {"cloud": "aws"}, "extra cloud must be one of huaweicloud", id="an unknown cloud"),
         pytest.param({}, {"projekt": "x"}, "extra projekt is unknown", id="a misspelt extra"),
@@ -122,7 +121,7 @@ def test_all_that_is_wrong_is_named_at_once() -> None:
     with pytest.raises(InvalidConnection) as caught:
         settings_of(Connection(conn_id="c", conn_type="modelarts", extra='{"colour": "blue"}'))
 
-    for part in ("colour", "project_id", "login", "region"):
+    for part in ("colour", "project_id", "login", "region", "iam_endpoint"):
         assert part in str(caught.value)
 
 
@@ -136,7 +135,7 @@ def test_time_outs_may_be_set() -> None:
     """As numbers, or as the strings that a URI makes of them."""
     found = settings(extra={"connect_timeout": 3, "read_timeout": "90.5"})
 
-    assert found.limits == Limits(connect_timeout=3.0, read_timeout=90.5)
+    assert found.route == Route(connect_timeout=3.0, read_timeout=90.5)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +180,7 @@ def test_the_console_may_be_elsewhere() -> None:
 )
 def test_plain_http_is_for_this_machine(endpoint: str, exposed: bool) -> None:
     """Elsewhere it earns a warning."""
-    assert is_exposed(endpoint) is exposed
+    assert settings(host=endpoint).exposed_endpoints == ([endpoint] if exposed else [])
 
 
 def test_a_connection_survives_its_uri() -> None:

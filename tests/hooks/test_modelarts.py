@@ -97,7 +97,7 @@ def test_an_edited_connection_takes_effect(simulator: Simulator, monkeypatch: py
             change_connection(monkeypatch, simulator, read_timeout=5)
             monkeypatch.setattr(conversation, "FRESH", 0.0)
             second = await look_up.settings()
-            assert (first.limits.read_timeout, second.limits.read_timeout) == (60, 5)
+            assert (first.route.read_timeout, second.route.read_timeout) == (60, 5)
 
     asyncio.run(some_minutes_later())
 

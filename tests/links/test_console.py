@@ -26,8 +26,8 @@ def test_every_link_of_a_task_is_announced() -> None:
     """Airflow 2.11's web server imports only those."""
     used = {
         f"{type(link).__module__}.{type(link).__name__}"
-        for links in (CreateNotebookImageOperator.operator_extra_links, NotebookImageSensor.operator_extra_links)
-        for link in links
+        for task in (CreateNotebookImageOperator, NotebookImageSensor)
+        for link in task.operator_extra_links
     }
 
     assert used == set(get_provider_info()["extra-links"])

@@ -1,0 +1,116 @@
+"""
+What our modules add to the parsing of a DAG file.
+
+Each import is timed in a fresh interpreter that has imported ``DAG`` and ``BaseOperator`` already, as
+every DAG file does: CPU time, so that a busy machine hardly matters, and in rounds over all modules,
+so that what noise there is hits all of them alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+PACKAGE = "airflow_provider_modelarts"
+ROOT = Path(__file__).resolve().parent.parent
+MOST = 25.0
+"""Milliseconds that an operator or sensor module may add."""
+
+FLOOR = "from airflow.providers.common.compat.sdk import BaseOperator, BaseSensorOperator"
+PEER = "import airflow.providers.standard.sensors.time_delta"
+FORBIDDEN = {"aiohttp", "requests"}
+
+CHILD = """
+import json, sys, time
+from airflow.sdk import DAG, BaseOperator
+before = set(sys.modules)
+began = time.process_time()
+{statement}
+took = time.process_time() - began
+print(json.dumps({{"took": took * 1000, "loaded": sorted(set(sys.modules) - before)}}))
+"""
+
+
+@dataclass
+class Measured:
+    """What importing one module cost, round by round."""
+
+    statement: str
+    is_judged: bool = False
+    took: list[float] = field(default_factory=list)
+    loaded: set[str] = field(default_factory=set)
+
+    @property
+    def heavy(self) -> list[str]:
+        """What it loads that a DAG file should not have to wait for."""
+        triggers = f"{PACKAGE}.triggers."
+        return sorted(name for name in self.loaded if name in FORBIDDEN or name.startswith(triggers))
+
+
+def main() -> int:
+    """Measure, print a table and return 1 if something is too slow or too heavy."""
+    parser = argparse.ArgumentParser(description=__doc__.strip().split("\n", maxsplit=1)[0])
+    parser.add_argument("--rounds", type=int, default=9)
+    rounds = parser.parse_args().rounds
+    cases = {"floor: compat's base classes": Measured(FLOOR), "peer: standard's time_delta": Measured(PEER)}
+    cases |= {name: Measured(f"import {PACKAGE}.{name}", is_judged(name)) for name in modules()}
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, "AIRFLOW_HOME": home}
+        for case in cases.values():
+            measure(case, environment)  # writes byte code; not counted
+            case.took.clear()
+        for _ in range(rounds):
+            for case in cases.values():
+                measure(case, environment)
+    return report(cases, rounds)
+
+
+def modules() -> list[str]:
+    """Return the modules that a DAG file may import."""
+    return [
+        f"{folder}.{path.stem}"
+        for folder in ("operators", "sensors", "hooks", "links")
+        for path in sorted((ROOT / PACKAGE / folder).glob("[!_]*.py"))
+    ]
+
+
+def is_judged(name: str) -> bool:
+    """Whether DAG files import it by themselves."""
+    return name.startswith(("operators.", "sensors."))
+
+
+def measure(case: Measured, environment: dict[str, str]) -> None:
+    """Import the module once more, in an interpreter of its own."""
+    child = [sys.executable, "-c", CHILD.format(statement=case.statement)]
+    done = subprocess.run(child, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    said = json.loads(done.stdout.splitlines()[-1])
+    case.took.append(said["took"])
+    case.loaded |= set(said["loaded"])
+
+
+def report(cases: dict[str, Measured], rounds: int) -> int:
+    """Print what was measured; return 1 if something is too slow or too heavy."""
+    peer = median(next(case for case in cases.values() if case.statement == PEER).took)
+    print(f"CPU ms on top of airflow.sdk, {rounds} rounds; at most {MOST:g} for operators and sensors\n")
+    print(f"{'module':30} {'median':>7} {'least':>7} {'x peer':>7}  loads")
+    failed = 0
+    for name, case in cases.items():
+        middle = median(case.took)
+        is_ours = name in modules()
+        is_bad = (case.is_judged and middle > MOST) or (is_ours and case.heavy)
+        failed += bool(is_bad)
+        loads = ", ".join(case.heavy) or "-"
+        mark = "  FAILED" if is_bad else ""
+        print(f"{name:30} {middle:7.1f} {min(case.took):7.1f} {middle / peer:7.2f}  {loads}{mark}")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Which cloud a region is on, and where it is spoken to."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_modelarts.client.clouds import CLOUDS, Cloud, cloud_of
+
+
+@pytest.mark.parametrize(
+    ("region", "cloud", "endpoint"),
+    [
+        ("eu-de", "otc", "https://modelarts.eu-de.otc.t-systems.com"),
+        ("eu-nl", "otc", "https://modelarts.eu-nl.otc.t-systems.com"),
+        ("eu-ch2", "otc", "https://modelarts.eu-ch2.sc.otc.t-systems.com"),
+        ("eu-west-101", "huaweicloud-eu", "https://modelarts.eu-west-101.myhuaweicloud.eu"),
+        ("cn-north-4", "huaweicloud", "https://modelarts.cn-north-4.myhuaweicloud.com"),
+        ("eu-west-0", "huaweicloud", "https://modelarts.eu-west-0.myhuaweicloud.com"),
+        ("xy-new-1", "huaweicloud", "https://modelarts.xy-new-1.myhuaweicloud.com"),
+    ],
+)
+def test_a_region_is_on_one_cloud(region: str, cloud: str, endpoint: str) -> None:
+    """A region we never heard of is Huawei Cloud's."""
+    assert cloud_of(region).name == cloud
+    assert cloud_of(region).endpoint("modelarts", region) == endpoint
+
+
+def test_each_cloud_is_known_by_its_name() -> None:
+    """The same that a connection uses."""
+    assert list(CLOUDS) == ["huaweicloud", "huaweicloud-eu", "otc", "custom"]
+    assert {name: cloud.name for name, cloud in CLOUDS.items()} == {name: name for name in CLOUDS}
+
+
+@pytest.mark.parametrize("cloud", CLOUDS.values(), ids=CLOUDS)
+def test_console_addresses_take_a_region(cloud: Cloud) -> None:
+    """They are joined to the console's address and have no other gap."""
+    for page in (cloud.notebooks, cloud.images):
+        assert page.format(region="eu-de").startswith("/")
+        assert "eu-de" in page.format(region="eu-de")
