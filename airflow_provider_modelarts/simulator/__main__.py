@@ -92,7 +92,7 @@ def _introduce(simulator: Simulator) -> None:
         export AIRFLOW_CONN_MODELARTS_DEFAULT={connection}
 
         GET {simulator.endpoint}{PREFIX}journal, images or state show what happened;
-        POST {simulator.endpoint}{PREFIX}faults, clock, notebooks or reset change it.
+        POST {simulator.endpoint}{PREFIX}faults, clock, notebooks, images or reset change it.
         """
     print(textwrap.dedent(text), end="", flush=True)
 

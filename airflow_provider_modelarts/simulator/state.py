@@ -187,7 +187,7 @@ class World:
         """Put a notebook into a status; a save under way goes on behind it."""
         self._change_notebook(self.notebook(notebook_id), status=status)
 
-    def set_image_status(self, image_id: str, status: str, message: str | None) -> None:
+    def set_image_status(self, image_id: str, status: str, message: str | None = None) -> None:
         """
         Put an image into a status, where it stays.
 
