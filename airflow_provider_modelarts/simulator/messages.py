@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
@@ -84,6 +84,19 @@ class Refusal(Exception):
         """Put the refusal into the envelope of its speaker."""
         envelope = "gateway" if self.code.startswith("APIGW.") else "modelarts"
         return error_reply(envelope, self.status, self.code, self.message, request_id)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a request."""
+
+    reply: Reply
+    effect: bool = False
+    fault: str | None = None
+
+
+Operation = Callable[[Request, str], Outcome]
+"""Carries out a request for the resource with an id, or raises the refusal."""
 
 
 def json_reply(status: int, document: Any) -> Reply:

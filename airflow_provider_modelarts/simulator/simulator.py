@@ -97,7 +97,7 @@ class Simulator:
             authority=Authority(access_key, secret_key, self._clock.now, security_token),
             faults=self._faults,
             journal=self._journal,
-            operations=Operations(self._world, self._faults, create_status, offset_unit),
+            services=[Operations(self._world, self._faults, create_status, offset_unit)],
         )
         self._server = Server(self._handler.handle, port)
         self._lock = self._handler.lock
