@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Any, final
 
@@ -16,6 +16,7 @@ from .operations import Operations
 from .progress import AfterReads, Progress
 from .rules import CLOUDS
 from .server import HOST, Server
+from .signatures import FORMS
 from .state import World
 
 ACCESS_KEY = "SIMULATORACCESSKEY"
@@ -50,6 +51,7 @@ class Simulator:
         create_status: int = 200,
         offset_unit: str = "records",
         failed_image_holds_tag: bool = True,
+        signature: str = "either",
         observer: Callable[[JournalEntry], None] | None = None,
     ) -> None:
         """
@@ -64,12 +66,12 @@ class Simulator:
         :param create_status: what create-image answers; the pages allow 200 and 201
         :param offset_unit: what ``offset`` counts in lists, ``records`` as documented, or ``pages``
         :param failed_image_holds_tag: whether a failed save keeps its tag taken; not documented
+        :param signature: the form of signatures that is read, ``access``, ``credential`` or ``either``
         :param observer: is called with each entry of the journal, in the server's thread
         """
-        if cloud not in CLOUDS:
-            raise ValueError(f"no cloud {cloud!r}; there are {', '.join(CLOUDS)}")
-        if offset_unit not in OFFSET_UNITS:
-            raise ValueError(f"no offset unit {offset_unit!r}; there are {', '.join(OFFSET_UNITS)}")
+        _check_choice("cloud", cloud, CLOUDS)
+        _check_choice("offset unit", offset_unit, OFFSET_UNITS)
+        _check_choice("form of signatures", signature, FORMS)
         if not 0 <= port <= 65535:
             raise ValueError(f"no port {port}; there are 0 to 65535")
         self.notebook_id = notebook_id
@@ -94,7 +96,7 @@ class Simulator:
             project_id=project_id,
             clock=self._clock,
             world=self._world,
-            authority=Authority(access_key, secret_key, self._clock.now, security_token),
+            authority=Authority(access_key, secret_key, self._clock.now, security_token, signature),
             faults=self._faults,
             journal=self._journal,
             services=[Operations(self._world, self._faults, create_status, offset_unit)],
@@ -231,3 +233,8 @@ class Simulator:
         with self._lock:
             self._handler.reset()
             self._server.accepted = 0
+
+
+def _check_choice(what: str, given: str, known: Collection[str]) -> None:
+    if given not in known:
+        raise ValueError(f"no {what} {given!r}; there are {', '.join(known)}")

@@ -57,7 +57,9 @@ def test_options_are_its_own(start: Start) -> None:
     assert (simulator.notebook_id, client.project) == ("n", "/v1/p")
 
 
-@pytest.mark.parametrize("option", [{"cloud": "azure"}, {"offset_unit": "miles"}, {"port": 65536}], ids=str)
+@pytest.mark.parametrize(
+    "option", [{"cloud": "azure"}, {"offset_unit": "miles"}, {"port": 65536}, {"signature": "wax"}], ids=str
+)
 def test_unknown_option_is_refused(option: dict[str, Any]) -> None:
     """The message lists what there is."""
     with pytest.raises(ValueError, match="there are"):
