@@ -86,7 +86,8 @@ def _simulator(parser: argparse.ArgumentParser, arguments: Sequence[str] | None)
 def _introduce(simulator: Simulator) -> None:
     connection = shlex.quote(json.dumps(simulator.connection))
     text = f"""\
-        A simulated ModelArts listens on {simulator.endpoint} until Ctrl-C.
+        A simulated ModelArts listens on {simulator.endpoint} until Ctrl-C,
+        with IAM and the metadata service of a machine at the same address.
         Notebook {simulator.notebook_id} is running. Airflow finds it with
 
         export AIRFLOW_CONN_MODELARTS_DEFAULT={connection}

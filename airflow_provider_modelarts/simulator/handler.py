@@ -37,7 +37,6 @@ class Handler:
     def __init__(
         self,
         *,
-        project_id: str,
         clock: Clock,
         world: World,
         authority: Authority,
@@ -47,7 +46,6 @@ class Handler:
     ) -> None:
         """Put the parts together."""
         self.lock = threading.RLock()
-        self._project_id = project_id
         self._clock = clock
         self._authority = authority
         self._faults = faults
@@ -109,7 +107,5 @@ class Handler:
         """Let a request through to its operation, or raise the refusal."""
         if route is None:
             raise Refusal(404, "APIGW.0101", "The API does not exist or has not been published.")
-        self._authority.verify(request)
-        if route.project_id != self._project_id:
-            raise Refusal(403, "ModelArts.0210", "The project in the URL does not match the credentials.")
+        self._authority.admit(request, route)
         return self._operations[route.operation](request, route.id)

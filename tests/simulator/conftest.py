@@ -86,8 +86,41 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Call ``path`` below the project."""
-        request = self.signed(method, self.project + path, query, body, headers)
+        return self.call_signed(method, self.project + path, query, body, headers)
+
+    def call_signed(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Call any path with a signature."""
+        request = self.signed(method, path, query, body, headers)
         return self.send(method, request.uri, request.body, request.header_params)
+
+    def call_unsigned(
+        self, method: str, target: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Call any target without a signature."""
+        return self.send(method, target, None if body is None else json.dumps(body).encode(), headers or {})
+
+    def log_in(self, scope: object = None, **user: object) -> Answer:
+        """Ask IAM for a token with the user's password, for the project unless asked otherwise."""
+        named = {
+            "name": "snapshot-user",
+            "password": "simulator-password",
+            "domain": {"name": "research-account"},
+        }
+        identity = {"methods": ["password"], "password": {"user": named | user}}
+        project_id = self.project.rpartition("/")[2]
+        auth = {"identity": identity, "scope": {"project": {"id": project_id}} if scope is None else scope}
+        return self.call_unsigned("POST", "/v3/auth/tokens?nocatalog=true", {"auth": auth})
+
+    def token(self, scope: object = None) -> str:
+        """Log in and give the token."""
+        return self.log_in(scope).headers["X-Subject-Token"]
 
     def send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         """Send a request as it is."""
@@ -98,9 +131,7 @@ class Client:
 
     def control(self, method: str, name: str, body: object = None) -> Answer:
         """Call the control address."""
-        return self.send(
-            method, f"/_simulator/{name}", None if body is None else json.dumps(body).encode(), {}
-        )
+        return self.call_unsigned(method, f"/_simulator/{name}", body)
 
     def save(self, **fields: object) -> Answer:
         """Save the default notebook as an image."""

@@ -10,8 +10,12 @@ import pytest
 
 from airflow_provider_modelarts.simulator import Simulator
 from airflow_provider_modelarts.simulator.authority import Authority
+from airflow_provider_modelarts.simulator.keys import KeyPair, Keyring
+from airflow_provider_modelarts.simulator.ledger import Ledger
 from airflow_provider_modelarts.simulator.messages import Refusal, Request
+from airflow_provider_modelarts.simulator.routes import find
 from airflow_provider_modelarts.simulator.signatures import sign
+from airflow_provider_modelarts.simulator.tokens import Tokens
 
 if TYPE_CHECKING:
     from tests.simulator.conftest import Answer, Client, Start
@@ -53,9 +57,13 @@ VECTORS = [
 ]
 
 
-def verify(request: Request) -> None:
+def admit(project_id: str, request: Request) -> None:
     """Ask an authority that knows AK and SK, on New Year's Day."""
-    Authority("AK", "SK", lambda: NEW_YEAR).verify(request)
+    keyring = Keyring(KeyPair("AK", "SK"), lambda: NEW_YEAR, Ledger())
+    tokens = Tokens(lambda: NEW_YEAR, Ledger())
+    route = find(request)
+    assert route is not None
+    Authority(project_id, keyring, tokens, lambda: NEW_YEAR, "access").admit(request, route)
 
 
 def verdict(answer: Answer) -> tuple[int, str, str]:
@@ -79,7 +87,7 @@ def test_authority_accepts_the_vectors(request_: Request, signed: str, signature
     """The whole header passes."""
     value = f"SDK-HMAC-SHA256 Access=AK, SignedHeaders={signed}, Signature={signature}"
     headers = (*request_.headers, ("Authorization", value))
-    verify(Request(request_.method, request_.target, headers, request_.body))
+    admit("pid", Request(request_.method, request_.target, headers, request_.body))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +153,7 @@ def test_host_and_date_must_be_signed(missing: str) -> None:
     signed = tuple(name for name in ("host", "x-sdk-date") if name != missing)
     value = f"SDK-HMAC-SHA256 Access=AK, SignedHeaders={signed[0]}, Signature={sign(request, signed, 'SK')}"
     with pytest.raises(Refusal, match="verify aksk signature fail"):
-        verify(Request("GET", "/v1/p/images", (*request.headers, ("Authorization", value))))
+        admit("p", Request("GET", "/v1/p/images", (*request.headers, ("Authorization", value))))
 
 
 @pytest.mark.parametrize(
