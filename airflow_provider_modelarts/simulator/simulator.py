@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Any, final
@@ -69,6 +71,8 @@ class Simulator:
         metadata: str = "plain",
         token_lifetime: float = 86_400,
         key_lifetime: float = 3600,
+        certificate: str | os.PathLike[str] | None = None,
+        private_key: str | os.PathLike[str] | None = None,
         observer: Callable[[JournalEntry], None] | None = None,
     ) -> None:
         """
@@ -92,6 +96,8 @@ class Simulator:
         :param metadata: whether the metadata service is ``plain``, wants a ``token`` or is ``off``
         :param token_lifetime: seconds after which a token of IAM expires
         :param key_lifetime: seconds after which keys of the metadata service expire
+        :param certificate: a PEM file, for 127.0.0.1, with which HTTPS is served instead of HTTP
+        :param private_key: the PEM file of its key, empty when that is in the file of the certificate
         :param observer: is called with each entry of the journal, in the server's thread
         """
         _check_choice("cloud", cloud, CLOUDS)
@@ -147,7 +153,9 @@ class Simulator:
                 Metadata(metadata, self._keyring, self._metadata_tokens, key_lifetime),
             ),
         )
-        self._server = Server(self._handler.handle, port)
+        tls = _tls(certificate, private_key)
+        self._scheme = "http" if tls is None else "https"
+        self._server = Server(self._handler.handle, port, tls)
         self._lock = self._handler.lock
 
     def __enter__(self) -> Simulator:
@@ -172,7 +180,7 @@ class Simulator:
     @property
     def endpoint(self) -> str:
         """Where the API is served."""
-        return f"http://{HOST}:{self.port}"
+        return f"{self._scheme}://{HOST}:{self.port}"
 
     @property
     def port(self) -> int:
@@ -322,3 +330,16 @@ class Simulator:
 def _check_choice(what: str, given: str, known: Collection[str]) -> None:
     if given not in known:
         raise ValueError(f"no {what} {given!r}; there are {', '.join(known)}")
+
+
+def _tls(
+    certificate: str | os.PathLike[str] | None, private_key: str | os.PathLike[str] | None
+) -> ssl.SSLContext | None:
+    """Load what HTTPS needs; raises OSError when a file cannot be read or is not what it should be."""
+    if certificate is None:
+        if private_key is not None:
+            raise ValueError("a private key needs its certificate")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, private_key)
+    return context
