@@ -57,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--secret-key", default=SECRET_KEY)
     add("--project-id", default=PROJECT_ID)
     add("--region", help="default: the usual one of the cloud")
+    add("--certificate", metavar="FILE", help="serve HTTPS with this PEM file")
+    add("--private-key", metavar="FILE", help="default: in the file of the certificate")
     add("--notebook", default=NOTEBOOK_ID, metavar="ID", help="the notebook that runs from the start")
     return parser
 
@@ -74,10 +76,14 @@ def _simulator(parser: argparse.ArgumentParser, arguments: Sequence[str] | None)
             port=options.port,
             save=AfterSeconds(options.save_seconds) if by_clock else AfterReads(options.save_reads),
             notebook_id=options.notebook,
+            certificate=options.certificate,
+            private_key=options.private_key,
             observer=_report,
         )
     except ValueError as error:
         parser.error(str(error))
+    except OSError as error:
+        parser.error(f"cannot use the certificate: {error.strerror or error}")
     if options.fail:
         simulator.inject(Fault("save_fails", times=None, message=options.fail))
     return simulator
@@ -86,13 +92,14 @@ def _simulator(parser: argparse.ArgumentParser, arguments: Sequence[str] | None)
 def _introduce(simulator: Simulator) -> None:
     connection = shlex.quote(json.dumps(simulator.connection))
     text = f"""\
-        A simulated ModelArts listens on {simulator.endpoint} until Ctrl-C.
+        A simulated ModelArts listens on {simulator.endpoint} until Ctrl-C,
+        with IAM and the metadata service of a machine at the same address.
         Notebook {simulator.notebook_id} is running. Airflow finds it with
 
         export AIRFLOW_CONN_MODELARTS_DEFAULT={connection}
 
         GET {simulator.endpoint}{PREFIX}journal, images or state show what happened;
-        POST {simulator.endpoint}{PREFIX}faults, clock, notebooks or reset change it.
+        POST {simulator.endpoint}{PREFIX}faults, clock, notebooks, images or reset change it.
         """
     print(textwrap.dedent(text), end="", flush=True)
 

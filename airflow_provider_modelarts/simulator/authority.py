@@ -1,75 +1,118 @@
 """
-Decides whether a request comes from the holder of the keys.
+Decides who sends a request, and whether that suffices for what it asks.
 
-The check of AK/SK signatures follows Huawei's API signing guide and the sub-messages of the OTC
-API gateway's error page. It reads the request as received, so that what a client signs and what
-it sends must be the same thing.
+What is said about signatures and tokens follows Huawei's API signing guide, the sub-messages on
+the OTC API gateway's page of errors and ModelArts' table of them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from urllib.parse import quote, unquote
 
+from . import signatures
+from .keys import KeyPair, Keyring
 from .messages import Refusal, Request
+from .routes import Gate, Route
+from .signatures import Signature
+from .tokens import Flaw, Tokens
 
-_AUTHORIZATION = re.compile(
-    r"SDK-HMAC-SHA256 Access=(?P<access>[^,\s]+), ?"
-    r"SignedHeaders=(?P<headers>[^,\s]+), ?Signature=(?P<signature>[0-9a-f]{64})"
-)
 _CLOCK_SKEW = 15 * 60
 _FAILURES_ALLOWED = 5
 _LOCKED_FOR = 5 * 60
 
+_WRONG = "Incorrect IAM authentication information"
+_UNPROVEN = "The request you have made requires authentication."
+_INVALID = "The X-Auth-Token is invalid!"
+_TOKEN_REFUSALS: Mapping[Gate, Mapping[Flaw, tuple[str, str]]] = {
+    Gate.PROJECT: {
+        Flaw.MISSING: ("APIGW.0301", f"{_WRONG}: x-auth-token not found"),
+        Flaw.UNKNOWN: ("APIGW.0301", f"{_WRONG}: decrypt token fail"),
+        # A token that loses its force early, as after a change of password, is to be renewed.
+        Flaw.REVOKED: ("APIGW.0307", "The token must be updated."),
+        Flaw.EXPIRED: ("ModelArts.0202", "The token has expired."),
+    },
+    Gate.KEYSTONE: dict.fromkeys(Flaw, ("", _INVALID)) | {Flaw.MISSING: ("", _UNPROVEN)},
+    Gate.IAM: dict.fromkeys(Flaw, ("IAM.0001", _UNPROVEN)),
+}
+
 
 class Authority:
-    """Knows one key pair, and locks it after five wrong signatures in a row, for five minutes."""
+    """
+    Knows the keys and the tokens of the account.
+
+    A key is locked for five minutes after five wrong signatures in a row. A signature is judged
+    by the gateway, which stands before IAM as well; a token by whom the request is for.
+    """
 
     def __init__(
-        self,
-        access_key: str,
-        secret_key: str,
-        now: Callable[[], float],
-        security_token: str | None = None,
+        self, project_id: str, keyring: Keyring, tokens: Tokens, now: Callable[[], float], form: str
     ) -> None:
-        """Keep the keys; a security token makes them temporary ones, which are nothing without it."""
-        self._access_key = access_key
-        self._secret_key = secret_key
+        """Guard the project that has the notebooks; signatures may have one form or either."""
+        self._project_id = project_id
+        self._keyring = keyring
+        self._tokens = tokens
         self._now = now
-        self._security_token = security_token
+        self._form = form
         self.reset()
 
     def reset(self) -> None:
-        """Forget earlier failures."""
-        self._failures = 0
-        self._locked_until = 0.0
+        """Forget earlier failures, and what was issued."""
+        self._failures: Counter[str] = Counter()
+        self._locked_until: dict[str, float] = {}
+        self._keyring.reset()
+        self._tokens.reset()
 
-    def verify(self, request: Request) -> None:
-        """Refuse a request that is not properly signed."""
+    def admit(self, request: Request, route: Route) -> None:
+        """Refuse a request that does not show what its gate wants; a signature goes before a token."""
+        if route.gate is Gate.OPEN:
+            return
         authorization = request.header("Authorization")
         if authorization is None:
-            raise _unauthorized("x-auth-token not found")
-        match = _AUTHORIZATION.fullmatch(authorization.strip())
-        if match is None:
+            project_id = self._project_of_token(request, route.gate)
+        else:
+            self._check_signature(request, authorization)
+            project_id = self._project_id
+        if route.gate is Gate.PROJECT:
+            self._check_project(route.project_id, project_id)
+
+    def _project_of_token(self, request: Request, gate: Gate) -> str | None:
+        token = self._tokens.find(request.header("X-Auth-Token"))
+        if isinstance(token, Flaw):
+            raise Refusal(401, *_TOKEN_REFUSALS[gate][token])
+        return token.project_id
+
+    def _check_project(self, asked: str, allowed: str | None) -> None:
+        """Keys act in the project with the notebooks, tokens in their own; no other has a ModelArts."""
+        if allowed is None:
+            raise Refusal(401, "ModelArts.0212", "The token is not one of a project.")
+        if not asked == allowed == self._project_id:
+            raise Refusal(403, "ModelArts.0210", "The project in the URL does not match the credentials.")
+
+    def _check_signature(self, request: Request, authorization: str) -> None:
+        signature = signatures.read(authorization)
+        if signature is None or self._form not in ("either", signature.form):
             raise _unauthorized("the Authorization header is not of the form this gateway reads")
-        self._check_key(match["access"])
-        self._check_date(request)
-        self._check_token(request)
-        self._check_signature(request, match["headers"].split(";"), match["signature"])
+        pair = self._find_pair(signature.access_key)
+        self._check_date(request, signature)
+        if request.header("X-Security-Token") != pair.security_token:
+            raise _unauthorized("the security token does not belong to the access key")
+        self._compare(request, signature, pair)
 
-    def _check_key(self, access_key: str) -> None:
-        if access_key != self._access_key:
+    def _find_pair(self, access_key: str) -> KeyPair:
+        pair = self._keyring.find(access_key)
+        if pair is None:
             raise _unauthorized(f"Get secretKey failed,ak:{access_key},err:ak not exist")
-        if self._now() < self._locked_until:
+        if self._now() < self._locked_until.get(access_key, 0):
             raise _unauthorized("AK access failed to reach the limit, forbidden")
+        if pair.expires_at <= self._now():
+            raise _unauthorized("token expires")
+        return pair
 
-    def _check_date(self, request: Request) -> None:
+    def _check_date(self, request: Request, signature: Signature) -> None:
+        date = request.header("X-Sdk-Date") or ""
         try:
-            date = request.header("X-Sdk-Date") or ""
             signed_at = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
         except ValueError:
             raise _unauthorized("X-Sdk-Date is not of the form YYYYMMDDTHHMMSSZ") from None
@@ -79,59 +122,20 @@ class Authority:
                 "APIGW.0303",
                 "Incorrect app authentication information: X-Sdk-Date is more than 15 minutes off",
             )
+        if signature.day not in (None, signed_at.strftime("%Y%m%d")):
+            raise _unauthorized("the day of the credential is not that of X-Sdk-Date")
 
-    def _check_token(self, request: Request) -> None:
-        if request.header("X-Security-Token") != self._security_token:
-            raise _unauthorized("the security token does not belong to the access key")
-
-    def _check_signature(self, request: Request, signed: list[str], signature: str) -> None:
-        expected = sign(request, signed, self._secret_key)
-        if {"host", "x-sdk-date"} <= set(signed) and hmac.compare_digest(expected, signature):
-            self._failures = 0
+    def _compare(self, request: Request, signature: Signature, pair: KeyPair) -> None:
+        needed = {"host", "x-sdk-date"} | ({"x-security-token"} if pair.security_token else set())
+        if needed <= set(signature.headers) and signature.fits(request, pair.secret):
+            del self._failures[pair.access]
             return
-        self._failures += 1
-        if self._failures >= _FAILURES_ALLOWED:
-            self._failures = 0
-            self._locked_until = self._now() + _LOCKED_FOR
+        self._failures[pair.access] += 1
+        if self._failures[pair.access] >= _FAILURES_ALLOWED:
+            del self._failures[pair.access]
+            self._locked_until[pair.access] = self._now() + _LOCKED_FOR
         raise _unauthorized("verify aksk signature fail")
 
 
-def sign(request: Request, signed: list[str], secret_key: str) -> str:
-    """Compute the signature a request should carry when the named headers are signed."""
-    canonical = "\n".join(
-        [
-            request.method,
-            _canonical_path(request.path),
-            _canonical_query(request),
-            *(f"{name}:{(request.header(name) or '').strip()}" for name in sorted(signed)),
-            "",
-            ";".join(sorted(signed)),
-            _payload_hash(request),
-        ]
-    )
-    # Header bytes were read as Latin-1, so writing them the same way gives what was on the wire.
-    digest = hashlib.sha256(canonical.encode("latin-1", "replace")).hexdigest()
-    to_sign = f"SDK-HMAC-SHA256\n{request.header('X-Sdk-Date')}\n{digest}"
-    return hmac.new(secret_key.encode(), to_sign.encode("latin-1", "replace"), hashlib.sha256).hexdigest()
-
-
-def _canonical_path(path: str) -> str:
-    """Decode and encode anew, with a slash at the end that the wire does not have."""
-    encoded = "/".join(quote(part, safe="~") for part in unquote(path).split("/"))
-    return encoded if encoded.endswith("/") else f"{encoded}/"
-
-
-def _canonical_query(request: Request) -> str:
-    return "&".join(
-        f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in sorted(request.query_pairs)
-    )
-
-
-def _payload_hash(request: Request) -> str:
-    """Hash the body, unless the client says what to take instead, such as UNSIGNED-PAYLOAD."""
-    declared = request.header("X-Sdk-Content-Sha256") if request.body else None
-    return declared or hashlib.sha256(request.body).hexdigest()
-
-
 def _unauthorized(reason: str) -> Refusal:
-    return Refusal(401, "APIGW.0301", f"Incorrect IAM authentication information: {reason}")
+    return Refusal(401, "APIGW.0301", f"{_WRONG}: {reason}")

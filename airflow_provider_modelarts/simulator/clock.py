@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timezone
 
 
 class Clock:
@@ -21,3 +22,8 @@ class Clock:
         if seconds < 0:
             raise ValueError(f"time only moves on: cannot advance by {seconds} seconds")
         self._offset += seconds
+
+
+def iso(at: float) -> str:
+    """Write epoch seconds as IAM does, in UTC with microseconds."""
+    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

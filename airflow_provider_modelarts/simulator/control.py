@@ -34,7 +34,8 @@ class Control:
             ("GET", "state"): self._show_state,
             ("POST", "faults"): self._add_fault,
             ("POST", "clock"): self._move_clock,
-            ("POST", "notebooks"): self._add_notebook,
+            ("POST", "notebooks"): self._put_notebook,
+            ("POST", "images"): self._change_image,
             ("POST", "reset"): self._start_over,
         }
 
@@ -76,9 +77,24 @@ class Control:
         self._clock.advance(given.get("advance", 0))
         return {"now": self._clock.now()}
 
-    def _add_notebook(self, **given: Any) -> dict[str, Any]:
-        _check(given, get_type_hints(self._world.add_notebook))
-        return {"id": self._world.add_notebook(**given)}
+    def _put_notebook(self, **given: Any) -> dict[str, Any]:
+        """Add a notebook; an ``id`` means one that is there and gets another status."""
+        if "id" not in given:
+            _check(given, get_type_hints(self._world.add_notebook))
+            return {"id": self._world.add_notebook(**given)}
+        _check(given, {"id": str, "status": str})
+        notebook_id = given.pop("id")
+        self._world.set_notebook_status(notebook_id, **given)
+        return {"id": notebook_id}
+
+    def _change_image(self, **given: Any) -> dict[str, Any]:
+        """Put an image into a status."""
+        _check(given, {"id": str, "status": str, "message": str | None})
+        if "id" not in given:
+            raise ValueError("the field 'id' is missing")
+        image_id = given.pop("id")
+        self._world.set_image_status(image_id, **given)
+        return {"id": image_id}
 
     def _start_over(self) -> dict[str, Any]:
         self._reset()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from email.utils import formatdate
+from typing import Protocol
 
 from . import routes
 from .authority import Authority
@@ -13,12 +15,20 @@ from .clock import Clock
 from .control import PREFIX, Control
 from .faults import FaultQueue
 from .journal import Journal, JournalEntry
-from .messages import Ending, Refusal, Reply, Request
-from .operations import Operations, Outcome
+from .messages import Ending, Operation, Outcome, Refusal, Reply, Request
 from .routes import Route
 from .state import World
 
 _UNTOUCHED = Outcome(Reply(204))
+
+
+class Service(Protocol):
+    """A part of the cloud that carries out operations."""
+
+    by_name: Mapping[str, Operation]
+
+    def reset(self) -> None:
+        """Go back to the start."""
 
 
 class Handler:
@@ -27,29 +37,28 @@ class Handler:
     def __init__(
         self,
         *,
-        project_id: str,
         clock: Clock,
         world: World,
         authority: Authority,
         faults: FaultQueue,
         journal: Journal,
-        operations: Operations,
+        services: Sequence[Service],
     ) -> None:
         """Put the parts together."""
         self.lock = threading.RLock()
-        self._project_id = project_id
         self._clock = clock
-        self._world = world
         self._authority = authority
         self._faults = faults
         self._journal = journal
-        self._operations = operations
+        self._services = services
+        self._operations = {name: run for service in services for name, run in service.by_name.items()}
         self._control = Control(world, faults, journal, clock, self.reset)
 
     def reset(self) -> None:
         """Go back to the start; only the clock stays where it was moved."""
         with self.lock:
-            self._world.reset()
+            for service in self._services:
+                service.reset()
             self._authority.reset()
             self._faults.clear()
             self._journal.clear()
@@ -90,15 +99,13 @@ class Handler:
 
     def _process(self, request: Request, route: Route | None, request_id: str) -> Outcome:
         try:
-            return self._operations.run(*self._admit(request, route))
+            return self._run(request, route)
         except Refusal as refusal:
             return Outcome(refusal.reply(request_id))
 
-    def _admit(self, request: Request, route: Route | None) -> tuple[str, Request, str]:
-        """Do what the gateway does: give the operation, or raise the refusal."""
+    def _run(self, request: Request, route: Route | None) -> Outcome:
+        """Let a request through to its operation, or raise the refusal."""
         if route is None:
             raise Refusal(404, "APIGW.0101", "The API does not exist or has not been published.")
-        self._authority.verify(request)
-        if route.project_id != self._project_id:
-            raise Refusal(403, "ModelArts.0210", "The project in the URL does not match the credentials.")
-        return route.operation, request, route.id
+        self._authority.admit(request, route)
+        return self._operations[route.operation](request, route.id)

@@ -23,7 +23,7 @@ class JournalEntry:
     """The HTTP status that was sent; None when the connection was reset instead."""
     fault: str | None
     effect: bool
-    """Whether the request changed anything: a save was started or an image deleted."""
+    """Whether the request changed the project: a save was started or an image deleted."""
     request_id: str
 
 

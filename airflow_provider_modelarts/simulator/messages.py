@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
@@ -71,7 +71,11 @@ class Reply:
 
 
 class Refusal(Exception):
-    """A request that is answered with an error; the code's prefix says who refuses."""
+    """
+    A request that is answered with an error; the code's prefix says who refuses.
+
+    No code at all is Keystone's, the part of IAM under ``/v3``.
+    """
 
     def __init__(self, status: int, code: str, message: str) -> None:
         """Keep what the reply will say."""
@@ -82,13 +86,27 @@ class Refusal(Exception):
 
     def reply(self, request_id: str) -> Reply:
         """Put the refusal into the envelope of its speaker."""
-        envelope = "gateway" if self.code.startswith("APIGW.") else "modelarts"
+        speaker = self.code.partition(".")[0]
+        envelope = {"APIGW": "gateway", "": "iam"}.get(speaker, "modelarts")
         return error_reply(envelope, self.status, self.code, self.message, request_id)
 
 
-def json_reply(status: int, document: Any) -> Reply:
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a request."""
+
+    reply: Reply
+    effect: bool = False
+    fault: str | None = None
+
+
+Operation = Callable[[Request, str], Outcome]
+"""Carries out a request for the resource with an id, or raises the refusal."""
+
+
+def json_reply(status: int, document: Any, *headers: tuple[str, str]) -> Reply:
     """Answer with a JSON document."""
-    return Reply(status, json.dumps(document, ensure_ascii=False).encode())
+    return Reply(status, json.dumps(document, ensure_ascii=False).encode(), headers)
 
 
 def error_reply(envelope: str, status: int, code: str, message: str, request_id: str) -> Reply:

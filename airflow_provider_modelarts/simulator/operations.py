@@ -1,24 +1,14 @@
-"""The API operations: from a request that may pass to what it changes and what it answers."""
+"""ModelArts' operations: from a request that may pass to what it changes and what it answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from . import listing
 from .faults import FaultQueue
-from .messages import Reply, Request, json_reply
+from .messages import Operation, Outcome, Request, json_reply
 from .rules import create_image_fields, invalid, json_object
 from .state import World
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a request."""
-
-    reply: Reply
-    effect: bool = False
-    fault: str | None = None
 
 
 class Operations:
@@ -30,7 +20,7 @@ class Operations:
         self._faults = faults
         self._create_status = create_status
         self._offset_unit = offset_unit
-        self._by_name: Mapping[str, Callable[[Request, str], Outcome]] = {
+        self.by_name: Mapping[str, Operation] = {
             "CreateImage": self._create_image,
             "ShowImage": self._show_image,
             "ListImages": self._list_images,
@@ -39,9 +29,9 @@ class Operations:
             "ListNotebooks": self._list_notebooks,
         }
 
-    def run(self, operation: str, request: Request, resource_id: str) -> Outcome:
-        """Carry out an operation, or raise the refusal."""
-        return self._by_name[operation](request, resource_id)
+    def reset(self) -> None:
+        """Go back to the start."""
+        self._world.reset()
 
     def _create_image(self, request: Request, notebook_id: str) -> Outcome:
         given = create_image_fields(self._world.cloud, request.body)

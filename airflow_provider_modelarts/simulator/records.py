@@ -89,6 +89,11 @@ class Notebook:
     create_at: int
     update_at: int
 
+    @property
+    def token(self) -> str:
+        """The secret with which a browser enters the notebook."""
+        return f"simulated-secret-token-of-{self.id}"
+
     def document(self, image: Image, host: str) -> dict[str, Any]:
         """Write the notebook as ShowNotebook does, the secret ``token`` included."""
         return {
@@ -113,7 +118,7 @@ class Notebook:
             },
             "name": self.name,
             "status": self.status,
-            "token": f"simulated-secret-token-of-{self.id}",
+            "token": self.token,
             "url": f"https://{host}/{self.id}/lab",
             "user": {"domain": {"id": OWNER[::-1], "name": "simulator"}, "id": OWNER, "name": "simulator"},
             "volume": {"capacity": 5, "category": "EVS", "ownership": "MANAGED", "status": "ACTIVE"},

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from .messages import Request
 
 UNKNOWN = "Unknown"
 """What a request for no known operation is called in the journal."""
 
-_ROUTES = {
-    "CreateImage": ("POST", "v1/{project_id}/notebooks/{id}/create-image"),
-    "ShowImage": ("GET", "v1/{project_id}/images/{id}"),
-    "ListImages": ("GET", "v1/{project_id}/images"),
-    "DeleteImage": ("DELETE", "v1/{project_id}/images/{id}"),
-    "ShowNotebook": ("GET", "v1/{project_id}/notebooks/{id}"),
-    "ListNotebooks": ("GET", "v1/{project_id}/notebooks"),
+
+class Gate(Enum):
+    """What a request has to show before it passes."""
+
+    PROJECT = auto()
+    """A token of the project in the path, or the signature of somebody who may act in it."""
+    KEYSTONE = auto()
+    """Any token or signature, as the part of IAM wants it that is Keystone's."""
+    IAM = auto()
+    """Any token or signature, as the rest of IAM wants it."""
+    OPEN = auto()
+    """Nothing."""
+
+
+_ROUTES: Mapping[str, tuple[str, str, Gate]] = {
+    "CreateImage": ("POST", "v1/{project_id}/notebooks/{id}/create-image", Gate.PROJECT),
+    "ShowImage": ("GET", "v1/{project_id}/images/{id}", Gate.PROJECT),
+    "ListImages": ("GET", "v1/{project_id}/images", Gate.PROJECT),
+    "DeleteImage": ("DELETE", "v1/{project_id}/images/{id}", Gate.PROJECT),
+    "ShowNotebook": ("GET", "v1/{project_id}/notebooks/{id}", Gate.PROJECT),
+    "ListNotebooks": ("GET", "v1/{project_id}/notebooks", Gate.PROJECT),
+    "CreateToken": ("POST", "v3/auth/tokens", Gate.OPEN),
+    "ListProjects": ("GET", "v3/projects", Gate.KEYSTONE),
+    "CreateTemporaryAccessKey": ("POST", "v3.0/OS-CREDENTIAL/securitytokens", Gate.IAM),
+    "ShowSecurityKey": ("GET", "openstack/latest/securitykey", Gate.OPEN),
+    "CreateMetadataToken": ("PUT", "meta-data/latest/api/token", Gate.OPEN),
 }
 OPERATIONS = tuple(_ROUTES)
 
@@ -25,6 +46,7 @@ class Route:
     """The operation a request is for, with what its path says."""
 
     operation: str
+    gate: Gate
     project_id: str
     id: str
 
@@ -34,10 +56,10 @@ def find(request: Request) -> Route | None:
     segments = request.segments
     if not all(segments):
         return None
-    for operation, (method, template) in _ROUTES.items():
+    for operation, (method, template, gate) in _ROUTES.items():
         names = template.split("/")
         if request.method == method and len(names) == len(segments):
             values = dict(zip(names, segments, strict=True))
             if all(name == value for name, value in values.items() if not name.startswith("{")):
-                return Route(operation, values["{project_id}"], values.get("{id}", ""))
+                return Route(operation, gate, values.get("{project_id}", ""), values.get("{id}", ""))
     return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -28,10 +29,13 @@ _OPEN_FILES = 8192
 class Server:
     """Serves on loopback, from a daemon thread, what ``answer`` makes of each request."""
 
-    def __init__(self, answer: Callable[[Request], Reply], port: int) -> None:
+    def __init__(
+        self, answer: Callable[[Request], Reply], port: int, tls: ssl.SSLContext | None = None
+    ) -> None:
         """Port 0 means any free one; nothing is opened yet."""
         self._answer = answer
         self._wanted_port = port
+        self._tls = tls
         self.port = port
         self._conversations: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._thread: threading.Thread | None = None
@@ -70,7 +74,9 @@ class Server:
 
     async def _serve(self, listener: socket.socket) -> None:
         # The socket takes connections from the moment it is made, so start() need not wait.
-        server = await asyncio.start_server(self._accept, sock=listener, limit=HEAD_LIMIT, backlog=_BACKLOG)
+        server = await asyncio.start_server(
+            self._accept, sock=listener, limit=HEAD_LIMIT, backlog=_BACKLOG, ssl=self._tls
+        )
         await self._stopping.wait()
         server.close()
         for writer in self._conversations:
@@ -94,6 +100,9 @@ class Server:
             while await self._exchange(reader, writer):
                 pass
         writer.close()
+        # TLS waits here for the client's goodbye, which is cut short when the server stops.
+        with suppress(OSError):
+            await writer.wait_closed()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; tell whether there may be another."""

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import ssl
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Any, final
 
+from .account import Account, Agency, Domain, Project, User
 from .authority import Authority
 from .clock import Clock
 from .faults import Fault, FaultQueue
 from .handler import Handler
+from .identity import Identity
 from .journal import Journal, JournalEntry
+from .keys import KeyPair, Keyring
+from .ledger import Ledger
 from .listing import OFFSET_UNITS
+from .metadata import MODES, Metadata
 from .operations import Operations
 from .progress import AfterReads, Progress
 from .rules import CLOUDS
 from .server import HOST, Server
+from .signatures import FORMS
 from .state import World
+from .tokens import Tokens
 
 ACCESS_KEY = "SIMULATORACCESSKEY"
 SECRET_KEY = "simulator-secret-key"
@@ -30,9 +39,12 @@ class Simulator:
     """
     A small ModelArts on 127.0.0.1, for tests of what talks to ModelArts.
 
-    It checks signatures and request rules as the vendors' pages state them, lets notebooks and
-    images go through their states, and fails on order. Use it as a context manager, or call
-    :meth:`start` and :meth:`stop`. Every method can be called from any thread.
+    It checks signatures, tokens and request rules as the vendors' pages state them, lets
+    notebooks and images go through their states, and fails on order. IAM and the metadata
+    service of a machine, which have hosts of their own in a cloud, are at the same address.
+
+    Use it as a context manager, or call :meth:`start` and :meth:`stop`. Every method can be
+    called from any thread.
     """
 
     def __init__(
@@ -50,13 +62,25 @@ class Simulator:
         create_status: int = 200,
         offset_unit: str = "records",
         failed_image_holds_tag: bool = True,
+        signature: str = "either",
+        user_name: str = "snapshot-user",
+        user_password: str = "simulator-password",
+        domain_name: str = "research-account",
+        agency_name: str = "snapshot-agency",
+        agency_domain_name: str = "research-account",
+        metadata: str = "plain",
+        token_lifetime: float = 86_400,
+        key_lifetime: float = 3600,
+        certificate: str | os.PathLike[str] | None = None,
+        private_key: str | os.PathLike[str] | None = None,
         observer: Callable[[JournalEntry], None] | None = None,
     ) -> None:
         """
         Describe the cloud to play.
 
         :param cloud: ``huaweicloud``, ``huaweicloud-eu`` or ``otc``: whose request rules hold
-        :param region: empty for the usual one of the cloud; it shows in ``swr_path``
+        :param region: empty for the usual one of the cloud; it shows in ``swr_path``, and the
+            project is named after it
         :param port: 0 for any free one
         :param save: how a save moves on
         :param notebook_id: the notebook that runs from the start
@@ -64,42 +88,74 @@ class Simulator:
         :param create_status: what create-image answers; the pages allow 200 and 201
         :param offset_unit: what ``offset`` counts in lists, ``records`` as documented, or ``pages``
         :param failed_image_holds_tag: whether a failed save keeps its tag taken; not documented
+        :param signature: the form of signatures that is read, ``access``, ``credential`` or ``either``
+        :param user_name: the user who can log in to IAM, with ``user_password``
+        :param domain_name: the account of the user
+        :param agency_name: the agency that can be assumed; temporary keys act in the same project
+        :param agency_domain_name: the account that made the agency
+        :param metadata: whether the metadata service is ``plain``, wants a ``token`` or is ``off``
+        :param token_lifetime: seconds after which a token of IAM expires
+        :param key_lifetime: seconds after which keys of the metadata service expire
+        :param certificate: a PEM file, for 127.0.0.1, with which HTTPS is served instead of HTTP
+        :param private_key: the PEM file of its key, empty when that is in the file of the certificate
         :param observer: is called with each entry of the journal, in the server's thread
         """
-        if cloud not in CLOUDS:
-            raise ValueError(f"no cloud {cloud!r}; there are {', '.join(CLOUDS)}")
-        if offset_unit not in OFFSET_UNITS:
-            raise ValueError(f"no offset unit {offset_unit!r}; there are {', '.join(OFFSET_UNITS)}")
+        _check_choice("cloud", cloud, CLOUDS)
+        _check_choice("offset unit", offset_unit, OFFSET_UNITS)
+        _check_choice("form of signatures", signature, FORMS)
+        _check_choice("mode of the metadata service", metadata, MODES)
         if not 0 <= port <= 65535:
             raise ValueError(f"no port {port}; there are 0 to 65535")
         self.notebook_id = notebook_id
         self._cloud = cloud
         self._region = region or CLOUDS[cloud].region
-        self._access_key = access_key
-        self._secret_key = secret_key
         self._project_id = project_id
-        self._security_token = security_token
         self._clock = Clock()
         self._faults = FaultQueue()
         self._journal = Journal(observer)
+        self._ledger = Ledger()
+        self._ledger.add(user_password)
+        now = self._clock.now
+        self._keyring = Keyring(KeyPair(access_key, secret_key, security_token), now, self._ledger)
+        self._tokens = Tokens(now, self._ledger)
+        self._metadata_tokens = Tokens(now, self._ledger)
+        self._account = Account(
+            User(user_name, user_password, Domain(domain_name)),
+            Agency(agency_name, Domain(agency_domain_name)),
+            Project(project_id, self._region),
+        )
         self._world = World(
             CLOUDS[cloud],
             self._region,
             clock=self._clock,
+            ledger=self._ledger,
             progress=save,
             notebook_id=notebook_id,
             failed_image_holds_tag=failed_image_holds_tag,
         )
+        identity = Identity(
+            self._account,
+            self._keyring,
+            self._tokens,
+            now=now,
+            token_lifetime=token_lifetime,
+            endpoint=lambda: self.endpoint,
+        )
         self._handler = Handler(
-            project_id=project_id,
             clock=self._clock,
             world=self._world,
-            authority=Authority(access_key, secret_key, self._clock.now, security_token),
+            authority=Authority(project_id, self._keyring, self._tokens, now, signature),
             faults=self._faults,
             journal=self._journal,
-            operations=Operations(self._world, self._faults, create_status, offset_unit),
+            services=(
+                Operations(self._world, self._faults, create_status, offset_unit),
+                identity,
+                Metadata(metadata, self._keyring, self._metadata_tokens, key_lifetime),
+            ),
         )
-        self._server = Server(self._handler.handle, port)
+        tls = _tls(certificate, private_key)
+        self._scheme = "http" if tls is None else "https"
+        self._server = Server(self._handler.handle, port, tls)
         self._lock = self._handler.lock
 
     def __enter__(self) -> Simulator:
@@ -124,7 +180,7 @@ class Simulator:
     @property
     def endpoint(self) -> str:
         """Where the API is served."""
-        return f"http://{HOST}:{self.port}"
+        return f"{self._scheme}://{HOST}:{self.port}"
 
     @property
     def port(self) -> int:
@@ -133,17 +189,34 @@ class Simulator:
 
     @property
     def connection(self) -> dict[str, Any]:
-        """An Airflow connection to the simulator, in the form of its JSON."""
-        extra = {"region": self._region, "cloud": self._cloud, "project_id": self._project_id}
-        if self._security_token is not None:
-            extra["security_token"] = self._security_token
+        """An Airflow connection to the simulator with the user's own keys, in the form of its JSON."""
+        pair = self._keyring.own
+        extra = {
+            "region": self._region,
+            "cloud": self._cloud,
+            "project_id": self._project_id,
+            "iam_endpoint": self.endpoint,
+        }
+        if pair.security_token is not None:
+            extra["security_token"] = pair.security_token
         return {
             "conn_type": "modelarts",
             "host": self.endpoint,
-            "login": self._access_key,
-            "password": self._secret_key,
+            "login": pair.access,
+            "password": pair.secret,
             "extra": extra,
         }
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """
+        Every value so far that must not show up anywhere, those from before a reset included.
+
+        These are the secret keys, the password, and all tokens, be they of IAM, of temporary
+        keys, of the metadata service or of notebooks.
+        """
+        with self._lock:
+            return self._ledger.values()
 
     @property
     def journal(self) -> tuple[JournalEntry, ...]:
@@ -211,6 +284,27 @@ class Simulator:
         with self._lock:
             self._world.set_image_status(image_id, status, message)
 
+    def add_project(self, name: str, project_id: str | None = None) -> str:
+        """Add a project to the account and give its id; it has neither notebooks nor images."""
+        with self._lock:
+            return self._account.add_project(name, project_id)
+
+    def rotate_keys(self, access_key: str, secret_key: str) -> None:
+        """Replace the user's own keys; the old ones are refused from now on."""
+        with self._lock:
+            self._keyring.rotate(access_key, secret_key)
+
+    def revoke_keys(self) -> None:
+        """Take back all temporary keys."""
+        with self._lock:
+            self._keyring.revoke()
+
+    def revoke_tokens(self) -> None:
+        """Take back all tokens, those of the metadata service included."""
+        with self._lock:
+            self._tokens.revoke()
+            self._metadata_tokens.revoke()
+
     def inject(self, *faults: Fault) -> None:
         """Let something go wrong."""
         with self._lock:
@@ -227,7 +321,25 @@ class Simulator:
             self._clock.advance(seconds)
 
     def reset(self) -> None:
-        """Go back to the start; only the clock stays where it was moved."""
+        """Go back to the start, issued tokens and keys included; only the clock stays where it was."""
         with self._lock:
             self._handler.reset()
             self._server.accepted = 0
+
+
+def _check_choice(what: str, given: str, known: Collection[str]) -> None:
+    if given not in known:
+        raise ValueError(f"no {what} {given!r}; there are {', '.join(known)}")
+
+
+def _tls(
+    certificate: str | os.PathLike[str] | None, private_key: str | os.PathLike[str] | None
+) -> ssl.SSLContext | None:
+    """Load what HTTPS needs; raises OSError when a file cannot be read or is not what it should be."""
+    if certificate is None:
+        if private_key is not None:
+            raise ValueError("a private key needs its certificate")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, private_key)
+    return context

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .clock import Clock
+from .ledger import Ledger
 from .messages import Refusal
 from .progress import Progress, Stage
 from .records import Image, Notebook, built_in_images
@@ -38,6 +39,7 @@ class World:
         region: str,
         *,
         clock: Clock,
+        ledger: Ledger,
         progress: Progress,
         notebook_id: str,
         failed_image_holds_tag: bool,
@@ -47,6 +49,7 @@ class World:
         self.notebook_host = f"authoring-modelarts-{region}.{cloud.domain}"
         self._registry = cloud.registry(region)
         self._clock = clock
+        self._ledger = ledger
         self._progress = progress
         self._notebook_id = notebook_id
         self._failed_image_holds_tag = failed_image_holds_tag
@@ -78,7 +81,7 @@ class World:
         if image_id not in self._images:
             raise ValueError(f"there is no image {image_id}")
         now = self._milliseconds()
-        self._notebooks[notebook_id] = Notebook(
+        notebook = Notebook(
             id=notebook_id,
             name=name or f"notebook-{notebook_id[:8]}",
             status=status,
@@ -87,6 +90,8 @@ class World:
             create_at=now,
             update_at=now,
         )
+        self._notebooks[notebook_id] = notebook
+        self._ledger.add(notebook.token)
         return notebook_id
 
     def add_image(self, given: Mapping[str, Any]) -> str:
@@ -187,7 +192,7 @@ class World:
         """Put a notebook into a status; a save under way goes on behind it."""
         self._change_notebook(self.notebook(notebook_id), status=status)
 
-    def set_image_status(self, image_id: str, status: str, message: str | None) -> None:
+    def set_image_status(self, image_id: str, status: str, message: str | None = None) -> None:
         """
         Put an image into a status, where it stays.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -42,14 +43,15 @@ class Answer:
 class Client:
     """Calls the simulated API; the date of a signature is the simulator's time plus ``skew``."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, trusted: ssl.SSLContext | None = None) -> None:
         connection = simulator.connection
-        self.host: str = connection["host"].removeprefix("http://")
+        self.scheme, self.host = connection["host"].split("://")
         self.access_key: str = connection["login"]
         self.secret_key: str = connection["password"]
         self.project: str = f"/v1/{connection['extra']['project_id']}"
         self.notebook_id = simulator.notebook_id
         self.skew = 0.0
+        self.trusted = trusted
         self._now = simulator.now
 
     def signed(
@@ -64,7 +66,7 @@ class Client:
         signed_at = datetime.fromtimestamp(self._now() + self.skew, timezone.utc)
         request = SdkRequest(
             method=method,
-            schema="http",
+            schema=self.scheme,
             host=self.host,
             resource_path=path,
             query_params=list((query or {}).items()),
@@ -86,21 +88,58 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Call ``path`` below the project."""
-        request = self.signed(method, self.project + path, query, body, headers)
+        return self.call_signed(method, self.project + path, query, body, headers)
+
+    def call_signed(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Call any path with a signature."""
+        request = self.signed(method, path, query, body, headers)
         return self.send(method, request.uri, request.body, request.header_params)
+
+    def call_unsigned(
+        self, method: str, target: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Call any target without a signature."""
+        return self.send(method, target, None if body is None else json.dumps(body).encode(), headers or {})
+
+    def log_in(self, scope: object = None, **user: object) -> Answer:
+        """Ask IAM for a token with the user's password, for the project unless asked otherwise."""
+        named = {
+            "name": "snapshot-user",
+            "password": "simulator-password",
+            "domain": {"name": "research-account"},
+        }
+        identity = {"methods": ["password"], "password": {"user": named | user}}
+        project_id = self.project.rpartition("/")[2]
+        auth = {"identity": identity, "scope": {"project": {"id": project_id}} if scope is None else scope}
+        return self.call_unsigned("POST", "/v3/auth/tokens?nocatalog=true", {"auth": auth})
+
+    def token(self, scope: object = None) -> str:
+        """Log in and give the token."""
+        return self.log_in(scope).headers["X-Subject-Token"]
 
     def send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         """Send a request as it is."""
-        with closing(http.client.HTTPConnection(self.host, timeout=10)) as connection:
+        with closing(self.connect()) as connection:
             connection.request(method, target, body or None, headers)
             response = connection.getresponse()
             return Answer(response.status, dict(response.headers), response.read())
 
+    def connect(self) -> http.client.HTTPConnection:
+        """Give a connection that opens with its first request."""
+        if self.scheme == "https":
+            return http.client.HTTPSConnection(self.host, timeout=10, context=self.trusted)
+        return http.client.HTTPConnection(self.host, timeout=10)
+
     def control(self, method: str, name: str, body: object = None) -> Answer:
         """Call the control address."""
-        return self.send(
-            method, f"/_simulator/{name}", None if body is None else json.dumps(body).encode(), {}
-        )
+        return self.call_unsigned(method, f"/_simulator/{name}", body)
 
     def save(self, **fields: object) -> Answer:
         """Save the default notebook as an image."""

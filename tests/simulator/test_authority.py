@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_modelarts.simulator import Simulator
-from airflow_provider_modelarts.simulator.authority import Authority, sign
+from airflow_provider_modelarts.simulator.authority import Authority
+from airflow_provider_modelarts.simulator.keys import KeyPair, Keyring
+from airflow_provider_modelarts.simulator.ledger import Ledger
 from airflow_provider_modelarts.simulator.messages import Refusal, Request
+from airflow_provider_modelarts.simulator.routes import find
+from airflow_provider_modelarts.simulator.signatures import sign
+from airflow_provider_modelarts.simulator.tokens import Tokens
 
 if TYPE_CHECKING:
     from tests.simulator.conftest import Answer, Client, Start
@@ -52,6 +57,15 @@ VECTORS = [
 ]
 
 
+def admit(project_id: str, request: Request) -> None:
+    """Ask an authority that knows AK and SK, on New Year's Day."""
+    keyring = Keyring(KeyPair("AK", "SK"), lambda: NEW_YEAR, Ledger())
+    tokens = Tokens(lambda: NEW_YEAR, Ledger())
+    route = find(request)
+    assert route is not None
+    Authority(project_id, keyring, tokens, lambda: NEW_YEAR, "access").admit(request, route)
+
+
 def verdict(answer: Answer) -> tuple[int, str, str]:
     """Give status, code and what the gateway says about the keys."""
     message: str = answer.json["error_msg"]
@@ -65,7 +79,7 @@ LOCKED = (401, "APIGW.0301", "AK access failed to reach the limit, forbidden")
 @pytest.mark.parametrize(("request_", "signed", "signature"), VECTORS)
 def test_signature_is_the_sdks(request_: Request, signed: str, signature: str) -> None:
     """The authority's own reading of the signing guide gives the signatures of the SDK."""
-    assert sign(request_, signed.split(";"), "SK") == signature
+    assert sign(request_, tuple(signed.split(";")), "SK") == signature
 
 
 @pytest.mark.parametrize(("request_", "signed", "signature"), VECTORS)
@@ -73,9 +87,7 @@ def test_authority_accepts_the_vectors(request_: Request, signed: str, signature
     """The whole header passes."""
     value = f"SDK-HMAC-SHA256 Access=AK, SignedHeaders={signed}, Signature={signature}"
     headers = (*request_.headers, ("Authorization", value))
-    Authority("AK", "SK", lambda: NEW_YEAR).verify(
-        Request(request_.method, request_.target, headers, request_.body)
-    )
+    admit("pid", Request(request_.method, request_.target, headers, request_.body))
 
 
 @pytest.mark.parametrize(
@@ -138,12 +150,10 @@ def test_changed_request_is_refused(client: Client, change: Mapping[str, object]
 def test_host_and_date_must_be_signed(missing: str) -> None:
     """A signature that leaves one of them out could be used elsewhere or later."""
     request = Request("GET", "/v1/p/images", (("Host", "h"), ("X-Sdk-Date", "20250101T000000Z")))
-    signed = [name for name in ("host", "x-sdk-date") if name != missing]
+    signed = tuple(name for name in ("host", "x-sdk-date") if name != missing)
     value = f"SDK-HMAC-SHA256 Access=AK, SignedHeaders={signed[0]}, Signature={sign(request, signed, 'SK')}"
     with pytest.raises(Refusal, match="verify aksk signature fail"):
-        Authority("AK", "SK", lambda: NEW_YEAR).verify(
-            Request("GET", "/v1/p/images", (*request.headers, ("Authorization", value)))
-        )
+        admit("p", Request("GET", "/v1/p/images", (*request.headers, ("Authorization", value))))
 
 
 @pytest.mark.parametrize(
@@ -152,12 +162,19 @@ def test_host_and_date_must_be_signed(missing: str) -> None:
         (None, "x-auth-token not found"),
         ("Basic abc", "not of the form"),
         ("SDK-HMAC-SHA256 Access=AK, SignedHeaders=host, Signature=short", "not of the form"),
-        ("SDK-HMAC-SHA256 Credential=AK/20250101/r/s/sdk_request, SignedHeaders=host, Signature=0", "form"),
+        (
+            "SDK-HMAC-SHA256 Credential=AK/today/r/s/sdk_request, SignedHeaders=h, Signature=" + 64 * "0",
+            "form",
+        ),
+        (
+            "SDK-HMAC-SHA256 Credential=AK/20250101/r/sdk_request, SignedHeaders=h, Signature=" + 64 * "0",
+            "form",
+        ),
     ],
-    ids=["none", "basic", "short", "credential"],
+    ids=["none", "basic", "short", "no-day", "no-service"],
 )
 def test_other_authorization_is_refused(client: Client, value: str | None, reason: str) -> None:
-    """Only the Access form of a signature is read."""
+    """Only the two forms of a signature are read."""
     headers = {} if value is None else {"Authorization": value}
     answer = client.send("GET", f"{client.project}/images", None, headers)
     assert answer.error == (401, "APIGW.0301")

@@ -63,6 +63,25 @@ def test_notebook_is_added(client: Client) -> None:
     assert (added, client.notebook("n-1").json["status"]) == ({"id": "n-1"}, "STOPPED")
 
 
+def test_status_of_a_notebook_is_changed(simulator: Simulator, client: Client) -> None:
+    """An id instead of a notebook_id means one that is there."""
+    changed = client.control("POST", "notebooks", {"id": simulator.notebook_id, "status": "FROZEN"})
+    assert (changed.status, changed.json) == (200, {"id": simulator.notebook_id})
+    assert [notebook["status"] for notebook in client.notebooks().json["data"]] == ["FROZEN"]
+
+
+def test_status_of_an_image_is_changed(client: Client) -> None:
+    """As set_image_status does: a final status ends the save, with a message if there is one."""
+    image_id = client.save().json["id"]
+    held = client.control("POST", "images", {"id": image_id, "status": "CREATING"})
+    seen = [client.image(image_id).json["status"] for _ in range(5)]
+    failed = {"id": image_id, "status": "ERROR", "message": "disk full"}
+    assert client.control("POST", "images", failed).json == held.json == {"id": image_id}
+    image = client.image(image_id).json
+    assert (set(seen), image["status"], image["status_message"]) == ({"CREATING"}, "ERROR", "disk full")
+    assert client.notebook().json["status"] == "RUNNING"
+
+
 def test_reset_starts_over(simulator: Simulator, client: Client) -> None:
     """Nothing is left of what happened."""
     client.save()
@@ -84,6 +103,13 @@ def test_reset_starts_over(simulator: Simulator, client: Client) -> None:
         ("notebooks", {"image_id": "x"}, "no image x"),
         ("notebooks", {"colour": "red"}, "no field 'colour'"),
         ("notebooks", {"name": None, "status": None}, "'status' cannot be None"),
+        ("notebooks", {"id": "x", "status": "RUNNING"}, "notebook x is not found"),
+        ("notebooks", {"id": "x"}, "'status'"),
+        ("notebooks", {"id": "x", "name": "n"}, "no field 'name'"),
+        ("images", {"id": "x", "status": "ACTIVE"}, "image x is not found"),
+        ("images", {"id": "x"}, "'status'"),
+        ("images", {"status": "ACTIVE"}, "'id' is missing"),
+        ("images", {"id": "x", "status": 1}, "'status' cannot be 1"),
         ("reset", {"all": True}, "'all'"),
     ],
     ids=lambda value: value if isinstance(value, str) and value.isalpha() else None,

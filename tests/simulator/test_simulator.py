@@ -44,7 +44,12 @@ def test_connection_is_one_of_airflow(start: Start, cloud: str, region: str) -> 
         "host": simulator.endpoint,
         "login": "SIMULATORACCESSKEY",
         "password": "simulator-secret-key",
-        "extra": {"region": region, "cloud": cloud, "project_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"},
+        "extra": {
+            "region": region,
+            "cloud": cloud,
+            "project_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+            "iam_endpoint": simulator.endpoint,
+        },
     }
 
 
@@ -57,7 +62,17 @@ def test_options_are_its_own(start: Start) -> None:
     assert (simulator.notebook_id, client.project) == ("n", "/v1/p")
 
 
-@pytest.mark.parametrize("option", [{"cloud": "azure"}, {"offset_unit": "miles"}, {"port": 65536}], ids=str)
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"cloud": "azure"},
+        {"offset_unit": "miles"},
+        {"port": 65536},
+        {"signature": "wax"},
+        {"metadata": "on"},
+    ],
+    ids=str,
+)
 def test_unknown_option_is_refused(option: dict[str, Any]) -> None:
     """The message lists what there is."""
     with pytest.raises(ValueError, match="there are"):

@@ -1,0 +1,77 @@
+"""Access keys: the user's own pair, and the temporary ones that were issued."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import string
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from .clock import iso
+from .ledger import Ledger
+
+_ALPHABET = string.ascii_uppercase + string.digits
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """An access key with its secret; one that needs a security token is a temporary one."""
+
+    access: str
+    secret: str
+    security_token: str | None = None
+    expires_at: float = math.inf
+
+    def document(self) -> dict[str, dict[str, str | None]]:
+        """Write a temporary pair as IAM and the metadata service do."""
+        return {
+            "credential": {
+                "access": self.access,
+                "secret": self.secret,
+                "securitytoken": self.security_token,
+                "expires_at": iso(self.expires_at),
+            }
+        }
+
+
+class Keyring:
+    """All key pairs that sign requests."""
+
+    def __init__(self, own: KeyPair, now: Callable[[], float], ledger: Ledger) -> None:
+        """Begin with the user's own pair."""
+        self._first = own
+        self._now = now
+        self._ledger = ledger
+        ledger.add(own.secret, own.security_token)
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the pair of the start."""
+        self.own = self._first
+        self.revoke()
+
+    def revoke(self) -> None:
+        """Forget the temporary pairs."""
+        self._temporary: dict[str, KeyPair] = {}
+
+    def rotate(self, access: str, secret: str) -> None:
+        """Replace the user's own pair."""
+        self._ledger.add(secret)
+        self.own = replace(self.own, access=access, secret=secret)
+
+    def issue(self, lifetime: float) -> KeyPair:
+        """Make a temporary pair."""
+        pair = KeyPair(
+            access="HST" + "".join(secrets.choice(_ALPHABET) for _ in range(17)),
+            secret=secrets.token_urlsafe(30),
+            security_token=secrets.token_urlsafe(120),
+            expires_at=self._now() + lifetime,
+        )
+        self._ledger.add(pair.secret, pair.security_token)
+        self._temporary[pair.access] = pair
+        return pair
+
+    def find(self, access: str) -> KeyPair | None:
+        """Give the pair of an access key."""
+        return self.own if access == self.own.access else self._temporary.get(access)

@@ -1,0 +1,60 @@
+"""
+The metadata service of the machine the client runs on, for machines that have an agency.
+
+It is served under the paths it has on 169.254.169.254. What it says when it refuses is on no
+page; Huawei's SDK, which takes 404 and 405 for a service without tokens and 401 for one that
+wants one, looks at the status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .keys import Keyring
+from .messages import Operation, Outcome, Reply, Request, json_reply, phrase
+from .tokens import Flaw, Tokens
+
+MODES = ("plain", "token", "off")
+"""Without tokens, with them only, or no agency at all."""
+
+_LONGEST = 21_600
+"""Huawei's page advises a lifetime of six hours, and nothing suggests that more is taken."""
+
+
+class Metadata:
+    """Hands out temporary keys, new ones each time, to whoever can reach it."""
+
+    def __init__(self, mode: str, keyring: Keyring, tokens: Tokens, key_lifetime: float) -> None:
+        """Play a machine."""
+        self._mode = mode
+        self._keyring = keyring
+        self._tokens = tokens
+        self._key_lifetime = key_lifetime
+        self.by_name: Mapping[str, Operation] = {
+            "ShowSecurityKey": self._show_security_key,
+            "CreateMetadataToken": self._create_metadata_token,
+        }
+
+    def reset(self) -> None:
+        """Go back to the start."""
+        self._tokens.reset()
+
+    def _show_security_key(self, request: Request, _: str) -> Outcome:
+        if self._mode == "off":
+            return _text(404)
+        token = self._tokens.find(request.header("X-Metadata-Token"))
+        if self._mode == "token" and isinstance(token, Flaw):
+            return _text(401)
+        return Outcome(json_reply(200, self._keyring.issue(self._key_lifetime).document()))
+
+    def _create_metadata_token(self, request: Request, _: str) -> Outcome:
+        if self._mode != "token":
+            return _text(404)
+        wanted = request.header("X-Metadata-Token-Ttl-Seconds") or ""
+        if not (wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= _LONGEST):
+            return _text(400)
+        return _text(200, self._tokens.issue(int(wanted)).value)
+
+
+def _text(status: int, text: str = "") -> Outcome:
+    return Outcome(Reply(status, (text or phrase(status)).encode(), content_type="text/plain"))

@@ -1,0 +1,176 @@
+"""HTTPS instead of HTTP, with a certificate made for the occasion."""
+
+from __future__ import annotations
+
+import datetime as dt
+import http.client
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from airflow_provider_modelarts.simulator import Fault, Simulator
+from airflow_provider_modelarts.simulator.__main__ import main
+from tests.simulator.conftest import Client
+from tests.simulator.test_command import exported, running
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that nobody signed, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("tls")
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return paths
+
+
+@pytest.fixture
+def served(files: tuple[Path, Path]) -> Iterator[tuple[Simulator, Client]]:
+    """A simulator behind HTTPS and a client that trusts it."""
+    certificate, private_key = files
+    with Simulator(certificate=certificate, private_key=str(private_key)) as simulator:
+        yield simulator, Client(simulator, ssl.create_default_context(cafile=str(certificate)))
+
+
+def test_everything_is_served_over_https(served: tuple[Simulator, Client]) -> None:
+    """ModelArts, IAM, the metadata service and the control address."""
+    simulator, client = served
+    assert simulator.endpoint == f"https://127.0.0.1:{simulator.port}"
+    connection = simulator.connection
+    assert {connection["host"], connection["extra"]["iam_endpoint"]} == {simulator.endpoint}
+    answers = [client.save(), client.log_in(), client.call_unsigned("GET", "/openstack/latest/securitykey")]
+    assert [answer.status for answer in answers] == [200, 201, 200]
+    assert client.control("GET", "state").json["saves"] == 1
+
+
+def test_stranger_is_not_trusted(served: tuple[Simulator, Client]) -> None:
+    """A client without the certificate turns away, and the next one is served."""
+    simulator, client = served
+    stranger = Client(simulator, ssl.create_default_context())
+    with pytest.raises(ssl.SSLCertVerificationError):
+        stranger.images()
+    assert client.images().status == 200
+
+
+def test_plain_http_is_not_understood(served: tuple[Simulator, Client]) -> None:
+    """The connection ends; the next one is served."""
+    _, client = served
+    with closing(http.client.HTTPConnection(client.host, timeout=10)) as connection:
+        connection.request("GET", "/")
+        with pytest.raises((http.client.HTTPException, ConnectionError)):
+            connection.getresponse()
+    assert client.images().status == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault("reset"), (ConnectionResetError, ssl.SSLError)),
+        (Fault("torn"), http.client.IncompleteRead),
+    ],
+    ids=["reset", "torn"],
+)
+def test_connections_fail_as_without_tls(served: tuple[Simulator, Client], fault: Fault, error: Any) -> None:
+    """A reset is one of TCP, and half of a reply ends where it ends."""
+    simulator, client = served
+    simulator.inject(fault)
+    with pytest.raises(error):
+        client.save()
+    assert client.images().status == 200
+
+
+def test_stop_closes_connections_that_are_open(served: tuple[Simulator, Client]) -> None:
+    """One that is kept, and one that the client does not close although its last reply has come."""
+    simulator, client = served
+    assert client.trusted is not None
+    with ExitStack() as stack:
+        opened = []
+        for stay in ("keep-alive", "close"):
+            plain = socket.create_connection(("127.0.0.1", simulator.port), timeout=10)
+            secured = stack.enter_context(client.trusted.wrap_socket(plain, server_hostname="127.0.0.1"))
+            secured.sendall(f"GET /_simulator/images HTTP/1.1\r\nConnection: {stay}\r\n\r\n".encode())
+            assert secured.recv(15) == b"HTTP/1.1 200 OK"
+            opened.append(secured)
+        assert simulator.open_connections == 2
+        simulator.stop()
+        assert simulator.open_connections == 0
+        for secured in opened:
+            with suppress(ssl.SSLError, ConnectionError):
+                while secured.recv(65536):
+                    pass
+
+
+def test_certificate_may_hold_its_key(files: tuple[Path, Path], tmp_path: Path) -> None:
+    """One file is enough then."""
+    both = tmp_path / "both.pem"
+    both.write_bytes(b"".join(path.read_bytes() for path in files))
+    with Simulator(certificate=both) as simulator:
+        trusted = ssl.create_default_context(cafile=str(files[0]))
+        assert Client(simulator, trusted).images().status == 200
+
+
+def test_key_without_a_certificate_is_a_mistake(files: tuple[Path, Path]) -> None:
+    """So is a file that is not there or not a certificate."""
+    with pytest.raises(ValueError, match="needs its certificate"):
+        Simulator(private_key=files[1])
+    with pytest.raises(FileNotFoundError):
+        Simulator(certificate="nowhere.pem")
+    with pytest.raises(ssl.SSLError):
+        Simulator(certificate=__file__)
+
+
+def test_command_serves_https(files: tuple[Path, Path]) -> None:
+    """And says so."""
+    certificate, private_key = map(str, files)
+    with running("--certificate", certificate, "--private-key", private_key) as (_, text):
+        host, _, port = str(exported(text)["host"]).rpartition(":")
+        assert host == "https://127.0.0.1"
+        trusted = ssl.create_default_context(cafile=certificate)
+        with closing(http.client.HTTPSConnection("127.0.0.1", int(port), context=trusted)) as connection:
+            connection.request("GET", "/_simulator/journal")
+            assert connection.getresponse().status == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--certificate", "nowhere.pem"], "cannot use the certificate: No such file"),
+        (["--certificate", __file__], "cannot use the certificate: "),
+        (["--private-key", "key.pem"], "a private key needs its certificate"),
+    ],
+    ids=["no-file", "no-certificate", "key-alone"],
+)
+def test_command_explains_a_wrong_certificate(
+    options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a message at the end, and exit code 2."""
+    with pytest.raises(SystemExit, match="2"):
+        main(options)
+    assert complaint in capsys.readouterr().err
