@@ -18,21 +18,38 @@ def connection_fields() -> dict[str, Any]:
         "cloud": _choice(
             "Cloud",
             "Only where the region does not tell it.",
-            ["huaweicloud", "huaweicloud-eu", "otc", "custom"],
+            "By the region",
+            {
+                "huaweicloud": "Huawei Cloud",
+                "huaweicloud-eu": "Huawei Cloud EU",
+                "otc": "Open Telekom Cloud",
+                "custom": "A private installation",
+            },
         ),
         "project_id": _text("Project ID", "From the console's My Credentials; without it IAM is asked."),
         "project_name": _text("Project name", "To look the ID up; by default the region's project."),
         "auth": _choice(
             "Credentials",
-            "Access key and secret key (default), IAM user and password, or the agency of this host.",
-            ["access_key", "password", "host_agency"],
+            "What login and password are.",
+            "Access key and secret key (default)",
+            {
+                "access_key": "Access key and secret key",
+                "password": "IAM user and password",
+                "host_agency": "None: the agency of the host",
+            },
         ),
         "security_token": _secret("Security token", "Of temporary access keys."),
         "domain_name": _text("Account name", "The IAM user's account (domain), for user and password."),
         "agency_name": _text("Agency", "Act as this agency of another account."),
         "agency_domain_name": _text("Agency's account", "The account that the agency belongs to."),
         "signature": _choice(
-            "Signature", "Wire form of signatures; by default the cloud's.", ["access", "credential"]
+            "Signature",
+            "Wire form of signatures.",
+            "As usual on the cloud",
+            {
+                "access": "Access, as usual on Huawei Cloud",
+                "credential": "Credential, as usual on Open Telekom Cloud",
+            },
         ),
         "workspace_id": _text("Workspace ID", "Of images whose task names none."),
         "iam_endpoint": _text("IAM endpoint", "Only where it is not the region's."),
@@ -120,5 +137,7 @@ def _number(label: str, description: str) -> dict[str, Any]:
     return _field(label, description, type=["number", "null"], exclusiveMinimum=0)
 
 
-def _choice(label: str, description: str, choices: list[str]) -> dict[str, Any]:
-    return _field(label, description, type=["string", "null"], enum=[*choices, None])
+def _choice(label: str, description: str, default: str, choices: dict[str, str]) -> dict[str, Any]:
+    # The form shows null as "null" unless it is given words for it.
+    words = {"null": default, **choices}
+    return _field(label, description, type=["string", "null"], enum=[None, *choices], values_display=words)

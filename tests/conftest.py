@@ -21,6 +21,7 @@ os.environ.update(
 
 import pytest  # noqa: E402
 
+from airflow_provider_modelarts.hooks.conversation import credentials_of  # noqa: E402
 from airflow_provider_modelarts.simulator import AfterReads, Simulator  # noqa: E402
 from tests.worlds import AsyncWorld, BlockingWorld, World  # noqa: E402
 
@@ -43,6 +44,12 @@ def world(request: pytest.FixtureRequest) -> World:
     """The worker's world and the triggerer's: every scenario must be the same in both."""
     world: World = request.param()
     return world
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_logged_in() -> None:
+    """A token of one test's cloud is none of another's, even where both had the same port."""
+    credentials_of.cache_clear()
 
 
 @pytest.fixture

@@ -250,7 +250,7 @@ def test_a_wrong_secret_key_is_tried_once(simulator: Simulator, world: World) ->
     """Five wrong signatures lock a key."""
     with pytest.raises(NotAuthenticated, match="Check access key and secret key"):
         world.talk(
-            simulator, lambda modelarts: modelarts.call(calls.show_image("x")), secret_key="another-secret"
+            simulator, lambda modelarts: modelarts.call(calls.show_image("x")), password="another-secret"
         )
 
     assert len(simulator.journal) == 1

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any, Protocol, TypeVar
 
-from airflow_provider_modelarts.client.auth import AccessKey
+from airflow.providers.common.compat.sdk import Connection
+
+from airflow_provider_modelarts.client.auth import Credentials
 from airflow_provider_modelarts.client.modelarts import ModelArts, Project
 from airflow_provider_modelarts.client.wire import Transport
+from airflow_provider_modelarts.hooks.connection import Settings, settings_of
+from airflow_provider_modelarts.hooks.conversation import converse
 from airflow_provider_modelarts.simulator import Simulator
-from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport, Route, block_on
+from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport, block_on
 
 T = TypeVar("T")
 Talk = Callable[[ModelArts], Coroutine[Any, Any, T]]
@@ -21,21 +26,48 @@ class World(Protocol):
     """One way to hold a conversation."""
 
     def talk(
-        self, simulator: Simulator, conversation: Talk[T], *, secret_key: str = ..., skew: float = ...
+        self,
+        simulator: Simulator,
+        conversation: Talk[T],
+        *,
+        credentials: Credentials | None = None,
+        skew: float = 0,
+        **fields: Any,
     ) -> T:
-        """Hold it and return what it returns."""
+        """
+        Hold it and return what it returns.
+
+        :param credentials: in place of the connection's.
+        :param skew: seconds by which our clock is ahead.
+        :param fields: of the connection, in place of the simulator's own; see :func:`settings`.
+        """
+
+
+def settings(simulator: Simulator, *, extra: dict[str, Any] | None = None, **fields: Any) -> Settings:
+    """What the simulator's connection says, with some fields and extras replaced."""
+    given = {**simulator.connection, "conn_id": "simulator", **fields}
+    given["extra"] = json.dumps({**simulator.connection["extra"], "read_timeout": 5, **(extra or {})})
+    return settings_of(Connection(**given))
 
 
 class BlockingWorld:
     """A worker's."""
 
     def talk(
-        self, simulator: Simulator, conversation: Talk[T], *, secret_key: str = "", skew: float = 0
+        self,
+        simulator: Simulator,
+        conversation: Talk[T],
+        *,
+        credentials: Credentials | None = None,
+        skew: float = 0,
+        **fields: Any,
     ) -> T:
-        transport = _PatientBlockingTransport(Route(read_timeout=5))
+        """Step through it."""
+        found = settings(simulator, **fields)
+        transport = _PatientBlockingTransport(found.route)
         transport.simulator = simulator
         try:
-            return block_on(conversation(_modelarts(simulator, transport, secret_key, skew)))
+            return block_on(conversation(_modelarts(simulator, found, transport, credentials, skew)))
         finally:
             transport.close()
 
@@ -44,13 +76,22 @@ class AsyncWorld:
     """A triggerer's."""
 
     def talk(
-        self, simulator: Simulator, conversation: Talk[T], *, secret_key: str = "", skew: float = 0
+        self,
+        simulator: Simulator,
+        conversation: Talk[T],
+        *,
+        credentials: Credentials | None = None,
+        skew: float = 0,
+        **fields: Any,
     ) -> T:
+        """Await it."""
+
         async def hold() -> T:
-            async with _PatientAsyncTransport.open(Route(read_timeout=5)) as transport:
+            found = settings(simulator, **fields)
+            async with _PatientAsyncTransport.open(found.route) as transport:
                 assert isinstance(transport, _PatientAsyncTransport)
                 transport.simulator = simulator
-                return await conversation(_modelarts(simulator, transport, secret_key, skew))
+                return await conversation(_modelarts(simulator, found, transport, credentials, skew))
 
         return asyncio.run(hold())
 
@@ -70,13 +111,19 @@ class _PatientAsyncTransport(AsyncTransport):
         await asyncio.sleep(0)
 
 
-def _modelarts(simulator: Simulator, transport: Transport, secret_key: str, skew: float) -> ModelArts:
-    connection = simulator.connection
+def _modelarts(
+    simulator: Simulator, found: Settings, transport: Transport, credentials: Credentials | None, skew: float
+) -> ModelArts:
+    def clock() -> float:
+        return simulator.now() + skew
+
+    if credentials is None:
+        return converse(found, transport, clock=clock)
     return ModelArts(
-        endpoint=simulator.endpoint,
-        project=Project(connection["extra"]["project_id"]),
-        credentials=AccessKey(connection["login"], secret_key or connection["password"]),
+        endpoint=found.endpoint,
+        project=Project(found.project_id, found.project_name, found.iam_endpoint),
+        credentials=credentials,
         transport=transport,
-        clock=lambda: simulator.now() + skew,
+        clock=clock,
         random=Random(20261121),
     )

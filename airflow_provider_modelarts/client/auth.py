@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from airflow_provider_modelarts.client import iam
+from airflow_provider_modelarts.client.errors import NotAuthenticated
 from airflow_provider_modelarts.client.signing import sign
 from airflow_provider_modelarts.client.wire import Request, Transport
 
@@ -225,5 +226,10 @@ class HostAgency(_Temporary):
         leave = await transport.send(iam.create_metadata_token(self._endpoint))
         token = leave.body.decode("ascii", "replace").strip() if leave.status == 200 else None
         response = await transport.send(iam.show_security_key(self._endpoint, token))
+        if response.status in {401, 404}:
+            raise NotAuthenticated(
+                "This host has no agency whose keys it could give: assign one to the ECS, or change auth",
+                status=response.status,
+            )
         what = "ShowSecurityKey (GET /openstack/latest/securitykey)"
         return iam.temporary_keys_of(what, response, at)

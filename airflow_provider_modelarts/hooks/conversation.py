@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from random import Random
@@ -36,7 +36,11 @@ FRESH = 300.0
 
 
 def converse(
-    settings: Settings, transport: Transport, one_at_a_time: AbstractAsyncContextManager[Any] | None = None
+    settings: Settings,
+    transport: Transport,
+    *,
+    clock: Callable[[], float] = time.time,
+    one_at_a_time: AbstractAsyncContextManager[Any] | None = None,
 ) -> ModelArts:
     """Return the conversation that these settings describe, over this transport."""
     for endpoint in settings.exposed_endpoints:
@@ -48,7 +52,7 @@ def converse(
         project=Project(settings.project_id, settings.project_name, settings.iam_endpoint),
         credentials=credentials_of(settings),
         transport=transport,
-        clock=time.time,
+        clock=clock,
         random=Random(),  # noqa: S311 - for jitter
         one_at_a_time=one_at_a_time,
     )
@@ -127,7 +131,7 @@ async def _look_up(conn_id: str) -> AsyncIterator[LookUp]:
 @asynccontextmanager
 async def _converse_shared(settings: Settings) -> AsyncIterator[ModelArts]:
     async with shared.use(settings.route) as transport:
-        yield converse(settings, transport, asyncio.Lock())
+        yield converse(settings, transport, one_at_a_time=asyncio.Lock())
 
 
 look_ups: Shared[str, LookUp] = Shared(_look_up)

@@ -24,6 +24,9 @@ from airflow_provider_modelarts.hooks.diagnosis import diagnose
 from airflow_provider_modelarts.provider_info import connection_fields, get_provider_info
 from airflow_provider_modelarts.transport import block_on
 
+TEST_CONNECT_TIMEOUT, TEST_READ_TIMEOUT = 5.0, 10.0
+"""Seconds; somebody waits in front of the test button, whatever patience the connection has at night."""
+
 T = TypeVar("T")
 Seen = TypeVar("Seen", bound=Watched)
 
@@ -90,7 +93,9 @@ class ModelArtsHook(BaseHook):
         settings = None
         try:
             settings = self.settings
-            short = replace(settings.route, connect_timeout=5.0, read_timeout=10.0)
+            short = replace(
+                settings.route, connect_timeout=TEST_CONNECT_TIMEOUT, read_timeout=TEST_READ_TIMEOUT
+            )
             block_on(converse_blocking(replace(settings, route=short)).call(calls.list_images(limit=1)))
         except ModelArtsError as error:
             return False, diagnose(error, settings)

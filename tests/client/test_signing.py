@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import string
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import pytest
 from huaweicloudsdkcore.sdk_request import SdkRequest
@@ -290,3 +291,75 @@ def test_authorising_leaves_the_request_itself_alone() -> None:
     request = Request("GET", "https://h/", JSON)
     sign(request, access_key="AK", secret_key="SK", at=AT)
     assert request == Request("GET", "https://h/", JSON)
+
+
+# The derived form, read a second time
+
+
+def derived(request: Request, access_key: str, secret_key: str, at: datetime, region: str) -> str:
+    """
+    Return the proof in the form ``Credential=``, by a reading of the rules that shares no code with ours.
+
+    https://docs.otc.t-systems.com/modelarts/api-ref/calling_apis/making_an_api_request.html
+    """
+    day, moment = f"{at:%Y%m%d}", f"{at:%Y%m%dT%H%M%SZ}"
+    address, _, query = request.url.partition("://")[2].partition("?")
+    host, slash, path = address.partition("/")
+    lines = [request.method, quote(unquote(slash + path), safe="/~").rstrip("/") + "/"]
+    pairs = [pair.partition("=")[::2] for pair in query.split("&") if pair]
+    lines.append(
+        "&".join(f"{quote(unquote(k), safe='~')}={quote(unquote(v), safe='~')}" for k, v in sorted(pairs))
+    )
+    headers = {name.lower(): value.strip() for name, value in request.headers.items()}
+    headers |= {"host": host, "x-sdk-date": moment}
+    lines += [f"{name}:{headers[name]}" for name in sorted(headers)]
+    lines += ["", ";".join(sorted(headers)), hashlib.sha256(request.body).hexdigest()]
+    scope = f"{day}/{region}/modelarts/sdk_request"
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    key = b"SDK" + secret_key.encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    signature = hmac.digest(key, f"SDK-HMAC-SHA256\n{moment}\n{scope}\n{digest}".encode(), "sha256").hex()
+    names = ";".join(sorted(headers))
+    return f"SDK-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+
+
+@given(
+    method=st.sampled_from(["GET", "POST", "DELETE"]),
+    segments=st.lists(st.text("ab~%é漢 .-_", min_size=1, max_size=6), min_size=1, max_size=4),
+    query=st.lists(st.tuples(st.sampled_from("abc"), st.text("x y~%é", max_size=4)), max_size=4),
+    headers=st.dictionaries(
+        st.sampled_from(["Content-Type", "X-Project-Id", "Accept"]), st.text("ab c", max_size=4)
+    ),
+    body=st.binary(max_size=20),
+    secret_key=st.text(string.ascii_letters, min_size=1, max_size=40),
+    at=_moments,
+    region=st.sampled_from(["eu-de", "eu-nl", ""]),
+)
+def test_the_derived_signature_is_what_a_second_reading_gives(
+    method: str,
+    segments: list[str],
+    query: list[tuple[str, str]],
+    headers: dict[str, str],
+    body: bytes,
+    secret_key: str,
+    at: datetime,
+    region: str,
+) -> None:
+    """Whatever the request, the key, the time and the region are."""
+    path = "".join(f"/{quote(segment, safe='~')}" for segment in segments)
+    url = f"https://h.example{path}{'?' if query else ''}{urlencode(query, quote_via=quote, safe='~')}"
+    request = Request(method, url, headers, body)
+
+    ours = sign(request, access_key="AK", secret_key=secret_key, at=at, region=region)
+
+    assert ours.headers["Authorization"] == derived(request, "AK", secret_key, at, region)
+
+
+def test_a_request_to_iam_is_signed_for_iam() -> None:
+    """The service is part of the derived key."""
+    request = Request("GET", "https://h/v3/projects", service="iam")
+
+    proof = sign(request, access_key="AK", secret_key="SK", at=AT, region="eu-de").headers["Authorization"]
+
+    assert proof.startswith("SDK-HMAC-SHA256 Credential=AK/20250101/eu-de/iam/sdk_request, ")

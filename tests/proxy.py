@@ -1,0 +1,73 @@
+"""A forward proxy on loopback: tunnels for https, hands on what is asked for by http."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from urllib.parse import urlsplit
+
+
+class Proxy(ThreadingTCPServer):
+    """Keeps the first line of each request in ``seen``."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.seen: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(StreamRequestHandler):
+    server: Proxy
+
+    def handle(self) -> None:
+        line = self.rfile.readline().decode().strip()
+        head = b""
+        while (header := self.rfile.readline()).strip():
+            # One request a connection is enough here, and makes the end of each easy to see.
+            head += b"" if header.lower().startswith(b"connection:") else header
+        self.server.seen.append(line)
+        method, target, _ = line.split(" ")
+        if method == "CONNECT":
+            host, port = target.split(":")
+            with socket.create_connection((host, int(port))) as there:
+                self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                self._both_ways(there)
+            return
+        url = urlsplit(target)
+        path = f"{url.path}{'?' if url.query else ''}{url.query}"
+        with socket.create_connection((str(url.hostname), url.port or 80)) as there:
+            there.sendall(f"{method} {path} HTTP/1.1\r\n".encode() + head + b"Connection: close\r\n\r\n")
+            self._both_ways(there)
+
+    def _both_ways(self, there: socket.socket) -> None:
+        def pump(source: socket.socket, sink: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                while data := source.recv(65536):
+                    sink.sendall(data)
+                sink.shutdown(socket.SHUT_WR)
+
+        back = threading.Thread(target=pump, args=(there, self.connection))
+        back.start()
+        pump(self.connection, there)
+        back.join()
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Proxy]:
+    """A proxy for as long as the context is open."""
+    with Proxy() as proxy:
+        thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield proxy
+        finally:
+            proxy.shutdown()
+            thread.join()
