@@ -306,10 +306,8 @@ def derived(request: Request, access_key: str, secret_key: str, at: datetime, re
     address, _, query = request.url.partition("://")[2].partition("?")
     host, slash, path = address.partition("/")
     lines = [request.method, quote(unquote(slash + path), safe="/~").rstrip("/") + "/"]
-    pairs = [pair.partition("=")[::2] for pair in query.split("&") if pair]
-    lines.append(
-        "&".join(f"{quote(unquote(k), safe='~')}={quote(unquote(v), safe='~')}" for k, v in sorted(pairs))
-    )
+    pairs = sorted(tuple(map(unquote, pair.split("="))) for pair in query.split("&") if pair)
+    lines.append("&".join(f"{quote(k, safe='~')}={quote(v, safe='~')}" for k, v in pairs))
     headers = {name.lower(): value.strip() for name, value in request.headers.items()}
     headers |= {"host": host, "x-sdk-date": moment}
     lines += [f"{name}:{headers[name]}" for name in sorted(headers)]
