@@ -21,7 +21,7 @@ os.environ.update(
 
 import pytest  # noqa: E402
 
-from airflow_provider_modelarts.hooks.conversation import credentials_of  # noqa: E402
+from airflow_provider_modelarts.hooks.conversation import shared_credentials  # noqa: E402
 from airflow_provider_modelarts.simulator import AfterReads, Simulator  # noqa: E402
 from tests.worlds import AsyncWorld, BlockingWorld, World  # noqa: E402
 
@@ -49,7 +49,7 @@ def world(request: pytest.FixtureRequest) -> World:
 @pytest.fixture(autouse=True)
 def _nobody_is_logged_in() -> None:
     """A token of one test's cloud is none of another's, even where both had the same port."""
-    credentials_of.cache_clear()
+    shared_credentials.cache_clear()
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
-from random import Random
 from typing import Any, Protocol, TypeVar
 
 from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_modelarts.client.auth import Credentials
-from airflow_provider_modelarts.client.modelarts import ModelArts, Project
+from airflow_provider_modelarts.client.modelarts import ModelArts
 from airflow_provider_modelarts.client.wire import Transport
 from airflow_provider_modelarts.hooks.connection import Settings, settings_of
 from airflow_provider_modelarts.hooks.conversation import converse
@@ -117,13 +116,4 @@ def _modelarts(
     def clock() -> float:
         return simulator.now() + skew
 
-    if credentials is None:
-        return converse(found, transport, clock=clock)
-    return ModelArts(
-        endpoint=found.endpoint,
-        project=Project(found.project_id, found.project_name, found.iam_endpoint),
-        credentials=credentials,
-        transport=transport,
-        clock=clock,
-        random=Random(20261121),
-    )
+    return converse(found, transport, credentials=credentials, clock=clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,35 @@ SIGNATURES = ("access", "credential")
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """
+    Who we are, and in which project.
+
+    Equal identities share one log-in and one look-up of the project, whatever else differs.
+
+    :param auth: ``access_key``, ``password`` or ``host_agency``.
+    :param login: access key or user name.
+    :param secret: secret key or password.
+    :param signature: the wire form of signatures, ``access`` or ``credential``.
+    :param iam_endpoint: scheme, host and port of IAM; empty where nothing is asked of it.
+    :param project_id: the project; without it ``project_name`` is looked up at IAM.
+    """
+
+    auth: str
+    login: str = field(repr=False)
+    secret: str = field(repr=False)
+    security_token: str | None = field(repr=False)
+    signature: str
+    region: str
+    iam_endpoint: str
+    project_id: str | None
+    project_name: str
+    domain_name: str | None
+    agency_name: str | None
+    agency_domain_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """
     All that a connection says, checked.
@@ -26,30 +56,13 @@ class Settings:
     Equal settings share one conversation, so everything that makes a difference is in here.
 
     :param endpoint: scheme, host and port of ModelArts.
-    :param iam_endpoint: the same of IAM; empty where nothing is asked of it.
-    :param auth: ``access_key``, ``password`` or ``host_agency``.
-    :param login: access key or user name.
-    :param secret: secret key or password.
-    :param signature: the wire form of signatures, ``access`` or ``credential``.
-    :param project_id: the project; without it ``project_name`` is looked up at IAM.
     :param workspace_id: of images whose task names none.
     :param console_url: the console's address.
     """
 
     endpoint: str
-    iam_endpoint: str
     cloud: Cloud = field(hash=False)
-    region: str
-    auth: str
-    login: str = field(repr=False)
-    secret: str = field(repr=False)
-    security_token: str | None = field(repr=False)
-    signature: str
-    project_id: str | None
-    project_name: str
-    domain_name: str | None
-    agency_name: str | None
-    agency_domain_name: str | None
+    identity: Identity
     workspace_id: str | None
     console_url: str
     route: Route = field(repr=False)
@@ -57,19 +70,20 @@ class Settings:
     @property
     def notebooks_url(self) -> str:
         """Where the console lists notebooks."""
-        return self.console_url and self.console_url + self.cloud.notebooks.format(region=self.region)
+        return self.console_url and self.console_url + self.cloud.notebooks.format(
+            region=self.identity.region
+        )
 
     @property
     def images_url(self) -> str:
         """Where the console lists images."""
-        return self.console_url and self.console_url + self.cloud.images.format(region=self.region)
+        return self.console_url and self.console_url + self.cloud.images.format(region=self.identity.region)
 
     @property
     def exposed_endpoints(self) -> list[str]:
         """Where what is sent can be read on the way: plain HTTP to another machine."""
-        return [
-            e for e in (self.endpoint, self.iam_endpoint) if e.startswith("http:") and not _is_loopback(e)
-        ]
+        endpoints = (self.endpoint, self.identity.iam_endpoint)
+        return [e for e in endpoints if e.startswith("http:") and not _is_loopback(e)]
 
 
 def settings_of(connection: Connection) -> Settings:
@@ -83,24 +97,25 @@ def settings_of(connection: Connection) -> Settings:
     reader = _Reader(connection)
     region = reader.text("region") or ""
     cloud = CLOUDS[reader.choice("cloud", tuple(CLOUDS)) or cloud_of(region).name]
-    auth = reader.choice("auth", AUTHS) or "access_key"
     host = reader.address("host", connection.host, connection.schema, connection.port)
+    iam = reader.address("extra iam_endpoint", reader.text("iam_endpoint"))
     settings = Settings(
         endpoint=host or cloud.endpoint("modelarts", region),
-        iam_endpoint=reader.address("extra iam_endpoint", reader.text("iam_endpoint"))
-        or cloud.endpoint("iam", region),
         cloud=cloud,
-        region=region,
-        auth=auth,
-        login=connection.login or "",
-        secret=connection.password or "",
-        security_token=reader.text("security_token"),
-        signature=reader.choice("signature", SIGNATURES) or cloud.signature,
-        project_id=reader.text("project_id"),
-        project_name=reader.text("project_name") or region,
-        domain_name=reader.text("domain_name"),
-        agency_name=reader.text("agency_name"),
-        agency_domain_name=reader.text("agency_domain_name"),
+        identity=Identity(
+            auth=reader.choice("auth", AUTHS) or "access_key",
+            login=connection.login or "",
+            secret=connection.password or "",
+            security_token=reader.text("security_token"),
+            signature=reader.choice("signature", SIGNATURES) or cloud.signature,
+            region=region,
+            iam_endpoint=iam or cloud.endpoint("iam", region),
+            project_id=reader.identifier("project_id"),
+            project_name=reader.text("project_name") or region,
+            domain_name=reader.text("domain_name"),
+            agency_name=reader.text("agency_name"),
+            agency_domain_name=reader.text("agency_domain_name"),
+        ),
         workspace_id=reader.text("workspace_id"),
         console_url=(reader.text("console_url") or cloud.console).rstrip("/"),
         route=Route(
@@ -120,29 +135,26 @@ def settings_of(connection: Connection) -> Settings:
 
 def _contradictions(settings: Settings) -> list[str]:
     """Return what is missing or does not go together."""
+    who = settings.identity
+    both = who.login and who.secret
     wrong = []
-    by_keys, by_password = settings.auth == "access_key", settings.auth == "password"
-    if by_keys and not (settings.login and settings.secret):
+    if who.auth == "access_key" and not both:
         wrong.append("login (access key) and password (secret key) must both be filled in")
-    if by_password and not (settings.login and settings.secret and settings.domain_name):
+    if who.auth == "password" and not (both and who.domain_name):
         wrong.append("auth password needs login (IAM user), password and extra domain_name (the account)")
-    if settings.auth == "host_agency" and (settings.login or settings.secret):
+    if who.auth == "host_agency" and (who.login or who.secret):
         wrong.append("auth host_agency takes its keys from the host: login and password must be empty")
-    if settings.security_token and not by_keys:
+    if who.auth != "access_key" and who.security_token:
         wrong.append("extra security_token belongs to temporary access keys, so auth must be access_key")
-    if bool(settings.agency_name) != bool(settings.agency_domain_name):
+    if bool(who.agency_name) != bool(who.agency_domain_name):
         wrong.append("extra agency_name and agency_domain_name must be filled in together")
-    if not settings.endpoint:
-        is_custom = settings.cloud.name == "custom"
-        wrong.append(
-            "host is missing: a custom cloud's cannot be derived"
-            if is_custom
-            else "extra region is missing (such as eu-de or cn-north-4), or else host"
-        )
-    if not (settings.project_id or settings.project_name):
+    if not settings.endpoint and settings.cloud.name == "custom":
+        wrong.append("host is missing: a custom cloud's cannot be derived")
+    elif not settings.endpoint:
+        wrong.append("extra region is missing (such as eu-de or cn-north-4), or else host")
+    if not (who.project_id or who.project_name):
         wrong.append("extra project_id is missing: the console shows it under My Credentials")
-    asks_iam = by_password or settings.agency_name or not settings.project_id
-    if asks_iam and not settings.iam_endpoint:
+    if not who.iam_endpoint and (who.auth == "password" or who.agency_name or not who.project_id):
         wrong.append("extra iam_endpoint is missing: with this connection IAM must be asked")
     return wrong
 
@@ -175,6 +187,13 @@ class _Reader:
         if value is None or isinstance(value, str):
             return (value or "").strip() or None
         self.wrong.append(f"extra {key} must be a string, not {type(value).__name__}")
+        return None
+
+    def identifier(self, key: str) -> str | None:
+        value = self.text(key)
+        if value is None or re.fullmatch(r"[A-Za-z0-9_-]+", value):
+            return value
+        self.wrong.append(f"extra {key} must be letters and digits, not {value!r}")
         return None
 
     def choice(self, key: str, choices: tuple[str, ...]) -> str | None:

@@ -21,10 +21,9 @@ from airflow.providers.common.compat.connection import get_async_connection
 from airflow_provider_modelarts.client.auth import AccessKey, Agency, Credentials, HostAgency, Password
 from airflow_provider_modelarts.client.modelarts import ModelArts, Project
 from airflow_provider_modelarts.client.wire import Transport
-from airflow_provider_modelarts.hooks.connection import Settings, settings_of
+from airflow_provider_modelarts.hooks.connection import Identity, Settings, settings_of
 from airflow_provider_modelarts.hooks.masking import mask
 from airflow_provider_modelarts.transport import (
-    BlockingTransport,
     Shared,
     shared,
 )
@@ -39,18 +38,24 @@ def converse(
     settings: Settings,
     transport: Transport,
     *,
+    credentials: Credentials | None = None,
     clock: Callable[[], float] = time.time,
     one_at_a_time: AbstractAsyncContextManager[Any] | None = None,
 ) -> ModelArts:
-    """Return the conversation that these settings describe, over this transport."""
+    """
+    Return the conversation that these settings describe, over this transport.
+
+    :param credentials: in place of those that this process shares.
+    """
+    who = settings.identity
     for endpoint in settings.exposed_endpoints:
         log.warning("%s is plain HTTP: everyone on the way can read along", endpoint)
     if settings.route.verify is False:
         log.warning("The certificate of %s is not checked, because extra verify is false", settings.endpoint)
     return ModelArts(
         endpoint=settings.endpoint,
-        project=Project(settings.project_id, settings.project_name, settings.iam_endpoint),
-        credentials=credentials_of(settings),
+        project=Project(who.project_id, who.project_name, who.iam_endpoint),
+        credentials=credentials or shared_credentials(who),
         transport=transport,
         clock=clock,
         random=Random(),  # noqa: S311 - for jitter
@@ -58,46 +63,40 @@ def converse(
     )
 
 
-def converse_blocking(settings: Settings) -> ModelArts:
-    """Return a conversation for a worker."""
-    return converse(settings, BlockingTransport(settings.route))
-
-
-@lru_cache(maxsize=64)
-def credentials_of(settings: Settings) -> Credentials:
-    """
-    Return who we are.
-
-    One object for equal settings, so that a process logs in once and looks its project up once,
-    however many hooks and waits it has.
-    """
-    region = settings.region if settings.signature == "credential" else None
+def credentials_of(who: Identity) -> Credentials:
+    """Return what proves who we are."""
+    region = who.region if who.signature == "credential" else None
     credentials: Credentials
-    if settings.auth == "host_agency":
+    if who.auth == "host_agency":
         credentials = HostAgency(region=region, on_secret=mask)
-    elif settings.auth == "password":
+    elif who.auth == "password":
         credentials = Password(
-            endpoint=settings.iam_endpoint,
-            user_name=settings.login,
-            password=settings.secret,
-            domain_name=settings.domain_name or "",
-            project={"id": settings.project_id} if settings.project_id else {"name": settings.project_name},
+            endpoint=who.iam_endpoint,
+            user_name=who.login,
+            password=who.secret,
+            domain_name=who.domain_name or "",
+            project={"id": who.project_id} if who.project_id else {"name": who.project_name},
             on_secret=mask,
         )
     else:
-        credentials = AccessKey(
-            settings.login, settings.secret, security_token=settings.security_token, region=region
-        )
-    if settings.agency_name:
+        credentials = AccessKey(who.login, who.secret, security_token=who.security_token, region=region)
+    if who.agency_name:
         credentials = Agency(
             credentials,
-            endpoint=settings.iam_endpoint,
-            agency_name=settings.agency_name,
-            agency_domain_name=settings.agency_domain_name or "",
+            endpoint=who.iam_endpoint,
+            agency_name=who.agency_name,
+            agency_domain_name=who.agency_domain_name or "",
             region=region,
             on_secret=mask,
         )
     return credentials
+
+
+shared_credentials = lru_cache(maxsize=64)(credentials_of)
+"""
+The same for all of a process: it logs in once and looks its project up once, however many hooks and
+waits it has.
+"""
 
 
 class LookUp:

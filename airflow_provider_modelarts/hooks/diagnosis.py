@@ -60,6 +60,6 @@ def _authentication(error: ApiError, settings: Settings | None) -> str:
     for words, advice in _ADVICE.items():
         if words in error.message.lower():
             return f"{advice} {error}"
-    if settings and settings.auth == "password":
+    if settings and settings.identity.auth == "password":
         return f"IAM refuses the log-in or its token: check login, password and domain_name. {error}"
     return f"The credentials are refused: check login and password. {error}"

@@ -17,12 +17,13 @@ from airflow_provider_modelarts.client.wire import Call
 from airflow_provider_modelarts.hooks.connection import Settings, settings_of
 from airflow_provider_modelarts.hooks.conversation import (
     conversations,
-    converse_blocking,
+    converse,
+    credentials_of,
     look_ups,
 )
 from airflow_provider_modelarts.hooks.diagnosis import diagnose
 from airflow_provider_modelarts.provider_info import connection_fields, get_provider_info
-from airflow_provider_modelarts.transport import block_on
+from airflow_provider_modelarts.transport import BlockingTransport, block_on
 
 TEST_CONNECT_TIMEOUT, TEST_READ_TIMEOUT = 5.0, 10.0
 """Seconds; somebody waits in front of the test button, whatever patience the connection has at night."""
@@ -96,7 +97,10 @@ class ModelArtsHook(BaseHook):
             short = replace(
                 settings.route, connect_timeout=TEST_CONNECT_TIMEOUT, read_timeout=TEST_READ_TIMEOUT
             )
-            block_on(converse_blocking(replace(settings, route=short)).call(calls.list_images(limit=1)))
+            # Credentials of its own: a token that is still good would say nothing of the password.
+            who = credentials_of(settings.identity)
+            modelarts = converse(settings, BlockingTransport(short), credentials=who)
+            block_on(modelarts.call(calls.list_images(limit=1)))
         except ModelArtsError as error:
             return False, diagnose(error, settings)
         return True, f"ModelArts answers at {settings.endpoint}, and knows who we are"
@@ -107,7 +111,7 @@ class ModelArtsHook(BaseHook):
 
     @cached_property
     def _modelarts(self) -> ModelArts:
-        return converse_blocking(self.settings)
+        return converse(self.settings, BlockingTransport(self.settings.route))
 
     def call(self, call: Call[T]) -> T:
         """

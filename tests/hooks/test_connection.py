@@ -197,3 +197,88 @@ def test_a_connection_survives_its_uri() -> None:
     again = Connection.from_uri(connection.get_uri(), conn_id="c")
 
     assert settings_of(again) == settings_of(connection)
+
+
+@pytest.mark.parametrize(
+    ("region", "iam"),
+    [
+        ("cn-north-4", "https://iam.cn-north-4.myhuaweicloud.com"),
+        ("eu-west-101", "https://iam.eu-west-101.myhuaweicloud.eu"),
+        ("eu-de", "https://iam.eu-de.otc.t-systems.com"),
+        ("eu-ch2", "https://iam-pub.eu-ch2.sc.otc.t-systems.com"),
+    ],
+)
+def test_iam_is_where_the_region_is(region: str, iam: str) -> None:
+    """Unless the connection says otherwise."""
+    assert settings(extra={"region": region}).identity.iam_endpoint == iam
+    elsewhere = settings(extra={"region": region, "iam_endpoint": "iam.example.com"})
+    assert elsewhere.identity.iam_endpoint == "https://iam.example.com"
+
+
+@pytest.mark.parametrize(("cloud", "form"), [("huaweicloud", "access"), ("otc", "credential")])
+def test_each_cloud_has_its_form_of_signatures(cloud: str, form: str) -> None:
+    """Which the connection may change."""
+    assert settings(extra={"cloud": cloud}).identity.signature == form
+    assert settings(extra={"cloud": cloud, "signature": "access"}).identity.signature == "access"
+
+
+def test_the_project_is_the_regions_unless_named() -> None:
+    """As in IAM itself."""
+    assert settings(extra={"project_id": None}).identity.project_name == "eu-de"
+    assert settings(extra={"project_id": None, "project_name": "eu-de_x"}).identity.project_name == "eu-de_x"
+
+
+@pytest.mark.parametrize(
+    ("value", "verify"),
+    [
+        (True, True),
+        (False, False),
+        (" true ", True),
+        ("FALSE", False),
+        ("/etc/ca.pem", "/etc/ca.pem"),
+        (None, True),
+        ("", True),
+    ],
+)
+def test_verify_is_what_a_form_or_a_uri_made_of_it(value: Any, verify: bool | str) -> None:
+    """A flag, or the name of a file."""
+    assert settings(extra={"verify": value}).route.verify == verify
+
+
+@pytest.mark.parametrize(
+    ("fields", "extra", "says"),
+    [
+        pytest.param({}, {"cloud": "custom"}, "host is missing", id="a custom cloud without host"),
+        pytest.param(
+            {"host": "ma.example.com"},
+            {"cloud": "custom", "region": None, "project_id": None, "project_name": "p"},
+            "extra iam_endpoint is missing",
+            id="a look-up without IAM",
+        ),
+        pytest.param({}, {"auth": "password"}, "auth password needs login", id="a user without account"),
+        pytest.param(
+            {}, {"auth": "host_agency"}, "login and password must be empty", id="keys of host and user"
+        ),
+        pytest.param(
+            {},
+            {"auth": "password", "domain_name": "d", "security_token": "t"},
+            "extra security_token belongs to temporary access keys",
+            id="a token of keys that are none",
+        ),
+        pytest.param({}, {"agency_name": "a"}, "must be filled in together", id="half an agency"),
+        pytest.param(
+            {}, {"auth": "magic"}, "extra auth must be one of access_key", id="an unknown credential"
+        ),
+        pytest.param({}, {"signature": "v4"}, "extra signature must be one of access", id="an unknown form"),
+        pytest.param({}, {"project_id": "a\r\nX-Evil: b"}, "extra project_id must be letters", id="a header"),
+        pytest.param(
+            {}, {"iam_endpoint": "https://iam/v3"}, "extra iam_endpoint must be a host", id="a path"
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_named(fields: dict[str, Any], extra: dict[str, Any], says: str) -> None:
+    """Before anything is sent."""
+    with pytest.raises(InvalidConnection) as caught:
+        settings(**fields, extra=extra)
+
+    assert says in str(caught.value)

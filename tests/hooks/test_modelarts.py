@@ -111,7 +111,7 @@ def test_a_key_that_was_changed_during_a_wait_is_picked_up(
 
     async def rotate() -> Image:
         waiting = asyncio.create_task(wait(image_id))
-        while not simulator.journal:
+        while not (simulator.journal or waiting.done()):
             await asyncio.sleep(0.01)
         change_connection(monkeypatch, simulator, read_timeout=5)
         simulator.set_image_status(image_id, "ACTIVE")

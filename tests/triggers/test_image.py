@@ -153,7 +153,7 @@ def test_a_cancelled_wait_leaves_nothing_behind(image_id: str, simulator: Simula
 
     async def start_and_stop() -> int:
         running = asyncio.create_task(payloads(trigger(image_id, timeout=600)))
-        while len(simulator.journal) < 2:
+        while len(simulator.journal) < 2 and not running.done():
             await asyncio.sleep(0.01)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

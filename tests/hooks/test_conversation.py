@@ -1,0 +1,110 @@
+"""What a process shares, and what it hides."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import redact
+
+from airflow_provider_modelarts.client import calls
+from airflow_provider_modelarts.hooks.masking import mask
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.simulator import Simulator
+
+USER = {"auth": "password", "domain_name": "research-account"}
+
+
+@pytest.fixture
+def log_in(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connections of a user, one for each of two purposes, without a project id."""
+    for name, timeout in (("ONE", 30), ("TWO", 60)):
+        extra = {**simulator.connection["extra"], **USER, "project_id": None, "read_timeout": timeout}
+        fields: dict[str, Any] = {"login": "snapshot-user", "password": "simulator-password", "extra": extra}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps({**simulator.connection, **fields}))
+
+
+def count(simulator: Simulator, operation: str) -> int:
+    return sum(entry.operation == operation for entry in simulator.journal)
+
+
+@pytest.mark.usefixtures("log_in")
+def test_a_process_logs_in_once(simulator: Simulator) -> None:
+    """However many hooks and connections it has for one user and project."""
+    for conn_id in ("one", "two", "one"):
+        ModelArtsHook(conn_id).list_images()
+
+    assert count(simulator, "CreateToken") == 1
+    assert count(simulator, "ListImages") == 3
+
+
+@pytest.mark.usefixtures("log_in")
+def test_a_hundred_waits_log_in_once(simulator: Simulator) -> None:
+    """At the same moment, as after a restart of the triggerer, and when the token is taken back."""
+    image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
+
+    async def a_hundred() -> None:
+        waits = [
+            ModelArtsHook("one").awatch(
+                calls.show_image(image_id),
+                is_over=lambda image: image.is_active,
+                poll_interval=1,
+                deadline=time.time() + 30,
+            )
+            for _ in range(100)
+        ]
+        waiting = asyncio.gather(*waits)
+        while count(simulator, "ShowImage") < 100 and not waiting.done():
+            await asyncio.sleep(0.01)
+        simulator.revoke_tokens()
+        simulator.set_image_status(image_id, "ACTIVE")
+        await waiting
+
+    asyncio.run(a_hundred())
+
+    assert count(simulator, "CreateToken") == 2
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_process_looks_its_project_up_once(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the region's name, when no id is given."""
+    extra = {**simulator.connection["extra"], "project_id": None}
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps({**simulator.connection, "extra": extra}))
+
+    for _ in range(3):
+        ModelArtsHook().list_images()
+
+    assert count(simulator, "ListProjects") == 1
+
+
+@pytest.mark.usefixtures("log_in")
+def test_the_test_button_does_not_believe_in_an_old_token(simulator: Simulator) -> None:
+    """It would say nothing of the password."""
+    ModelArtsHook("one").list_images()
+
+    ModelArtsHook("one").test_connection()
+
+    assert count(simulator, "CreateToken") == 2
+
+
+@pytest.mark.usefixtures("log_in")
+def test_a_token_is_hidden_from_logs(simulator: Simulator) -> None:
+    """Airflow knows the password by itself; what it was exchanged for it must be told."""
+    ModelArtsHook("one").list_images()
+    (token,) = [secret for secret in simulator.secrets if len(secret) > 100 or secret.startswith("MII")][:1]
+
+    assert token not in str(redact(f"the token is {token}"))
+
+
+def test_a_secret_is_hidden_on_an_event_loop_too() -> None:
+    """Where the supervisor must not be asked."""
+
+    async def learn() -> None:
+        mask("learnt-in-a-trigger")
+
+    asyncio.run(learn())
+
+    assert "learnt-in-a-trigger" not in str(redact("it was learnt-in-a-trigger"))
