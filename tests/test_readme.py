@@ -1,0 +1,80 @@
+"""The README says nothing that is not so."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import Connection
+
+from airflow_provider_modelarts.client.clouds import HUAWEI_CLOUD
+from airflow_provider_modelarts.client.errors import InvalidRequest
+from airflow_provider_modelarts.client.models import CreateImageRequest
+from airflow_provider_modelarts.hooks.connection import settings_of
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_it_is_short() -> None:
+    """What does not fit is in docs."""
+    assert len(README.splitlines()) <= 150
+
+
+def test_its_dag_works() -> None:
+    """Fifteen lines or so, with the two tasks in their order."""
+    (code,) = blocks("python")
+    names: dict[str, Any] = {}
+
+    exec(code, names)
+
+    tasks = names["save"].dag.task_dict
+    assert tasks.keys() == {"save", "wait"}
+    assert tasks["wait"].upstream_task_ids == {"save"}
+
+
+def test_its_connection_works() -> None:
+    """As the shell would set it."""
+    (line,) = [block for block in blocks("bash") if "AIRFLOW_CONN" in block]
+    _, assignment = shlex.split(line)
+    given = json.loads(assignment.partition("=")[2])
+
+    settings = settings_of(Connection(conn_id="c", **{**given, "extra": json.dumps(given["extra"])}))
+
+    assert settings.endpoint == "https://modelarts.eu-de.otc.t-systems.com"
+
+
+def test_its_error_is_what_a_user_sees() -> None:
+    """Word for word."""
+    quoted = " ".join(line.removeprefix("> ") for line in README.splitlines() if line.startswith("> "))
+
+    with pytest.raises(InvalidRequest) as caught:
+        CreateImageRequest.for_cloud(
+            HUAWEI_CLOUD,
+            notebook_id="6fa459ea-ee8a-3ca4-894e-db77e160355e",
+            name="research-environment",
+            namespace="my-organization",
+            tag="2026-11-21T02:00:00+00:00",
+        )
+
+    assert str(caught.value) == quoted
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\(((?!http)[^)#]+)\)", README))
+def test_its_links_lead_somewhere(path: str) -> None:
+    """Within the repository."""
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("command", re.findall(r"^bash run\.sh (\w+)", README, re.MULTILINE))
+def test_its_commands_exist(command: str) -> None:
+    """In the script."""
+    assert re.search(rf"^  {command} ", (ROOT / "run.sh").read_text(), re.MULTILINE)
