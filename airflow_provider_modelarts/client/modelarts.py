@@ -197,6 +197,10 @@ class ModelArts:
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), tz=timezone.utc)
 
+    async def sleep(self, seconds: float) -> None:
+        """Wait, as this world does."""
+        await self._transport.sleep(seconds)
+
     async def collect(self, call: Call[Page[Item]]) -> list[Item]:
         """
         Return all items of a list, each once.

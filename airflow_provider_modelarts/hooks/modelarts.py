@@ -13,6 +13,7 @@ from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.errors import ModelArtsError, NotAuthenticated
 from airflow_provider_modelarts.client.modelarts import ModelArts, Watched
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Notebook
+from airflow_provider_modelarts.client.saving import Mark, Saving
 from airflow_provider_modelarts.client.wire import Call
 from airflow_provider_modelarts.hooks.connection import Settings, settings_of
 from airflow_provider_modelarts.hooks.conversation import (
@@ -22,7 +23,7 @@ from airflow_provider_modelarts.hooks.conversation import (
     look_ups,
 )
 from airflow_provider_modelarts.hooks.diagnosis import diagnose
-from airflow_provider_modelarts.provider_info import connection_fields, get_provider_info
+from airflow_provider_modelarts.hooks.form import behaviour, widgets
 from airflow_provider_modelarts.transport import BlockingTransport, block_on
 
 TEST_CONNECT_TIMEOUT, TEST_READ_TIMEOUT = 5.0, 10.0
@@ -64,26 +65,12 @@ class ModelArtsHook(BaseHook):
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return how Airflow 2.11 to 3.1 relabel the form; later ones read the provider info."""
-        behaviour = get_provider_info()["connection-types"][0]["ui-field-behaviour"]
-        return {key.replace("-", "_"): value for key, value in behaviour.items()}
+        return behaviour()
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form's own fields for Airflow 2.11 to 3.1; later ones read the provider info."""
-        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
-        from flask_babel import lazy_gettext
-        from wtforms import PasswordField, StringField
-
-        def widget(field: dict[str, Any]) -> Any:
-            is_secret = field["schema"].get("format") == "password"
-            kind, look = (
-                (PasswordField, BS3PasswordFieldWidget) if is_secret else (StringField, BS3TextFieldWidget)
-            )
-            choices = ", ".join(choice for choice in field["schema"].get("enum", []) if choice)
-            description = f"{field['description']} One of {choices}." if choices else field["description"]
-            return kind(lazy_gettext(field["label"]), widget=look(), description=description)
-
-        return {name: widget(field) for name, field in connection_fields().items()}
+        return widgets()
 
     def test_connection(self) -> tuple[bool, str]:
         """
@@ -187,6 +174,28 @@ class ModelArtsHook(BaseHook):
         fields["workspace_id"] = fields.get("workspace_id") or self.settings.workspace_id
         request = CreateImageRequest.for_cloud(self.settings.cloud, notebook_id=notebook_id, **fields)
         return self.call(calls.create_image(notebook_id, request))
+
+    def save_once(
+        self, mark: Mark, *, look_first: bool, if_exists: str = "fail", **fields: str | None
+    ) -> tuple[Image, bool]:
+        """
+        Save a notebook as :meth:`create_image` does, but never twice for one mark.
+
+        :param mark: of the task that saves; it goes into the description, and names the tag if none is given.
+        :param look_first: an earlier try may have saved already.
+        :param if_exists: when the tag is somebody else's, ``fail`` or ``adopt``.
+        :return: the image, and whether it was there already.
+        :raises NotebookNotReady: the notebook is stopped or busy; a later try may succeed.
+        :raises TagTaken: the tag is somebody else's.
+        """
+        fields["workspace_id"] = fields.get("workspace_id") or self.settings.workspace_id
+        fields["tag"] = mark.tag() if fields.get("tag") is None else fields["tag"]
+        cloud = self.settings.cloud
+        CreateImageRequest.for_cloud(cloud, notebook_id=mark.notebook_id, **fields)
+        fields["description"] = mark.describe(fields.get("description"))
+        request = CreateImageRequest.for_cloud(cloud, notebook_id=mark.notebook_id, **fields)
+        saving = Saving(self._modelarts, request, mark, if_exists=if_exists)
+        return block_on(saving.save(look_first=look_first))
 
     def get_image(self, image_id: str) -> Image:
         """Look at an image."""

@@ -33,14 +33,19 @@ class CreateNotebookImageOperator(BaseOperator):
     ``namespace``, ``tag``, ``workspace_id``, ``arch``, ``size``, ``created_at``, ``updated_at`` as far
     as ModelArts tells them.
 
+    One run of the task saves once, whatever dies: the image bears a mark of dag, task, run, map index
+    and notebook in its description, by which a retry, or a doubt about a lost reply, finds it again.
+
     Which fields are mandatory, how long they may be and what they may hold is the cloud's rule; a
     value that breaks one fails the task before anything is sent.
 
     :param notebook_id: the notebook to save; it must be running. (templated)
     :param name: of the image, its repository in SWR. Mandatory on Huawei Cloud. (templated)
     :param namespace: the SWR organization that the image goes to. Mandatory on Huawei Cloud. (templated)
-    :param tag: of the image; a name and tag that exist are never overwritten. (templated)
-    :param description: of the image, up to 512 characters. (templated)
+    :param tag: of the image; a name and tag that exist are never overwritten. By default one that is
+        derived from the run. (templated)
+    :param description: of the image; the task's mark, of 26 characters, is put behind it, and both
+        together may have 512. (templated)
     :param workspace_id: the ModelArts workspace; by default the connection's, then ``0``. (templated)
     :param swr_instance_id: an Enterprise registry, on Huawei Cloud. (templated)
     :param swr_instance_domain: the Enterprise registry's domain, on Huawei Cloud. (templated)
@@ -102,6 +107,7 @@ class CreateNotebookImageOperator(BaseOperator):
         self.poll_interval = _seconds("poll_interval", poll_interval)
         self.timeout = _seconds("timeout", timeout)
         self.modelarts_conn_id = modelarts_conn_id
+        self._image_id: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Save the notebook and, if asked to, wait."""
@@ -110,9 +116,10 @@ class CreateNotebookImageOperator(BaseOperator):
         ti = context["ti"]
         try:
             ti.xcom_push(key=NotebookLink.xcom_key, value=self._hook.settings.notebooks_url)
-            image, adopted = self._save()
+            image, adopted = self._save(ti)
         except (InvalidRequest, InvalidConnection, TagTaken) as error:
             raise AirflowFailException(str(error)) from error
+        self._image_id = image.id
         ti.xcom_push(key=ImageLink.xcom_key, value=self._hook.settings.images_url)
         carry = {"notebook_id": self.notebook_id, "adopted": adopted}
         # Before any wait: whatever becomes of this task, the id of what it started is known.
@@ -127,45 +134,35 @@ class CreateNotebookImageOperator(BaseOperator):
 
         return resume(self, context, event)
 
-    def _save(self) -> tuple[Image, bool]:
+    def on_kill(self) -> None:
+        """Say what goes on: nothing can cancel a save."""
+        known = f"image {self._image_id}" if self._image_id else "its image, if it was accepted"
+        self.log.warning(
+            "The save of notebook %s cannot be cancelled and goes on as %s; the next try adopts it",
+            self.notebook_id,
+            known,
+        )
+
+    def _save(self, ti: Any) -> tuple[Image, bool]:
         """Return the image, and whether it was there already."""
+        from airflow_provider_modelarts.client.saving import Mark
+
         if self.if_exists not in ("fail", "adopt"):
             raise InvalidRequest(f"if_exists must be 'fail' or 'adopt', not {self.if_exists!r}")
-        try:
-            image = self._hook.create_image(
-                self.notebook_id,
-                name=self.name,
-                namespace=self.namespace,
-                tag=self.tag,
-                description=self.description,
-                workspace_id=self.workspace_id,
-                swr_instance_id=self.swr_instance_id,
-                swr_instance_domain=self.swr_instance_domain,
-            )
-        except TagTaken:
-            existing = self._existing() if self.if_exists == "adopt" else None
-            if existing is None:
-                raise
-            self.log.info("%s and is adopted: %s", existing.describe(), existing.swr_path)
-            return existing, True
-        self.log.info(
-            "Notebook %s is being saved. %s: %s",
-            self.notebook_id,
-            image.describe(),
-            image.swr_path,
+        image, adopted = self._hook.save_once(
+            Mark(self.notebook_id, ti.dag_id, ti.task_id, ti.run_id, ti.map_index),
+            look_first=ti.try_number > 1,
+            if_exists=self.if_exists,
+            name=self.name,
+            namespace=self.namespace,
+            tag=self.tag,
+            description=self.description,
+            workspace_id=self.workspace_id,
+            swr_instance_id=self.swr_instance_id,
+            swr_instance_domain=self.swr_instance_domain,
         )
-        return image, False
-
-    def _existing(self) -> Image | None:
-        """Return the image that has the name and tag, unless it failed."""
-        images = self._hook.list_images(
-            name=self.name, namespace=self.namespace, workspace_id=self.workspace_id
-        )
-        for image in images:
-            is_it = image.tag == self.tag and self.namespace in (None, image.namespace)
-            if is_it and not image.has_failed:
-                return image
-        return None
+        self.log.info("Notebook %s. %s: %s", self.notebook_id, image.describe(), image.swr_path)
+        return image, adopted
 
     def _wait(self, image: Image, carry: dict[str, Any]) -> Image:
         """Return the image when it is ACTIVE, or defer until then."""

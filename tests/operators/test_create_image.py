@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, TaskDeferred
 
+from airflow_provider_modelarts.client import saving
 from airflow_provider_modelarts.client.errors import (
     DeadlinePassed,
     ImageFailed,
     ModelArtsError,
     NotAuthenticated,
     NotebookNotReady,
-    ServiceFailed,
-    TransportFailed,
+    PermissionDenied,
 )
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
@@ -71,7 +71,8 @@ def test_the_save_is_sent_as_it_was_asked_for(simulator: Simulator) -> None:
 
     (image,) = simulator.images
     assert (image["name"], image["namespace"], image["tag"]) == ("research", "team", "nightly")
-    assert (image["description"], image["workspace_id"]) == ("after the course", "0")
+    assert image["description"].startswith("after the course [airflow ")
+    assert image["workspace_id"] == "0"
 
 
 @pytest.mark.usefixtures("connection")
@@ -147,10 +148,9 @@ def test_a_look_that_fails_does_not_fail_the_deferral(simulator: Simulator) -> N
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        pytest.param(Fault("reset"), TransportFailed, id="no reply"),
-        pytest.param(Fault("error", status=500), ServiceFailed, id="a 500"),
         pytest.param(Fault("error", status=400, code="ModelArts.6327"), NotebookNotReady, id="not running"),
         pytest.param(Fault("error", status=401, code="APIGW.0301"), NotAuthenticated, id="a wrong key"),
+        pytest.param(Fault("error", status=403, code="ModelArts.0108"), PermissionDenied, id="no permission"),
     ],
 )
 @pytest.mark.usefixtures("connection")
@@ -161,7 +161,70 @@ def test_a_refusal_keeps_its_class(fault: Fault, error: type[ModelArtsError], si
     with pytest.raises(error):
         operator().execute(context(TaskInstance()))
 
-    assert len(simulator.journal) == 1
+    assert simulator.saves == 0
+
+
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saving, "PAUSE", 0.01)
+
+
+@pytest.mark.parametrize("kind", ["reset", "reset_after"])
+@pytest.mark.usefixtures("connection", "_soon")
+def test_a_lost_reply_is_looked_into(kind: str, simulator: Simulator) -> None:
+    """Before or after its effect: one image, and its id is known."""
+    simulator.inject(Fault(kind, "CreateImage"))
+
+    result = operator().execute(context(TaskInstance()))
+
+    assert simulator.saves == 1
+    assert result["image_id"] == simulator.images[0]["id"]
+    assert result["adopted"] is (kind == "reset_after")
+
+
+@pytest.mark.parametrize("tag", [None, "nightly"])
+@pytest.mark.usefixtures("connection")
+def test_a_retry_adopts_what_the_first_try_saved(tag: str | None, simulator: Simulator) -> None:
+    """Its process was killed in the middle of the wait, say."""
+    first = operator(tag=tag).execute(context(TaskInstance()))
+
+    second = operator(tag=tag).execute(context(TaskInstance(try_number=2)))
+
+    assert (second["image_id"], second["adopted"]) == (first["image_id"], True)
+    assert simulator.saves == 1
+
+
+@pytest.mark.usefixtures("connection")
+def test_the_first_try_of_another_run_saves_again(simulator: Simulator) -> None:
+    """Under a tag of its own, without anybody thinking of one."""
+    for night in ("scheduled__2026-11-21", "scheduled__2026-11-22"):
+        result = operator(tag=None).execute(context(TaskInstance(run_id=night)))
+        simulator.set_image_status(result["image_id"], "ACTIVE")
+        assert result["tag"].startswith(night)
+
+    assert simulator.saves == 2
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_description_leaves_room_for_the_mark(simulator: Simulator) -> None:
+    """Its limit is the cloud's, less the mark."""
+    with pytest.raises(AirflowFailException, match="description may have at most 485 characters"):
+        operator(description="x" * 500).execute(context(TaskInstance()))
+
+    assert simulator.journal == ()
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_kill_says_what_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing can cancel a save; the log says which image to look for."""
+    save = operator()
+    result = save.execute(context(TaskInstance()))
+
+    save.on_kill()
+
+    said = capsys.readouterr().out
+    assert f"image {result['image_id']}" in said
+    assert "cannot be cancelled" in said
 
 
 @pytest.mark.usefixtures("connection")

@@ -68,7 +68,9 @@ def test_a_deadline_is_an_event_after_a_last_look(
     (event,) = asyncio.run(payloads(trigger(image_id, timeout=timeout)))
 
     assert (event["status"], event["error"]) == ("timeout", "DeadlinePassed")
-    assert [entry.operation for entry in simulator.journal] == ["CreateImage", "ShowImage"]
+    looks = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
+    # The first look comes after a random part of the interval, which may be before this deadline.
+    assert 1 <= len(looks) <= 2
 
 
 @pytest.mark.parametrize("simulator", [AfterReads(1)], indirect=True)

@@ -1,0 +1,196 @@
+"""
+Saving a notebook once, whatever becomes of the reply or of who asked.
+
+A save cannot be cancelled, cannot be repeated harmlessly and has no idempotency key, so it leaves a
+mark: a digest of the task's identity, in the image's description. Whoever is in doubt looks for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from dataclasses import dataclass
+
+from airflow_provider_modelarts.client import calls
+from airflow_provider_modelarts.client.errors import (
+    BrokenRule,
+    InvalidRequest,
+    ModelArtsError,
+    NotebookNotReady,
+    ServiceFailed,
+    TagTaken,
+    Throttled,
+    TransportFailed,
+    UnexpectedReply,
+)
+from airflow_provider_modelarts.client.modelarts import ModelArts
+from airflow_provider_modelarts.client.models import CreateImageRequest, Image
+
+DESCRIPTION_LIMIT = 512
+LOOKS = 3
+"""How often the mark is looked for after a lost reply: a list may lag behind."""
+
+PAUSE = 5.0
+"""Seconds between those looks, and before a request that never arrived is sent again."""
+
+TRIES = 4
+"""How often a save is sent that surely never arrived, or left nothing behind."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What makes a save this task's own, in this run and for this notebook."""
+
+    notebook_id: str
+    dag_id: str
+    task_id: str
+    run_id: str
+    map_index: int
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits."""
+        identity = [self.notebook_id.lower(), self.dag_id, self.task_id, self.run_id, str(self.map_index)]
+        return hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16]
+
+    @property
+    def text(self) -> str:
+        """How it stands in a description."""
+        return f"[airflow {self.digest}]"
+
+    def describe(self, description: str | None) -> str:
+        """
+        Return a description with the mark behind the user's own words, of which none is cut.
+
+        :raises InvalidRequest: there is no room left for it.
+        """
+        described = f"{description.rstrip()} {self.text}" if description else self.text
+        if len(described) > DESCRIPTION_LIMIT:
+            room = DESCRIPTION_LIMIT - len(self.text) - 1
+            rule = f"may have at most {room} characters, because this task's mark needs the rest of 512"
+            raise InvalidRequest([BrokenRule("description", rule, description)])
+        return described
+
+    def tag(self) -> str:
+        """Return a tag that names the run and that a retry finds again."""
+        run = re.sub(r"[^A-Za-z0-9_.]+", "-", self.run_id).strip("-.")
+        return f"{run[: 63 - len(self.digest)]}-{self.digest}".lstrip("-")
+
+    def is_on(self, image: Image) -> bool:
+        """Whether an image is this task's own."""
+        return self.text in (image.description or "")
+
+
+class Saving:
+    """
+    The saving of one notebook by one task.
+
+    :param request: with the mark in its description, and a tag.
+    :param if_exists: what to do when the tag is somebody else's: ``fail`` or ``adopt``.
+    """
+
+    def __init__(
+        self, modelarts: ModelArts, request: CreateImageRequest, mark: Mark, *, if_exists: str
+    ) -> None:
+        self._modelarts = modelarts
+        self._request = request
+        self._mark = mark
+        self._if_exists = if_exists
+        self._failure: ModelArtsError = ModelArtsError("the save was never sent")
+
+    async def save(self, *, look_first: bool) -> tuple[Image, bool]:
+        """
+        Return the image, and whether it was there already.
+
+        :param look_first: an earlier try may have left one.
+        :raises NotebookNotReady: the notebook is stopped, or busy with something else.
+        :raises TagTaken: the tag is somebody else's.
+        :raises ModelArtsError: any other refusal, and a doubt that could not be resolved.
+        """
+        if look_first and (image := await self._find()):
+            log.info("An earlier try saved this already. %s", image.describe())
+            return image, True
+        for _ in range(TRIES):
+            if saved := await self._try():
+                return saved
+        raise self._failure
+
+    async def _try(self) -> tuple[Image, bool] | None:
+        """Return the image, and whether it was there already; None when nothing is there and all is ready."""
+        try:
+            return await self._modelarts.call(
+                calls.create_image(self._mark.notebook_id, self._request)
+            ), False
+        except TagTaken as error:
+            self._failure, image = error, await self._resolve_taken_tag()
+        except NotebookNotReady:
+            # Perhaps it is our own save that it is busy with.
+            image = await self._find()
+            if image is None:
+                raise
+        except (TransportFailed, Throttled, ServiceFailed, UnexpectedReply) as error:
+            self._failure, image = error, await self._after(error)
+        if image is None:
+            return None
+        log.info("The save had arrived, or another try's did. %s", image.describe())
+        return image, True
+
+    async def _after(self, error: ModelArtsError) -> Image | None:
+        """Return the image that a failed request may have started; None when it may be sent again."""
+        if isinstance(error, Throttled) or (isinstance(error, TransportFailed) and not error.arrived):
+            pause = getattr(error, "retry_after", None) or PAUSE
+            log.warning("The save did not arrive and is sent again in %.0f s: %s", pause, error)
+            await self._modelarts.sleep(min(pause, 600.0))
+            return None
+        log.warning("Whether the save arrived is not known, so its mark is looked for: %s", error)
+        for _ in range(LOOKS):
+            await self._modelarts.sleep(PAUSE)
+            if image := await self._find():
+                return image
+        notebook = await self._modelarts.call(calls.show_notebook(self._mark.notebook_id))
+        if not notebook.is_running:
+            raise NotebookNotReady(
+                f"The save's reply was lost and no image bears its mark yet, but the notebook is "
+                f"{notebook.status}: the next try looks again"
+            ) from error
+        log.warning("No image bears the mark and the notebook is RUNNING: the save is sent again")
+        return None
+
+    async def _resolve_taken_tag(self) -> Image | None:
+        """Return the image to adopt; None when a failed record of ours was removed to make room."""
+        for image in await self._namesakes():
+            if image.tag != self._request.tag:
+                continue
+            if self._mark.is_on(image) and image.has_failed:
+                log.warning(
+                    "The tag is held by this task's own failed save, which is removed. %s", image.describe()
+                )
+                await self._modelarts.call(calls.delete_image(image.id))
+                return None
+            if self._mark.is_on(image) or (self._if_exists == "adopt" and not image.has_failed):
+                return image
+        raise TagTaken(
+            f"The tag {self._request.tag!r} belongs to an image that this task did not save, and cannot be "
+            "overwritten: choose another tag, or set if_exists to 'adopt'"
+        )
+
+    async def _find(self) -> Image | None:
+        """Return this task's own image with the tag it wants, unless it failed."""
+        for image in await self._namesakes():
+            is_wanted = image.tag in (None, self._request.tag)
+            if self._mark.is_on(image) and is_wanted and not image.has_failed:
+                return image
+        return None
+
+    async def _namesakes(self) -> list[Image]:
+        """Return the images of the same name; where a cloud lets the name be left out, all of one's own."""
+        return await self._modelarts.collect(
+            calls.list_images(
+                name=self._request.name,
+                namespace=self._request.namespace,
+                workspace_id=self._request.workspace_id,
+            )
+        )

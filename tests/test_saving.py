@@ -1,0 +1,297 @@
+"""One save for one night, whatever becomes of the request, of the reply or of who asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_modelarts.client import calls
+from airflow_provider_modelarts.client.clouds import CLOUDS
+from airflow_provider_modelarts.client.errors import (
+    InvalidRequest,
+    ModelArtsError,
+    NotebookNotReady,
+    PermissionDenied,
+    ServiceFailed,
+    TagTaken,
+)
+from airflow_provider_modelarts.client.modelarts import ModelArts
+from airflow_provider_modelarts.client.models import CreateImageRequest, Image
+from airflow_provider_modelarts.client.saving import Mark, Saving
+from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
+from tests.worlds import World
+
+NAMED: dict[str, Any] = {"name": "research", "namespace": "team"}
+
+
+def mark(
+    simulator: Simulator, *, run_id: str = "scheduled__2026-11-21T02:00:00+00:00", map_index: int = -1
+) -> Mark:
+    return Mark(simulator.notebook_id, "nightly", "save", run_id, map_index)
+
+
+def saving(
+    modelarts: ModelArts,
+    simulator: Simulator,
+    *,
+    cloud: str = "huaweicloud",
+    of: Mark | None = None,
+    tag: str | None = None,
+    if_exists: str = "fail",
+    named: dict[str, Any] = NAMED,
+) -> Saving:
+    of = of or mark(simulator)
+    request = CreateImageRequest.for_cloud(
+        CLOUDS[cloud],
+        notebook_id=simulator.notebook_id,
+        tag=tag or of.tag(),
+        description=of.describe("after the course"),
+        **named,
+    )
+    return Saving(modelarts, request, of, if_exists=if_exists)
+
+
+@pytest.fixture(
+    params=[("huaweicloud", NAMED), ("otc", NAMED), ("otc", {})], ids=["huawei", "otc", "otc unnamed"]
+)
+def profile(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """Each cloud, and the one where a save may go without a name."""
+    profile: tuple[str, dict[str, Any]] = request.param
+    return profile
+
+
+LOST = [
+    pytest.param(Fault("reset_after", "CreateImage"), id="reset after the effect"),
+    pytest.param(Fault("torn", "CreateImage"), id="torn"),
+    pytest.param(Fault("garbage", "CreateImage"), id="broken JSON"),
+    pytest.param(Fault("empty", "CreateImage", status=200, takes_effect=True), id="empty"),
+    pytest.param(Fault("html", "CreateImage", takes_effect=True), id="502 after the effect"),
+    pytest.param(Fault("error", "CreateImage", status=500, takes_effect=True), id="500 after the effect"),
+    pytest.param(Fault("throttle", "CreateImage", takes_effect=True), id="429 after the effect"),
+]
+NEVER_THERE = [
+    pytest.param(Fault("reset", "CreateImage"), id="reset"),
+    pytest.param(Fault("html", "CreateImage"), id="502"),
+    pytest.param(Fault("error", "CreateImage", status=500), id="500"),
+    pytest.param(Fault("throttle", "CreateImage", retry_after=30), id="429"),
+    pytest.param(Fault("redirect", "CreateImage", location="http://127.0.0.1:9/"), id="redirect"),
+]
+
+
+@pytest.mark.parametrize("fault", [*LOST, *NEVER_THERE])
+def test_one_fault_makes_neither_two_images_nor_none(
+    fault: Fault, profile: tuple[str, dict[str, Any]], world: World
+) -> None:
+    """Before or after the effect, on every cloud."""
+    cloud, named = profile
+    with Simulator(cloud=cloud, save=AfterSeconds(600)) as simulator:
+        simulator.inject(fault)
+
+        async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+            return await saving(modelarts, simulator, cloud=cloud, named=named).save(look_first=False)
+
+        image, _ = world.talk(simulator, scenario)
+
+        assert simulator.saves == 1
+        assert image.id == simulator.images[0]["id"]
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_a_later_try_adopts_what_an_earlier_one_saved(
+    fault: Fault, profile: tuple[str, dict[str, Any]], world: World
+) -> None:
+    """The first died in the middle of its request, as a worker does; it never saw a reply."""
+    cloud, named = profile
+    with Simulator(cloud=cloud, save=AfterSeconds(600)) as simulator:
+
+        async def dies(modelarts: ModelArts) -> None:
+            first = saving(modelarts, simulator, cloud=cloud, named=named)
+            await modelarts.call(calls.create_image(simulator.notebook_id, first._request))
+
+        async def again(modelarts: ModelArts) -> tuple[Image, bool]:
+            return await saving(modelarts, simulator, cloud=cloud, named=named).save(look_first=True)
+
+        simulator.inject(fault)
+        with pytest.raises(ModelArtsError):
+            world.talk(simulator, dies)
+        image, adopted = world.talk(simulator, again)
+
+        assert (simulator.saves, adopted) == (1, True)
+        assert image.id == simulator.images[0]["id"]
+
+
+def test_a_second_try_that_does_not_know_it_is_one_adopts_too(simulator: Simulator, world: World) -> None:
+    """An executor may start the same try twice."""
+
+    async def twice(modelarts: ModelArts) -> list[tuple[Image, bool]]:
+        return [await saving(modelarts, simulator).save(look_first=False) for _ in range(2)]
+
+    (one, first), (two, second) = world.talk(simulator, twice)
+
+    assert (simulator.saves, one.id, first, second) == (1, two.id, False, True)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"run_id": "scheduled__2026-11-22T02:00:00+00:00"}, id="another night"),
+        pytest.param({"map_index": 3}, id="another of the mapped tasks"),
+    ],
+)
+def test_what_is_another_runs_is_not_adopted(
+    other: dict[str, Any], simulator: Simulator, world: World
+) -> None:
+    """A cleared task must not return last week's image."""
+    simulator.add_image(
+        **NAMED, tag=mark(simulator, **other).tag(), description=mark(simulator, **other).describe("x")
+    )
+
+    async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+        return await saving(modelarts, simulator).save(look_first=True)
+
+    _, adopted = world.talk(simulator, scenario)
+
+    assert (simulator.saves, adopted) == (1, False)
+
+
+@pytest.mark.parametrize("status", ["CREATE_FAILED", "ERROR"])
+def test_an_own_save_that_failed_makes_room_for_another(
+    status: str, simulator: Simulator, world: World
+) -> None:
+    """Its record may hold the tag, which a retry needs."""
+    own = mark(simulator)
+    failed = simulator.add_image(**NAMED, tag=own.tag(), description=own.describe(None), status=status)
+
+    async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+        return await saving(modelarts, simulator).save(look_first=True)
+
+    image, adopted = world.talk(simulator, scenario)
+
+    assert (simulator.saves, adopted) == (1, False)
+    assert image.id != failed
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "CREATE_FAILED"])
+def test_somebody_elses_image_is_never_removed(status: str, simulator: Simulator, world: World) -> None:
+    """Failed or not: it is not ours to judge."""
+    simulator.add_image(**NAMED, tag="nightly", status=status)
+
+    async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+        return await saving(modelarts, simulator, tag="nightly").save(look_first=True)
+
+    with pytest.raises(TagTaken, match="choose another tag"):
+        world.talk(simulator, scenario)
+
+    assert [image["status"] for image in simulator.images] == [status]
+
+
+@pytest.mark.parametrize("status", ["INIT", "CREATING", "ACTIVE"])
+def test_somebody_elses_image_is_adopted_if_asked_for(
+    status: str, simulator: Simulator, world: World
+) -> None:
+    """As long as it is, or will be, an image."""
+    image_id = simulator.add_image(**NAMED, tag="nightly", status=status)
+
+    async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+        return await saving(modelarts, simulator, tag="nightly", if_exists="adopt").save(look_first=False)
+
+    image, adopted = world.talk(simulator, scenario)
+
+    assert (image.id, adopted, simulator.saves) == (image_id, True, 0)
+
+
+def test_a_notebook_that_is_busy_with_something_else_is_said(simulator: Simulator, world: World) -> None:
+    """It is not sent again and again: the next try of the task may succeed."""
+    simulator.set_notebook_status(simulator.notebook_id, "SNAPSHOTTING")
+
+    async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+        return await saving(modelarts, simulator).save(look_first=False)
+
+    with pytest.raises(NotebookNotReady):
+        world.talk(simulator, scenario)
+
+    assert [entry.operation for entry in simulator.journal] == ["CreateImage", "ListImages"]
+
+
+def test_a_lost_reply_of_a_busy_notebook_is_left_to_the_next_try(simulator: Simulator, world: World) -> None:
+    """No mark to be seen, but the notebook is not RUNNING: to send again could save twice."""
+    simulator.inject(Fault("reset", "CreateImage"))
+    simulator.set_notebook_status(simulator.notebook_id, "SNAPSHOTTING")
+
+    async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+        return await saving(modelarts, simulator).save(look_first=False)
+
+    with pytest.raises(NotebookNotReady, match="the next try looks again"):
+        world.talk(simulator, scenario)
+
+    assert [entry.operation for entry in simulator.journal].count("CreateImage") == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        pytest.param(Fault("error", "CreateImage", times=None, status=500), ServiceFailed, id="500"),
+        pytest.param(Fault("error", "CreateImage", times=None, status=403), PermissionDenied, id="403"),
+    ],
+)
+def test_it_is_not_sent_for_ever(
+    fault: Fault, error: type[ModelArtsError], simulator: Simulator, world: World
+) -> None:
+    """What goes on is the task's to retry, and what is forbidden is not sent again at all."""
+    simulator.inject(fault)
+
+    async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+        return await saving(modelarts, simulator).save(look_first=False)
+
+    with pytest.raises(error):
+        world.talk(simulator, scenario)
+
+    sent = [entry.operation for entry in simulator.journal].count("CreateImage")
+    assert sent == (4 if error is ServiceFailed else 1)
+    assert simulator.saves == 0
+
+
+def test_a_mark_is_the_same_for_every_try_and_no_other_task() -> None:
+    """It is all that a retry knows."""
+    identity: dict[str, Any] = {
+        "notebook_id": "n",
+        "dag_id": "d",
+        "task_id": "t",
+        "run_id": "r",
+        "map_index": -1,
+    }
+    others = [{**identity, key: 7 if key == "map_index" else "x"} for key in identity]
+
+    assert Mark(**identity) == Mark(**identity)
+    assert len({Mark(**given).digest for given in [identity, *others]}) == 6
+    assert Mark(**{**identity, "notebook_id": "N"}).digest == Mark(**identity).digest
+
+
+@pytest.mark.parametrize(
+    ("run_id", "start"),
+    [
+        ("scheduled__2026-11-21T02:00:00+00:00", "scheduled__2026-11-21T02-00-00-00-00-"),
+        ("manual__" + "x" * 250, "manual__xxx"),
+        ("-.hidden", "hidden-"),
+        ("ночь", ""),
+        ("", ""),
+    ],
+)
+def test_a_derived_tag_is_one_and_names_its_run(run_id: str, start: str, cloud: str) -> None:
+    """On every cloud, whatever the run is called."""
+    tag = Mark("n", "d", "t", run_id, -1).tag()
+
+    assert tag.startswith(start)
+    assert CLOUDS[cloud].rules["tag"].broken_by(tag) is None
+
+
+def test_the_users_words_are_never_cut() -> None:
+    """The mark stands behind them, and where both do not fit, it is said how much does."""
+    own = Mark("n", "d", "t", "r", -1)
+
+    assert own.describe("after the course") == f"after the course {own.text}"
+    assert own.describe(None) == own.text
+    assert len(own.describe("x" * 485)) == 512
+    with pytest.raises(InvalidRequest, match="description may have at most 485 characters"):
+        own.describe("x" * 486)
