@@ -20,8 +20,11 @@ from statistics import median
 
 PACKAGE = "airflow_provider_modelarts"
 ROOT = Path(__file__).resolve().parent.parent
-MOST = 25.0
-"""Milliseconds that an operator or sensor module may add."""
+TARGET = 25.0
+"""Milliseconds that an operator or sensor module should add at most, on a quiet machine."""
+
+MOST = 1.0
+"""Of what the peer costs in the same run; more is a failure, whatever the machine does meanwhile."""
 
 FLOOR = "from airflow.providers.common.compat.sdk import BaseOperator, BaseSensorOperator"
 PEER = "import airflow.providers.standard.sensors.time_delta"
@@ -73,12 +76,13 @@ def main() -> int:
 
 
 def modules() -> list[str]:
-    """Return the modules that a DAG file may import."""
-    return [
+    """Return the modules that a DAG file imports; the hook's has all other modules of its folder in it."""
+    found = [
         f"{folder}.{path.stem}"
-        for folder in ("operators", "sensors", "hooks", "links")
+        for folder in ("operators", "sensors", "links")
         for path in sorted((ROOT / PACKAGE / folder).glob("[!_]*.py"))
     ]
+    return [*found, "hooks.modelarts"]
 
 
 def is_judged(name: str) -> bool:
@@ -98,16 +102,19 @@ def measure(case: Measured, environment: dict[str, str]) -> None:
 def report(cases: dict[str, Measured], rounds: int) -> int:
     """Print what was measured; return 1 if something is too slow or too heavy."""
     peer = median(next(case for case in cases.values() if case.statement == PEER).took)
-    print(f"CPU ms on top of airflow.sdk, {rounds} rounds; at most {MOST:g} for operators and sensors\n")
+    print(
+        f"CPU ms on top of airflow.sdk, {rounds} rounds; the target for operators and sensors is {TARGET:g}\n"
+    )
     print(f"{'module':30} {'median':>7} {'least':>7} {'x peer':>7}  loads")
     failed = 0
     for name, case in cases.items():
         middle = median(case.took)
         is_ours = name in modules()
-        is_bad = (case.is_judged and middle > MOST) or (is_ours and case.heavy)
+        is_bad = (case.is_judged and middle > MOST * peer) or (is_ours and case.heavy)
         failed += bool(is_bad)
         loads = ", ".join(case.heavy) or "-"
-        mark = "  FAILED" if is_bad else ""
+        missed = "  over the target" if case.is_judged and middle > TARGET else ""
+        mark = "  FAILED" if is_bad else missed
         print(f"{name:30} {middle:7.1f} {min(case.took):7.1f} {middle / peer:7.2f}  {loads}{mark}")
     return int(failed > 0)
 
