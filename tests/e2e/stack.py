@@ -33,6 +33,7 @@ POLL_SECONDS = 0.25
 MIGRATE_SECONDS = 120.0
 HEALTHY_SECONDS = 180.0
 DAG_SECONDS = 60.0
+CLI_SECONDS = 120.0
 TERM_SECONDS = 20.0
 LOG_TAIL_LINES = 40
 
@@ -94,6 +95,7 @@ class AirflowStack:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._progress = progress
         self._extra_env = dict(env or {})
+        self._env: dict[str, str] = {}
         self._home: Path | None = None
         self._url: str | None = None
         self._api = requests.Session()
@@ -136,7 +138,7 @@ class AirflowStack:
         self._home = Path(tempfile.mkdtemp(prefix="airflow-e2e-"))
         port = free_port()
         self._url = f"http://127.0.0.1:{port}"
-        env = self._environment(port)
+        self._env = env = self._environment(port)
         self._migrate(env)
         self._progress("database ready; starting " + ", ".join(item.name for item in self.components))
         for component in self.components:
@@ -264,6 +266,24 @@ class AirflowStack:
             code = process.poll()
             if code is not None:
                 raise StackError(f"{name} ended by itself with code {code}.\n{_tail(self._log_of(name))}")
+
+    def run_cli(self, *argv: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """
+        Run one ``airflow`` command to its end and return what came of it, output and errors in one.
+
+        :param env: more environment for this command
+        """
+        return subprocess.run(
+            _airflow(*argv),
+            env={**self._env, **(env or {})},
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=CLI_SECONDS,
+            check=False,
+        )
 
     # -- REST ----------------------------------------------------------------------------------
 

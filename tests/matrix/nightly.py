@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 import airflow_provider_modelarts
+from airflow_provider_modelarts.provider_info import connection_fields
 from airflow_provider_modelarts.simulator import AfterSeconds, Simulator
 
 EXAMPLE_DAGS = Path(__file__).resolve().parents[2] / "example_dags"
@@ -33,6 +34,7 @@ def main() -> None:
         configure(Path(home), cloud)
         subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
         print(f"imported {import_provider()} modules of the provider")
+        print(check_form())
         run_and_check(cloud)
 
 
@@ -63,6 +65,30 @@ def import_provider() -> int:
     for name in names:
         importlib.import_module(name)
     return len(names)
+
+
+def check_form() -> str:
+    """Check the form that this Airflow draws from the hook, and return what was found."""
+    if importlib.util.find_spec("flask_appbuilder") is None:
+        return "no FAB here: the form is drawn from the provider info"
+    from airflow.providers_manager import ProvidersManager
+    from wtforms import Form
+
+    manager = ProvidersManager()
+    found = [
+        (key, widget) for key, widget in manager.connection_form_widgets.items() if "__modelarts__" in key
+    ]
+    form = type("ConnectionForm", (Form,), {widget.field_name: widget.field for _, widget in found})()
+    fields = connection_fields()
+    secrets = {name for name, field in fields.items() if field["schema"].get("format") == "password"}
+    expect(
+        "labels of the form",
+        {f.name: str(f.label.text) for f in form},
+        {name: field["label"] for name, field in fields.items()},
+    )
+    expect("fields that hide what is typed", {f.name for f in form if 'type="password"' in str(f())}, secrets)
+    expect("hidden fields", manager.field_behaviours["modelarts"]["hidden_fields"], ["schema"])
+    return f"the form has {len(found)} fields of ours"
 
 
 def run_and_check(cloud: Simulator) -> None:

@@ -1,0 +1,260 @@
+"""Connections in a real Airflow: what its test endpoint and command say, and that no secret gets out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
+from tests.e2e.nightly import (
+    DAG_ID,
+    EXAMPLE_DAGS,
+    RUN_SECONDS,
+    SAVE_SECONDS,
+    SAVE_TASK,
+    WAIT_TASK,
+    NightlyRun,
+    airflow_environment,
+    run_nightly,
+)
+from tests.e2e.stack import AirflowStack, free_port
+
+pytestmark = pytest.mark.e2e
+
+WRONG_SECRET = "a-secret-key-that-is-wrong"
+WRONG_PROJECT = "f" * 32
+SHORTEST_SECRET = 5
+"""Characters; Airflow itself hides nothing that is shorter."""
+BEGINNING = 32
+"""Characters by which a secret is known."""
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    """Run one simulated ModelArts, with its IAM, for all tests here."""
+    with Simulator(save=AfterSeconds(SAVE_SECONDS)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stack(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[AirflowStack]:
+    """Run one talkative Airflow for all tests here; its connection is in its database, as a user's is."""
+    env = {
+        **airflow_environment(simulator),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+    }
+    del env["AIRFLOW_CONN_MODELARTS_DEFAULT"]
+    failed_before = request.session.testsfailed
+    with AirflowStack(EXAMPLE_DAGS, env=env) as running:
+        stored = as_stored("modelarts_default", by_password_and_agency(simulator))
+        running.request("POST", "/api/v2/connections", body=stored)
+        running.wait_for_dag(DAG_ID)
+        yield running
+        running.keep_logs = request.session.testsfailed > failed_before
+
+
+def by_password_and_agency(simulator: Simulator) -> dict[str, Any]:
+    """Return the connection that obtains most: a token, and with it temporary keys."""
+    extra = {
+        **simulator.connection["extra"],
+        "auth": "password",
+        "domain_name": "research-account",
+        "agency_name": "snapshot-agency",
+        "agency_domain_name": "research-account",
+    }
+    login = {"login": "snapshot-user", "password": "simulator-password"}
+    return {**simulator.connection, **login, "extra": extra}
+
+
+def as_stored(conn_id: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return a connection as the REST API takes it."""
+    return {**given, "connection_id": conn_id, "extra": json.dumps(given["extra"])}
+
+
+def changed(simulator: Simulator, *, extra: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    given = {**simulator.connection, **fields}
+    return {**given, "extra": {**simulator.connection["extra"], **(extra or {})}}
+
+
+@pytest.fixture(scope="module")
+def connections(simulator: Simulator) -> dict[str, dict[str, Any]]:
+    """One good connection per way to log in, and one for each thing that can be wrong."""
+    return {
+        "good": simulator.connection,
+        "good_agency": by_password_and_agency(simulator),
+        "wrong_secret": changed(simulator, password=WRONG_SECRET),
+        "closed_port": changed(simulator, host=f"http://127.0.0.1:{free_port()}"),
+        "wrong_project": changed(simulator, extra={"project_id": WRONG_PROJECT}),
+    }
+
+
+BEGINNINGS = {
+    "good": "ModelArts answers at",
+    "good_agency": "ModelArts answers at",
+    "wrong_secret": "The secret key is wrong",
+    "closed_port": "The host refuses connections",
+    "wrong_project": "The credentials are good, but not for this project",
+}
+
+
+def secrets_of(simulator: Simulator) -> set[str]:
+    """Return all that was secret so far."""
+    return {secret for secret in (*simulator.secrets, WRONG_SECRET) if len(secret) >= SHORTEST_SECRET}
+
+
+def settled(message: str) -> str:
+    """Return a message as it is each time: every request has an id of its own, and a terminal has an edge."""
+    return re.sub(r"request id \w+", "request id …", " ".join(message.split()))
+
+
+def hook_says(name: str, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> tuple[bool, str]:
+    monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(given))
+    status, message = ModelArtsHook(name).test_connection()
+    return status, settled(message)
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_the_rest_endpoint_says_what_the_hook_says(
+    name: str,
+    stack: AirflowStack,
+    simulator: Simulator,
+    connections: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Although it sends the connection through a URI; this is what the button in the UI asks."""
+    wanted = hook_says(name, connections[name], monkeypatch)
+
+    reply = stack.request("POST", "/api/v2/connections/test", body=as_stored(name, connections[name]))
+
+    assert (reply["status"], settled(reply["message"])) == wanted
+    assert reply["message"].startswith(BEGINNINGS[name])
+    assert reply["status"] is name.startswith("good")
+    assert [secret for secret in secrets_of(simulator) if secret in reply["message"]] == []
+
+
+@pytest.mark.parametrize("name", ["good", "wrong_secret"])
+def test_the_command_says_what_the_hook_says(
+    name: str, stack: AirflowStack, connections: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a connection in the environment; of a good one it says no more than that."""
+    status, message = hook_says(name, connections[name], monkeypatch)
+
+    ran = stack.run_cli(
+        *("connections", "test", name), env={f"AIRFLOW_CONN_{name.upper()}": json.dumps(connections[name])}
+    )
+    (stack.home / f"connections-test-{name}.log").write_text(ran.stdout)
+
+    assert (ran.returncode == 0) is status
+    assert ("Connection success!" if status else message) in settled(ran.stdout)
+
+
+@pytest.fixture(scope="module")
+def good_run(stack: AirflowStack, simulator: Simulator) -> NightlyRun:
+    """Run the DAG with the stored connection."""
+    return run_nightly(stack, simulator)
+
+
+@pytest.fixture(scope="module")
+def bad_run(good_run: NightlyRun, stack: AirflowStack, simulator: Simulator) -> str:
+    """Fail a task for want of keys: the traceback passes through everything that knows secrets."""
+    assert good_run.state == "success"
+    simulator.inject(Fault("error", "CreateTemporaryAccessKey", times=None, status=403, code="IAM.0002"))
+    run_id = stack.trigger_run(DAG_ID)
+    for now in stack.watch_run(DAG_ID, run_id, timeout=RUN_SECONDS):
+        if now.tasks[SAVE_TASK] in {"up_for_retry", "failed", "success"}:
+            break
+    return run_id
+
+
+def spellings(value: str) -> set[bytes]:
+    """Return how a text may be written: as it is, for a URL, in JSON, and inside of something in base64."""
+    raw = value.encode()
+    found = {raw, quote(value, safe="").encode(), json.dumps(value)[1:-1].encode()}
+    for shift in range(3):
+        # The first characters also depend on what is before the text, the last ones on what is after.
+        encoded = base64.b64encode(bytes(shift) + raw).rstrip(b"=")
+        middle = encoded[0 if shift == 0 else shift + 1 : len(encoded) - 1]
+        found |= {middle, middle.replace(b"+", b"-").replace(b"/", b"_")}
+    return found
+
+
+def places_of(values: Iterable[str], home: Path) -> dict[str, set[str]]:
+    """
+    Return where in a folder each value is found, in whatever spelling; what is nowhere is left out.
+
+    The beginning of a value is enough: something may have cut it off.
+    """
+    sought = {value: spellings(value[:BEGINNING]) for value in values}
+    found: dict[str, set[str]] = {}
+    for file in (path for path in home.rglob("*") if path.is_file()):
+        content = file.read_bytes()
+        for value, spelt in sought.items():
+            if any(spelling in content for spelling in spelt):
+                found.setdefault(value, set()).add(str(file.relative_to(home)))
+    return found
+
+
+@pytest.mark.parametrize("value", ["secret", "p@ss/wörd+?=&\"'", "x" * 40])
+@pytest.mark.parametrize("around", [("", ""), ("a", "bc"), ("ab", "c")], ids=str)
+@pytest.mark.parametrize(
+    "write",
+    [
+        str,
+        json.dumps,
+        lambda text: quote(text, safe=""),
+        lambda text: base64.b64encode(text.encode()).decode(),
+    ],
+    ids=["as it is", "JSON", "URL", "base64"],
+)
+def test_the_search_finds_each_spelling(
+    value: str, around: tuple[str, str], write: Any, tmp_path: Path
+) -> None:
+    """Otherwise that nothing is found means nothing."""
+    before, after = around
+    (tmp_path / "file").write_text(f"… {write(before + value + after)} …")
+
+    assert places_of([value, "something else"], tmp_path) == {value: {"file"}}
+
+
+def test_no_secret_gets_out(
+    good_run: NightlyRun, bad_run: str, stack: AirflowStack, simulator: Simulator
+) -> None:
+    """
+    Not into a log of a task, the triggerer or any other part of Airflow, nor into its database.
+
+    The database holds XComs, and the connection: that is encrypted.
+    """
+    image_id = stack.xcom(DAG_ID, good_run.run_id, SAVE_TASK, "image_id")
+    places = places_of([image_id], stack.home)[image_id]
+    for pattern in (r"\.db", rf"{SAVE_TASK}/.*\.log$", rf"{WAIT_TASK}/.*\.trigger\.\d+\.log$"):
+        assert [place for place in places if re.search(pattern, place)], f"{pattern} is not searched"
+    assert "IAM.0002" in stack.task_log(DAG_ID, bad_run, SAVE_TASK)
+
+    secrets = secrets_of(simulator)
+
+    assert len(secrets) > 5, "less was obtained than a full run obtains"
+    assert places_of(secrets, stack.home) == {}
+
+
+def test_no_secret_is_in_what_can_be_shown(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The representations of all that holds one, while it does."""
+    monkeypatch.setenv("AIRFLOW_CONN_SHOWN", json.dumps(by_password_and_agency(simulator)))
+    simulator.reset()
+    hook = ModelArtsHook("shown")
+    hook.list_images()
+
+    modelarts = hook.get_conn()
+    holders = [hook, hook.settings, modelarts, *vars(hook).values(), *vars(modelarts).values()]
+    credentials = modelarts._credentials
+    holders += [*vars(credentials).values(), *vars(credentials._base).values()]  # type: ignore[attr-defined]
+
+    shown = "\n".join(repr(holder) for holder in holders)
+    assert [secret for secret in secrets_of(simulator) if secret in shown] == []
