@@ -20,10 +20,15 @@ os.environ.update(
 )
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from airflow_provider_modelarts.hooks.conversation import shared_credentials  # noqa: E402
 from airflow_provider_modelarts.simulator import AfterReads, Simulator  # noqa: E402
 from tests.worlds import AsyncWorld, BlockingWorld, World  # noqa: E402
+
+# How long an example takes says how busy the machine is, and nothing of what is tested.
+settings.register_profile("patient", settings(), deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(params=["huaweicloud", "huaweicloud-eu", "otc"])

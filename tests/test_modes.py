@@ -106,7 +106,7 @@ def test_a_failed_image_fails_the_sensor_even_softly(dag_id: str, suffix: str, s
 
 
 @in_every_mode
-@pytest.mark.parametrize(("suffix", "state"), [("", "failed"), ("_softly", "skipped")])
+@pytest.mark.parametrize(("suffix", "state"), [("_briefly", "failed"), ("_briefly_softly", "skipped")])
 @pytest.mark.parametrize("simulator", [AfterReads(1000)], indirect=True, ids=["never"])
 @pytest.mark.usefixtures("connection")
 def test_a_time_out_fails_the_sensor_or_skips_it(

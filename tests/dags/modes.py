@@ -27,6 +27,13 @@ SENSORS: dict[str, dict[str, Any]] = {
     "sense_deferrable": {"deferrable": True},
 }
 
+PATIENCE: dict[str, dict[str, Any]] = {
+    "": {"timeout": 60},
+    "_softly": {"timeout": 60, "soft_fail": True},
+    "_briefly": {"timeout": 1.5},
+    "_briefly_softly": {"timeout": 1.5, "soft_fail": True},
+}
+
 
 def dag(dag_id: str) -> DAG:
     return DAG(
@@ -44,18 +51,17 @@ for dag_id, arguments in OPERATORS.items():
             tag="{{ params.tag }}",
             if_exists="{{ params.if_exists }}",
             poll_interval=1,
-            timeout=30,
+            timeout=60,
             **arguments,
         )
 
 for dag_id, arguments in SENSORS.items():
-    for soft_fail in (False, True):
-        with dag(f"{dag_id}_softly" if soft_fail else dag_id):
+    for suffix, patience in PATIENCE.items():
+        with dag(dag_id + suffix):
             NotebookImageSensor(
                 task_id="task",
                 image_id="{{ params.image_id }}",
                 poke_interval=1,
-                timeout=1.5,
-                soft_fail=soft_fail,
                 **arguments,
+                **patience,
             )
