@@ -9,7 +9,9 @@ import pytest
 
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.errors import InvalidConnection, TransportFailed
+from airflow_provider_modelarts.client.iam import METADATA_ENDPOINT
 from airflow_provider_modelarts.simulator import Simulator
+from airflow_provider_modelarts.transport import Route
 from tests import proxy
 from tests.certificates import Authority
 from tests.worlds import World
@@ -98,3 +100,12 @@ def test_a_proxy_that_is_not_there_is_named(simulator: Simulator, world: World) 
 
     assert (caught.value.layer, caught.value.arrived) == ("proxy", False)
     assert simulator.journal == ()
+
+
+def test_the_metadata_service_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer is this host's own, and holds keys."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:3128")
+
+    for route in (Route(), Route(proxy="http://127.0.0.1:3128")):
+        assert route.proxy_for(f"{METADATA_ENDPOINT}/openstack/latest/securitykey") is None
+        assert route.proxy_for("http://modelarts.example.com") == "http://127.0.0.1:3128"
