@@ -11,9 +11,12 @@ import pytest
 from airflow.providers.common.compat.sdk import redact
 
 from airflow_provider_modelarts.client import calls
+from airflow_provider_modelarts.client.auth import AccessKey, Agency, Credentials, HostAgency, Password
+from airflow_provider_modelarts.hooks.conversation import credentials_of
 from airflow_provider_modelarts.hooks.masking import mask
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Simulator
+from tests.worlds import settings
 
 USER = {"auth": "password", "domain_name": "research-account"}
 
@@ -108,3 +111,21 @@ def test_a_secret_is_hidden_on_an_event_loop_too() -> None:
     asyncio.run(learn())
 
     assert "learnt-in-a-trigger" not in str(redact("it was learnt-in-a-trigger"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        pytest.param({}, AccessKey, id="access_key"),
+        pytest.param({"login": "u", "password": "p", "extra": USER}, Password, id="password"),
+        pytest.param(
+            {"login": None, "password": None, "extra": {"auth": "host_agency"}}, HostAgency, id="host_agency"
+        ),
+        pytest.param({"extra": {"agency_name": "a", "agency_domain_name": "d"}}, Agency, id="agency"),
+    ],
+)
+def test_a_connection_chooses_its_credentials(
+    fields: dict[str, Any], kind: type[Credentials], simulator: Simulator
+) -> None:
+    """By ``auth``, and by whether it names an agency."""
+    assert type(credentials_of(settings(simulator, **fields).identity)) is kind
