@@ -71,6 +71,7 @@ class NotebookImageSensor(BaseSensorOperator):
         self.image_id = image_id
         self.deferrable = deferrable
         self.modelarts_conn_id = modelarts_conn_id
+        self._said: str | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait, here or in the triggerer."""
@@ -123,6 +124,6 @@ class NotebookImageSensor(BaseSensorOperator):
     def _say(self, image: Image | None) -> None:
         """Log a change of status, not every look."""
         line = image.describe() if image else None
-        if line and line != self.__dict__.get("_said"):
+        if line and line != self._said:
             self.log.info("%s", line)
-            self.__dict__["_said"] = line
+            self._said = line
