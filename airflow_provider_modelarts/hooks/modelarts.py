@@ -171,9 +171,16 @@ class ModelArtsHook(BaseHook):
             ``swr_instance_id``, ``swr_instance_domain``; which are mandatory is the cloud's rule.
         :raises InvalidRequest: a value breaks a rule of the cloud's page; nothing was sent.
         """
-        fields["workspace_id"] = fields.get("workspace_id") or self.settings.workspace_id
-        request = CreateImageRequest.for_cloud(self.settings.cloud, notebook_id=notebook_id, **fields)
-        return self.call(calls.create_image(notebook_id, request))
+        return self.call(calls.create_image(notebook_id, self._image_request(notebook_id, fields)))
+
+    def _image_request(self, notebook_id: str, fields: dict[str, str | None]) -> CreateImageRequest:
+        given = self._in_workspace(fields)
+        return CreateImageRequest.for_cloud(self.settings.cloud, notebook_id=notebook_id, **given)
+
+    def _in_workspace(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields with the connection's workspace where they name none; a blank name is refused."""
+        named = fields.get("workspace_id")
+        return {**fields, "workspace_id": self.settings.workspace_id if named is None else named}
 
     def save_once(
         self, mark: Mark, *, look_first: bool, if_exists: str = "fail", **fields: str | None
@@ -188,13 +195,10 @@ class ModelArtsHook(BaseHook):
         :raises NotebookNotReady: the notebook is stopped or busy; a later try may succeed.
         :raises TagTaken: the tag is somebody else's.
         """
-        fields["workspace_id"] = fields.get("workspace_id") or self.settings.workspace_id
-        fields["tag"] = mark.tag() if fields.get("tag") is None else fields["tag"]
-        cloud = self.settings.cloud
-        CreateImageRequest.for_cloud(cloud, notebook_id=mark.notebook_id, **fields)
-        fields["description"] = mark.describe(fields.get("description"))
-        request = CreateImageRequest.for_cloud(cloud, notebook_id=mark.notebook_id, **fields)
-        saving = Saving(self._modelarts, request, mark, if_exists=if_exists)
+        tag = mark.tag() if fields.get("tag") is None else fields["tag"]
+        request = self._image_request(mark.notebook_id, {**fields, "tag": tag})
+        marked = request.model_copy(update={"description": mark.describe(request.description)})
+        saving = Saving(self._modelarts, marked, mark, if_exists=if_exists)
         return block_on(saving.save(look_first=look_first))
 
     def get_image(self, image_id: str) -> Image:
@@ -218,8 +222,7 @@ class ModelArtsHook(BaseHook):
         :param filters: of :func:`airflow_provider_modelarts.client.calls.list_images`; without
             ``workspace_id`` the connection's, as in :meth:`create_image`.
         """
-        filters["workspace_id"] = filters.get("workspace_id") or self.settings.workspace_id
-        return block_on(self._modelarts.collect(calls.list_images(**filters)))
+        return block_on(self._modelarts.collect(calls.list_images(**self._in_workspace(filters))))
 
     def delete_image(self, image_id: str, *, delete_swr_image: bool = True) -> None:
         """

@@ -46,6 +46,7 @@ def operator(**arguments: Any) -> CreateNotebookImageOperator:
         ),
         pytest.param({"tag": "a,b"}, "tag", "letters, digits, hyphens", id="a comma in a tag"),
         pytest.param({"description": "x" * 513}, "description", "at most 512", id="a long description"),
+        pytest.param({"workspace_id": ""}, "workspace_id", "did a template render", id="a blank workspace"),
         pytest.param({"if_exists": "overwrite"}, "if_exists", "'fail' or 'adopt'", id="an unknown if_exists"),
     ],
 )
