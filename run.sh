@@ -15,6 +15,8 @@ usage: bash run.sh PART [arguments]
   matrix       the nightly DAG on every supported Airflow (arguments: versions, default all)
   e2e          the tests that start a real Airflow        (arguments go to pytest)
   bench        the benchmarks in bench/
+  reliability  the figures of docs/reliability.md: fault-matrix, kills, take-over or chaos
+                 --record  write them into that page     (--help after one of them tells the rest)
   constraints  renew the pins in constraints.txt
 
 Needs Python 3.10 to 3.13 with venv, or uv. The first run makes .venv in this folder.
@@ -147,6 +149,17 @@ run_bench() {
     return "$failed"
 }
 
+run_reliability() {
+    local which="${1:-}"
+    case "$which" in
+    fault-matrix | kills | take-over | chaos)
+        shift
+        exec python -m "tests.reliability.${which//-/_}" "$@"
+        ;;
+    *) die "say which: fault-matrix, kills, take-over or chaos." ;;
+    esac
+}
+
 renew_constraints() {
     find_uv >/dev/null || ensure_venv
     ensure_uv || die "Renewing the pins needs uv, and it could not be installed: install uv and put it on PATH."
@@ -169,7 +182,7 @@ constraints)
     renew_constraints
     exit 0
     ;;
-demo | test | check | matrix | e2e | bench) set_up ;;
+demo | test | check | matrix | e2e | bench | reliability) set_up ;;
 *)
     usage >&2
     die "there is no part called '$part'."
@@ -184,4 +197,5 @@ check) run_check ;;
 matrix) exec python tests/matrix/run.py "$@" ;;
 e2e) exec python -m pytest -m e2e "$@" ;;
 bench) run_bench "$@" ;;
+reliability) run_reliability "$@" ;;
 esac

@@ -1,0 +1,30 @@
+"""The sections of docs/reliability.md that commands write, so that no figure there is typed by hand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+
+
+def recorded(section: str) -> str:
+    """Return what stands between a section's two marks, without the line ends around it."""
+    return _place(section, PAGE.read_text(encoding="utf-8"))[2].strip("\n")
+
+
+def record(section: str, text: str) -> None:
+    """Put a text, in Markdown, between a section's two marks."""
+    page = PAGE.read_text(encoding="utf-8")
+    begin, end, _ = _place(section, page)
+    body = text.strip("\n")
+    PAGE.write_text(f"{page[:begin]}\n{body}\n{page[end:]}", encoding="utf-8")
+
+
+def _place(section: str, page: str) -> tuple[int, int, str]:
+    """Return where a section's text begins and ends, and the text."""
+    marks = rf"<!-- begin {re.escape(section)} -->(.*?)<!-- end {re.escape(section)} -->"
+    found = re.search(marks, page, flags=re.DOTALL)
+    if found is None:
+        raise LookupError(f"{PAGE.name} has no section {section!r}: it needs a begin and an end mark")
+    return found.start(1), found.end(1), found.group(1)
