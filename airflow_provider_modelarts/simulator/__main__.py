@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--region", help="default: the usual one of the cloud")
     add("--certificate", metavar="FILE", help="serve HTTPS with this PEM file")
     add("--private-key", metavar="FILE", help="default: in the file of the certificate")
+    add("--seed", type=int, default=0, metavar="N", help="draws for faults that have a chance")
     add("--notebook", default=NOTEBOOK_ID, metavar="ID", help="the notebook that runs from the start")
     return parser
 
@@ -78,6 +79,7 @@ def _simulator(parser: argparse.ArgumentParser, arguments: Sequence[str] | None)
             notebook_id=options.notebook,
             certificate=options.certificate,
             private_key=options.private_key,
+            seed=options.seed,
             observer=_report,
         )
     except ValueError as error:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from random import Random
 
 from .messages import ENVELOPES, Ending, Reply, error_reply, phrase
 from .routes import OPERATIONS
@@ -57,17 +58,21 @@ class Fault:
     =========== ============================================================== ======
 
     Where the effect is an option, ``takes_effect=True`` lets the request be processed first.
-    ``operation`` is the name of an API operation, or ``*`` for all of them.
+    ``operation`` is the name of an API operation, or ``*`` for all of them. With a ``chance``, such
+    as 0.05, the fault happens to each request that fits with this probability, drawn from a
+    generator that the simulator's seed starts; ``times`` counts how often it happened.
 
     The first fault in the order of injection that fits a request is the one that happens, and
-    the later ones do not see that request. ``save_fails`` stands apart: it is used up only by a
-    save that takes effect, and can come on top of another fault.
+    the later ones do not see that request; to one that was not drawn it does not happen, and the
+    next in the order may. ``save_fails`` stands apart: it is used up only by a save that takes
+    effect, and can come on top of another fault.
     """
 
     kind: str
     operation: str = "*"
     times: int | None = 1
     skip: int = 0
+    chance: float | None = None
     retry_after: int | str | None = None
     status: int | None = None
     code: str | None = None
@@ -88,12 +93,14 @@ class Fault:
             raise ValueError(f"a save cannot fail in {self.operation}, only in CreateImage")
         if (self.times is not None and self.times < 1) or self.skip < 0:
             raise ValueError("times must be at least 1 or None, and skip at least 0")
+        if self.chance is not None and not 0 < self.chance <= 1:
+            raise ValueError("chance must be above 0 and at most 1")
         if self.envelope is not None and self.envelope not in ENVELOPES:
             raise ValueError(f"no envelope {self.envelope!r}; there are {', '.join(ENVELOPES)}")
         self._refuse_foreign_options()
 
     def _refuse_foreign_options(self) -> None:
-        for field in fields(self)[4:]:
+        for field in fields(self)[5:]:
             if getattr(self, field.name) != field.default and field.name not in _OPTIONS[self.kind]:
                 raise ValueError(f"the option {field.name!r} means nothing to the fault {self.kind!r}")
         if self.kind == "redirect" and self.location is None:
@@ -112,13 +119,15 @@ class Fault:
 class FaultQueue:
     """The faults that are still to happen."""
 
-    def __init__(self) -> None:
-        """Begin with fair weather."""
+    def __init__(self, seed: int = 0) -> None:
+        """Begin with fair weather; the seed decides what a chance makes of each request."""
+        self._seed = seed
         self.clear()
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Forget all faults, and draw from the start again."""
         self._faults: list[Fault] = []
+        self._random = Random(self._seed)  # noqa: S311 - for chances
 
     def add(self, fault: Fault) -> None:
         """Add a fault behind the others."""
@@ -138,6 +147,8 @@ class FaultQueue:
                 continue
             if fault.skip:
                 self._faults[index] = replace(fault, skip=fault.skip - 1)
+                continue
+            if fault.chance is not None and self._random.random() >= fault.chance:
                 continue
             if fault.times == 1:
                 del self._faults[index]

@@ -95,6 +95,8 @@ def test_reset_starts_over(simulator: Simulator, client: Client) -> None:
         ("faults", {"kind": "earthquake"}, "no fault 'earthquake'"),
         ("faults", {"kind": "reset", "time": 2}, "no field 'time'"),
         ("faults", {"kind": "reset", "times": "two"}, "'times' cannot be 'two'"),
+        ("faults", {"kind": "reset", "chance": "often"}, "'chance' cannot be 'often'"),
+        ("faults", {"kind": "reset", "chance": 2}, "chance must be above 0"),
         ("faults", {}, "'kind'"),
         ("faults", ["reset"], "not a JSON object"),
         ("clock", {"advance": -1}, "only moves on"),

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_modelarts.simulator import Fault, Simulator
+from airflow_provider_modelarts.simulator.faults import FaultQueue
 
 if TYPE_CHECKING:
-    from tests.simulator.conftest import Client
+    from tests.simulator.conftest import Client, Start
 
 
 def last(simulator: Simulator) -> tuple[int | None, str | None, bool, int]:
@@ -206,6 +207,62 @@ def test_fault_reaches_unknown_apis(simulator: Simulator, client: Client) -> Non
     assert client.call("GET", "/nothing").status == 503
 
 
+def drawn(queue: FaultQueue, requests: int = 2000) -> list[bool]:
+    """Tell of each request whether a fault happened to it."""
+    return [queue.take("ShowImage") is not None for _ in range(requests)]
+
+
+def test_chance_is_a_share_of_the_requests() -> None:
+    """For as long as the fault is there."""
+    queue = FaultQueue(seed=1)
+    queue.add(Fault("reset", times=None, chance=0.05))
+    assert sum(drawn(queue)) == pytest.approx(100, abs=30)
+
+
+def test_seed_decides_what_a_chance_does() -> None:
+    """The same one the same, and another one something else; clearing the queue starts it again."""
+    fault = Fault("reset", times=None, chance=0.5)
+    one, same, other = FaultQueue(seed=1), FaultQueue(seed=1), FaultQueue(seed=2)
+    for queue in (one, same, other):
+        queue.add(fault)
+    first = drawn(one)
+    assert first == drawn(same)
+    assert first != drawn(other)
+    one.clear()
+    one.add(fault)
+    assert first == drawn(one)
+
+
+def test_chance_of_one_is_certain() -> None:
+    """As if none had been given."""
+    queue = FaultQueue()
+    queue.add(Fault("reset", times=3, chance=1))
+    assert drawn(queue, 5) == [True, True, True, False, False]
+
+
+def test_request_that_is_not_drawn_is_left_to_the_next_fault() -> None:
+    """And does not count as one of the times."""
+    queue = FaultQueue(seed=1)
+    queue.add(Fault("torn", times=2, chance=0.5))
+    queue.add(Fault("reset", times=None))
+    kinds = [fault.kind for _ in range(20) if (fault := queue.take("ShowImage"))]
+    assert len(kinds) == 20
+    assert kinds.count("torn") == 2
+    assert "reset" in kinds[: kinds.index("torn", kinds.index("torn") + 1)]
+
+
+def test_simulator_draws_the_same_after_a_reset(start: Start) -> None:
+    """So what a seed shows can be shown again."""
+    simulator, client = start(seed=7)
+    seen = []
+    for _ in range(2):
+        simulator.inject(Fault("empty", status=503, times=None, chance=0.5))
+        seen.append([client.images().status for _ in range(20)])
+        simulator.reset()
+    assert seen[0] == seen[1]
+    assert set(seen[0]) == {200, 503}
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
@@ -214,6 +271,9 @@ def test_fault_reaches_unknown_apis(simulator: Simulator, client: Client) -> Non
         ({"kind": "save_fails", "operation": "ShowImage"}, "only in CreateImage"),
         ({"kind": "reset", "times": 0}, "times must be at least 1"),
         ({"kind": "reset", "skip": -1}, "skip at least 0"),
+        ({"kind": "reset", "chance": 0}, "chance must be above 0"),
+        ({"kind": "reset", "chance": 1.1}, "at most 1"),
+        ({"kind": "reset", "chance": float("nan")}, "at most 1"),
         ({"kind": "error", "envelope": "paper"}, "no envelope 'paper'"),
         ({"kind": "redirect"}, "needs a location"),
         ({"kind": "torn", "status": 500}, "'status' means nothing to the fault 'torn'"),
