@@ -22,6 +22,7 @@ _OPTIONS: Mapping[str, frozenset[str]] = {
     "error": _REPLACING | {"retry_after", "status", "code", "message", "envelope"},
     "html": _REPLACING | {"status"},
     "empty": _REPLACING | {"status"},
+    "document": _REPLACING | {"status", "body"},
     "huge": _REPLACING | {"size"},
     "redirect": _REPLACING | {"location"},
     "torn": frozenset(),
@@ -47,6 +48,7 @@ class Fault:
     error       ``status`` with ``code`` and ``message`` in an ``envelope``    option
     html        ``status`` with an HTML page, as a proxy writes it             option
     empty       ``status`` without a body                                      option
+    document    200 or ``status`` with ``body``, as JSON, whatever it says     option
     huge        200 with a body of ``size`` bytes                              option
     redirect    302 to ``location``                                            option
     torn        half of the promised body, then the end of the connection      yes
@@ -79,6 +81,7 @@ class Fault:
     message: str | None = None
     envelope: str | None = None
     seconds: float | None = None
+    body: str | None = None
     size: int | None = None
     location: str | None = None
     takes_effect: bool = False
@@ -105,6 +108,8 @@ class Fault:
                 raise ValueError(f"the option {field.name!r} means nothing to the fault {self.kind!r}")
         if self.kind == "redirect" and self.location is None:
             raise ValueError("a redirect needs a location")
+        if self.kind == "document" and self.body is None:
+            raise ValueError("a document needs a body")
 
     @property
     def processed(self) -> bool:
@@ -189,6 +194,10 @@ def _empty(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
     return Reply(fault.status or 502)
 
 
+def _document(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
+    return Reply(fault.status or 200, (fault.body or "").encode())
+
+
 def _huge(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
     """Fill a valid JSON document up to the size that is asked for."""
     size = 64 * 1024 * 1024 if fault.size is None else fault.size
@@ -221,6 +230,7 @@ _SPOILERS: Mapping[str, Callable[[Fault, Reply, str], Reply]] = {
     "error": _error,
     "html": _html,
     "empty": _empty,
+    "document": _document,
     "huge": _huge,
     "redirect": _redirect,
     "torn": _torn,

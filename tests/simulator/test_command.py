@@ -91,6 +91,7 @@ def test_taken_port_is_one_line_and_exit_code_2(simulator: Simulator) -> None:
         ["--cloud", "x"],
         ["--port", "99999"],
         ["--seed", "x"],
+        ["--token-lifetime", "x"],
     ],
     ids=" ".join,
 )

@@ -85,6 +85,17 @@ def test_empty(simulator: Simulator, client: Client, status: int) -> None:
     assert last(simulator) == (status, "empty", False, 0)
 
 
+def test_document(simulator: Simulator, client: Client) -> None:
+    """A whole reply that says something else than the API would."""
+    simulator.inject(Fault("document", body='{"id": ["x"]}'), Fault("document", body="", status=418))
+    answer = client.save()
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json;charset=utf-8")
+    assert answer.json == {"id": ["x"]}
+    assert last(simulator) == (200, "document", False, 0)
+    answer = client.save()
+    assert (answer.status, answer.body) == (418, b"")
+
+
 @pytest.mark.parametrize("size", [0, 1_000_000])
 def test_huge(simulator: Simulator, client: Client, size: int) -> None:
     """A valid JSON document of the size that was asked for."""
@@ -110,6 +121,7 @@ def test_redirect(simulator: Simulator, client: Client) -> None:
         ("error", {}),
         ("html", {}),
         ("empty", {}),
+        ("document", {"body": "{}"}),
         ("huge", {"size": 10}),
         ("redirect", {"location": "/"}),
     ],
@@ -276,6 +288,7 @@ def test_simulator_draws_the_same_after_a_reset(start: Start) -> None:
         ({"kind": "reset", "chance": float("nan")}, "at most 1"),
         ({"kind": "error", "envelope": "paper"}, "no envelope 'paper'"),
         ({"kind": "redirect"}, "needs a location"),
+        ({"kind": "document"}, "needs a body"),
         ({"kind": "torn", "status": 500}, "'status' means nothing to the fault 'torn'"),
         ({"kind": "reset", "takes_effect": True}, "'takes_effect' means nothing to the fault 'reset'"),
     ],
