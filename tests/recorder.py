@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from airflow.providers.common.compat.sdk import Context
 
@@ -19,8 +19,25 @@ class TaskInstance:
         self.xcom[key] = value
 
 
-def context(ti: TaskInstance) -> Context:
+class TaskStateStore:
+    """Keeps what a task remembers, as Airflow 3.3 does; or fails, as it may."""
+
+    def __init__(self, *, failure: Exception | None = None, **kept: Any) -> None:
+        self.kept = kept
+        self._failure = failure
+
+    def get(self, key: str, default: Any = None) -> Any:
+        if self._failure:
+            raise self._failure
+        return self.kept.get(key, default)
+
+    def set(self, key: str, value: Any) -> None:
+        if self._failure:
+            raise self._failure
+        self.kept[key] = value
+
+
+def context(ti: TaskInstance, **given: Any) -> Context:
     """What Airflow gives to ``execute``, as far as our tasks look at it."""
-    given: Any = {"ti": ti}
-    context: Context = given
-    return context
+    context: Any = {"ti": ti, **given}
+    return cast("Context", context)

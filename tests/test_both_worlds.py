@@ -16,7 +16,6 @@ from airflow_provider_modelarts.client.errors import (
     PermissionDenied,
     ServiceFailed,
     TagTaken,
-    Throttled,
     TransportFailed,
     UnexpectedReply,
 )
@@ -143,7 +142,6 @@ def test_a_wait_outlasts(fault: Fault, simulator: Simulator, world: World) -> No
 @pytest.mark.parametrize(
     ("fault", "error", "saves"),
     [
-        pytest.param(Fault("throttle", retry_after=7), Throttled, 0, id="429"),
         pytest.param(Fault("error", status=500, code="ModelArts.6102"), ServiceFailed, 0, id="500"),
         pytest.param(
             Fault("error", status=500, takes_effect=True), ServiceFailed, 1, id="500 after the effect"
@@ -167,6 +165,20 @@ def test_a_save_is_never_repeated_by_itself(
 
     assert operations(simulator) == ["CreateImage"]
     assert simulator.saves == saves
+
+
+def test_a_save_that_was_turned_away_is_sent_again_when_the_service_says(
+    simulator: Simulator, world: World
+) -> None:
+    """A throttled request was surely not carried out."""
+    simulator.inject(Fault("throttle", times=2, retry_after=7))
+    began = simulator.now()
+
+    assert world.talk(simulator, lambda modelarts: modelarts.call(save(simulator))).status == "INIT"
+
+    assert operations(simulator) == ["CreateImage"] * 3
+    assert simulator.saves == 1
+    assert simulator.now() - began >= 14
 
 
 @pytest.mark.parametrize(

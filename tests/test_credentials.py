@@ -265,7 +265,7 @@ def test_bad_weather_at_iam_is_waited_out(
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        pytest.param(Fault("html", "CreateToken"), ServiceFailed, id="an HTML page"),
+        pytest.param(Fault("html", "CreateToken", times=None), ServiceFailed, id="an HTML page"),
         pytest.param(Fault("garbage", "CreateToken"), UnexpectedReply, id="broken JSON"),
         pytest.param(Fault("empty", "CreateToken", status=201), UnexpectedReply, id="no token"),
     ],

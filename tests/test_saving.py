@@ -52,6 +52,10 @@ def saving(
     return Saving(modelarts, request, of, if_exists=if_exists)
 
 
+def map_params(table: dict[str, Any]) -> list[Any]:
+    return [pytest.param(value, id=name) for name, value in table.items()]
+
+
 @pytest.fixture(
     params=[("huaweicloud", NAMED), ("otc", NAMED), ("otc", {})], ids=["huawei", "otc", "otc unnamed"]
 )
@@ -153,6 +157,85 @@ def test_what_is_another_runs_is_not_adopted(
     _, adopted = world.talk(simulator, scenario)
 
     assert (simulator.saves, adopted) == (1, False)
+
+
+REMEMBERED: dict[str, dict[str, Any]] = {
+    "another notebook's": {
+        "tag": "another",
+        "description": Mark("another", "nightly", "save", "run", -1).describe(None),
+    },
+    "another tag's": {"tag": "of-last-week"},
+    "a failed one's": {"status": "CREATE_FAILED"},
+    "a deleted one's": {"status": "DELETED"},
+}
+
+
+@pytest.mark.parametrize("of", [pytest.param({}, id="its own"), *map_params(REMEMBERED)])
+def test_a_remembered_image_is_adopted_if_it_is_still_the_one_to_save(
+    of: dict[str, Any], simulator: Simulator, world: World
+) -> None:
+    """The id outlives a clear, so it is compared by mark, tag and status; a good one spares the list."""
+    own = mark(simulator)
+    fields = {**NAMED, "tag": own.tag(), "description": own.describe(None), "status": "ACTIVE", **of}
+    known_id = simulator.add_image(**fields)
+
+    async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+        return await saving(modelarts, simulator).save(look_first=True, known_id=known_id)
+
+    image, adopted = world.talk(simulator, scenario)
+
+    operations = [entry.operation for entry in simulator.journal]
+    if of:
+        assert (adopted, simulator.saves) == (False, 1)
+        assert operations[:2] == ["ShowImage", "ListImages"]
+    else:
+        assert (image.id, adopted, simulator.saves) == (known_id, True, 0)
+        assert operations == ["ShowImage"]
+
+
+@pytest.mark.parametrize("known_id", ["0b1c2d3e-4f50-4a61-8b72-9c83ad94be05", "../images", "a b", "%2e%2e"])
+def test_what_is_remembered_wrongly_is_no_obstacle(known_id: str, simulator: Simulator, world: World) -> None:
+    """Unknown or no id at all: the image is looked for as if nothing were remembered."""
+
+    async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+        return await saving(modelarts, simulator).save(look_first=True, known_id=known_id)
+
+    _, adopted = world.talk(simulator, scenario)
+
+    assert (adopted, simulator.saves) == (False, 1)
+
+
+def test_a_remembered_image_is_adopted_where_lists_are_forbidden(simulator: Simulator, world: World) -> None:
+    """Looking at an image is another permission than listing all."""
+    own = mark(simulator)
+    known_id = simulator.add_image(**NAMED, tag=own.tag(), description=own.describe(None))
+    simulator.inject(Fault("error", "ListImages", times=None, status=403, code="ModelArts.0112"))
+
+    async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+        return await saving(modelarts, simulator).save(look_first=True, known_id=known_id)
+
+    assert world.talk(simulator, scenario)[0].id == known_id
+
+
+def test_a_log_in_that_fails_leaves_no_doubt_about_the_save(simulator: Simulator, world: World) -> None:
+    """It was never sent, so nothing is looked for; two minutes later the task is told."""
+    simulator.inject(Fault("html", "CreateToken", times=None))
+
+    async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+        return await saving(modelarts, simulator).save(look_first=False)
+
+    began = simulator.now()
+    with pytest.raises(ServiceFailed, match="CreateToken"):
+        world.talk(
+            simulator,
+            scenario,
+            login="snapshot-user",
+            password="simulator-password",
+            extra={"auth": "password", "domain_name": "research-account"},
+        )
+
+    assert {entry.operation for entry in simulator.journal} == {"CreateToken"}
+    assert 90 <= simulator.now() - began <= 125
 
 
 @pytest.mark.parametrize("status", ["CREATE_FAILED", "ERROR"])

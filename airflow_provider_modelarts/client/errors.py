@@ -40,6 +40,8 @@ class ModelArtsError(Exception):
 
     is_transient = False
     """Whether the same read may succeed a moment later."""
+    arrived = True
+    """False when the request surely never reached the service, so that even a write may be sent again."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -83,8 +85,7 @@ class TransportFailed(ModelArtsError):
 
     :param layer: what failed: ``address``, ``dns``, ``refused``, ``timeout``, ``tls``, ``proxy``,
         ``connection``.
-    :param arrived: false when the request surely never reached the service (refused, no such
-        host, TLS, connect time-out), so that even a write may be sent again.
+    :param arrived: false for no such host, a refused connection, TLS and a connect time-out.
     """
 
     is_transient = True
@@ -169,9 +170,10 @@ class RequestRefused(ApiError):
 
 
 class Throttled(ApiError):
-    """Too many requests."""
+    """Too many requests, of which this one was turned away."""
 
     is_transient = True
+    arrived = False
 
 
 class ServiceFailed(ApiError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
@@ -25,15 +26,24 @@ from airflow_provider_modelarts.client.errors import (
 )
 from airflow_provider_modelarts.client.models import Page
 from airflow_provider_modelarts.client.replies import read
+from airflow_provider_modelarts.client.weather import Weather
 from airflow_provider_modelarts.client.wire import Call, Request, Transport
 
 T = TypeVar("T")
 
+PATIENCE = 120.0
+"""Seconds for which a call that failed in a way that passes is tried again."""
+ONCE = 0.0
+"""A deadline that is over, with which a call is not tried again."""
+LONGEST_BACKOFF = 20.0
+"""Seconds between two tries of a call, unless the service asks for more."""
 MAX_PAGES = 1_000
 SHORTEST_INTERVAL = 1.0
 """Seconds between two looks, whatever was asked for: no wait may hammer the service."""
 HEARTBEAT = 300.0
 """Seconds after which a wait that sees no change says that it is still there."""
+BAD_WEATHER = (TransportFailed, Throttled, ServiceFailed)
+"""What a pause may cure; a reply that cannot be read may be cured by another look, but not by pausing."""
 
 log = logging.getLogger(__name__)
 
@@ -57,51 +67,6 @@ class Watched(Protocol):
 
 
 Seen = TypeVar("Seen", bound=Watched)
-
-
-class Weather:
-    """
-    The back-off that all waits on one project share.
-
-    In good weather everyone looks when it is their turn. After a failure one look at a time
-    probes for all, until the first good reply.
-    """
-
-    LONGEST_PAUSE = 60.0
-    LONGEST_RETRY_AFTER = 600.0
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._failures = 0
-        self._shut_until = 0.0
-
-    @property
-    def is_bad(self) -> bool:
-        """Whether the last reply was a failure."""
-        return self._failures > 0
-
-    def claim(self, now: float, poll_interval: float) -> float:
-        """Return 0 if one may look now, or the seconds until it is worth asking again."""
-        if now < self._shut_until:
-            return self._shut_until - now
-        if self._failures:
-            self._shut_until = now + self._pause(poll_interval)
-        return 0.0
-
-    def worsen(self, now: float, poll_interval: float, retry_after: float | None) -> None:
-        """Note a failure; the service may have said how long it wants to be left alone."""
-        self._failures += 1
-        asked_for = min(retry_after or 0.0, self.LONGEST_RETRY_AFTER)
-        self._shut_until = now + max(asked_for, self._pause(poll_interval))
-
-    def clear(self) -> None:
-        """Note a good reply."""
-        self._failures = 0
-        self._shut_until = 0.0
-
-    def _pause(self, poll_interval: float) -> float:
-        backoff = min(self.LONGEST_PAUSE, 2.0 ** min(self._failures, 10))
-        return max(poll_interval, backoff) * self._random.uniform(1.0, 1.25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,18 +112,41 @@ class ModelArts:
         self._random = random
         self._one_at_a_time = one_at_a_time or nullcontext()
         self._weather = Weather(random)
+        self._log_in_failure: tuple[float, ModelArtsError | None] = 0.0, None
 
-    async def call(self, call: Call[T]) -> T:
+    async def call(self, call: Call[T], *, deadline: float | None = None) -> T:
         """
         Make one call and return what it says.
 
-        A refused token or temporary key is renewed once, which even a write survives: what the
-        gateway refuses never reached the service.
+        When the service or the way to it fails, the call is tried again: a read always, a write only
+        if it surely never arrived. A refused token or temporary key is renewed once, which even a
+        write survives: what the gateway refuses never reached the service.
 
+        :param deadline: epoch seconds after which it is not tried again, if that is within two minutes.
         :raises TransportFailed: nothing came back, so a write may or may not have taken effect.
         :raises UnexpectedReply: what came back cannot be read.
         :raises ApiError: the class says why it was refused.
         """
+        give_up_at = min(self._clock() + PATIENCE, math.inf if deadline is None else deadline)
+        failures = 0
+        while True:
+            try:
+                return await self._once(call)
+            except BAD_WEATHER as error:
+                failures += 1
+                pause = self._pause(failures, error)
+                is_safe = call.is_read or not error.arrived
+                if not is_safe or self._clock() + pause > give_up_at:
+                    raise
+                log.warning("%s is tried again in %.0f s: %s", call.operation, pause, error)
+            await self._transport.sleep(pause)
+
+    def _pause(self, failures: int, error: ModelArtsError) -> float:
+        backoff = min(LONGEST_BACKOFF, 2.0 ** (failures - 1)) * self._random.uniform(0.75, 1.25)
+        return max(backoff, getattr(error, "retry_after", None) or 0.0)
+
+    async def _once(self, call: Call[T]) -> T:
+        """Make one call, whatever becomes of it."""
         request = await self._request(call)
         try:
             return await self._exchange(call, request)
@@ -175,24 +163,38 @@ class ModelArts:
 
     async def _request(self, call: Call[Any]) -> Request:
         """Return the request that makes a call, with the proof of who makes it."""
+        asked_at = self._clock()
         async with self._one_at_a_time:
-            project_id = self._project.id or await self._credentials.project_id(
-                self._project.endpoint, self._project.name, self._transport, self._now()
-            )
-            query = urlencode(sorted(call.query.items()), quote_via=quote, safe="~")
-            path = f"/v1/{quote(project_id, safe='')}{call.path}"
-            request = Request(
-                method=call.method,
-                url=f"{self._endpoint}{path}{'?' if query else ''}{query}",
-                headers={
-                    "Accept": "application/json",
-                    "Content-Type": "application/json",
-                    "X-Language": "en-us",
-                    "X-Project-Id": project_id,
-                },
-                body=b"" if call.body is None else json.dumps(call.body, ensure_ascii=False).encode(),
-            )
-            return await self._credentials.authorise(request, self._transport, self._now())
+            failed_at, failure = self._log_in_failure
+            if failure is not None and failed_at > asked_at:
+                # It failed while this call waited for its turn: a thousand calls need not each be refused.
+                raise failure
+            try:
+                return await self._signed(call)
+            except ModelArtsError as error:
+                # It was about who asks: the call itself was never sent.
+                error.arrived = False
+                self._log_in_failure = self._clock(), error
+                raise
+
+    async def _signed(self, call: Call[Any]) -> Request:
+        project_id = self._project.id or await self._credentials.project_id(
+            self._project.endpoint, self._project.name, self._transport, self._now()
+        )
+        query = urlencode(sorted(call.query.items()), quote_via=quote, safe="~")
+        path = f"/v1/{quote(project_id, safe='')}{call.path}"
+        request = Request(
+            method=call.method,
+            url=f"{self._endpoint}{path}{'?' if query else ''}{query}",
+            headers={
+                "Accept": "application/json",
+                "Content-Type": "application/json",
+                "X-Language": "en-us",
+                "X-Project-Id": project_id,
+            },
+            body=b"" if call.body is None else json.dumps(call.body, ensure_ascii=False).encode(),
+        )
+        return await self._credentials.authorise(request, self._transport, self._now())
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), tz=timezone.utc)
@@ -201,7 +203,7 @@ class ModelArts:
         """Wait, as this world does."""
         await self._transport.sleep(seconds)
 
-    async def collect(self, call: Call[Page[Item]]) -> list[Item]:
+    async def collect(self, call: Call[Page[Item]], *, deadline: float | None = None) -> list[Item]:
         """
         Return all items of a list, each once.
 
@@ -213,7 +215,7 @@ class ModelArts:
         found: dict[str, Item] = {}
         offset, counts_pages = 0, False
         for _ in range(MAX_PAGES):
-            page = await self.call(call.with_query(offset=str(offset)))
+            page = await self.call(call.with_query(offset=str(offset)), deadline=deadline)
             new = {item.id: item for item in page.data if item.id not in found}
             found |= new
             if page.total is not None and len(found) >= page.total:
@@ -248,7 +250,7 @@ class ModelArts:
         :raises ModelArtsError: any error that waiting does not cure.
         """
         last: Seen | None = None
-        said, said_at, is_troubled = "", self._clock(), False
+        diary = _Diary(self._clock)
         poll_interval = max(SHORTEST_INTERVAL, poll_interval)
         pause = self._random.uniform(0.0, poll_interval)
         while True:
@@ -257,39 +259,59 @@ class ModelArts:
             await self._transport.sleep(min(pause, left))
             pause = self._weather.claim(self._clock(), poll_interval)
             if not pause:
+                pause = poll_interval * self._random.uniform(0.9, 1.1)
                 try:
-                    last = await self.call(call)
+                    last = await self._once(call)
                 except ModelArtsError as error:
                     if not error.is_transient:
                         raise
-                    self._note(error, poll_interval, is_first=not is_troubled)
-                    is_troubled = True
-                    if self._clock() - said_at >= HEARTBEAT:
-                        log.info("Still waiting, last seen: %s", last.describe() if last else "nothing yet")
-                        said_at = self._clock()
+                    diary.failed(error)
+                    if isinstance(error, BAD_WEATHER):
+                        pause = max(pause, self._weather.worsen(error, self._clock(), poll_interval))
                 else:
-                    self._clear_up()
-                    is_troubled = False
-                    line, now = last.describe(), self._clock()
-                    if line != said or now - said_at >= HEARTBEAT:
-                        log.info("%s", line)
-                        said, said_at = line, now
+                    self._weather.clear()
+                    diary.saw(last.describe())
                     if is_over(last):
                         return last
-                pause = poll_interval * self._random.uniform(0.9, 1.1)
+            diary.goes_on()
             if is_last:
                 state = last.describe() if last else "No look succeeded"
                 raise DeadlinePassed(f"{state}; the time to wait for it is over")
 
-    def _clear_up(self) -> None:
-        if self._weather.is_bad:
-            log.info("ModelArts answers again")
-        self._weather.clear()
 
-    def _note(self, error: ModelArtsError, poll_interval: float, *, is_first: bool) -> None:
-        """Say the first of a run of errors aloud; a reply that cannot be read is no bad weather."""
-        level = logging.WARNING if is_first and not self._weather.is_bad else logging.DEBUG
-        log.log(level, "Still waiting, although a look failed: %s", error)
-        if isinstance(error, (TransportFailed, Throttled, ServiceFailed)):
-            retry_after = getattr(error, "retry_after", None)
-            self._weather.worsen(self._clock(), poll_interval, retry_after)
+class _Diary:
+    """What one wait says: what changed, the first of a run of failures and its end, and that it is there."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._line = ""
+        self._said_at = clock()
+        self._warned_at = -math.inf
+        self._is_troubled = False
+
+    def saw(self, line: str) -> None:
+        """A look succeeded."""
+        now = self._clock()
+        if self._is_troubled:
+            log.info("ModelArts answers again")
+            self._is_troubled = False
+        if line != self._line or now - self._said_at >= HEARTBEAT:
+            log.info("%s", line)
+            self._line, self._said_at = line, now
+
+    def failed(self, error: ModelArtsError) -> None:
+        """A look failed; of failures that come and go one in five minutes is said aloud."""
+        now = self._clock()
+        is_news = not self._is_troubled and now - self._warned_at >= HEARTBEAT
+        log.log(
+            logging.WARNING if is_news else logging.DEBUG, "Still waiting, although a look failed: %s", error
+        )
+        if is_news:
+            self._is_troubled, self._warned_at = True, now
+
+    def goes_on(self) -> None:
+        """A turn is over, with a look or without."""
+        now = self._clock()
+        if now - self._said_at >= HEARTBEAT:
+            log.info("Still waiting, last seen: %s", self._line or "nothing yet")
+            self._said_at = now

@@ -11,6 +11,7 @@ import hashlib
 import logging
 import re
 from dataclasses import dataclass
+from typing import TypeVar
 
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.errors import (
@@ -18,24 +19,29 @@ from airflow_provider_modelarts.client.errors import (
     InvalidRequest,
     ModelArtsError,
     NotebookNotReady,
+    NotFound,
+    PermissionDenied,
+    RequestRefused,
     ServiceFailed,
     TagTaken,
-    Throttled,
     TransportFailed,
     UnexpectedReply,
 )
 from airflow_provider_modelarts.client.modelarts import ModelArts
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image
+from airflow_provider_modelarts.client.wire import Call
+
+T = TypeVar("T")
 
 DESCRIPTION_LIMIT = 512
 LOOKS = 3
 """How often the mark is looked for after a lost reply: a list may lag behind."""
 
 PAUSE = 5.0
-"""Seconds between those looks, and before a request that never arrived is sent again."""
+"""Seconds between those looks."""
 
 TRIES = 4
-"""How often a save is sent that surely never arrived, or left nothing behind."""
+"""How often a save is sent that left nothing behind."""
 
 log = logging.getLogger(__name__)
 
@@ -90,27 +96,39 @@ class Saving:
 
     :param request: with the mark in its description, and a tag.
     :param if_exists: what to do when the tag is somebody else's: ``fail`` or ``adopt``.
+    :param deadline: epoch seconds after which no call is tried again.
     """
 
     def __init__(
-        self, modelarts: ModelArts, request: CreateImageRequest, mark: Mark, *, if_exists: str
+        self,
+        modelarts: ModelArts,
+        request: CreateImageRequest,
+        mark: Mark,
+        *,
+        if_exists: str,
+        deadline: float | None = None,
     ) -> None:
         self._modelarts = modelarts
         self._request = request
         self._mark = mark
         self._if_exists = if_exists
+        self._deadline = deadline
         self._failure: ModelArtsError = ModelArtsError("the save was never sent")
 
-    async def save(self, *, look_first: bool) -> tuple[Image, bool]:
+    async def save(self, *, look_first: bool, known_id: str | None = None) -> tuple[Image, bool]:
         """
         Return the image, and whether it was there already.
 
         :param look_first: an earlier try may have left one.
+        :param known_id: of the image that an earlier try is remembered to have left.
         :raises NotebookNotReady: the notebook is stopped, or busy with something else.
         :raises TagTaken: the tag is somebody else's.
         :raises ModelArtsError: any other refusal, and a doubt that could not be resolved.
         """
-        if look_first and (image := await self._find()):
+        image = await self._recall(known_id) if known_id else None
+        if look_first and image is None:
+            image = await self._find()
+        if image:
             log.info("An earlier try saved this already. %s", image.describe())
             return image, True
         for _ in range(TRIES):
@@ -121,9 +139,7 @@ class Saving:
     async def _try(self) -> tuple[Image, bool] | None:
         """Return the image, and whether it was there already; None when nothing is there and all is ready."""
         try:
-            return await self._modelarts.call(
-                calls.create_image(self._mark.notebook_id, self._request)
-            ), False
+            return await self._call(calls.create_image(self._mark.notebook_id, self._request)), False
         except TagTaken as error:
             self._failure, image = error, await self._resolve_taken_tag()
         except NotebookNotReady:
@@ -131,7 +147,9 @@ class Saving:
             image = await self._find()
             if image is None:
                 raise
-        except (TransportFailed, Throttled, ServiceFailed, UnexpectedReply) as error:
+        except (TransportFailed, ServiceFailed, UnexpectedReply) as error:
+            if not error.arrived:
+                raise
             self._failure, image = error, await self._after(error)
         if image is None:
             return None
@@ -140,17 +158,12 @@ class Saving:
 
     async def _after(self, error: ModelArtsError) -> Image | None:
         """Return the image that a failed request may have started; None when it may be sent again."""
-        if isinstance(error, Throttled) or (isinstance(error, TransportFailed) and not error.arrived):
-            pause = getattr(error, "retry_after", None) or PAUSE
-            log.warning("The save did not arrive and is sent again in %.0f s: %s", pause, error)
-            await self._modelarts.sleep(min(pause, 600.0))
-            return None
         log.warning("Whether the save arrived is not known, so its mark is looked for: %s", error)
         for _ in range(LOOKS):
             await self._modelarts.sleep(PAUSE)
             if image := await self._find():
                 return image
-        notebook = await self._modelarts.call(calls.show_notebook(self._mark.notebook_id))
+        notebook = await self._call(calls.show_notebook(self._mark.notebook_id))
         if not notebook.is_running:
             raise NotebookNotReady(
                 f"The save's reply was lost and no image bears its mark yet, but the notebook is "
@@ -168,7 +181,7 @@ class Saving:
                 log.warning(
                     "The tag is held by this task's own failed save, which is removed. %s", image.describe()
                 )
-                await self._modelarts.call(calls.delete_image(image.id))
+                await self._call(calls.delete_image(image.id))
                 return None
             if self._mark.is_on(image) or (self._if_exists == "adopt" and not image.has_failed):
                 return image
@@ -177,13 +190,22 @@ class Saving:
             "overwritten: choose another tag, or set if_exists to 'adopt'"
         )
 
+    async def _recall(self, image_id: str) -> Image | None:
+        """Return a remembered image if it is still the one to save; what is remembered may be out of date."""
+        try:
+            image = await self._call(calls.show_image(image_id))
+        except (NotFound, PermissionDenied, RequestRefused, InvalidRequest) as error:
+            log.info("The image that an earlier try left cannot be looked at, so it is looked for: %s", error)
+            return None
+        return image if self._is_wanted(image) else None
+
     async def _find(self) -> Image | None:
         """Return this task's own image with the tag it wants, unless it failed."""
-        for image in await self._namesakes():
-            is_wanted = image.tag in (None, self._request.tag)
-            if self._mark.is_on(image) and is_wanted and not image.has_failed:
-                return image
-        return None
+        return next(filter(self._is_wanted, await self._namesakes()), None)
+
+    def _is_wanted(self, image: Image) -> bool:
+        has_tag = image.tag in (None, self._request.tag)
+        return self._mark.is_on(image) and has_tag and not image.has_failed
 
     async def _namesakes(self) -> list[Image]:
         """Return the images of the same name; where a cloud lets the name be left out, all of one's own."""
@@ -192,5 +214,9 @@ class Saving:
                 name=self._request.name,
                 namespace=self._request.namespace,
                 workspace_id=self._request.workspace_id,
-            )
+            ),
+            deadline=self._deadline,
         )
+
+    async def _call(self, call: Call[T]) -> T:
+        return await self._modelarts.call(call, deadline=self._deadline)

@@ -60,6 +60,11 @@ class Call(Generic[T]):
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
 
+    @property
+    def is_read(self) -> bool:
+        """Whether it changes nothing, so that it may be made again and again."""
+        return self.method == "GET"
+
     def with_query(self, **query: str) -> Call[T]:
         """Return the same call with these query values set."""
         return replace(self, query={**self.query, **query})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.errors import (
     ApiError,
     InvalidConnection,
@@ -10,7 +13,13 @@ from airflow_provider_modelarts.client.errors import (
     PermissionDenied,
     TransportFailed,
 )
+from airflow_provider_modelarts.client.modelarts import ONCE
 from airflow_provider_modelarts.hooks.connection import Settings
+from airflow_provider_modelarts.hooks.conversation import converse, credentials_of
+from airflow_provider_modelarts.transport import BlockingTransport, block_on
+
+CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 10.0
+"""Seconds; somebody waits in front of the test button, whatever patience the connection has at night."""
 
 ALLOWED_SKEW = 15 * 60
 """Seconds by which the gateway lets clocks differ."""
@@ -24,6 +33,19 @@ _LAYERS = {
     "proxy": "The proxy fails: check extra proxy, or the environment's proxies.",
     "connection": "The connection broke: check whether something on the way interferes.",
 }
+
+
+def probe(settings: Settings) -> None:
+    """
+    List one image, which changes nothing and takes no longer than some seconds.
+
+    :raises ModelArtsError: what :func:`diagnose` explains.
+    """
+    short = replace(settings.route, connect_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT)
+    # Credentials of its own: a token that is still good would say nothing of the password.
+    who = credentials_of(settings.identity)
+    modelarts = converse(settings, BlockingTransport(short), credentials=who)
+    block_on(modelarts.call(calls.list_images(limit=1), deadline=ONCE))
 
 
 def diagnose(error: ModelArtsError, settings: Settings | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -11,23 +10,15 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.errors import ModelArtsError, NotAuthenticated
-from airflow_provider_modelarts.client.modelarts import ModelArts, Watched
+from airflow_provider_modelarts.client.modelarts import ONCE, ModelArts, Watched
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Notebook
 from airflow_provider_modelarts.client.saving import Mark, Saving
 from airflow_provider_modelarts.client.wire import Call
 from airflow_provider_modelarts.hooks.connection import Settings, settings_of
-from airflow_provider_modelarts.hooks.conversation import (
-    conversations,
-    converse,
-    credentials_of,
-    look_ups,
-)
-from airflow_provider_modelarts.hooks.diagnosis import diagnose
+from airflow_provider_modelarts.hooks.conversation import conversations, converse, look_ups
+from airflow_provider_modelarts.hooks.diagnosis import diagnose, probe
 from airflow_provider_modelarts.hooks.form import behaviour, widgets
 from airflow_provider_modelarts.transport import BlockingTransport, block_on
-
-TEST_CONNECT_TIMEOUT, TEST_READ_TIMEOUT = 5.0, 10.0
-"""Seconds; somebody waits in front of the test button, whatever patience the connection has at night."""
 
 T = TypeVar("T")
 Seen = TypeVar("Seen", bound=Watched)
@@ -81,13 +72,7 @@ class ModelArtsHook(BaseHook):
         settings = None
         try:
             settings = self.settings
-            short = replace(
-                settings.route, connect_timeout=TEST_CONNECT_TIMEOUT, read_timeout=TEST_READ_TIMEOUT
-            )
-            # Credentials of its own: a token that is still good would say nothing of the password.
-            who = credentials_of(settings.identity)
-            modelarts = converse(settings, BlockingTransport(short), credentials=who)
-            block_on(modelarts.call(calls.list_images(limit=1)))
+            probe(settings)
         except ModelArtsError as error:
             return False, diagnose(error, settings)
         return True, f"ModelArts answers at {settings.endpoint}, and knows who we are"
@@ -100,17 +85,18 @@ class ModelArtsHook(BaseHook):
     def _modelarts(self) -> ModelArts:
         return converse(self.settings, BlockingTransport(self.settings.route))
 
-    def call(self, call: Call[T]) -> T:
+    def call(self, call: Call[T], *, deadline: float | None = None) -> T:
         """
-        Make one call from a worker.
+        Make one call from a worker; what fails and is safe to repeat is tried again for two minutes.
 
+        :param deadline: epoch seconds after which it is not tried again.
         :raises ModelArtsError: the class says what a caller can do about it.
         """
-        return block_on(self._modelarts.call(call))
+        return block_on(self._modelarts.call(call, deadline=deadline))
 
-    async def acall(self, call: Call[T]) -> T:
+    async def acall(self, call: Call[T], *, deadline: float | None = None) -> T:
         """Make one call from a trigger; see :meth:`call`."""
-        return await self._ashared(lambda modelarts: modelarts.call(call))
+        return await self._ashared(lambda modelarts: modelarts.call(call, deadline=deadline))
 
     def watch(
         self,
@@ -183,14 +169,23 @@ class ModelArtsHook(BaseHook):
         return {**fields, "workspace_id": self.settings.workspace_id if named is None else named}
 
     def save_once(
-        self, mark: Mark, *, look_first: bool, if_exists: str = "fail", **fields: str | None
+        self,
+        mark: Mark,
+        *,
+        look_first: bool,
+        known_id: str | None = None,
+        if_exists: str = "fail",
+        deadline: float | None = None,
+        **fields: str | None,
     ) -> tuple[Image, bool]:
         """
         Save a notebook as :meth:`create_image` does, but never twice for one mark.
 
         :param mark: of the task that saves; it goes into the description, and names the tag if none is given.
         :param look_first: an earlier try may have saved already.
+        :param known_id: of the image that an earlier try is remembered to have left; it is checked.
         :param if_exists: when the tag is somebody else's, ``fail`` or ``adopt``.
+        :param deadline: epoch seconds after which no call is tried again.
         :return: the image, and whether it was there already.
         :raises NotebookNotReady: the notebook is stopped or busy; a later try may succeed.
         :raises TagTaken: the tag is somebody else's.
@@ -198,8 +193,8 @@ class ModelArtsHook(BaseHook):
         tag = mark.tag() if fields.get("tag") is None else fields["tag"]
         request = self._image_request(mark.notebook_id, {**fields, "tag": tag})
         marked = request.model_copy(update={"description": mark.describe(request.description)})
-        saving = Saving(self._modelarts, marked, mark, if_exists=if_exists)
-        return block_on(saving.save(look_first=look_first))
+        saving = Saving(self._modelarts, marked, mark, if_exists=if_exists, deadline=deadline)
+        return block_on(saving.save(look_first=look_first, known_id=known_id))
 
     def get_image(self, image_id: str) -> Image:
         """Look at an image."""
@@ -208,7 +203,7 @@ class ModelArtsHook(BaseHook):
     def peek_image(self, image_id: str) -> Image | None:
         """Look at an image once, before a longer wait; None when that failed in a way that passes."""
         try:
-            return self.get_image(image_id)
+            return self.call(calls.show_image(image_id), deadline=ONCE)
         except ModelArtsError as error:
             if not error.is_transient:
                 raise

@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 
 from airflow_provider_modelarts.client.errors import InvalidConnection, InvalidRequest, TagTaken
 from airflow_provider_modelarts.links.console import ImageLink, NotebookLink
+from airflow_provider_modelarts.operators.memory import recall, remember
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -116,7 +117,7 @@ class CreateNotebookImageOperator(BaseOperator):
         ti = context["ti"]
         try:
             ti.xcom_push(key=NotebookLink.xcom_key, value=self._hook.settings.notebooks_url)
-            image, adopted = self._save(ti)
+            image, adopted = self._save(context)
         except (InvalidRequest, InvalidConnection, TagTaken) as error:
             raise AirflowFailException(str(error)) from error
         self._image_id = image.id
@@ -143,16 +144,21 @@ class CreateNotebookImageOperator(BaseOperator):
             known,
         )
 
-    def _save(self, ti: Any) -> tuple[Image, bool]:
+    def _save(self, context: Context) -> tuple[Image, bool]:
         """Return the image, and whether it was there already."""
         from airflow_provider_modelarts.client.saving import Mark
 
         if self.if_exists not in ("fail", "adopt"):
             raise InvalidRequest(f"if_exists must be 'fail' or 'adopt', not {self.if_exists!r}")
+        ti = context["ti"]
+        map_index = -1 if ti.map_index is None else ti.map_index
+        is_retry = ti.try_number > 1
         image, adopted = self._hook.save_once(
-            Mark(self.notebook_id, ti.dag_id, ti.task_id, ti.run_id, ti.map_index),
-            look_first=ti.try_number > 1,
+            Mark(self.notebook_id, ti.dag_id, ti.task_id, ti.run_id, map_index),
+            look_first=is_retry,
+            known_id=recall(context) if is_retry else None,
             if_exists=self.if_exists,
+            deadline=time.time() + self.execution_timeout.total_seconds() if self.execution_timeout else None,
             name=self.name,
             namespace=self.namespace,
             tag=self.tag,
@@ -161,6 +167,7 @@ class CreateNotebookImageOperator(BaseOperator):
             swr_instance_id=self.swr_instance_id,
             swr_instance_domain=self.swr_instance_domain,
         )
+        remember(context, image.id)
         self.log.info("Notebook %s. %s: %s", self.notebook_id, image.describe(), image.swr_path)
         return image, adopted
 

@@ -73,6 +73,31 @@ class NotebookImageTrigger(BaseTrigger):
             event = ImageEvent.of_error(error, self.carry)
         yield TriggerEvent(event.model_dump(mode="json"))
 
+    async def on_kill(self) -> None:
+        """Say what goes on when a user ends the task (Airflow 3.3 and later): nothing can cancel a save."""
+        # Up to 3.3.2 Airflow also calls this where a wait merely went on in another triggerer.
+        if await asyncio.to_thread(self._is_still_deferred):
+            return
+        self.log.warning(
+            "The save of image %s cannot be cancelled and goes on; the next try of the save adopts it",
+            self.image_id,
+        )
+
+    def _is_still_deferred(self) -> bool:
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+        ti = self.task_instance
+        if ti is None:
+            return False
+        try:
+            states = RuntimeTaskInstance.get_task_states(
+                dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=[ti.task_id], map_index=ti.map_index
+            )
+        except Exception as error:  # noqa: BLE001 - whatever Airflow raises, a line too many does no harm
+            self.log.debug("The task's state cannot be read: %s", error)
+            return False
+        return "deferred" in states.get(ti.run_id, {}).values()
+
     def _load_hook(self) -> ModelArtsHook:
         """Import the hook in a thread: what it loads would hold up every other trigger of the process."""
         import airflow_provider_modelarts.triggers.events  # noqa: F401 - loaded here for the same reason

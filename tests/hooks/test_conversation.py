@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from typing import Any
 
@@ -12,10 +13,11 @@ from airflow.providers.common.compat.sdk import redact
 
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.auth import AccessKey, Agency, Credentials, HostAgency, Password
+from airflow_provider_modelarts.client.errors import DeadlinePassed
 from airflow_provider_modelarts.hooks.conversation import credentials_of
 from airflow_provider_modelarts.hooks.masking import mask
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.simulator import Simulator
+from airflow_provider_modelarts.simulator import Fault, Simulator
 from tests.worlds import settings
 
 USER = {"auth": "password", "domain_name": "research-account"}
@@ -69,6 +71,37 @@ def test_a_hundred_waits_log_in_once(simulator: Simulator) -> None:
     asyncio.run(a_hundred())
 
     assert count(simulator, "CreateToken") == 2
+
+
+@pytest.mark.usefixtures("log_in")
+def test_a_hundred_waits_do_not_hammer_an_iam_that_fails(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that queue for a log-in that times out share its failure, and the back-off that follows."""
+    image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
+    simulator.inject(Fault("slow", "CreateToken", times=None, seconds=60))
+    impatient = json.loads(os.environ["AIRFLOW_CONN_ONE"])
+    impatient["extra"]["read_timeout"] = 0.5
+    monkeypatch.setenv("AIRFLOW_CONN_ONE", json.dumps(impatient))
+
+    async def a_hundred() -> list[BaseException]:
+        waits = [
+            ModelArtsHook("one").awatch(
+                calls.show_image(image_id),
+                is_over=lambda image: image.is_active,
+                poll_interval=1,
+                deadline=time.time() + 3,
+            )
+            for _ in range(100)
+        ]
+        outcomes = await asyncio.gather(*waits, return_exceptions=True)
+        return [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+
+    failures = asyncio.run(a_hundred())
+
+    assert {type(failure) for failure in failures} == {DeadlinePassed}
+    assert len(failures) == 100
+    assert 1 <= count(simulator, "CreateToken") <= 4
 
 
 @pytest.mark.usefixtures("connection")

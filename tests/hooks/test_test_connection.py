@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts.client.errors import NotAuthenticated
-from airflow_provider_modelarts.hooks import modelarts
+from airflow_provider_modelarts.hooks import diagnosis
 from airflow_provider_modelarts.hooks.diagnosis import diagnose
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
@@ -177,7 +177,7 @@ def test_what_the_service_says_is_named(fault: Fault, begins: str, press: Try, s
 
 def test_a_service_that_does_not_answer_is_named_soon(press: Try, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the button's own time-outs, whatever patience the connection has at night."""
-    monkeypatch.setattr(modelarts, "TEST_READ_TIMEOUT", 0.2)
+    monkeypatch.setattr(diagnosis, "READ_TIMEOUT", 0.2)
 
     with serving(lambda peer: peer.hang()) as silent:
         good, message = press(host=silent.url, extra={"read_timeout": 600, "connect_timeout": 600})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -163,3 +164,96 @@ def test_a_cancelled_wait_leaves_nothing_behind(image_id: str, simulator: Simula
 
     assert asyncio.run(start_and_stop()) == 0
     assert simulator.saves == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "is_said"),
+    [
+        pytest.param("failed", True, id="marked failed"),
+        pytest.param("success", True, id="marked success"),
+        pytest.param("removed", True, id="removed"),
+        pytest.param("deferred", False, id="only moved to another triggerer, or cleared and deferred again"),
+    ],
+)
+@pytest.mark.parametrize("map_index", [-1, 3])
+def test_a_user_who_ends_the_task_is_told_what_goes_on(
+    state: str,
+    is_said: bool,
+    map_index: int,
+    image_id: str,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Airflow 3.3 calls it; nothing remote is touched."""
+    asked = answer_task_states(monkeypatch, {"night": {"wait" if map_index < 0 else "wait_3": state}})
+    ended = of_a_task(trigger(image_id), map_index)
+    before = len(simulator.journal)
+
+    asyncio.run(ended.on_kill())
+
+    (question,) = asked
+    assert question == {
+        "dag_id": "nightly",
+        "run_ids": ["night"],
+        "task_ids": ["wait"],
+        "map_index": map_index,
+    }
+    assert (f"The save of image {image_id} cannot be cancelled" in capsys.readouterr().out) is is_said
+    assert len(simulator.journal) == before
+
+
+def test_a_state_that_cannot_be_read_is_no_reason_to_be_silent(
+    image_id: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor to fail: Airflow is ending the task already."""
+    answer_task_states(monkeypatch, RuntimeError("the supervisor is away"))
+    ended = of_a_task(trigger(image_id))
+
+    asyncio.run(ended.on_kill())
+
+    assert "cannot be cancelled" in capsys.readouterr().out
+
+
+def test_cleaning_up_touches_nothing_remote(image_id: str, simulator: Simulator) -> None:
+    """A triggerer that stops, or hands its waits over, cleans up each of them."""
+    before = list(simulator.images)
+
+    async def stop() -> None:
+        moved = trigger(image_id)
+        running = asyncio.create_task(payloads(moved))
+        while len(simulator.journal) < 2 and not running.done():
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await moved.cleanup()
+
+    asyncio.run(stop())
+
+    assert {entry.method for entry in simulator.journal[1:]} == {"GET"}
+    assert [image["id"] for image in simulator.images] == [image["id"] for image in before]
+
+
+def of_a_task(trigger: NotebookImageTrigger, map_index: int = -1) -> NotebookImageTrigger:
+    """Give a trigger its task, as the triggerer does."""
+    task: Any = SimpleNamespace(dag_id="nightly", task_id="wait", run_id="night", map_index=map_index)
+    trigger.task_instance = task
+    return trigger
+
+
+def answer_task_states(
+    monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any] | Exception
+) -> list[dict[str, Any]]:
+    """Answer in place of Airflow's supervisor, and keep what was asked."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    asked: list[dict[str, Any]] = []
+
+    def get_task_states(**question: Any) -> dict[str, Any]:
+        asked.append(question)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", get_task_states)
+    return asked

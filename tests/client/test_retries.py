@@ -1,0 +1,209 @@
+"""What is tried again, when, and for how long; and what is not."""
+
+from __future__ import annotations
+
+import logging
+from itertools import pairwise
+
+import pytest
+
+from airflow_provider_modelarts.client import calls
+from airflow_provider_modelarts.client.errors import (
+    ModelArtsError,
+    ServiceFailed,
+    Throttled,
+    TransportFailed,
+)
+from airflow_provider_modelarts.client.modelarts import LONGEST_BACKOFF, PATIENCE
+from airflow_provider_modelarts.client.models import CreateImageRequest
+from airflow_provider_modelarts.client.wire import Call, Response
+from tests.client.scripted import IMAGE_ID, START, Scripted, image, modelarts, reply, run
+
+LOOK = calls.show_image(IMAGE_ID)
+DELETE = calls.delete_image(IMAGE_ID)
+SAVE = calls.create_image("n", CreateImageRequest(name="research", namespace="team", tag="nightly"))
+Failure = Response | ModelArtsError
+
+NEVER_ARRIVED: dict[str, Failure] = {
+    "refused": TransportFailed("refused", layer="refused", arrived=False),
+    "no such host": TransportFailed("no such host", layer="dns", arrived=False),
+    "TLS": TransportFailed("handshake", layer="tls", arrived=False),
+    "429 of the gateway": reply({"error_code": "APIGW.0308", "error_msg": "throttled"}, 429),
+    "429 of ModelArts": reply({"error_code": "ModelArts.6101", "error_msg": "busy"}, 429),
+}
+IN_DOUBT: dict[str, Failure] = {
+    "reset": TransportFailed("reset"),
+    "timed out": TransportFailed("timed out", layer="timeout"),
+    "408": reply({"error_code": "ModelArts.6100", "error_msg": "timeout"}, 408),
+    "500": reply({"error_code": "ModelArts.6102", "error_msg": "internal"}, 500),
+    "502 of the gateway": reply({"error_code": "APIGW.0201", "error_msg": "backend unavailable"}, 502),
+    "503 without a word": reply(b"", 503),
+    "504 of the gateway": reply({"error_code": "APIGW.0203", "error_msg": "backend timeout"}, 504),
+}
+NOT_CURED: dict[str, Failure] = {
+    "400": reply({"error_code": "ModelArts.6404", "error_msg": "gone"}, 400),
+    "401": reply({"error_code": "APIGW.0301", "error_msg": "verify aksk signature fail"}, 401),
+    "403": reply({"error_code": "ModelArts.0112", "error_msg": "denied"}, 403),
+    "a page of HTML": reply(b"<html>"),
+    "a redirect": reply(b"", 302, location="https://elsewhere.example/"),
+}
+
+
+def table(failures: dict[str, Failure]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("failure", failures.values(), ids=failures.keys())
+
+
+any_write = pytest.mark.parametrize("write", [SAVE, DELETE], ids=["CreateImage", "DeleteImage"])
+
+
+@table({**NEVER_ARRIVED, **IN_DOUBT})
+def test_a_read_is_tried_again(failure: Failure) -> None:
+    """It does no harm, whether it arrived or not."""
+    transport = Scripted(failure, failure, image("ACTIVE"))
+
+    assert run(modelarts(transport).call(LOOK)).is_active
+    assert len(transport.requests) == 3
+
+
+@table(NEVER_ARRIVED)
+@any_write
+def test_a_write_is_tried_again_if_it_never_arrived(failure: Failure, write: Call[object]) -> None:
+    """The service cannot have done what it never heard of."""
+    transport = Scripted(failure, failure, image())
+
+    run(modelarts(transport).call(write))
+
+    assert len(transport.requests) == 3
+
+
+@table(IN_DOUBT)
+@any_write
+def test_a_write_in_doubt_is_not_tried_again(failure: Failure, write: Call[object]) -> None:
+    """Who wrote it must find out what became of it."""
+    transport = Scripted(failure, image())
+
+    with pytest.raises((TransportFailed, ServiceFailed)):
+        run(modelarts(transport).call(write))
+
+    assert (len(transport.requests), transport.sleeps) == (1, [])
+
+
+@table(NOT_CURED)
+@pytest.mark.parametrize("call", [LOOK, SAVE], ids=["a read", "a write"])
+def test_what_a_pause_does_not_cure_is_told_at_once(failure: Failure, call: Call[object]) -> None:
+    """Above all a wrong signature: five of them lock the key."""
+    transport = Scripted(failure, image("ACTIVE"))
+
+    with pytest.raises(ModelArtsError):
+        run(modelarts(transport).call(call))
+
+    assert (len(transport.requests), transport.sleeps) == (1, [])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_pauses_double_up_to_a_limit_and_are_jittered(seed: int) -> None:
+    """So that tasks that failed together do not come back together."""
+    transport = Scripted(reply({}, 503))
+
+    with pytest.raises(ServiceFailed):
+        run(modelarts(transport, seed=seed).call(LOOK))
+
+    for failures, pause in enumerate(transport.sleeps):
+        full = min(LONGEST_BACKOFF, 2.0**failures)
+        assert 0.75 * full <= pause <= 1.25 * full
+    assert (
+        len({round(pause / min(LONGEST_BACKOFF, 2.0**n), 6) for n, pause in enumerate(transport.sleeps)}) > 3
+    )
+
+
+def test_patience_ends() -> None:
+    """After two minutes the error is the caller's, who has retries of its own."""
+    transport = Scripted(reply({}, 503))
+
+    with pytest.raises(ServiceFailed):
+        run(modelarts(transport).call(LOOK))
+
+    assert PATIENCE - 1.25 * LONGEST_BACKOFF <= transport.times[-1] <= PATIENCE
+    assert 6 <= len(transport.requests) <= 15
+
+
+@pytest.mark.parametrize(
+    ("after", "requests"), [(-1.0, 1), (0.0, 1), (5.0, 3)], ids=["passed", "now", "in five seconds"]
+)
+def test_nothing_is_tried_again_after_the_deadline(after: float, requests: int) -> None:
+    """Neither is a pause begun that would end behind it; one try there always is."""
+    transport = Scripted(reply({}, 503))
+
+    with pytest.raises(ServiceFailed):
+        run(modelarts(transport).call(LOOK, deadline=START + after))
+
+    assert len(transport.requests) == requests
+    assert transport.times[-1] <= max(after, 0.0)
+
+
+@pytest.mark.parametrize("retry_after", ["45", "Sun, 15 Jun 2025 15:07:25 GMT"], ids=["seconds", "a date"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_honoured(retry_after: str, status: int) -> None:
+    """Given as seconds or as a date."""
+    transport = Scripted(reply({}, status, retry_after=retry_after), image())
+
+    run(modelarts(transport).call(LOOK))
+
+    assert transport.times == [0.0, 45.0]
+
+
+def test_who_is_asked_to_stay_away_for_longer_than_there_is_time_does_not_come_back() -> None:
+    """The error says for how long, and comes at once rather than after a wait for nothing."""
+    transport = Scripted(reply({}, 429, retry_after="3600"), image())
+
+    with pytest.raises(Throttled) as throttled:
+        run(modelarts(transport).call(LOOK))
+
+    assert throttled.value.retry_after == 3600
+    assert (len(transport.requests), transport.sleeps) == (1, [])
+
+
+def test_each_try_is_signed_anew() -> None:
+    """A signature is as old as its request, and the gateway looks at its age."""
+    transport = Scripted(*[reply({}, 503, retry_after="5")] * 2, image())
+
+    run(modelarts(transport).call(LOOK))
+
+    dates = [request.headers["X-Sdk-Date"] for request in transport.requests]
+    assert all(earlier < later for earlier, later in pairwise(dates))
+
+
+def test_a_list_survives_a_failure_on_any_page() -> None:
+    """The pages before it are not asked for again."""
+    pages = [reply({"data": [{"id": id_}], "total": 3}) for id_ in "abc"]
+    transport = Scripted(pages[0], reply({}, 503), pages[1], reply({}, 429), pages[2])
+
+    items = run(modelarts(transport).collect(calls.list_images()))
+
+    assert [item.id for item in items] == ["a", "b", "c"]
+    assert len(transport.requests) == 5
+
+
+def test_a_wait_pauses_in_its_own_way() -> None:
+    """Tries within a look would be more than one request per interval."""
+    transport = Scripted(*[reply({}, 503)] * 5, image("ACTIVE"))
+
+    run(
+        modelarts(transport).watch(
+            LOOK, is_over=lambda seen: seen.is_active, poll_interval=60, deadline=START + 3600
+        )
+    )
+
+    assert all(later - earlier >= 54 for earlier, later in pairwise(transport.times))
+
+
+def test_every_try_leaves_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    """With what failed, why, and when it goes on."""
+    caplog.set_level(logging.WARNING)
+    transport = Scripted(reply({"error_code": "ModelArts.6102", "error_msg": "internal"}, 500), image())
+
+    run(modelarts(transport).call(LOOK))
+
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("ShowImage is tried again in 1 s: ShowImage (GET /images/")
+    assert "HTTP 500, ModelArts.6102" in line
