@@ -91,8 +91,10 @@ def test_null_and_empty_mean_absent(absent: str | None) -> None:
         pytest.param(
             {}, {"connect_timeout": -1}, "extra connect_timeout must be a number", id="a negative time"
         ),
+        pytest.param({}, {"read_timeout": 10**400}, "must be a number of seconds", id="an endless time"),
         pytest.param({}, "{", "extra is not a JSON object", id="broken JSON"),
         pytest.param({}, "[1]", "extra is not a JSON object", id="a list"),
+        pytest.param({}, "[" * 5_000, "extra is not a JSON object", id="too deep"),
         pytest.param(
             {"host": "https://me:pw@example.com"}, {}, "host must be a host name", id="a user in the host"
         ),
