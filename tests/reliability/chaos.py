@@ -31,7 +31,7 @@ FAULTY = 0.05
 """The share of replies that are faulty."""
 TOKEN_LIFETIME = 1 / 4
 """Of a token, as a part of the whole time."""
-OBJECTS = 1_000, 0.2
+OBJECTS = 500, 0.2
 """By how many objects the process may grow anyway, and at each look: a leak would leave one or more."""
 BYTES = 8_000_000, 50
 """By how many bytes likewise."""
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bash run.sh reliability chaos", description="Many waits at once.")
     parser.add_argument("--waits", type=int, default=1000, metavar="N")
     parser.add_argument("--hours", type=float, default=4.0, metavar="H", help="simulated ones")
-    parser.add_argument("--interval", type=float, default=60.0, metavar="S", help="between looks of a wait")
+    parser.add_argument("--interval", type=float, default=90.0, metavar="S", help="between looks of a wait")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of what happens when")
     parser.add_argument("--record", action="store_true", help="write the table into docs/reliability.md")
     options = parser.parse_args(argv)

@@ -31,8 +31,8 @@ ENDS: dict[str, ImageEvent] = {
 
 
 def in_small(transport: type[VirtualTransport] = VirtualTransport) -> Any:
-    """Run 60 waits for half an hour, a look every 15 seconds each."""
-    return run(60, hours=0.5, interval=15, seed=1, say=print, transport=transport)
+    """Run 60 waits for a quarter of an hour, a look every 15 seconds each."""
+    return run(60, hours=0.25, interval=15, seed=1, say=print, transport=transport)
 
 
 def test_no_wait_is_lost_or_ends_wrongly_in_bad_weather() -> None:
