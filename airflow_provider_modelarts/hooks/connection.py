@@ -95,7 +95,7 @@ def settings_of(connection: Connection) -> Settings:
     :raises InvalidConnection: everything that is missing, unknown or contradictory, with the remedy.
     """
     reader = _Reader(connection)
-    region = reader.text("region") or ""
+    region = reader.identifier("region") or ""
     cloud = CLOUDS[reader.choice("cloud", tuple(CLOUDS)) or cloud_of(region).name]
     host = reader.address("host", connection.host, connection.schema, connection.port)
     iam = reader.address("extra iam_endpoint", reader.text("iam_endpoint"))
