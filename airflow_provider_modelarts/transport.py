@@ -235,6 +235,8 @@ class AsyncTransport:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         ) as session:
+            # Or aiohttp sends a GET or DELETE a second time by itself: what is safe is not its to know.
+            session._retry_connection = False  # noqa: SLF001 - there is no other way
             yield cls(session, route)
 
     async def send(self, request: Request) -> Response:

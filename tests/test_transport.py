@@ -608,6 +608,27 @@ def test_a_connection_that_the_server_closed_is_replaced(world: World) -> None:
     assert server.connections == 2
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+def test_what_is_lost_on_a_kept_connection_is_not_sent_again_on_the_sly(world: World, method: str) -> None:
+    """HTTP libraries do that where they take a method for harmless; what is safe is not theirs to know."""
+
+    def answer_once(peer: Peer) -> None:
+        peer.request()
+        peer.send(reply(b"{}"))
+        peer.request()
+        peer.reset()
+
+    with serving(answer_once) as server:
+
+        async def twice(transport: Transport) -> None:
+            await transport.send(Request("GET", server.url))
+            with pytest.raises(TransportFailed):
+                await transport.send(Request(method, server.url))
+
+        world(twice)
+    assert [request.split()[0].decode() for request in server.requests] == ["GET", method]
+
+
 def test_a_triggerer_opens_a_handful_of_connections(simulator: Simulator) -> None:
     """Fifty waits look at once and share eight connections; none fails because it had to wait."""
 

@@ -224,7 +224,7 @@ class HostAgency(_Temporary):
 
     async def _fetch(self, transport: Transport, at: datetime) -> iam.TemporaryKeys:
         leave = await transport.send(iam.create_metadata_token(self._endpoint))
-        token = leave.body.decode("ascii", "replace").strip() if leave.status == 200 else None
+        token = iam.metadata_token_of(leave, at)
         response = await transport.send(iam.show_security_key(self._endpoint, token))
         if response.status in {401, 404}:
             raise NotAuthenticated(

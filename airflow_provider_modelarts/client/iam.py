@@ -92,6 +92,20 @@ def create_metadata_token(endpoint: str) -> Request:
     return Request("PUT", f"{endpoint}/meta-data/latest/api/token", headers)
 
 
+def metadata_token_of(response: Response, at: datetime) -> str | None:
+    """Return the token that the metadata service wants to see, or None where it knows of none."""
+
+    def parse(_: Any) -> str:
+        token = response.body.decode("ascii", "replace").strip()
+        if not token:
+            raise ValueError("there is no token in it")
+        return token
+
+    if 400 <= response.status < 500 and response.status not in {408, 429}:
+        return None
+    return read("CreateMetadataToken (PUT /meta-data/latest/api/token)", response, parse, at)
+
+
 def temporary_keys_of(what: str, response: Response, at: datetime) -> TemporaryKeys:
     """Return the keys that IAM or the metadata service gave."""
     given = read(what, response, _KeysReply.model_validate, at).credential

@@ -1,0 +1,361 @@
+"""
+Every operation, every fault, both worlds: what becomes of the night, and how often the notebook was saved.
+
+A night is what Airflow makes of the operator: up to three tries, each a process of its own, the later
+ones looking first. In each scene one operation decides the night, and it is that one which fails: once,
+or for ever.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from airflow_provider_modelarts.client import calls
+from airflow_provider_modelarts.client.auth import HostAgency
+from airflow_provider_modelarts.client.clouds import CLOUDS
+from airflow_provider_modelarts.client.errors import ModelArtsError
+from airflow_provider_modelarts.client.modelarts import ModelArts
+from airflow_provider_modelarts.client.models import CreateImageRequest, Image
+from airflow_provider_modelarts.client.saving import Mark, Saving
+from airflow_provider_modelarts.hooks.conversation import shared_credentials
+from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
+from tests.reliability import document
+from tests.worlds import AsyncWorld, BlockingWorld, World
+
+TRIES = 3
+RETRY_DELAY = 300.0
+SAVE_SECONDS = 240.0
+WAIT_SECONDS = 300.0
+READ_TIMEOUT = 0.5
+WORLDS: dict[str, Callable[[], World]] = {"worker": BlockingWorld, "triggerer": AsyncWorld}
+
+PASSWORD = {"login": "snapshot-user", "password": "simulator-password"}
+USER = {"auth": "password", "domain_name": "research-account"}
+AGENCY = {"agency_name": "snapshot-agency", "agency_domain_name": "research-account"}
+NAMED = {"name": "research", "namespace": "team"}
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "429": {"kind": "throttle"},
+    "429 with Retry-After": {"kind": "throttle", "retry_after": 30},
+    "408": {"kind": "error", "status": 408, "code": "ModelArts.6100"},
+    "500": {"kind": "error", "status": 500},
+    "502 with HTML": {"kind": "html"},
+    "empty 502": {"kind": "empty"},
+    "reset": {"kind": "reset"},
+    "redirect": {"kind": "redirect", "location": "http://127.0.0.1:9/"},
+    "17 MB": {"kind": "huge", "size": 17 * 1024 * 1024},
+    "500 after the effect": {"kind": "error", "status": 500, "takes_effect": True},
+    "reset after the effect": {"kind": "reset_after"},
+    "torn": {"kind": "torn"},
+    "too late": {"kind": "slow", "seconds": 4 * READ_TIMEOUT},
+    "empty 200": {"kind": "empty", "status": 200, "takes_effect": True},
+    "broken JSON": {"kind": "garbage"},
+}
+TURNED_AWAY = ("429", "429 with Retry-After")
+FAILED = ("408", "500", "502 with HTML", "empty 502")
+FAILED_AFTER = ("500 after the effect",)
+CUT = ("reset",)
+LOST = ("reset after the effect", "torn", "too late")
+FOREIGN = ("redirect", "17 MB")
+STRANGE = ("empty 200", "broken JSON")
+COSTLY = ("CreateImage", "ShowImage")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a night ended: ``saved`` or the class of the error, at which try, after how many creates."""
+
+    end: str
+    tries: int
+    creates: int
+
+    def __str__(self) -> str:
+        if self.end != "saved":
+            return self.end
+        return "saved" if self.tries == 1 else f"saved at try {self.tries}"
+
+
+def saved(at_try: int = 1) -> Outcome:
+    return Outcome("saved", at_try, 1)
+
+
+def failed(error: str, *, creates: int = 0) -> Outcome:
+    return Outcome(error, TRIES, creates)
+
+
+def _each(*groups: tuple[tuple[str, ...], Outcome]) -> dict[str, Outcome]:
+    return {fault: outcome for faults, outcome in groups for fault in faults}
+
+
+def _class_of_each(*, creates: int = 0) -> dict[str, Outcome]:
+    """Return what becomes of a night whose operation never succeeds: the error that says why."""
+    return _each(
+        (TURNED_AWAY, failed("Throttled", creates=creates)),
+        ((*FAILED, *FAILED_AFTER), failed("ServiceFailed", creates=creates)),
+        ((*CUT, *LOST), failed("TransportFailed", creates=creates)),
+        ((*FOREIGN, *STRANGE), failed("UnexpectedReply", creates=creates)),
+    )
+
+
+ANY = tuple(FAULTS)
+# A reply that cannot be read is no bad weather that two minutes cure: it is the next try's turn.
+READ_ONCE = {**_each((ANY, saved())), **_each(((*FOREIGN, *STRANGE), saved(2)))}
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """
+    A night that one operation decides.
+
+    :param once: the outcome if that operation fails once, and ``for_ever`` if it always does.
+    :param before: what happened already.
+    :param is_retry: whether an earlier try died in the middle of its create.
+    :param options: of the simulator.
+    :param fields: of the connection.
+    """
+
+    operation: str
+    once: dict[str, Outcome]
+    for_ever: dict[str, Outcome]
+    title: str = ""
+    cloud: str = "huaweicloud"
+    named: dict[str, Any] = field(default_factory=lambda: dict(NAMED))
+    before: Callable[[Simulator, Scene], None] = lambda _simulator, _scene: None
+    is_retry: bool = False
+    lists_notebooks: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.operation}{self.title and f' ({self.title})'}"
+
+    def mark(self, simulator: Simulator) -> Mark:
+        return Mark(simulator.notebook_id, "nightly", "save", "scheduled__2026-11-21T02:00:00+00:00", -1)
+
+    def request(self, simulator: Simulator) -> CreateImageRequest:
+        mark = self.mark(simulator)
+        return CreateImageRequest.for_cloud(
+            CLOUDS[self.cloud],
+            notebook_id=simulator.notebook_id,
+            tag=mark.tag(),
+            description=mark.describe("after the course"),
+            **self.named,
+        )
+
+    async def attempt(self, modelarts: ModelArts, simulator: Simulator, *, look_first: bool) -> Image:
+        """Do what one try of the operator does."""
+        if self.lists_notebooks:
+            await modelarts.collect(calls.list_notebooks())
+        saving = Saving(modelarts, self.request(simulator), self.mark(simulator), if_exists="fail")
+        image, _ = await saving.save(look_first=look_first)
+        ended = await modelarts.watch(
+            calls.show_image(image.id),
+            is_over=lambda image: not image.is_pending,
+            poll_interval=60,
+            deadline=simulator.now() + WAIT_SECONDS,
+        )
+        return ended.raise_for_status()
+
+    def play(self, fault: str, *, lasting: bool, world: World) -> Outcome:
+        """Go through the night."""
+        with Simulator(cloud=self.cloud, save=AfterSeconds(SAVE_SECONDS), **self.options) as simulator:
+            self.before(simulator, self)
+            simulator.inject(
+                Fault(operation=self.operation, times=None if lasting else 1, **FAULTS[fault]),
+            )
+            given = {**self.fields, "extra": {"read_timeout": READ_TIMEOUT, **self.fields.get("extra", {})}}
+            host = HostAgency(endpoint=simulator.endpoint) if self.options else None
+            end, tries = "", 0
+            while tries < TRIES and end != "saved":
+                tries += 1
+                shared_credentials.cache_clear()  # each try is a process of its own
+                attempt = partial(self.attempt, simulator=simulator, look_first=self.is_retry or tries > 1)
+                try:
+                    world.talk(simulator, attempt, credentials=host, **given)
+                except ModelArtsError as error:
+                    end = type(error).__name__
+                    simulator.advance(RETRY_DELAY)
+                else:
+                    end = "saved"
+            return Outcome(end, tries, simulator.saves)
+
+
+def _an_earlier_try_died(simulator: Simulator, scene: Scene) -> None:
+    """Its create took effect and nobody was left to read the reply."""
+    request = scene.request(simulator)
+    BlockingWorld().talk(simulator, lambda m: m.call(calls.create_image(simulator.notebook_id, request)))
+
+
+def _a_reply_is_lost(simulator: Simulator, _scene: Scene) -> None:
+    simulator.inject(Fault("reset", "CreateImage"))
+
+
+def _an_earlier_save_failed(simulator: Simulator, scene: Scene) -> None:
+    """Its record holds the tag."""
+    request = scene.request(simulator)
+    simulator.add_image(**NAMED, tag=request.tag, description=request.description, status="CREATE_FAILED")
+
+
+CREATE_FOR_EVER = {
+    **_class_of_each(),
+    # It did take effect: the image is found by its mark.
+    **_each(((*FAILED_AFTER, *LOST, *STRANGE), saved())),
+}
+SCENES = [
+    *(
+        Scene(
+            "CreateImage",
+            title=title,
+            cloud=cloud,
+            named=named,
+            once=_each((ANY, saved())),
+            for_ever=CREATE_FOR_EVER,
+        )
+        for title, cloud, named in (
+            ("Huawei Cloud", "huaweicloud", NAMED),
+            ("Open Telekom Cloud", "otc", NAMED),
+            ("Open Telekom Cloud without a name", "otc", {}),
+        )
+    ),
+    Scene(
+        "ShowImage",
+        once=_each((ANY, saved())),
+        for_ever=_each((ANY, failed("DeadlinePassed", creates=1))),
+    ),
+    *(
+        Scene(
+            "ListImages",
+            title=title,
+            cloud=cloud,
+            named=named,
+            before=_an_earlier_try_died,
+            is_retry=True,
+            once=READ_ONCE,
+            for_ever=_class_of_each(creates=1),
+        )
+        for title, cloud, named in (
+            ("Huawei Cloud", "huaweicloud", NAMED),
+            ("Open Telekom Cloud without a name", "otc", {}),
+        )
+    ),
+    Scene(
+        "ShowNotebook",
+        before=_a_reply_is_lost,
+        once=READ_ONCE,
+        # Only in doubt is it asked for, and the next try is in none.
+        for_ever=_each((ANY, saved(2))),
+    ),
+    Scene(
+        "DeleteImage",
+        before=_an_earlier_save_failed,
+        once={**_each((ANY, saved(2))), **_each(((*TURNED_AWAY, *STRANGE), saved()))},
+        for_ever={
+            **_class_of_each(),
+            **_each(((*FAILED_AFTER, *LOST), saved(2)), (STRANGE, saved())),
+        },
+    ),
+    Scene("ListNotebooks", lists_notebooks=True, once=READ_ONCE, for_ever=_class_of_each()),
+    Scene("CreateToken", fields={**PASSWORD, "extra": USER}, once=READ_ONCE, for_ever=_class_of_each()),
+    Scene("CreateTemporaryAccessKey", fields={"extra": AGENCY}, once=READ_ONCE, for_ever=_class_of_each()),
+    Scene("ListProjects", fields={"extra": {"project_id": None}}, once=READ_ONCE, for_ever=_class_of_each()),
+    Scene("ShowSecurityKey", options={"metadata": "plain"}, once=READ_ONCE, for_ever=_class_of_each()),
+    Scene(
+        "CreateMetadataToken",
+        options={"metadata": "token"},
+        once=READ_ONCE,
+        # It is text, so half a token is one, which then opens nothing.
+        for_ever={**_class_of_each(), **_each((("broken JSON",), failed("NotAuthenticated")))},
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fault of one operation in one world."""
+
+    scene: Scene
+    fault: str
+    lasting: bool
+    world: str
+
+    def __str__(self) -> str:
+        return f"{self.scene}-{self.fault}-{'for ever' if self.lasting else 'once'}-{self.world}"
+
+    @property
+    def expected(self) -> Outcome:
+        return (self.scene.for_ever if self.lasting else self.scene.once)[self.fault]
+
+    def play(self) -> Outcome:
+        return self.scene.play(self.fault, lasting=self.lasting, world=WORLDS[self.world]())
+
+
+def cells() -> Iterator[Cell]:
+    """Return all there are; what is slow or large for ever takes real time, so two scenes stand for all."""
+    for scene in SCENES:
+        for fault in FAULTS:
+            for lasting in (False, True):
+                if not (lasting and fault in ("too late", "17 MB")) or scene.operation in COSTLY:
+                    for world in WORLDS:
+                        yield Cell(scene, fault, lasting, world)
+
+
+def page(outcomes: dict[Cell, Outcome]) -> str:
+    """Return what the page says of these outcomes."""
+    nights = len(outcomes)
+    saved_nights = sum(outcome.end == "saved" for outcome in outcomes.values())
+    most = max(outcome.creates for outcome in outcomes.values())
+    summary = (
+        f"{nights} nights: {len(SCENES)} scenes, {len(FAULTS)} faults, each once and for ever, through both "
+        f"transports with the same outcome. {saved_nights} nights ended with the image saved, the others "
+        f"with an error that says why. Creates that took effect, per notebook and run: {most} at most, and "
+        "exactly 1 wherever the night ended well."
+    )
+    lines = [summary]
+    for lasting, title in ((False, "Once"), (True, "For ever")):
+        lines += ["", f"**{title}**", "", "| operation | fault | outcome |", "| --- | --- | --- |"]
+        alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
+        for scene in SCENES:
+            by_outcome: dict[str, list[str]] = {}
+            for cell, outcome in outcomes.items():
+                if cell.scene is scene and cell.lasting is lasting and cell.world == "worker":
+                    by_outcome.setdefault(str(outcome), []).append(cell.fault)
+            rows = tuple(
+                ("every one" if len(by_outcome) == 1 else ", ".join(faults), end)
+                for end, faults in by_outcome.items()
+            )
+            alike.setdefault(rows, []).append(str(scene))
+        lines += [
+            f"| {'; '.join(scenes)} | {faults} | {end} |"
+            for rows, scenes in alike.items()
+            for faults, end in rows
+        ]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="run.sh reliability fault-matrix", description=__doc__)
+    parser.add_argument("--record", action="store_true", help="write the table into docs/reliability.md")
+    given = parser.parse_args(arguments)
+    outcomes = {}
+    wrong = 0
+    for number, cell in enumerate(cells(), start=1):
+        outcomes[cell] = outcome = cell.play()
+        if outcome != cell.expected:
+            wrong += 1
+            print(f"WRONG  {cell}: {outcome!r}, expected {cell.expected!r}")
+        if number % 100 == 0:
+            print(f"{number} nights, {wrong} wrong", flush=True)
+    print(page(outcomes))
+    print(f"\n{len(outcomes)} nights, {wrong} wrong")
+    if given.record and not wrong:
+        document.record("fault-matrix", page(outcomes))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
