@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from airflow_provider_modelarts.client.clouds import Cloud, Rule
 from airflow_provider_modelarts.client.errors import (
@@ -87,6 +87,12 @@ class Reply(BaseModel):
     # Of the exchange that brought the reply; what the vendor's support asks for.
     request_id: str | None = None
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _can_be_stored(cls, value: Any) -> Any:
+        """Replace halves of surrogate pairs, which a text that was cut may end with and no database takes."""
+        return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
 
 class Image(Reply):
     """
@@ -148,16 +154,16 @@ class Image(Reply):
         """
         if not self.has_failed:
             return self
-        label = f"{self.name or 'unnamed'}:{self.tag or 'untagged'}"
-        reason = self.status_message or "the service gave no reason"
+        label = _line(f"{self.name or 'unnamed'}:{self.tag or 'untagged'}")
+        reason = _line(self.status_message or "") or "the service gave no reason"
         request = f" (request id {self.request_id})" if self.request_id else ""
-        raise ImageFailed(f"Image {self.id} ({label}) ended as {self.status}: {reason}{request}")
+        raise ImageFailed(f"Image {_line(self.id)} ({label}) ended as {self.status}: {reason}{request}")
 
     def describe(self) -> str:
         """Return a line for the log."""
         unknown = "" if self.is_known else ", a status this provider does not know and takes as pending"
         message = f": {self.status_message}" if self.status_message else ""
-        return f"Image {self.id} is {self.status}{unknown}{message}"
+        return _line(f"Image {self.id} is {self.status}{unknown}{message}")
 
     def summary(self) -> dict[str, Any]:
         """Return what a task hands on: plain JSON, times in ISO 8601 UTC, only what the API gave."""
@@ -227,6 +233,12 @@ class Page(Reply, Generic[T]):
 
     data: list[T] = Field(default_factory=list)
     total: int | None = None
+
+
+def _line(text: str) -> str:
+    """Return a server's words as one printable line of bearable length."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= 500 else f"{text[:500]}…"
 
 
 def _iso(milliseconds: int | None) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -44,7 +45,7 @@ def read(what: str, response: Response, parse: Callable[[Any], T], at: datetime)
             place = ".".join(map(str, first["loc"])) or "the body"
             reason = f"{place}: {first['msg']}"
         except ValueError as error:
-            reason = str(error)
+            reason = _scrubbed(str(error))
         raise UnexpectedReply(f"{what} brought an unexpected reply: {reason} ({facts})")
     if 300 <= response.status < 400:
         raise UnexpectedReply(
@@ -90,11 +91,11 @@ def _decoded(body: bytes) -> Any:
 def _request_id(response: Response, reply: Any) -> str:
     in_body = reply.get("request_id") if isinstance(reply, dict) else None
     headers = response.headers
-    return headers.get("x-request-id") or headers.get("x-iam-trace-id") or str(in_body or "")
+    return _scrubbed(headers.get("x-request-id") or headers.get("x-iam-trace-id") or in_body)
 
 
 def _facts(response: Response, request_id: str) -> str:
-    kind = response.headers.get("content-type", "no content type")
+    kind = _scrubbed(response.headers.get("content-type", "no content type"))
     facts = f"HTTP {response.status}, {kind}, {len(response.body)} bytes"
     return f"{facts}, request id {request_id}" if request_id else facts
 
@@ -118,9 +119,9 @@ def _refusal(reply: Any) -> tuple[str, str]:
                 continue
             for code, message in _ENVELOPES:
                 if code in part and message in part:
-                    return str(part[code] or ""), _scrubbed(part[message])
+                    return _scrubbed(part[code]), _scrubbed(part[message])
             if "error_code" in part:
-                return str(part["error_code"] or ""), ""
+                return _scrubbed(part["error_code"]), ""
             inner += part.values()
         level = inner
     return "", ""
@@ -128,6 +129,8 @@ def _refusal(reply: Any) -> tuple[str, str]:
 
 def _scrubbed(message: Any) -> str:
     """Return a server's words on one short line, without the request that the gateway may echo."""
-    text = re.split(r"canonical", str(message or ""), maxsplit=1, flags=re.IGNORECASE)[0]
-    text = " ".join(text.split()).rstrip(" ,.:;")
+    message = message or ""
+    said = message if isinstance(message, str) else reprlib.repr(message)  # of what is too deep, a part
+    text = re.split(r"canonical", said, maxsplit=1, flags=re.IGNORECASE)[0]
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split()).rstrip(" ,.:;")
     return text if len(text) <= 300 else f"{text[:300]}…"

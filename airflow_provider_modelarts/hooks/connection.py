@@ -95,7 +95,7 @@ def settings_of(connection: Connection) -> Settings:
     :raises InvalidConnection: everything that is missing, unknown or contradictory, with the remedy.
     """
     reader = _Reader(connection)
-    region = reader.text("region") or ""
+    region = reader.identifier("region") or ""
     cloud = CLOUDS[reader.choice("cloud", tuple(CLOUDS)) or cloud_of(region).name]
     host = reader.address("host", connection.host, connection.schema, connection.port)
     iam = reader.address("extra iam_endpoint", reader.text("iam_endpoint"))
@@ -171,7 +171,7 @@ class _Reader:
         # can deadlock a triggerer's event loop, and it would hide broken JSON.
         try:
             extra = json.loads(text or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             extra = None
         if not isinstance(extra, dict):
             self.wrong.append("extra is not a JSON object")
@@ -206,7 +206,7 @@ class _Reader:
     def seconds(self, key: str, default: float) -> float:
         try:
             seconds = float(self._extra.get(key, default))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             seconds = 0.0
         if 0 < seconds < 86_400:
             return seconds

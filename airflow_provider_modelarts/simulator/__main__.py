@@ -59,6 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--region", help="default: the usual one of the cloud")
     add("--certificate", metavar="FILE", help="serve HTTPS with this PEM file")
     add("--private-key", metavar="FILE", help="default: in the file of the certificate")
+    add("--seed", type=int, default=0, metavar="N", help="draws for faults that have a chance")
+    add(
+        "--token-lifetime",
+        type=float,
+        default=86_400,
+        metavar="S",
+        help="a token of IAM expires after S seconds",
+    )
     add("--notebook", default=NOTEBOOK_ID, metavar="ID", help="the notebook that runs from the start")
     return parser
 
@@ -78,6 +86,8 @@ def _simulator(parser: argparse.ArgumentParser, arguments: Sequence[str] | None)
             notebook_id=options.notebook,
             certificate=options.certificate,
             private_key=options.private_key,
+            seed=options.seed,
+            token_lifetime=options.token_lifetime,
             observer=_report,
         )
     except ValueError as error:
@@ -99,7 +109,7 @@ def _introduce(simulator: Simulator) -> None:
         export AIRFLOW_CONN_MODELARTS_DEFAULT={connection}
 
         GET {simulator.endpoint}{PREFIX}journal, images or state show what happened;
-        POST {simulator.endpoint}{PREFIX}faults, clock, notebooks, images or reset change it.
+        POST {simulator.endpoint}{PREFIX}faults, clock, notebooks, images, revocations or reset change it.
         """
     print(textwrap.dedent(text), end="", flush=True)
 

@@ -64,6 +64,10 @@ class Authority:
         self._keyring.reset()
         self._tokens.reset()
 
+    def revoke_tokens(self) -> None:
+        """Take back all tokens of IAM."""
+        self._tokens.revoke()
+
     def admit(self, request: Request, route: Route) -> None:
         """Refuse a request that does not show what its gate wants; a signature goes before a token."""
         if route.gate is Gate.OPEN:

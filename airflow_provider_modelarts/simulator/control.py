@@ -20,13 +20,21 @@ class Control:
     """Unsigned JSON under ``/_simulator/``."""
 
     def __init__(
-        self, world: World, faults: FaultQueue, journal: Journal, clock: Clock, reset: Callable[[], None]
+        self,
+        world: World,
+        faults: FaultQueue,
+        journal: Journal,
+        clock: Clock,
+        *,
+        revoke_tokens: Callable[[], None],
+        reset: Callable[[], None],
     ) -> None:
         """Take hold of what can be seen and changed."""
         self._world = world
         self._faults = faults
         self._journal = journal
         self._clock = clock
+        self._revoke_tokens = revoke_tokens
         self._reset = reset
         self._commands: Mapping[tuple[str, str], Callable[..., Any]] = {
             ("GET", "journal"): self._show_journal,
@@ -36,6 +44,7 @@ class Control:
             ("POST", "clock"): self._move_clock,
             ("POST", "notebooks"): self._put_notebook,
             ("POST", "images"): self._change_image,
+            ("POST", "revocations"): self._take_back_tokens,
             ("POST", "reset"): self._start_over,
         }
 
@@ -95,6 +104,10 @@ class Control:
         image_id = given.pop("id")
         self._world.set_image_status(image_id, **given)
         return {"id": image_id}
+
+    def _take_back_tokens(self) -> dict[str, Any]:
+        self._revoke_tokens()
+        return {}
 
     def _start_over(self) -> dict[str, Any]:
         self._reset()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from random import Random
 
 from .messages import ENVELOPES, Ending, Reply, error_reply, phrase
 from .routes import OPERATIONS
@@ -21,6 +22,7 @@ _OPTIONS: Mapping[str, frozenset[str]] = {
     "error": _REPLACING | {"retry_after", "status", "code", "message", "envelope"},
     "html": _REPLACING | {"status"},
     "empty": _REPLACING | {"status"},
+    "document": _REPLACING | {"status", "body"},
     "huge": _REPLACING | {"size"},
     "redirect": _REPLACING | {"location"},
     "torn": frozenset(),
@@ -46,6 +48,7 @@ class Fault:
     error       ``status`` with ``code`` and ``message`` in an ``envelope``    option
     html        ``status`` with an HTML page, as a proxy writes it             option
     empty       ``status`` without a body                                      option
+    document    200 or ``status`` with ``body``, as JSON, whatever it says     option
     huge        200 with a body of ``size`` bytes                              option
     redirect    302 to ``location``                                            option
     torn        half of the promised body, then the end of the connection      yes
@@ -57,23 +60,28 @@ class Fault:
     =========== ============================================================== ======
 
     Where the effect is an option, ``takes_effect=True`` lets the request be processed first.
-    ``operation`` is the name of an API operation, or ``*`` for all of them.
+    ``operation`` is the name of an API operation, or ``*`` for all of them. With a ``chance``, such
+    as 0.05, the fault happens to each request that fits with this probability, drawn from a
+    generator that the simulator's seed starts; ``times`` counts how often it happened.
 
     The first fault in the order of injection that fits a request is the one that happens, and
-    the later ones do not see that request. ``save_fails`` stands apart: it is used up only by a
-    save that takes effect, and can come on top of another fault.
+    the later ones do not see that request; to one that was not drawn it does not happen, and the
+    next in the order may. ``save_fails`` stands apart: it is used up only by a save that takes
+    effect, and can come on top of another fault.
     """
 
     kind: str
     operation: str = "*"
     times: int | None = 1
     skip: int = 0
+    chance: float | None = None
     retry_after: int | str | None = None
     status: int | None = None
     code: str | None = None
     message: str | None = None
     envelope: str | None = None
     seconds: float | None = None
+    body: str | None = None
     size: int | None = None
     location: str | None = None
     takes_effect: bool = False
@@ -88,16 +96,20 @@ class Fault:
             raise ValueError(f"a save cannot fail in {self.operation}, only in CreateImage")
         if (self.times is not None and self.times < 1) or self.skip < 0:
             raise ValueError("times must be at least 1 or None, and skip at least 0")
+        if self.chance is not None and not 0 < self.chance <= 1:
+            raise ValueError("chance must be above 0 and at most 1")
         if self.envelope is not None and self.envelope not in ENVELOPES:
             raise ValueError(f"no envelope {self.envelope!r}; there are {', '.join(ENVELOPES)}")
         self._refuse_foreign_options()
 
     def _refuse_foreign_options(self) -> None:
-        for field in fields(self)[4:]:
+        for field in fields(self)[5:]:
             if getattr(self, field.name) != field.default and field.name not in _OPTIONS[self.kind]:
                 raise ValueError(f"the option {field.name!r} means nothing to the fault {self.kind!r}")
         if self.kind == "redirect" and self.location is None:
             raise ValueError("a redirect needs a location")
+        if self.kind == "document" and self.body is None:
+            raise ValueError("a document needs a body")
 
     @property
     def processed(self) -> bool:
@@ -112,13 +124,15 @@ class Fault:
 class FaultQueue:
     """The faults that are still to happen."""
 
-    def __init__(self) -> None:
-        """Begin with fair weather."""
+    def __init__(self, seed: int = 0) -> None:
+        """Begin with fair weather; the seed decides what a chance makes of each request."""
+        self._seed = seed
         self.clear()
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Forget all faults, and draw from the start again."""
         self._faults: list[Fault] = []
+        self._random = Random(self._seed)  # noqa: S311 - for chances
 
     def add(self, fault: Fault) -> None:
         """Add a fault behind the others."""
@@ -138,6 +152,8 @@ class FaultQueue:
                 continue
             if fault.skip:
                 self._faults[index] = replace(fault, skip=fault.skip - 1)
+                continue
+            if fault.chance is not None and self._random.random() >= fault.chance:
                 continue
             if fault.times == 1:
                 del self._faults[index]
@@ -178,6 +194,10 @@ def _empty(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
     return Reply(fault.status or 502)
 
 
+def _document(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
+    return Reply(fault.status or 200, (fault.body or "").encode())
+
+
 def _huge(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
     """Fill a valid JSON document up to the size that is asked for."""
     size = 64 * 1024 * 1024 if fault.size is None else fault.size
@@ -210,6 +230,7 @@ _SPOILERS: Mapping[str, Callable[[Fault, Reply, str], Reply]] = {
     "error": _error,
     "html": _html,
     "empty": _empty,
+    "document": _document,
     "huge": _huge,
     "redirect": _redirect,
     "torn": _torn,

@@ -52,7 +52,9 @@ class Handler:
         self._journal = journal
         self._services = services
         self._operations = {name: run for service in services for name, run in service.by_name.items()}
-        self._control = Control(world, faults, journal, clock, self.reset)
+        self._control = Control(
+            world, faults, journal, clock, revoke_tokens=authority.revoke_tokens, reset=self.reset
+        )
 
     def reset(self) -> None:
         """Go back to the start; only the clock stays where it was moved."""

@@ -71,6 +71,7 @@ class Simulator:
         metadata: str = "plain",
         token_lifetime: float = 86_400,
         key_lifetime: float = 3600,
+        seed: int = 0,
         certificate: str | os.PathLike[str] | None = None,
         private_key: str | os.PathLike[str] | None = None,
         observer: Callable[[JournalEntry], None] | None = None,
@@ -96,6 +97,7 @@ class Simulator:
         :param metadata: whether the metadata service is ``plain``, wants a ``token`` or is ``off``
         :param token_lifetime: seconds after which a token of IAM expires
         :param key_lifetime: seconds after which keys of the metadata service expire
+        :param seed: starts the generator that decides to which requests a fault with a chance happens
         :param certificate: a PEM file, for 127.0.0.1, with which HTTPS is served instead of HTTP
         :param private_key: the PEM file of its key, empty when that is in the file of the certificate
         :param observer: is called with each entry of the journal, in the server's thread
@@ -111,7 +113,7 @@ class Simulator:
         self._region = region or CLOUDS[cloud].region
         self._project_id = project_id
         self._clock = Clock()
-        self._faults = FaultQueue()
+        self._faults = FaultQueue(seed)
         self._journal = Journal(observer)
         self._ledger = Ledger()
         self._ledger.add(user_password)

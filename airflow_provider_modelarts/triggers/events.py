@@ -38,7 +38,9 @@ class ImageEvent(BaseModel):
 
     @model_validator(mode="after")
     def _names_the_image(self) -> ImageEvent:
-        if self.status == "success" and not {"image_id", "swr_path"} <= self.image.keys():
+        image_id = self.image.get("image_id")
+        names_it = image_id and isinstance(image_id, str) and "swr_path" in self.image
+        if self.status == "success" and not names_it:
             raise ValueError("a success must name image_id and swr_path")
         return self
 

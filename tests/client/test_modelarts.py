@@ -25,6 +25,7 @@ from airflow_provider_modelarts.client.calls import (
 from airflow_provider_modelarts.client.errors import (
     ApiError,
     DeadlinePassed,
+    ModelArtsError,
     NotAuthenticated,
     NotebookNotReady,
     NotFound,
@@ -398,6 +399,30 @@ def test_a_long_reason_is_cut_and_on_one_line() -> None:
         run(modelarts(Scripted(reply(body, 400))).call(LOOK))
     assert f"refused: one two {'x' * 292}…." in refused.value.message
     assert "\n" not in str(refused.value)
+
+
+ODD = "a\n\x1b[31mb\u2028\u202ec\ud800d"
+"""Of which a terminal, a log and a database each dislike something."""
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        pytest.param(400, {}, {"error_code": ODD, "error_msg": "no"}, id="code"),
+        pytest.param(400, {}, {"error_code": ["deep", ODD], "error_msg": "no"}, id="a list for a code"),
+        pytest.param(400, {}, {"error_code": "X", "error_msg": ODD}, id="words"),
+        pytest.param(400, {}, {"request_id": ODD}, id="request id"),
+        pytest.param(400, {"x-request-id": ODD}, {}, id="request id in a header"),
+        pytest.param(200, {"content-type": ODD}, {}, id="type"),
+        pytest.param(200, {}, {"id": ODD}, id="another image"),
+    ],
+)
+def test_what_a_server_says_stays_printable(status: int, headers: dict[str, str], body: object) -> None:
+    """Wherever in the message it ends up."""
+    with pytest.raises(ModelArtsError) as caught:
+        run(modelarts(Scripted(Response(status, headers, json.dumps(body).encode()))).call(LOOK))
+    assert "[31mb" in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def http_date(seconds: float) -> str:

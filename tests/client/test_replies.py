@@ -228,6 +228,22 @@ def test_an_image_that_has_failed_without_a_word_says_so() -> None:
     assert str(failed.value) == "Image i (unnamed:untagged) ended as ERROR: the service gave no reason"
 
 
+def test_a_reason_of_many_lines_is_told_on_one() -> None:
+    """A build may end with its whole log."""
+    image = Image.model_validate(
+        {"id": "i", "status": "ERROR", "status_message": "a\n\x1b[31mb" + "x" * 9_999}
+    )
+    with pytest.raises(ImageFailed, match=r"ended as ERROR: a \[31mbx{493}…$"):
+        image.raise_for_status()
+    assert image.describe().startswith("Image i is ERROR: a [31mbx")
+
+
+def test_a_text_that_was_cut_inside_a_character_can_be_stored() -> None:
+    """As services that count in UTF-16 cut it; half an emoji is nothing a database takes."""
+    image = Image.model_validate(json.loads(r'{"id": "i", "name": "\ud83d", "swr_path": "\ud83d\ude00"}'))
+    assert (image.name, image.swr_path) == ("?", "\U0001f600")
+
+
 @pytest.mark.parametrize(
     ("fields", "line"),
     [

@@ -87,12 +87,16 @@ def test_null_and_empty_mean_absent(absent: str | None) -> None:
         pytest.param({}, {"cloud": "aws"}, "extra cloud must be one of huaweicloud", id="an unknown cloud"),
         pytest.param({}, {"projekt": "x"}, "extra projekt is unknown", id="a misspelt extra"),
         pytest.param({}, {"region": 7}, "extra region must be a string, not int", id="a number for a region"),
+        pytest.param({}, {"region": "["}, "extra region must be letters", id="no region at all"),
+        pytest.param({}, {"region": "evil.example/"}, "extra region must be letters", id="another host"),
         pytest.param({}, {"read_timeout": "soon"}, "extra read_timeout must be a number", id="no number"),
         pytest.param(
             {}, {"connect_timeout": -1}, "extra connect_timeout must be a number", id="a negative time"
         ),
+        pytest.param({}, {"read_timeout": 10**400}, "must be a number of seconds", id="an endless time"),
         pytest.param({}, "{", "extra is not a JSON object", id="broken JSON"),
         pytest.param({}, "[1]", "extra is not a JSON object", id="a list"),
+        pytest.param({}, "[" * 5_000, "extra is not a JSON object", id="too deep"),
         pytest.param(
             {"host": "https://me:pw@example.com"}, {}, "host must be a host name", id="a user in the host"
         ),

@@ -133,7 +133,17 @@ def test_a_resumed_failure_is_neither_retried_nor_skipped(soft_fail: bool, error
         resume(sensor("i", soft_fail=soft_fail), {"status": "failed", "error": error, "message": "gone"})
 
 
-@pytest.mark.parametrize("event", [None, {}, {"status": "ACTIVE"}, {"status": "success", "image": {}}])
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        {},
+        {"status": "ACTIVE"},
+        {"status": "success", "image": {}},
+        {"status": "success", "image": {"image_id": None, "swr_path": None}},
+        {"status": "success", "image": {"image_id": "", "swr_path": None}},
+    ],
+)
 def test_an_event_that_says_nothing_is_a_failure(event: Any) -> None:
     """With soft_fail as well."""
     with pytest.raises(ModelArtsError, match="cannot be understood"):

@@ -90,6 +90,8 @@ def test_taken_port_is_one_line_and_exit_code_2(simulator: Simulator) -> None:
         ["--save-reads", "1", "--save-seconds", "1"],
         ["--cloud", "x"],
         ["--port", "99999"],
+        ["--seed", "x"],
+        ["--token-lifetime", "x"],
     ],
     ids=" ".join,
 )

@@ -82,6 +82,16 @@ def test_status_of_an_image_is_changed(client: Client) -> None:
     assert client.notebook().json["status"] == "RUNNING"
 
 
+def test_tokens_are_taken_back(client: Client) -> None:
+    """As an administrator can, and as a new password does."""
+    token = {"X-Auth-Token": client.token()}
+    before = client.call_unsigned("GET", f"{client.project}/images", headers=token)
+    taken = client.control("POST", "revocations")
+    after = client.call_unsigned("GET", f"{client.project}/images", headers=token)
+    assert (before.status, taken.status) == (200, 200)
+    assert after.error == (401, "APIGW.0307")
+
+
 def test_reset_starts_over(simulator: Simulator, client: Client) -> None:
     """Nothing is left of what happened."""
     client.save()
@@ -95,6 +105,8 @@ def test_reset_starts_over(simulator: Simulator, client: Client) -> None:
         ("faults", {"kind": "earthquake"}, "no fault 'earthquake'"),
         ("faults", {"kind": "reset", "time": 2}, "no field 'time'"),
         ("faults", {"kind": "reset", "times": "two"}, "'times' cannot be 'two'"),
+        ("faults", {"kind": "reset", "chance": "often"}, "'chance' cannot be 'often'"),
+        ("faults", {"kind": "reset", "chance": 2}, "chance must be above 0"),
         ("faults", {}, "'kind'"),
         ("faults", ["reset"], "not a JSON object"),
         ("clock", {"advance": -1}, "only moves on"),
@@ -110,6 +122,7 @@ def test_reset_starts_over(simulator: Simulator, client: Client) -> None:
         ("images", {"id": "x"}, "'status'"),
         ("images", {"status": "ACTIVE"}, "'id' is missing"),
         ("images", {"id": "x", "status": 1}, "'status' cannot be 1"),
+        ("revocations", {"user": "u"}, "'user'"),
         ("reset", {"all": True}, "'all'"),
     ],
     ids=lambda value: value if isinstance(value, str) and value.isalpha() else None,

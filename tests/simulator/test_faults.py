@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_modelarts.simulator import Fault, Simulator
+from airflow_provider_modelarts.simulator.faults import FaultQueue
 
 if TYPE_CHECKING:
-    from tests.simulator.conftest import Client
+    from tests.simulator.conftest import Client, Start
 
 
 def last(simulator: Simulator) -> tuple[int | None, str | None, bool, int]:
@@ -84,6 +85,17 @@ def test_empty(simulator: Simulator, client: Client, status: int) -> None:
     assert last(simulator) == (status, "empty", False, 0)
 
 
+def test_document(simulator: Simulator, client: Client) -> None:
+    """A whole reply that says something else than the API would."""
+    simulator.inject(Fault("document", body='{"id": ["x"]}'), Fault("document", body="", status=418))
+    answer = client.save()
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json;charset=utf-8")
+    assert answer.json == {"id": ["x"]}
+    assert last(simulator) == (200, "document", False, 0)
+    answer = client.save()
+    assert (answer.status, answer.body) == (418, b"")
+
+
 @pytest.mark.parametrize("size", [0, 1_000_000])
 def test_huge(simulator: Simulator, client: Client, size: int) -> None:
     """A valid JSON document of the size that was asked for."""
@@ -109,6 +121,7 @@ def test_redirect(simulator: Simulator, client: Client) -> None:
         ("error", {}),
         ("html", {}),
         ("empty", {}),
+        ("document", {"body": "{}"}),
         ("huge", {"size": 10}),
         ("redirect", {"location": "/"}),
     ],
@@ -206,6 +219,62 @@ def test_fault_reaches_unknown_apis(simulator: Simulator, client: Client) -> Non
     assert client.call("GET", "/nothing").status == 503
 
 
+def drawn(queue: FaultQueue, requests: int = 2000) -> list[bool]:
+    """Tell of each request whether a fault happened to it."""
+    return [queue.take("ShowImage") is not None for _ in range(requests)]
+
+
+def test_chance_is_a_share_of_the_requests() -> None:
+    """For as long as the fault is there."""
+    queue = FaultQueue(seed=1)
+    queue.add(Fault("reset", times=None, chance=0.05))
+    assert sum(drawn(queue)) == pytest.approx(100, abs=30)
+
+
+def test_seed_decides_what_a_chance_does() -> None:
+    """The same one the same, and another one something else; clearing the queue starts it again."""
+    fault = Fault("reset", times=None, chance=0.5)
+    one, same, other = FaultQueue(seed=1), FaultQueue(seed=1), FaultQueue(seed=2)
+    for queue in (one, same, other):
+        queue.add(fault)
+    first = drawn(one)
+    assert first == drawn(same)
+    assert first != drawn(other)
+    one.clear()
+    one.add(fault)
+    assert first == drawn(one)
+
+
+def test_chance_of_one_is_certain() -> None:
+    """As if none had been given."""
+    queue = FaultQueue()
+    queue.add(Fault("reset", times=3, chance=1))
+    assert drawn(queue, 5) == [True, True, True, False, False]
+
+
+def test_request_that_is_not_drawn_is_left_to_the_next_fault() -> None:
+    """And does not count as one of the times."""
+    queue = FaultQueue(seed=1)
+    queue.add(Fault("torn", times=2, chance=0.5))
+    queue.add(Fault("reset", times=None))
+    kinds = [fault.kind for _ in range(20) if (fault := queue.take("ShowImage"))]
+    assert len(kinds) == 20
+    assert kinds.count("torn") == 2
+    assert "reset" in kinds[: kinds.index("torn", kinds.index("torn") + 1)]
+
+
+def test_simulator_draws_the_same_after_a_reset(start: Start) -> None:
+    """So what a seed shows can be shown again."""
+    simulator, client = start(seed=7)
+    seen = []
+    for _ in range(2):
+        simulator.inject(Fault("empty", status=503, times=None, chance=0.5))
+        seen.append([client.images().status for _ in range(20)])
+        simulator.reset()
+    assert seen[0] == seen[1]
+    assert set(seen[0]) == {200, 503}
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
@@ -214,8 +283,12 @@ def test_fault_reaches_unknown_apis(simulator: Simulator, client: Client) -> Non
         ({"kind": "save_fails", "operation": "ShowImage"}, "only in CreateImage"),
         ({"kind": "reset", "times": 0}, "times must be at least 1"),
         ({"kind": "reset", "skip": -1}, "skip at least 0"),
+        ({"kind": "reset", "chance": 0}, "chance must be above 0"),
+        ({"kind": "reset", "chance": 1.1}, "at most 1"),
+        ({"kind": "reset", "chance": float("nan")}, "at most 1"),
         ({"kind": "error", "envelope": "paper"}, "no envelope 'paper'"),
         ({"kind": "redirect"}, "needs a location"),
+        ({"kind": "document"}, "needs a body"),
         ({"kind": "torn", "status": 500}, "'status' means nothing to the fault 'torn'"),
         ({"kind": "reset", "takes_effect": True}, "'takes_effect' means nothing to the fault 'reset'"),
     ],

@@ -1,0 +1,150 @@
+"""
+A thousand waits for simulated hours, while a share of all replies is faulty.
+
+Run by ``bash run.sh reliability chaos``. The exit code is 0 only if every wait came to the end that
+its image had, in time, and nothing was left behind. Sockets, transport and triggers are real; only
+the clock and the sleep of the waits are not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from importlib.metadata import version
+from platform import python_version
+from statistics import median
+
+if __name__ == "__main__":  # Airflow reads it when it is imported
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="modelarts-chaos-")
+
+from tests.reliability.document import record
+from tests.reliability.remote import RemoteCloud
+from tests.reliability.storm import LATE, WARM, Report, Storm, VirtualTransport
+
+FAULTY = 0.05
+"""The share of replies that are faulty."""
+TOKEN_LIFETIME = 1 / 4
+"""Of a token, as a part of the whole time."""
+OBJECTS = 500, 0.2
+"""By how many objects the process may grow anyway, and at each look: a leak would leave one or more."""
+BYTES = 8_000_000, 50
+"""By how many bytes likewise."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it, print what it showed, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="bash run.sh reliability chaos", description="Many waits at once.")
+    parser.add_argument("--waits", type=int, default=1000, metavar="N")
+    parser.add_argument("--hours", type=float, default=4.0, metavar="H", help="simulated ones")
+    parser.add_argument("--interval", type=float, default=90.0, metavar="S", help="between looks of a wait")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of what happens when")
+    parser.add_argument("--record", action="store_true", help="write the table into docs/reliability.md")
+    options = parser.parse_args(argv)
+    began = time.monotonic()
+    report = run(options.waits, options.hours, options.interval, options.seed, say=_say)
+    rows = [
+        ("waits, each with a look every", f"{options.waits:,}, {options.interval:.0f} s"),
+        ("simulated hours", f"{options.hours:g}"),
+        *figures(report),
+        ("wall time", f"{time.monotonic() - began:.0f} s"),
+    ]
+    table = "\n".join(f"| {name} | {figure} |" for name, figure in [("", ""), ("---", "--:"), *rows])
+    line = (
+        f"Seed {options.seed}, {datetime.now(tz=timezone.utc):%Y-%m-%d}, Python {python_version()}, "
+        f"Airflow {version('apache-airflow')}, aiohttp {version('aiohttp')}."
+    )
+    _say(f"\n{table}\n\n{line}")
+    wrong = problems(report)
+    for problem in wrong:
+        _say(f"WRONG: {problem}")
+    if options.record and not wrong:
+        record("chaos", f"{table}\n\n{line}")
+    return 1 if wrong else 0
+
+
+def run(
+    waits: int,
+    hours: float,
+    interval: float,
+    seed: int,
+    *,
+    say: Callable[[str], None],
+    transport: type[VirtualTransport] = VirtualTransport,
+) -> Report:
+    """Return what became of the waits and of the process."""
+    duration = 3600 * hours
+    lifetime = duration * TOKEN_LIFETIME
+    with RemoteCloud(
+        "--save-seconds", str(10 * duration), "--token-lifetime", str(lifetime), "--seed", str(seed)
+    ) as cloud:
+        storm = Storm(
+            cloud,
+            waits=waits,
+            duration=duration,
+            interval=interval,
+            faulty=FAULTY,
+            seed=seed,
+            say=say,
+            transport=transport,
+        )
+        return storm.run()
+
+
+def problems(report: Report) -> list[str]:
+    """Return what is not as it must be."""
+    found = [ending.problem for ending in report.endings if ending.problem]
+    found += [f"{number} {what} are left" for what, number in report.left.items() if number]
+    if len(report.samples) <= LATE:
+        return [*found, "the run was too short to judge its memory"]
+    early, late = report.samples[WARM], report.samples[LATE]
+    looks = late.looks - early.looks
+    for what, grown, (anyway, each) in (
+        ("objects", late.blocks - early.blocks, OBJECTS),
+        ("bytes", late.memory - early.memory, BYTES),
+    ):
+        if grown > anyway + looks * each:
+            found.append(f"{grown:,} {what} are left of {looks:,} looks")
+    return found
+
+
+def figures(report: Report) -> list[tuple[str, str]]:
+    """Return what the table says of a run."""
+    ends = Counter(ending.fate.status for ending in report.endings)
+    lost = sum(ending.ended is None for ending in report.endings)
+    wrong = sum(bool(ending.problem) for ending in report.endings) - lost
+    faults, late = report.faults, report.lateness
+    early, later = report.samples[WARM], report.samples[LATE]
+    return [
+        ("images that became", ", ".join(f"{name} {number:,}" for name, number in ends.most_common())),
+        ("requests", f"{report.requests:,}"),
+        ("of these log-ins, for tokens ran out or were taken back", f"{report.log_ins}"),
+        ("faulty replies", f"{faults.total():,} ({faults.total() / report.requests:.1%})"),
+        ("of these", ", ".join(f"{name} {number:,}" for name, number in faults.most_common())),
+        ("waits lost", f"{lost}"),
+        ("waits with a wrong end", f"{wrong}"),
+        (
+            "from the end of an image to that of its wait",
+            f"median {median(late):.0f} s, at most {max(late):.0f} s",
+        ),
+        *((f"{what} left", f"{number}") for what, number in report.left.items()),
+        ("lines in the log", f"{report.log_lines:,}"),
+        (
+            f"memory after {early.looks:,} and after {later.looks:,} requests",
+            f"{early.memory / 1e6:.1f} MB and {later.memory / 1e6:.1f} MB",
+        ),
+        ("objects then", f"{early.blocks:,} and {later.blocks:,}"),
+    ]
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

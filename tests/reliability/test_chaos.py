@@ -1,0 +1,126 @@
+"""The thousand waits of the reliability page, in small, and that what they are judged by can fail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import Any
+
+import pytest
+
+from airflow_provider_modelarts.client.errors import DeadlinePassed, ImageFailed, NotFound
+from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.client.wire import Request, Response
+from airflow_provider_modelarts.simulator.faults import FaultQueue
+from airflow_provider_modelarts.triggers.events import ImageEvent
+from tests.reliability.chaos import problems, run
+from tests.reliability.fates import BLOWS, FAULTS, NEVER, Fate, fates, judge, shares
+from tests.reliability.storm import VirtualTransport
+
+ISSUED = {"id": "i", "swr_path": "swr.example.com/team/n:nightly"}
+
+
+ENDS: dict[str, ImageEvent] = {
+    "ACTIVE": ImageEvent.of_image(Image(id="i", swr_path=ISSUED["swr_path"], status="ACTIVE"), {}),
+    "CREATE_FAILED": ImageEvent.of_error(ImageFailed("Image i ended as CREATE_FAILED"), {}),
+    "ERROR": ImageEvent.of_error(ImageFailed("Image i ended as ERROR"), {}),
+    "DELETED": ImageEvent.of_error(NotFound("Image i is not found"), {}),
+    NEVER: ImageEvent.of_error(DeadlinePassed("Image i is CREATING"), {}),
+}
+"""How a wait must end, by what becomes of its image."""
+
+
+def in_small(transport: type[VirtualTransport] = VirtualTransport) -> Any:
+    """Run 60 waits for a quarter of an hour, a look every 15 seconds each."""
+    return run(60, hours=0.25, interval=15, seed=1, say=print, transport=transport)
+
+
+def test_no_wait_is_lost_or_ends_wrongly_in_bad_weather() -> None:
+    """With every kind of image, while every twentieth reply is faulty and tokens run out."""
+    report = in_small()
+
+    assert problems(report) == []
+    assert {ending.fate.status for ending in report.endings} == ENDS.keys()
+    assert len(report.endings) == 60
+    assert report.faults.total() / report.requests == pytest.approx(0.05, abs=0.02)
+    assert report.faults.keys() == {fault.kind for fault in (*FAULTS, *BLOWS)}
+    assert report.log_ins > 4
+
+
+class Hoarder(VirtualTransport):
+    """Keeps a hundred bytes of every exchange."""
+
+    async def send(self, request: Request) -> Response:
+        self.__dict__.setdefault("hoard", []).append(bytes(67))
+        return await super().send(request)
+
+
+def test_a_leak_of_a_hundred_bytes_a_look_is_seen() -> None:
+    """Small as it is, a thousand waits would make it gigabytes a month."""
+    (problem,) = problems(in_small(Hoarder))
+
+    assert "objects are left of" in problem
+
+
+@pytest.mark.parametrize("ended", ENDS)
+@pytest.mark.parametrize("status", ENDS)
+def test_a_wait_ends_as_its_image_did(status: str, ended: str) -> None:
+    """Any other end is wrong; ERROR and CREATE_FAILED end alike."""
+    fate = Fate(begins=0, ends=None if status == NEVER else 10, status=status, deadline=20)
+
+    problem = judge(fate, ISSUED, ENDS[ended].model_dump(mode="json"), ended=20)
+
+    assert (problem == "") == (ENDS[status].error == ENDS[ended].error)
+
+
+@pytest.mark.parametrize(
+    ("image_id", "swr_path"),
+    [
+        pytest.param("j", ISSUED["swr_path"], id="id"),
+        pytest.param("i", "swr.example.com/other:1", id="address"),
+    ],
+)
+def test_another_image_is_a_wrong_end(image_id: str, swr_path: str) -> None:
+    """However ACTIVE it is."""
+    event = ImageEvent.of_image(Image(id=image_id, swr_path=swr_path, status="ACTIVE"), {})
+
+    assert "became ACTIVE, but" in judge(Fate(0, 10, "ACTIVE", 20), ISSUED, event.model_dump(), ended=11)
+
+
+@pytest.mark.parametrize("event", [None, {}, {"status": "success"}, "success"], ids=repr)
+def test_an_event_that_says_nothing_is_a_wrong_end(event: object) -> None:
+    """The task could not go on with it."""
+    assert "became ACTIVE, but" in judge(Fate(0, 10, "ACTIVE", 20), ISSUED, event, ended=11)
+
+
+@pytest.mark.parametrize(("status", "earliest"), [("ACTIVE", 10), ("DELETED", 10), (NEVER, 20)])
+def test_an_end_before_its_time_is_wrong(status: str, earliest: float) -> None:
+    """Nobody could know yet, and a deadline is a promise."""
+    fate = Fate(begins=0, ends=None if status == NEVER else 10, status=status, deadline=20)
+    event = ENDS[status].model_dump(mode="json")
+
+    assert judge(fate, ISSUED, event, ended=earliest) == ""
+    assert "ended 1 s before its time" in judge(fate, ISSUED, event, ended=earliest - 1)
+
+
+def test_all_faults_have_the_same_share() -> None:
+    """And together the one that was asked for."""
+    queue = FaultQueue(seed=1)
+    for fault in shares(FAULTS, 0.5):
+        queue.add(fault)
+    requests = 100_000
+    drawn = Counter(hit for _ in range(requests) if (hit := queue.take("ShowImage")))
+
+    assert len(drawn) == len(FAULTS)
+    assert drawn.total() == pytest.approx(0.5 * requests, rel=0.02)
+    assert min(drawn.values()) > 0.8 * max(drawn.values())
+
+
+def test_waits_overlap_for_half_of_the_time() -> None:
+    """So that their number is constant while the memory is measured, and some begin too late."""
+    given = fates(1000, 3600.0, Random(1))
+
+    assert max(fate.begins for fate in given) <= 900
+    assert all(fate.over <= 1125 or 2700 <= fate.over <= 3600 for fate in given)
+    assert any(fate.over < fate.begins for fate in given)
+    assert all(fate.over <= fate.deadline for fate in given)

@@ -1,0 +1,91 @@
+"""A time that passes only when everybody sleeps, so that hours of waiting take minutes."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+PATIENCE = 60.0
+"""Real seconds after which somebody who is awake, and neither sleeps nor ends, is given up."""
+
+
+class VirtualTime:
+    """
+    The clock and the sleep of all tasks that :meth:`start` began.
+
+    What they do while they are awake, such as an exchange with a server, takes as long as it takes;
+    meanwhile the clock stands still.
+
+    :param now: seconds since the epoch.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self._awake = 0
+        self._all_asleep = asyncio.Event()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._number = count()
+
+    def start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Let a task live in this time."""
+        self._wake_up()
+        task = asyncio.ensure_future(coroutine)
+        task.add_done_callback(lambda _: self._fall_asleep())
+        return task
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep until the clock was moved on this far."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        woken = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.now + seconds, next(self._number), woken))
+        self._fall_asleep()
+        try:
+            await woken
+        except asyncio.CancelledError:
+            if woken.cancelled():
+                self._wake_up()
+            raise
+
+    async def all_asleep(self) -> bool:
+        """
+        Wait until nobody is awake, and tell whether somebody sleeps.
+
+        :raises TimeoutError: somebody stays awake.
+        """
+        await asyncio.wait_for(self._all_asleep.wait(), PATIENCE)
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
+        return bool(self._sleepers)
+
+    def pass_(self, move: Callable[[float], float], at_least: float) -> None:
+        """
+        Go to where the next one wakes up.
+
+        :param move: moves the rest of the world on by some seconds, and returns its time.
+        :param at_least: seconds; who wakes up within them wakes up together.
+        """
+        self.now = move(max(at_least, self._sleepers[0][0] - self.now))
+
+    def wake(self) -> None:
+        """Wake up all whose time has come."""
+        while self._sleepers and self._sleepers[0][0] <= self.now:
+            woken = heapq.heappop(self._sleepers)[2]
+            if not woken.done():
+                self._wake_up()
+                woken.set_result(None)
+
+    def _wake_up(self) -> None:
+        self._awake += 1
+        self._all_asleep.clear()
+
+    def _fall_asleep(self) -> None:
+        self._awake -= 1
+        if not self._awake:
+            self._all_asleep.set()
