@@ -29,6 +29,8 @@ from tests.worlds import AsyncWorld, BlockingWorld, World  # noqa: E402
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("patient", settings(), deadline=None)
 settings.load_profile("patient")
+# For a night: bash run.sh test --hypothesis-profile=nightly tests/test_fuzz.py
+settings.register_profile("nightly", settings(), max_examples=10_000)
 
 
 @pytest.fixture(params=["huaweicloud", "huaweicloud-eu", "otc"])
