@@ -48,6 +48,12 @@ class ModelArtsError(Exception):
         self.message = message
 
 
+def one_line(text: str, limit: int) -> str:
+    """Return a server's words as one printable line of bearable length, fit for a log and an event."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= limit else f"{line[:limit]}…"
+
+
 @dataclass(frozen=True, slots=True)
 class BrokenRule:
     """One value that breaks one rule."""

@@ -17,9 +17,13 @@ from airflow_provider_modelarts.client.errors import (
     BrokenRule,
     ImageFailed,
     InvalidRequest,
+    one_line,
 )
 
 T = TypeVar("T")
+
+LONGEST_LINE = 500
+"""Characters; the reason of a failed image may be a whole build log."""
 
 
 class CreateImageRequest(BaseModel):
@@ -154,16 +158,16 @@ class Image(Reply):
         """
         if not self.has_failed:
             return self
-        label = _line(f"{self.name or 'unnamed'}:{self.tag or 'untagged'}")
-        reason = _line(self.status_message or "") or "the service gave no reason"
-        request = f" (request id {self.request_id})" if self.request_id else ""
-        raise ImageFailed(f"Image {_line(self.id)} ({label}) ended as {self.status}: {reason}{request}")
+        label = f"{self.name or 'unnamed'}:{self.tag or 'untagged'}"
+        reason = self.status_message or "the service gave no reason"
+        end = one_line(f"Image {self.id} ({label}) ended as {self.status}: {reason}", LONGEST_LINE)
+        raise ImageFailed(f"{end} (request id {self.request_id})" if self.request_id else end)
 
     def describe(self) -> str:
         """Return a line for the log."""
         unknown = "" if self.is_known else ", a status this provider does not know and takes as pending"
         message = f": {self.status_message}" if self.status_message else ""
-        return _line(f"Image {self.id} is {self.status}{unknown}{message}")
+        return one_line(f"Image {self.id} is {self.status}{unknown}{message}", LONGEST_LINE)
 
     def summary(self) -> dict[str, Any]:
         """Return what a task hands on: plain JSON, times in ISO 8601 UTC, only what the API gave."""
@@ -239,12 +243,6 @@ class Page(Reply, Generic[T]):
     @classmethod
     def _may_be_null(cls, value: Any) -> Any:
         return [] if value is None else value
-
-
-def _line(text: str) -> str:
-    """Return a server's words as one printable line of bearable length."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= 500 else f"{text[:500]}…"
 
 
 def _iso(milliseconds: int | None) -> str | None:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from airflow_provider_modelarts.client.errors import UnexpectedReply, meaning
+from airflow_provider_modelarts.client.errors import UnexpectedReply, meaning, one_line
 from airflow_provider_modelarts.client.wire import Response
 
 T = TypeVar("T")
@@ -132,5 +132,4 @@ def _scrubbed(message: Any) -> str:
     message = message or ""
     said = message if isinstance(message, str) else reprlib.repr(message)  # of what is too deep, a part
     text = re.split(r"canonical", said, maxsplit=1, flags=re.IGNORECASE)[0]
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split()).rstrip(" ,.:;")
-    return text if len(text) <= 300 else f"{text[:300]}…"
+    return one_line(text, 300).rstrip(" ,.:;")

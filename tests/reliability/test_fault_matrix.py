@@ -23,8 +23,7 @@ def test_nothing_is_left_out() -> None:
     from airflow_provider_modelarts.simulator.routes import OPERATIONS
 
     assert {scene.operation for scene in SCENES} == set(OPERATIONS)
-    # A document may say anything: what is made of it is tested where replies are read.
-    assert {fault["kind"] for fault in FAULTS.values()} == set(KINDS) - {"save_fails", "document"}
+    assert {fault["kind"] for fault in FAULTS.values()} == set(KINDS) - {"save_fails"}
     assert all(cell.expected.creates <= 1 for cell in cells())
 
 
