@@ -1,4 +1,4 @@
-"""The processes a stack is made of, and what can be done to them: start, kill, start again, stop."""
+"""The processes a stack is made of, and what can be done to them: start, start again, stop."""
 
 from __future__ import annotations
 
@@ -113,11 +113,14 @@ class Crew:
         """Return the process that was started for a component."""
         return psutil.Process(self._processes[name].pid)
 
-    def kill(self, name: str) -> None:
-        """SIGKILL to the process of a component, and to none of its children."""
-        process = self._processes[name]
-        process.kill()
-        process.wait()
+    def family(self) -> list[psutil.Process]:
+        """Return the processes of all components, and what those have started and not yet lost."""
+        family: list[psutil.Process] = []
+        for name in self._processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                first = self.process(name)
+                family += [first, *first.children(recursive=True)]
+        return family
 
     def revive(self) -> list[str]:
         """Start again, as an init system would, every mortal component that has ended; return their names."""
@@ -158,15 +161,20 @@ class Crew:
                 process.wait(timeout=max(0.0, deadline - time.monotonic()))
             if process.poll() is None:
                 self._progress(f"{name} did not stop within {TERM_SECONDS:.0f} s of SIGTERM: SIGKILL")
-        for orphan in self._left():
+        for left in self._left():
             with contextlib.suppress(psutil.NoSuchProcess):
-                orphan.kill()
+                left.kill()
         for process in self._processes.values():
             process.wait()
         self._processes.clear()
 
+    def orphans(self) -> list[psutil.Process]:
+        """Return the processes that the components have started and lost."""
+        family = set(self.family())
+        return [process for process in self._left() if process not in family]
+
     def _left(self) -> list[psutil.Process]:
-        """Return what is left of all sessions; a task whose worker was killed is in no other group."""
+        """Return what there is of all sessions; a task whose worker was killed is in no other group."""
         left: list[psutil.Process] = []
         for process in psutil.process_iter():
             with contextlib.suppress(ProcessLookupError):
