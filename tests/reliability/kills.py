@@ -32,7 +32,7 @@ from tests.reliability.document import record
 SAVE_SECONDS = 6.0
 """How long a save takes: over before a task is tried again whose worker was killed."""
 PHASE_SECONDS = 6.0
-"""The time from the start of a task, or of its wait, in which somebody is killed."""
+"""The time from the beginning of a task, or of its wait, in which somebody is killed."""
 RUN_SECONDS = 300.0
 ORPHAN_SECONDS = 60.0
 
@@ -61,7 +61,7 @@ class Kill:
     """
     What is planned for one run.
 
-    :param moment: seconds after the task, or its wait, was first seen
+    :param moment: seconds after the task was first seen running, or its wait deferred
     :param rest: seconds between the kill of a triggerer and the end of the save
     """
 
@@ -156,13 +156,18 @@ def live(kill: Kill, stack: AirflowStack, simulator: Simulator) -> Outcome:
 
 
 def strike(kill: Kill, flow: Flow) -> bool:
-    """Kill the victim at its moment, or as soon after it as there is one; return whether one was hit."""
+    """
+    Kill the victim at its moment, or as soon after it as there is one; return whether one was hit.
+
+    No worker is killed before Airflow calls its task running: such a task stays queued, because
+    LocalExecutor misses nobody and the scheduler waits for it until it is itself restarted.
+    """
     find = VICTIMS[kill.victim]
 
     def is_late() -> bool:
         return flow.task(kill.task_id)["state"] in ENDED
 
-    flow.wait_until(lambda: find(flow) or is_late(), f"{kill.task_id} has begun", timeout=RUN_SECONDS)
+    flow.await_state(kill.task_id, "running" if kill.task_id == SAVE else "deferred", *ENDED)
     time.sleep(kill.moment)
     while True:
         victim = find(flow)
@@ -181,18 +186,19 @@ def live_all(
     kills: Sequence[Kill], lanes: int, stack: AirflowStack, simulator: Simulator
 ) -> Iterator[Outcome]:
     """Go through the kills, as many at a time as there are lanes, and start again whatever has ended."""
-    with ThreadPoolExecutor(lanes) as pool:
-        waiting: list[Future[Outcome]] = [pool.submit(live, kill, stack, simulator) for kill in kills]
-        try:
-            while waiting:
-                stack.check_alive()
-                stack.crew.revive()
-                for future in [future for future in waiting if future.done()]:
-                    waiting.remove(future)
-                    yield future.result()
-                time.sleep(POLL_SECONDS)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ThreadPoolExecutor(lanes)
+    waiting: list[Future[Outcome]] = [pool.submit(live, kill, stack, simulator) for kill in kills]
+    try:
+        while waiting:
+            stack.check_alive()
+            stack.crew.revive()
+            for future in [future for future in waiting if future.done()]:
+                waiting.remove(future)
+                yield future.result()
+            time.sleep(POLL_SECONDS)
+    finally:
+        # What still runs when this is given up ends with Airflow.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def await_orphans(stack: AirflowStack) -> None:
@@ -228,7 +234,7 @@ def explain(outcome: Outcome, seed: int) -> str:
     return "\n".join(
         [
             f"FAILED: run {kill.number} of seed {seed}: {flow.run_id}, notebook {flow.notebook_id}",
-            f"{kill.victim} to be killed {kill.moment:.2f} s after {kill.task_id} was first seen",
+            f"{kill.victim} to be killed {kill.moment:.2f} s after the beginning of {kill.task_id}",
             *outcome.complaints,
             *states,
             f"logs: {flow.stack.home}/logs/dag_id={flow.dag_id}/run_id={flow.run_id}",
