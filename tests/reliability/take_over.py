@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures = table(measured)
     _say(f"\n{figures}\n")
     if options.record:
-        record("take-over", f"Seconds from the SIGKILL to the next look. {told}\n\n{figures}")
+        record("take-over", f"{told}\n\n{figures}")
     return 0
 
 
