@@ -17,6 +17,7 @@ usage: bash run.sh PART [arguments]
   bench        the benchmarks in bench/
   reliability  the figures of docs/reliability.md: fault-matrix, kills, take-over or chaos
                  --record  write them into that page     (--help after one of them tells the rest)
+                 kills and take-over, like e2e, install Debian's PostgreSQL and Redis where missing
   constraints  renew the pins in constraints.txt
 
 Needs Python 3.10 to 3.13 with venv, or uv. The first run makes .venv in this folder.

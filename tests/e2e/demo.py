@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
+from tests.e2e.components import StackError
 from tests.e2e.nightly import (
     DAG_ID,
     EXAMPLE_DAGS,
@@ -27,7 +28,7 @@ from tests.e2e.nightly import (
     airflow_environment,
     run_nightly,
 )
-from tests.e2e.stack import AirflowStack, StackError
+from tests.e2e.stack import AirflowStack
 
 FAILURE_MESSAGE = "The image could not be pushed: the disk of the notebook is full."
 

@@ -8,11 +8,9 @@ something failed or ``keep_logs`` was asked for.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -27,6 +25,8 @@ from urllib.parse import quote
 
 import requests
 
+from tests.e2e.components import DEFAULT_COMPONENTS, Component, Crew, StackError, airflow, tail
+
 TERMINAL_RUN_STATES = frozenset({"success", "failed"})
 
 POLL_SECONDS = 0.25
@@ -34,31 +34,6 @@ MIGRATE_SECONDS = 120.0
 HEALTHY_SECONDS = 180.0
 DAG_SECONDS = 60.0
 CLI_SECONDS = 120.0
-TERM_SECONDS = 20.0
-LOG_TAIL_LINES = 40
-
-
-class StackError(Exception):
-    """Airflow did not do what was asked of it; the message holds the tail of the log concerned."""
-
-
-@dataclass(frozen=True)
-class Component:
-    """A long-running Airflow process: the arguments of ``airflow``, and its key in the health report."""
-
-    name: str
-    argv: tuple[str, ...]
-    health: str | None = None
-
-
-# The log servers of scheduler and triggerer listen on every interface whatever is configured, hence
-# --skip-serve-logs; the api-server reads the same log files from the shared AIRFLOW_HOME.
-DEFAULT_COMPONENTS = (
-    Component("api-server", ("api-server", "--workers", "1"), health="metadatabase"),
-    Component("scheduler", ("scheduler", "--skip-serve-logs"), health="scheduler"),
-    Component("dag-processor", ("dag-processor",), health="dag_processor"),
-    Component("triggerer", ("triggerer", "--skip-serve-logs"), health="triggerer"),
-)
 
 
 @dataclass(frozen=True)
@@ -92,11 +67,11 @@ class AirflowStack:
         self.dags_folder = dags_folder
         self.components = tuple(components)
         self.keep_logs = keep_logs
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._progress = progress
         self._extra_env = dict(env or {})
         self._env: dict[str, str] = {}
         self._home: Path | None = None
+        self._crew: Crew | None = None
         self._url: str | None = None
         self._api = requests.Session()
         self._api.trust_env = False
@@ -127,6 +102,13 @@ class AirflowStack:
         return self._home
 
     @property
+    def crew(self) -> Crew:
+        """The running components."""
+        if self._crew is None:
+            raise StackError("Airflow was not started; use the stack as a context manager.")
+        return self._crew
+
+    @property
     def url(self) -> str:
         """Where the UI and the REST API listen."""
         if self._url is None:
@@ -141,28 +123,18 @@ class AirflowStack:
         self._env = env = self._environment(port)
         self._migrate(env)
         self._progress("database ready; starting " + ", ".join(item.name for item in self.components))
+        self._crew = Crew(self.home, env, self._progress)
         for component in self.components:
-            self.processes[component.name] = self._spawn(component, env)
+            self._crew.start(component)
         self._wait_until_healthy()
         self._api.headers["Authorization"] = f"Bearer {self.token()}"
+        self.wait_until_up()
 
     def stop(self) -> None:
         """SIGTERM to every component at once, SIGKILL to whatever of them is left after a bounded wait."""
         self._api.close()  # The api-server waits for connections that are open.
-        for process in self.processes.values():
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + TERM_SECONDS
-        for name, process in self.processes.items():
-            try:
-                process.wait(timeout=max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                self._progress(f"{name} did not stop within {TERM_SECONDS:.0f} s of SIGTERM: SIGKILL")
-            # Each component leads its own session, so its group holds only its own children.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        self.processes.clear()
+        if self._crew is not None:
+            self._crew.stop()
         if self._home is not None:
             if self.keep_logs:
                 self._progress(f"the logs of Airflow are kept in {self._home}")
@@ -205,7 +177,7 @@ class AirflowStack:
         with log.open("wb") as output:
             try:
                 done = subprocess.run(
-                    _airflow("db", "migrate"),
+                    airflow("db", "migrate"),
                     env=env,
                     cwd=self.home,
                     stdin=subprocess.DEVNULL,
@@ -216,25 +188,10 @@ class AirflowStack:
                 )
             except subprocess.TimeoutExpired:
                 raise StackError(
-                    f"`airflow db migrate` did not end within {MIGRATE_SECONDS:.0f} s.\n{_tail(log)}"
+                    f"`airflow db migrate` did not end within {MIGRATE_SECONDS:.0f} s.\n{tail(log)}"
                 ) from None
         if done.returncode != 0:
-            raise StackError(f"`airflow db migrate` ended with code {done.returncode}.\n{_tail(log)}")
-
-    def _spawn(self, component: Component, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        with self._log_of(component.name).open("wb") as output:
-            return subprocess.Popen(
-                _airflow(*component.argv),
-                env=env,
-                cwd=self.home,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def _log_of(self, name: str) -> Path:
-        return self.home / f"{name}.log"
+            raise StackError(f"`airflow db migrate` ended with code {done.returncode}.\n{tail(log)}")
 
     def _wait_until_healthy(self) -> None:
         waiting = {item.health: item.name for item in self.components if item.health is not None}
@@ -245,7 +202,7 @@ class AirflowStack:
             for key in [key for key in waiting if report.get(key) == "healthy"]:
                 self._progress(f"{waiting.pop(key)} healthy")
             if waiting and time.monotonic() > deadline:
-                tails = "\n".join(_tail(self._log_of(name)) for name in waiting.values())
+                tails = "\n".join(self.crew.tail(name) for name in waiting.values())
                 raise StackError(
                     f"Not healthy after {HEALTHY_SECONDS:.0f} s: {', '.join(waiting.values())}.\n{tails}"
                 )
@@ -260,12 +217,27 @@ class AirflowStack:
             return {}
         return {key: part["status"] for key, part in reply.json().items() if part is not None}
 
+    def wait_until_up(self) -> None:
+        """Wait until every component that the health report does not tell of is up."""
+        deadline = time.monotonic() + HEALTHY_SECONDS
+        while missing := self._missing():
+            self.check_alive()
+            if time.monotonic() > deadline:
+                tails = "\n".join(self.crew.tail(name) for name in missing)
+                raise StackError(f"Not up after {HEALTHY_SECONDS:.0f} s: {', '.join(missing)}.\n{tails}")
+            time.sleep(POLL_SECONDS)
+
+    def _missing(self) -> list[str]:
+        missing = [item.name for item in self.components if item.says and not self.crew.has_spoken(item)]
+        for job in {item.job for item in self.components if item.job}:
+            names = [item.name for item in self.components if item.job == job]
+            alive = self.request("GET", "/api/v2/jobs", job_type=job, is_alive="true")["jobs"]
+            missing += names if len(alive) < len(names) else []
+        return missing
+
     def check_alive(self) -> None:
-        """Raise with the tail of its log if a component has ended by itself."""
-        for name, process in self.processes.items():
-            code = process.poll()
-            if code is not None:
-                raise StackError(f"{name} ended by itself with code {code}.\n{_tail(self._log_of(name))}")
+        """Raise with the tail of its log if a component has ended by itself that should not."""
+        self.crew.check_alive()
 
     def run_cli(self, *argv: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """
@@ -274,7 +246,7 @@ class AirflowStack:
         :param env: more environment for this command
         """
         return subprocess.run(
-            _airflow(*argv),
+            airflow(*argv),
             env={**self._env, **(env or {})},
             cwd=self.home,
             stdin=subprocess.DEVNULL,
@@ -293,8 +265,8 @@ class AirflowStack:
             reply = self._api.request(method, self.url + path, json=body, params=query, timeout=60)
         except requests.RequestException as error:
             self.check_alive()
-            tail = _tail(self._log_of("api-server"))
-            raise StackError(f"{method} {path}: no answer from the api-server ({error}).\n{tail}") from error
+            said = self.crew.tail("api-server")
+            raise StackError(f"{method} {path}: no answer from the api-server ({error}).\n{said}") from error
         if not reply.ok:
             raise StackError(f"{method} {path} was answered {reply.status_code}: {reply.text[:2000]}")
         return reply.json()
@@ -318,7 +290,7 @@ class AirflowStack:
             if time.monotonic() > deadline:
                 raise StackError(
                     f"DAG {dag_id} did not appear within {timeout:.0f} s. Is it defined in "
-                    f"{self.dags_folder}?\n{_tail(self._log_of('dag-processor'))}"
+                    f"{self.dags_folder}?\n{self.crew.tail('dag-processor')}"
                 )
             time.sleep(POLL_SECONDS)
 
@@ -355,7 +327,7 @@ class AirflowStack:
             elif time.monotonic() > deadline:
                 raise StackError(
                     f"Run {run_id} of {dag_id} has not ended within {timeout:.0f} s. Last seen: {now.state}, "
-                    f"{dict(now.tasks)}.\n{_tail(self._log_of('scheduler'))}"
+                    f"{dict(now.tasks)}.\n{self.crew.tail('scheduler')}"
                 )
             else:
                 time.sleep(POLL_SECONDS)
@@ -392,20 +364,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _airflow(*argv: str) -> list[str]:
-    return [sys.executable, "-m", "airflow", *argv]
-
-
 def _run_path(dag_id: str, run_id: str) -> str:
     return f"/api/v2/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
 
 
 def _task_path(dag_id: str, run_id: str, task_id: str) -> str:
     return f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}"
-
-
-def _tail(log: Path) -> str:
-    if not log.exists():
-        return f"({log.name} was not written)"
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
-    return "\n".join([f"--- end of {log}", *lines, "---"])

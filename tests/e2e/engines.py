@@ -1,0 +1,188 @@
+"""PostgreSQL and Redis of Debian's packages, on loopback and for as long as a ``with`` block lasts."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+import sqlalchemy
+
+from tests.e2e.components import tail
+from tests.e2e.stack import free_port
+
+INSTALL_SECONDS = 300.0
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+POLL_SECONDS = 0.1
+
+POSTGRESQL_ROOT = Path("/usr/lib/postgresql")
+POSTGRESQL_USER = "postgres"
+
+
+class EngineError(Exception):
+    """An engine could not be installed or does not run; the message says what to do, or holds its log."""
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """Run a PostgreSQL server with an empty database of its own, and yield its address for SQLAlchemy."""
+    programs = _postgresql_programs()
+    user = POSTGRESQL_USER if os.geteuid() == 0 else None  # It refuses to run as root.
+    with _folder("postgresql-e2e-", user) as folder:
+        data, log, port = folder / "data", folder / "server.log", free_port()
+        made = ["--pgdata", str(data), "--username", "airflow", "--auth", "trust", "--encoding", "UTF8"]
+        _run([str(programs / "initdb"), *made, "--no-sync"], user)
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(port),
+            "unix_socket_directories": str(folder),
+            "max_connections": "200",
+            # Nothing here outlives the machine.
+            "fsync": "off",
+        }
+        argv = [str(programs / "postgres"), "-D", str(data)]
+        for name, value in settings.items():
+            argv += ["-c", f"{name}={value}"]
+        url = f"postgresql+psycopg2://airflow@127.0.0.1:{port}/postgres"
+        engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+        # SIGINT is what PostgreSQL calls a fast shutdown: it waits for nobody.
+        with _running(argv, user, log, signal.SIGINT, lambda: _connects(engine)):
+            yield url
+
+
+@contextmanager
+def redis_server() -> Iterator[str]:
+    """Run a Redis server that keeps nothing, and yield its address."""
+    program = shutil.which("redis-server") or _installed("redis-server", lambda: shutil.which("redis-server"))
+    with _folder("redis-e2e-", None) as folder:
+        port = free_port()
+        argv = [program, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", ""]
+        client = redis.Redis(port=port)
+        with _running(argv, None, folder / "server.log", signal.SIGTERM, lambda: _pings(client)):
+            yield f"redis://127.0.0.1:{port}/0"
+
+
+def _postgresql_programs() -> Path:
+    """Return the folder of the newest PostgreSQL on this machine, installed if there is none."""
+    found = _newest_postgresql() or _installed("postgresql", _newest_postgresql)
+    return Path(found)
+
+
+def _newest_postgresql() -> str | None:
+    folders = [path.parent for path in POSTGRESQL_ROOT.glob("*/bin/postgres")]
+    newest = max(folders, key=lambda folder: float(folder.parent.name), default=None)
+    return None if newest is None else str(newest)
+
+
+def _installed(package: str, find: Callable[[], str | None]) -> str:
+    """
+    Install a package of Debian and return what it was installed for.
+
+    Its own server, where the package starts one, is left alone and never used.
+    """
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise EngineError(
+            f"{package} is not on this machine, and only root can install it, where apt-get is: "
+            f"install Debian's package {package} (or run as root on Debian or Ubuntu)."
+        )
+    # A lock that another apt-get holds is waited for.
+    apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    _run([*apt, "update"], None, env)
+    _run([*apt, "install", "-y", "--no-install-recommends", package], None, env)
+    found = find()
+    if found is None:
+        raise EngineError(f"The package {package} was installed, but brought no server that is known here.")
+    return found
+
+
+@contextmanager
+def _folder(prefix: str, owner: str | None) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        if owner is not None:
+            account = pwd.getpwnam(owner)
+            os.chown(folder, account.pw_uid, account.pw_gid)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _running(
+    argv: Sequence[str], user: str | None, log: Path, stop: signal.Signals, answers: Callable[[], bool]
+) -> Iterator[None]:
+    """Run a server; on leaving it gets a signal, and SIGKILL when that does not end it."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            argv,
+            cwd=log.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            **_as(user),
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not answers():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise EngineError(f"{argv[0]} does not answer.\n{tail(log)}")
+            time.sleep(POLL_SECONDS)
+        yield
+    finally:
+        process.send_signal(stop)
+        try:
+            process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _run(argv: Sequence[str], user: str | None, env: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        argv,
+        env=env,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=INSTALL_SECONDS,
+        check=False,
+        **_as(user),
+    )
+    if done.returncode != 0:
+        raise EngineError(f"{' '.join(argv)} ended with code {done.returncode}.\n{done.stdout[-4000:]}")
+
+
+def _as(user: str | None) -> dict[str, Any]:
+    """Return what makes a process run as another user, in none of root's groups."""
+    if user is None:
+        return {}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+
+
+def _connects(engine: sqlalchemy.Engine) -> bool:
+    try:
+        engine.connect().close()
+    except sqlalchemy.exc.OperationalError:
+        return False
+    return True
+
+
+def _pings(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False

@@ -1,0 +1,63 @@
+"""A run on Celery saves its notebook once, also when the worker that saves it is killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
+from tests.e2e.flows import SAVE, WAIT, Flow, on_two_workers
+from tests.e2e.stack import AirflowStack
+
+pytestmark = pytest.mark.e2e
+
+SAVE_SECONDS = 6.0
+SLOW_CREATE = 8.0
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator(save=AfterSeconds(SAVE_SECONDS)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stack(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[AirflowStack]:
+    """Run one Airflow for all tests here; its logs stay if one of them fails."""
+    failed_before = request.session.testsfailed
+    with on_two_workers(simulator) as running:
+        yield running
+        running.keep_logs = request.session.testsfailed > failed_before
+
+
+def test_a_night_on_celery_sends_one_create_request(stack: AirflowStack, simulator: Simulator) -> None:
+    flow = Flow(stack, simulator)
+
+    assert flow.end() == "success"
+    assert flow.complaints() == []
+    assert len(flow.creates) == 1
+    assert flow.task(SAVE)["try_number"] == 1
+
+
+def test_a_celery_worker_killed_while_it_saves_leaves_one_image(
+    stack: AirflowStack, simulator: Simulator
+) -> None:
+    simulator.inject(Fault("slow", operation="CreateImage", seconds=SLOW_CREATE))
+    flow = Flow(stack, simulator)
+    flow.wait_until(lambda: flow.creates, "the save was asked for")
+    supervisor = flow.supervisor()
+    assert supervisor is not None
+    worker = supervisor.parent()
+    assert worker is not None
+    pool = worker.children()
+    assert supervisor in pool
+
+    for process in (worker, *pool):
+        process.kill()
+    flow.wait_until(stack.crew.revive, "the worker has ended")
+
+    assert flow.end() == "success"
+    assert flow.complaints() == []
+    assert flow.task(SAVE)["try_number"] > 1, "nothing was killed, so that one image is there proves nothing"
+    assert flow.task(WAIT)["try_number"] == 1

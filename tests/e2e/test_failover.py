@@ -1,0 +1,190 @@
+"""Whatever is killed, a run saves its notebook once and its wait comes to the right end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy
+
+from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
+from tests.e2e.components import TRIGGERERS
+from tests.e2e.flows import SAVE, VICTIMS, WAIT, Flow, on_two_triggerers
+from tests.e2e.stack import AirflowStack
+
+pytestmark = pytest.mark.e2e
+
+NEVER = AfterSeconds(3600)
+"""So that a save ends when the test says so."""
+SLOW_CREATE = 8.0
+"""Seconds in which somebody can be killed between a create-image and its reply."""
+GOES_ON = "cannot be cancelled and goes on"
+"""What the log of a wait says when a person has ended it."""
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator(save=NEVER) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def airflow(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[tuple[AirflowStack, str]]:
+    """Run one Airflow, and its database, for all tests here; its logs stay if one of them fails."""
+    failed_before = request.session.testsfailed
+    with on_two_triggerers(simulator) as (stack, database):
+        yield stack, database
+        stack.keep_logs = request.session.testsfailed > failed_before
+
+
+@pytest.fixture
+def stack(airflow: tuple[AirflowStack, str]) -> AirflowStack:
+    """Give the Airflow with everything up that an earlier test has killed."""
+    airflow[0].crew.revive()
+    airflow[0].wait_until_up()
+    return airflow[0]
+
+
+@pytest.fixture(scope="module")
+def killed_while_saving(airflow: tuple[AirflowStack, str], simulator: Simulator) -> dict[str, Flow]:
+    """
+    Run three flows at once, of which one is spared, and give them when they have ended.
+
+    A save is over before its task is tried again: while it lasts, ModelArts itself refuses another.
+    """
+    stack, _ = airflow
+    victims = ["nobody", "task process", "worker"]
+    simulator.inject(Fault("slow", operation="CreateImage", seconds=SLOW_CREATE, times=len(victims)))
+    flows = {victim: Flow(stack, simulator) for victim in victims}
+
+    def live(victim: str) -> None:
+        flow = flows[victim]
+        flow.wait_until(lambda: flow.creates, "the save was asked for")
+        if victim in VICTIMS:
+            found = VICTIMS[victim](flow)
+            assert found is not None, f"the {victim} is gone already"
+            found.kill()
+        else:
+            flow.await_state(WAIT, "deferred")
+        flow.finish()
+        flow.end()
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(live, victims))
+    return flows
+
+
+def wait_log(flow: Flow) -> str:
+    return flow.stack.task_log(flow.dag_id, flow.run_id, WAIT)
+
+
+def test_a_night_without_accident_sends_one_create_request(killed_while_saving: dict[str, Flow]) -> None:
+    flow = killed_while_saving["nobody"]
+
+    assert flow.complaints() == []
+    assert len(flow.creates) == 1
+    assert flow.task(SAVE)["try_number"] == 1
+
+
+@pytest.mark.parametrize("victim", ["task process", "worker"])
+def test_a_task_killed_while_it_saves_leaves_one_image(
+    victim: str, killed_while_saving: dict[str, Flow]
+) -> None:
+    flow = killed_while_saving[victim]
+
+    assert flow.complaints() == []
+    assert flow.task(SAVE)["try_number"] > 1, "nothing was killed, so that one image is there proves nothing"
+
+
+@pytest.mark.parametrize("victim", ["triggerer", "runner of the triggerer"])
+def test_the_other_triggerer_takes_over(victim: str, stack: AirflowStack, simulator: Simulator) -> None:
+    flow = Flow(stack, simulator)
+    flow.await_state(WAIT, "deferred")
+    flow.wait_until(flow.runner, "a triggerer has the wait")
+    holder, found = flow.triggerer(), VICTIMS[victim](flow)
+    assert holder is not None
+    assert found is not None
+
+    found.kill()
+    flow.wait_until(lambda: flow.triggerer() not in {None, holder}, "the other triggerer has the wait")
+    flow.finish()
+
+    assert flow.end() == "success"
+    assert flow.complaints() == []
+    assert flow.task(WAIT)["try_number"] == 1
+    assert GOES_ON not in wait_log(flow)
+
+
+def test_a_deferred_task_ends_at_its_execution_timeout(stack: AirflowStack, simulator: Simulator) -> None:
+    flow = Flow(stack, simulator, "wait_briefly", image_id=simulator.add_image(status="CREATING"))
+
+    assert flow.end() == "failed"
+    assert "execution_timeout" in wait_log(flow)
+    assert flow.task(WAIT)["duration"] < 60
+
+
+def test_a_wait_marked_failed_leaves_the_save_alone(stack: AirflowStack, simulator: Simulator) -> None:
+    flow = Flow(stack, simulator)
+    flow.await_state(WAIT, "deferred")
+    flow.wait_until(flow.triggerer, "a triggerer has the wait")
+
+    flow.mark(WAIT, "failed")
+
+    assert flow.end() == "failed"
+    flow.wait_until(lambda: GOES_ON in wait_log(flow), "the log says what becomes of the save")
+    flow.finish()
+    assert flow.saves == 1
+    assert {path for _, path in flow.images} <= simulator.swr_paths
+    assert [entry for entry in simulator.journal if entry.operation == "DeleteImage"] == []
+
+
+def test_a_save_that_is_cleared_adopts_what_it_saved(
+    killed_while_saving: dict[str, Flow], stack: AirflowStack
+) -> None:
+    flow = killed_while_saving["nobody"]
+    tries = flow.task(SAVE)["try_number"]
+
+    flow.clear(SAVE)
+    again = flow.await_state(SAVE, "success")
+
+    assert again["try_number"] == tries + 1
+    assert stack.xcom(flow.dag_id, flow.run_id, SAVE)["adopted"] is True
+    assert flow.complaints() == []
+    assert len(flow.creates) == 1
+
+
+@pytest.fixture(scope="module")
+def without_triggerers(airflow: tuple[AirflowStack, str], simulator: Simulator) -> dict[str, Flow]:
+    """
+    Let waits outlive all triggerers, and give them when they have ended.
+
+    The last fixture to be used here: nothing starts the triggerers again. Airflow's own deadline is
+    minutes behind the trigger's, so it is moved to now.
+    """
+    stack, database = airflow
+    image_id = simulator.add_image(status="CREATING")
+    dag_ids = ["wait_patiently", "wait_softly"]
+    flows = {dag_id: Flow(stack, simulator, dag_id, image_id=image_id) for dag_id in dag_ids}
+    for flow in flows.values():
+        flow.await_state(WAIT, "deferred")
+        flow.await_release(WAIT)
+    for triggerer in TRIGGERERS:
+        stack.crew.process(triggerer.name).kill()
+    overdue = "UPDATE task_instance SET trigger_timeout = now() WHERE state = 'deferred'"
+    with sqlalchemy.create_engine(database, poolclass=sqlalchemy.NullPool).begin() as connection:
+        connection.execute(sqlalchemy.text(overdue))
+    for flow in flows.values():
+        flow.end()
+    return flows
+
+
+@pytest.mark.parametrize(("dag_id", "state"), [("wait_patiently", "failed"), ("wait_softly", "skipped")])
+def test_airflow_ends_a_wait_whose_triggerers_are_dead(
+    dag_id: str, state: str, without_triggerers: dict[str, Flow]
+) -> None:
+    task = without_triggerers[dag_id].task(WAIT)
+
+    assert task["state"] == state
+    assert task["try_number"] == 1
+    assert task["max_tries"] > 0, "the DAG allows no retries, so that none happened proves nothing"
