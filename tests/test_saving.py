@@ -19,7 +19,7 @@ from airflow_provider_modelarts.client.errors import (
 from airflow_provider_modelarts.client.modelarts import ModelArts
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image
 from airflow_provider_modelarts.client.saving import Mark, Saving
-from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
+from airflow_provider_modelarts.simulator import AfterSeconds, AtOnce, Fault, Simulator
 from tests.worlds import World
 
 NAMED: dict[str, Any] = {"name": "research", "namespace": "team"}
@@ -123,6 +123,48 @@ def test_a_later_try_adopts_what_an_earlier_one_saved(
 
         assert (simulator.saves, adopted) == (1, True)
         assert image.id == simulator.images[0]["id"]
+
+
+@pytest.mark.parametrize("progress", [AtOnce(), AfterSeconds(600)], ids=["saved at once", "still saving"])
+@pytest.mark.parametrize("is_lost", [False, True], ids=["a second try", "a lost reply"])
+def test_a_list_may_lag_behind(is_lost: bool, progress: AtOnce | AfterSeconds, world: World) -> None:
+    """What is not listed yet is not missing: the tag, or the notebook, says that something is there."""
+    with Simulator(save=progress, list_lag=8) as simulator:
+        if is_lost:
+            simulator.inject(Fault("reset_after", "CreateImage"))
+        else:
+
+            async def dies(modelarts: ModelArts) -> None:
+                request = saving(modelarts, simulator)._request
+                await modelarts.call(calls.create_image(simulator.notebook_id, request))
+
+            world.talk(simulator, dies)
+
+        async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+            try:
+                return await saving(modelarts, simulator).save(look_first=not is_lost)
+            except NotebookNotReady:
+                simulator.advance(60)  # as Airflow does
+                return await saving(modelarts, simulator).save(look_first=True)
+
+        image, adopted = world.talk(simulator, scenario)
+
+        assert (simulator.saves, adopted) == (1, True)
+        assert image.id == simulator.images[0]["id"]
+
+
+def test_a_tag_that_an_invisible_image_holds_is_said(simulator: Simulator, world: World) -> None:
+    """As one does that was deleted in ModelArts only: neither ours nor anybody's to adopt."""
+    simulator.inject(Fault("error", "CreateImage", times=None, status=400, code="ModelArts.6737"))
+
+    async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+        return await saving(modelarts, simulator, if_exists="adopt").save(look_first=False)
+
+    with pytest.raises(TagTaken, match="no list shows by which image"):
+        world.talk(simulator, scenario)
+
+    operations = [entry.operation for entry in simulator.journal]
+    assert operations == ["CreateImage", *["ListImages"] * 3]
 
 
 def test_a_second_try_that_does_not_know_it_is_one_adopts_too(simulator: Simulator, world: World) -> None:

@@ -174,21 +174,34 @@ class Saving:
 
     async def _resolve_taken_tag(self) -> Image | None:
         """Return the image to adopt; None when a failed record of ours was removed to make room."""
-        for image in await self._namesakes():
-            if image.tag != self._request.tag:
-                continue
-            if self._mark.is_on(image) and image.has_failed:
-                log.warning(
-                    "The tag is held by this task's own failed save, which is removed. %s", image.describe()
-                )
-                await self._call(calls.delete_image(image.id))
-                return None
-            if self._mark.is_on(image) or (self._if_exists == "adopt" and not image.has_failed):
-                return image
+        image = await self._holder_of_tag()
+        if image is None:
+            raise TagTaken(
+                f"The tag {self._request.tag!r} is taken, although no list shows by which image: perhaps by "
+                "one in another workspace, or by one that was deleted here and is left in SWR; choose another"
+            )
+        if self._mark.is_on(image) and image.has_failed:
+            log.warning(
+                "The tag is held by this task's own failed save, which is removed. %s", image.describe()
+            )
+            await self._call(calls.delete_image(image.id))
+            return None
+        if self._mark.is_on(image) or (self._if_exists == "adopt" and not image.has_failed):
+            return image
         raise TagTaken(
             f"The tag {self._request.tag!r} belongs to an image that this task did not save, and cannot be "
             "overwritten: choose another tag, or set if_exists to 'adopt'"
         )
+
+    async def _holder_of_tag(self) -> Image | None:
+        """Return the image that holds the tag, once a list shows it."""
+        for look in range(LOOKS):
+            if look:
+                await self._modelarts.sleep(PAUSE)
+            for image in await self._namesakes():
+                if image.tag == self._request.tag:
+                    return image
+        return None
 
     async def _recall(self, image_id: str) -> Image | None:
         """Return a remembered image if it is still the one to save; what is remembered may be out of date."""

@@ -47,7 +47,7 @@ class Operations:
         return Outcome(json_reply(200, image.document()))
 
     def _list_images(self, request: Request, _: str) -> Outcome:
-        envelope, page = listing.images(request, self._world.images(), self._offset_unit)
+        envelope, page = listing.images(request, self._world.listed_images(), self._offset_unit)
         seen = self._world.read([image.id for image in page])
         return Outcome(json_reply(200, envelope | {"data": [image.item() for image in seen]}))
 

@@ -62,6 +62,7 @@ class Simulator:
         create_status: int = 200,
         offset_unit: str = "records",
         failed_image_holds_tag: bool = True,
+        list_lag: float = 0.0,
         signature: str = "either",
         user_name: str = "snapshot-user",
         user_password: str = "simulator-password",
@@ -89,6 +90,7 @@ class Simulator:
         :param create_status: what create-image answers; the pages allow 200 and 201
         :param offset_unit: what ``offset`` counts in lists, ``records`` as documented, or ``pages``
         :param failed_image_holds_tag: whether a failed save keeps its tag taken; not documented
+        :param list_lag: seconds after which a new image shows in lists; not documented
         :param signature: the form of signatures that is read, ``access``, ``credential`` or ``either``
         :param user_name: the user who can log in to IAM, with ``user_password``
         :param domain_name: the account of the user
@@ -134,6 +136,7 @@ class Simulator:
             progress=save,
             notebook_id=notebook_id,
             failed_image_holds_tag=failed_image_holds_tag,
+            list_lag=list_lag,
         )
         identity = Identity(
             self._account,

@@ -43,6 +43,7 @@ class World:
         progress: Progress,
         notebook_id: str,
         failed_image_holds_tag: bool,
+        list_lag: float = 0.0,
     ) -> None:
         """Build the project as it is at the start: built-in images and one running notebook."""
         self.cloud = cloud
@@ -53,6 +54,7 @@ class World:
         self._progress = progress
         self._notebook_id = notebook_id
         self._failed_image_holds_tag = failed_image_holds_tag
+        self._list_lag = list_lag
         self.reset()
 
     def reset(self) -> None:
@@ -132,6 +134,11 @@ class World:
         """Give every image record, the deleted ones too, oldest first."""
         self._settle_all()
         return sorted(self._images.values(), key=lambda image: image.create_at)
+
+    def listed_images(self) -> list[Image]:
+        """Give the image records that lists know of yet."""
+        latest = self._milliseconds() - 1000 * self._list_lag
+        return [image for image in self.images() if image.create_at <= latest or image.type == "BUILD_IN"]
 
     def saved_images(self) -> list[dict[str, Any]]:
         """Give the project's own images in the form of the API, oldest first."""

@@ -122,6 +122,17 @@ def test_offset_in_pages_can_be_played(start: Start) -> None:
     assert names(client.images(limit=2, offset=1)) == ["n2", "n1"]
 
 
+def test_lists_can_lag_behind(start: Start) -> None:
+    """A new image can be looked at at once, and is listed later."""
+    simulator, client = start(list_lag=30, save=AtOnce())
+    image_id = client.save().json["id"]
+
+    assert client.image(image_id).status == 200
+    assert client.images().json["total"] == 0
+    simulator.advance(31)
+    assert client.images().json["total"] == 1
+
+
 def test_image_shows_in_swr_until_a_forced_delete(simulator: Simulator, client: Client) -> None:
     """Deleting the record leaves the tag; only force takes it away as well."""
     ids = [simulator.add_image(name="n", namespace="team", tag=tag) for tag in ("v1", "v2", "v3", "v4")]
