@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -352,6 +353,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="run.sh reliability fault-matrix", description=__doc__)
     parser.add_argument("--record", action="store_true", help="write the table into docs/reliability.md")
     given = parser.parse_args(arguments)
+    logging.getLogger("airflow_provider_modelarts").setLevel(logging.ERROR)
     outcomes = {}
     wrong = 0
     for number, cell in enumerate(cells(), start=1):
