@@ -37,6 +37,11 @@ def save(simulator: Simulator) -> str:
     return hook.create_image(simulator.notebook_id, name="research", namespace="team", tag="nightly").id
 
 
+def looks(simulator: Simulator) -> int:
+    """Count the looks at the image, of which these DAGs take one a second."""
+    return sum(entry.operation == "ShowImage" for entry in simulator.journal)
+
+
 @pytest.mark.parametrize("dag_id", ["save_blocking", "save_deferrable"])
 @at_the_first_look_or_later
 @pytest.mark.usefixtures("connection")
@@ -116,3 +121,40 @@ def test_a_time_out_fails_the_sensor_or_skips_it(
     image_id = save(simulator)
 
     assert airflow_runs.run(dag_id + suffix, image_id=image_id).state == state
+
+
+@pytest.mark.parametrize("dag_id", ["sense_poke", "sense_deferrable"])
+@pytest.mark.parametrize("suffix", ["_barely", "_barely_softly"])
+@pytest.mark.parametrize("simulator", [AfterReads(1000)], indirect=True, ids=["never"])
+@pytest.mark.usefixtures("connection")
+def test_execution_timeout_fails_the_sensor_even_softly(
+    dag_id: str, suffix: str, simulator: Simulator
+) -> None:
+    """
+    While it is deferred too, where Airflow 3 does not enforce it; and it is no time-out that may be skipped.
+
+    In reschedule mode Airflow bounds each poke by it, not the wait.
+    """
+    image_id = save(simulator)
+
+    run = airflow_runs.run(dag_id + suffix, image_id=image_id)
+
+    assert run.state == "failed"
+    assert looks(simulator) < 20, "it is the timeout of 60 s that ended it"
+
+
+@pytest.mark.parametrize("dag_id", ["save_blocking", "save_deferrable"])
+@pytest.mark.parametrize("suffix", ["_briefly", "_barely"])
+@pytest.mark.parametrize("simulator", [AfterReads(1000)], indirect=True, ids=["never"])
+@pytest.mark.usefixtures("connection")
+def test_a_save_that_takes_too_long_fails_and_goes_on(dag_id: str, suffix: str, simulator: Simulator) -> None:
+    """By ``timeout`` and by ``execution_timeout``; the id is in XCom, and nothing is removed."""
+    run = airflow_runs.run(dag_id + suffix, notebook_id=simulator.notebook_id)
+
+    (image,) = simulator.images
+    assert run.state == "failed"
+    assert looks(simulator) < 20
+    assert run.xcom["image_id"] == image["id"]
+    assert "return_value" not in run.xcom
+    assert image["status"] in {"INIT", "CREATING"}
+    assert simulator.saves == 1

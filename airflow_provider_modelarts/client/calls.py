@@ -28,9 +28,16 @@ NOTEBOOKS_PER_PAGE = 50
 # https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/saving_a_running_instance_as_a_container_image.html
 def create_image(notebook_id: str, request: CreateImageRequest) -> Call[Image]:
     """Save a running notebook as an image. Must not be repeated blindly: each time saves again."""
-    notebook = _segment("notebook_id", notebook_id)
-    path = f"/notebooks/{notebook}/create-image"
-    return Call("CreateImage", "POST", path, Image.model_validate, body=request.body())
+
+    def parse(reply: Any) -> Image:
+        image = Image.model_validate(reply)
+        for given, asked_for in ((image.name, request.name), (image.tag, request.tag)):
+            if given and asked_for and given != asked_for:
+                raise ValueError(f"it is about image {image.name}:{image.tag}")
+        return image
+
+    path = f"/notebooks/{_segment('notebook_id', notebook_id)}/create-image"
+    return Call("CreateImage", "POST", path, parse, body=request.body())
 
 
 # https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_details_about_an_image.html

@@ -177,4 +177,4 @@ class _KeysReply(_Reply):
 
 
 class _ProjectsReply(_Reply):
-    projects: list[_Project] = Field(default_factory=list)
+    projects: list[_Project]

@@ -231,8 +231,14 @@ class Page(Reply, Generic[T]):
     ``current`` and ``pages`` are left out on purpose: the vendors' examples contradict each other.
     """
 
-    data: list[T] = Field(default_factory=list)
+    # A page without it is no empty list: whoever looks for a save in it would make another.
+    data: list[T]
     total: int | None = None
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _may_be_null(cls, value: Any) -> Any:
+        return [] if value is None else value
 
 
 def _line(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from airflow_provider_modelarts.client.calls import (
     create_image,
@@ -356,9 +356,17 @@ def test_a_page_is_its_items_and_how_many_there_are() -> None:
     assert set(type(page).model_fields) == {"data", "total", "request_id"}
 
 
-def test_a_page_may_be_empty() -> None:
-    """Without a word about its items."""
-    assert Page[Image].model_validate({}) == Page[Image](data=[], total=None)
+@pytest.mark.parametrize("reply", [{"data": []}, {"data": None}, {"data": [], "total": 0}])
+def test_a_page_may_be_empty(reply: dict[str, Any]) -> None:
+    """If it says so."""
+    assert Page[Image].model_validate(reply).data == []
+
+
+@pytest.mark.parametrize("reply", [{}, {"total": 0}, {"id": "x", "status": "ACTIVE"}, [], None])
+def test_a_page_without_items_is_none(reply: Any) -> None:
+    """Who looks for a save in it, and took it for an empty list, would save again."""
+    with pytest.raises(ValidationError):
+        Page[Image].model_validate(reply)
 
 
 # Anything at all

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, Param
@@ -32,6 +32,8 @@ PATIENCE: dict[str, dict[str, Any]] = {
     "_softly": {"timeout": 60, "soft_fail": True},
     "_briefly": {"timeout": 1.5},
     "_briefly_softly": {"timeout": 1.5, "soft_fail": True},
+    "_barely": {"timeout": 60, "execution_timeout": timedelta(seconds=1.5)},
+    "_barely_softly": {"timeout": 60, "execution_timeout": timedelta(seconds=1.5), "soft_fail": True},
 }
 
 
@@ -42,18 +44,19 @@ def dag(dag_id: str) -> DAG:
 
 
 for dag_id, arguments in OPERATORS.items():
-    with dag(dag_id):
-        CreateNotebookImageOperator(
-            task_id="task",
-            notebook_id="{{ params.notebook_id }}",
-            name="research",
-            namespace="team",
-            tag="{{ params.tag }}",
-            if_exists="{{ params.if_exists }}",
-            poll_interval=1,
-            timeout=60,
-            **arguments,
-        )
+    for suffix in ("", "_briefly", "_barely"):
+        with dag(dag_id + suffix):
+            CreateNotebookImageOperator(
+                task_id="task",
+                notebook_id="{{ params.notebook_id }}",
+                name="research",
+                namespace="team",
+                tag="{{ params.tag }}",
+                if_exists="{{ params.if_exists }}",
+                poll_interval=1,
+                **arguments,
+                **PATIENCE[suffix],
+            )
 
 for dag_id, arguments in SENSORS.items():
     for suffix, patience in PATIENCE.items():

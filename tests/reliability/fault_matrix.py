@@ -9,6 +9,7 @@ or for ever.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,10 @@ USER = {"auth": "password", "domain_name": "research-account"}
 AGENCY = {"agency_name": "snapshot-agency", "agency_domain_name": "research-account"}
 NAMED = {"name": "research", "namespace": "team"}
 
+ANOTHER = json.dumps(
+    {"id": "0b5e1d7c-0000-4000-8000-000000000000", "name": "another", "tag": "another", "status": "ACTIVE"}
+)
+
 FAULTS: dict[str, dict[str, Any]] = {
     "429": {"kind": "throttle"},
     "429 with Retry-After": {"kind": "throttle", "retry_after": 30},
@@ -55,13 +60,14 @@ FAULTS: dict[str, dict[str, Any]] = {
     "too late": {"kind": "slow", "seconds": 4 * READ_TIMEOUT},
     "empty 200": {"kind": "empty", "status": 200, "takes_effect": True},
     "broken JSON": {"kind": "garbage"},
+    "another's JSON": {"kind": "document", "body": ANOTHER},
 }
 TURNED_AWAY = ("429", "429 with Retry-After")
 FAILED = ("408", "500", "502 with HTML", "empty 502")
 FAILED_AFTER = ("500 after the effect",)
 CUT = ("reset",)
 LOST = ("reset after the effect", "torn", "too late")
-FOREIGN = ("redirect", "17 MB")
+FOREIGN = ("redirect", "17 MB", "another's JSON")
 STRANGE = ("empty 200", "broken JSON")
 COSTLY = ("CreateImage", "ShowImage")
 
@@ -253,10 +259,12 @@ SCENES = [
     Scene(
         "DeleteImage",
         before=_an_earlier_save_failed,
-        once={**_each((ANY, saved(2))), **_each(((*TURNED_AWAY, *STRANGE), saved()))},
+        once={**_each((ANY, saved(2))), **_each(((*TURNED_AWAY, *STRANGE, "another's JSON"), saved()))},
         for_ever={
             **_class_of_each(),
             **_each(((*FAILED_AFTER, *LOST), saved(2)), (STRANGE, saved())),
+            # What a delete answers is not read; here it never was one.
+            "another's JSON": failed("TagTaken"),
         },
     ),
     Scene("ListNotebooks", lists_notebooks=True, once=READ_ONCE, for_ever=_class_of_each()),
@@ -269,7 +277,10 @@ SCENES = [
         options={"metadata": "token"},
         once=READ_ONCE,
         # It is text, so half a token is one, which then opens nothing.
-        for_ever={**_class_of_each(), **_each((("broken JSON",), failed("NotAuthenticated")))},
+        for_ever={
+            **_class_of_each(),
+            **_each((("broken JSON", "another's JSON"), failed("NotAuthenticated"))),
+        },
     ),
 ]
 
