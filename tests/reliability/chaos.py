@@ -100,6 +100,8 @@ def problems(report: Report) -> list[str]:
     """Return what is not as it must be."""
     found = [ending.problem for ending in report.endings if ending.problem]
     found += [f"{number} {what} are left" for what, number in report.left.items() if number]
+    if report.faults.total() < report.requests * FAULTY / 2:
+        found.append("too little went wrong to show anything")
     if len(report.samples) <= LATE:
         return [*found, "the run was too short to judge its memory"]
     early, late = report.samples[WARM], report.samples[LATE]

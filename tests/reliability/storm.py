@@ -232,9 +232,10 @@ class Storm:
             change = partial(self._cloud.tell, "images", id=image["id"])
             if fate.ends is not None:
                 agenda.append((fate.ends, partial(change, status=fate.status)))
+        # Seldom enough that tokens also run out by themselves.
         agenda += [
-            (self._duration * (number + 1) / 5, partial(self._cloud.tell, "revocations"))
-            for number in range(4)
+            (self._duration * (number + 1) / 3, partial(self._cloud.tell, "revocations"))
+            for number in range(2)
         ]
         blows = max(len(BLOWS), int(self._duration / BETWEEN_BLOWS))
         agenda += [
