@@ -9,9 +9,7 @@ the clock and the sleep of the waits are not.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,9 +17,6 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from platform import python_version
 from statistics import median
-
-if __name__ == "__main__":  # Airflow reads it when it is imported
-    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="modelarts-chaos-")
 
 from tests.reliability.document import record
 from tests.reliability.remote import RemoteCloud
