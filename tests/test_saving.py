@@ -167,6 +167,21 @@ def test_a_tag_that_an_invisible_image_holds_is_said(simulator: Simulator, world
     assert operations == ["CreateImage", *["ListImages"] * 3]
 
 
+@pytest.mark.parametrize("named", [{}, {"name": "research"}, {"namespace": "team"}], ids=str)
+def test_an_image_that_merely_has_the_tag_is_not_adopted(named: dict[str, Any], world: World) -> None:
+    """Where a cloud lets name or namespace be left out, other repositories may have the tag as well."""
+    with Simulator(cloud="otc") as simulator:
+        simulator.add_image(name="research", namespace="other", tag="nightly")
+        simulator.inject(Fault("error", "CreateImage", times=None, status=400, code="ModelArts.6737"))
+
+        async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
+            one = saving(modelarts, simulator, cloud="otc", tag="nightly", if_exists="adopt", named=named)
+            return await one.save(look_first=False)
+
+        with pytest.raises(TagTaken, match="or give name and namespace"):
+            world.talk(simulator, scenario)
+
+
 def test_a_second_try_that_does_not_know_it_is_one_adopts_too(simulator: Simulator, world: World) -> None:
     """An executor may start the same try twice."""
 

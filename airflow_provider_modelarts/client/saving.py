@@ -177,8 +177,9 @@ class Saving:
         image = await self._holder_of_tag()
         if image is None:
             raise TagTaken(
-                f"The tag {self._request.tag!r} is taken, although no list shows by which image: perhaps by "
-                "one in another workspace, or by one that was deleted here and is left in SWR; choose another"
+                f"The tag {self._request.tag!r} is taken, and no list shows by which image: perhaps by one "
+                "in another workspace, or by one that was deleted here and is left in SWR. Choose another tag"
+                f"{'' if self._is_named else ', or give name and namespace, by which an image can be told'}"
             )
         if self._mark.is_on(image) and image.has_failed:
             log.warning(
@@ -198,10 +199,17 @@ class Saving:
         for look in range(LOOKS):
             if look:
                 await self._modelarts.sleep(PAUSE)
-            for image in await self._namesakes():
-                if image.tag == self._request.tag:
-                    return image
+            holders = [image for image in await self._namesakes() if image.tag == self._request.tag]
+            if own := next(filter(self._mark.is_on, holders), None):
+                return own
+            # Without a name there may be as many images with this tag as there are repositories.
+            if holders and self._is_named:
+                return holders[0]
         return None
+
+    @property
+    def _is_named(self) -> bool:
+        return bool(self._request.name and self._request.namespace)
 
     async def _recall(self, image_id: str) -> Image | None:
         """Return a remembered image if it is still the one to save; what is remembered may be out of date."""
