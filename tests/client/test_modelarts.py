@@ -630,6 +630,13 @@ def test_a_status_of_tomorrow_is_waited_out() -> None:
     assert watch(Scripted(image("PUSHING"), image("ACTIVE"))).is_active
 
 
+def test_a_status_that_goes_backwards_is_waited_out(said: Callable[..., list[str]]) -> None:
+    """Replicas of a service may disagree for a while; each change is said."""
+    steps = ["CREATING", "INIT", "CREATING", "PUSHING", "INIT", "ACTIVE"]
+    assert watch(Scripted(*map(image, steps))).is_active
+    assert [line.split(",")[0] for line in said()] == [f"Image {IMAGE_ID} is {step}" for step in steps]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_looks_are_spread(seed: int) -> None:
     """The first one within the interval, the others about an interval apart."""

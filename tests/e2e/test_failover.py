@@ -140,14 +140,16 @@ def test_a_wait_marked_failed_leaves_the_save_alone(stack: AirflowStack, simulat
 
 
 def test_a_save_that_is_cleared_adopts_what_it_saved(
-    killed_while_saving: dict[str, Flow], stack: AirflowStack
+    killed_while_saving: dict[str, Flow], stack: AirflowStack, simulator: Simulator
 ) -> None:
     flow = killed_while_saving["nobody"]
-    tries = flow.task(SAVE)["try_number"]
+    tries, before = flow.task(SAVE)["try_number"], len(simulator.journal)
 
     flow.clear(SAVE)
     again = flow.await_state(SAVE, "success")
 
+    asked = [entry.operation for entry in simulator.journal[before:]]
+    assert asked == ["ShowImage"], "the task state store remembers which image to look at"
     assert again["try_number"] == tries + 1
     assert stack.xcom(flow.dag_id, flow.run_id, SAVE)["adopted"] is True
     assert flow.complaints() == []
