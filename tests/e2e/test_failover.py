@@ -67,6 +67,7 @@ def killed_while_saving(airflow: tuple[AirflowStack, str], simulator: Simulator)
             found.kill()
         else:
             flow.await_state(WAIT, "deferred")
+            flow.await_release(WAIT)
         flow.finish()
         flow.end()
 
@@ -101,6 +102,7 @@ def test_a_task_killed_while_it_saves_leaves_one_image(
 def test_the_other_triggerer_takes_over(victim: str, stack: AirflowStack, simulator: Simulator) -> None:
     flow = Flow(stack, simulator)
     flow.await_state(WAIT, "deferred")
+    flow.await_release(WAIT)
     flow.wait_until(flow.runner, "a triggerer has the wait")
     holder, found = flow.triggerer(), VICTIMS[victim](flow)
     assert holder is not None
