@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,12 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+
+SETTLE = 7.0
+"""
+Seconds before which a wait tells no end. The worker of a task that deferred stays for up to five more, and
+Airflow takes a task for failed that goes on before it has seen that worker end.
+"""
 
 
 class NotebookImageTrigger(BaseTrigger):
@@ -56,6 +63,7 @@ class NotebookImageTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the one event of this wait."""
+        began = time.monotonic()
         hook = await asyncio.to_thread(self._load_hook)
         from airflow_provider_modelarts.client.calls import show_image
         from airflow_provider_modelarts.client.errors import ModelArtsError
@@ -71,6 +79,8 @@ class NotebookImageTrigger(BaseTrigger):
             event = ImageEvent.of_image(image.raise_for_status(), self.carry)
         except ModelArtsError as error:
             event = ImageEvent.of_error(error, self.carry)
+        if self.task_instance is not None:  # else it runs in line, as in dag.test()
+            await asyncio.sleep(began + SETTLE - time.monotonic())
         yield TriggerEvent(event.model_dump(mode="json"))
 
     async def on_kill(self) -> None:

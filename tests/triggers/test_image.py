@@ -13,6 +13,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
+from airflow_provider_modelarts.triggers import image
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 
 CARRY = {"notebook_id": "n", "adopted": False}
@@ -100,6 +101,20 @@ def test_a_connection_that_cannot_be_used_is_an_event(monkeypatch: pytest.Monkey
 
     assert event["error"] == "InvalidConnection"
     assert "extra region is missing" in event["message"]
+
+
+@pytest.mark.parametrize("simulator", [AfterReads(1)], indirect=True)
+def test_an_end_is_not_told_before_airflow_can_take_it(
+    image_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that goes on while the worker that deferred it is still there has failed, to Airflow."""
+    monkeypatch.setattr(image, "SETTLE", 1.5)
+
+    began = time.monotonic()
+    (event,) = asyncio.run(payloads(of_a_task(trigger(image_id, timeout=0))))
+
+    assert event["status"] == "success"
+    assert time.monotonic() - began >= 1.5
 
 
 def test_another_triggerer_can_go_on(image_id: str) -> None:
