@@ -312,7 +312,14 @@ READERS: dict[str, Read] = {
 }
 
 
+def _of_iam(name: str, document: Any) -> tuple[str, Response]:
+    return name, Response(200, {"x-subject-token": "t"}, json.dumps(document).encode())
+
+
 @given(exchange=exchanges({"token": TOKEN, "keys": KEYS, "project": PROJECTS}))
+@example(exchange=_of_iam("token", {"token": {**TOKEN["token"], "expires_at": "2027-01-01T00:00:00"}}))
+@example(exchange=_of_iam("token", {"token": {**TOKEN["token"], "expires_at": "9999-12-31T23:59:59-23:59"}}))
+@example(exchange=_of_iam("project", {"projects": [{"id": "p\n\x1b[31m"}, {"id": "q" * 9_999}]}))
 def test_iam_is_understood_or_an_error_of_ours(exchange: tuple[str, Response]) -> None:
     """And so is the metadata service."""
     name, response = exchange

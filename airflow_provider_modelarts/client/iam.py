@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from airflow_provider_modelarts.client.errors import InvalidConnection, UnexpectedReply
+from airflow_provider_modelarts.client.errors import InvalidConnection, UnexpectedReply, one_line
 from airflow_provider_modelarts.client.replies import read
 from airflow_provider_modelarts.client.wire import Request, Response
 
@@ -128,7 +128,7 @@ def project_of(response: Response, name: str, at: datetime) -> str:
     if len(ids) == 1:
         return ids[0]
     if ids:
-        several = ", ".join(ids)
+        several = one_line(", ".join(ids), 300)
         raise InvalidConnection(f"IAM knows several projects named {name!r} ({several}): set project_id")
     raise InvalidConnection(
         f"IAM knows no project named {name!r} that these credentials may see: set project_id, "
@@ -143,7 +143,10 @@ def _request(method: str, url: str, body: dict[str, Any] | None = None) -> Reque
 
 def _renew_at(expires_at: datetime, at: datetime) -> datetime:
     """Return when to ask again: well ahead, but never at every request, whatever the clocks say."""
-    life = max(expires_at - at, timedelta(minutes=1))
+    # IAM writes UTC; a year is longer than anything lives, and shorter than any calendar.
+    expires_at = expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=timezone.utc)
+    seconds = min(max(expires_at.timestamp() - at.timestamp(), 60.0), 365 * 86_400.0)
+    life = timedelta(seconds=seconds)
     return at + max(life - _RENEW_AHEAD, life / 2)
 
 

@@ -10,7 +10,7 @@ import json
 import re
 import reprlib
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
@@ -75,7 +75,10 @@ def _retry_after(value: str, at: datetime) -> float | None:
 def _skew(date: str, at: datetime) -> float | None:
     """Return by how many seconds a date is ahead of now, or None if it is none."""
     try:
-        return parsedate_to_datetime(date).timestamp() - at.timestamp()
+        parsed = parsedate_to_datetime(date)
+        # "-0000" says that it is UTC and nothing of where it was written, and is parsed without a zone.
+        aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+        return aware.timestamp() - at.timestamp()
     except (TypeError, ValueError, OverflowError):
         return None
 

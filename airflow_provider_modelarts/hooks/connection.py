@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_modelarts.client.clouds import CLOUDS, Cloud, cloud_of
-from airflow_provider_modelarts.client.errors import InvalidConnection
+from airflow_provider_modelarts.client.errors import InvalidConnection, one_line
 from airflow_provider_modelarts.provider_info import connection_fields
 from airflow_provider_modelarts.transport import Route
 
@@ -179,7 +179,9 @@ class _Reader:
         given = {key: value for key, value in extra.items() if value not in (None, "")}
         known = sorted(connection_fields())
         unknown = sorted(given.keys() - set(known))
-        self.wrong += [f"extra {key} is unknown: it may be one of {', '.join(known)}" for key in unknown]
+        self.wrong += [
+            f"extra {one_line(key, 80)} is unknown: it may be one of {', '.join(known)}" for key in unknown
+        ]
         return given
 
     def text(self, key: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
@@ -450,6 +451,18 @@ def test_retry_after_is_read_in_both_forms(header: str, seconds: float | None) -
     with pytest.raises(Throttled) as refused:
         run(modelarts(Scripted(reply({}, 429, retry_after=header))).call(LOOK, deadline=START))
     assert refused.value.retry_after == seconds
+
+
+def test_a_date_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever time it is where we are."""
+    header = http_date(START + 90).replace("GMT", "-0000")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        with pytest.raises(Throttled) as refused:
+            run(modelarts(Scripted(reply({}, 429, retry_after=header))).call(LOOK, deadline=START))
+    time.tzset()
+    assert refused.value.retry_after == 90
 
 
 def test_without_retry_after_there_is_none() -> None:
