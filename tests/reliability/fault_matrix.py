@@ -322,10 +322,11 @@ def page(outcomes: dict[Cell, Outcome]) -> str:
     saved_nights = sum(outcome.end == "saved" for outcome in outcomes.values())
     most = max(outcome.creates for outcome in outcomes.values())
     summary = (
-        f"{nights} nights: {len(SCENES)} scenes, {len(FAULTS)} faults, each once and for ever, through both "
-        f"transports with the same outcome. {saved_nights} nights ended with the image saved, the others "
-        f"with an error that says why. Creates that took effect, per notebook and run: {most} at most, and "
-        "exactly 1 wherever the night ended well."
+        f"{nights} nights: {len(SCENES)} scenes, {len(FAULTS)} faults, each once and for ever (for ever what "
+        "is too late or too large only where a save or a wait meets it), through both transports with the "
+        f"same outcome. {saved_nights} nights ended with the image saved, the others with an error that says "
+        f"why. Creates that took effect, per notebook and run: {most} at most, and exactly 1 wherever the "
+        "night ended well."
     )
     lines = [summary]
     for lasting, title in ((False, "Once"), (True, "For ever")):
