@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from airflow.providers.common.compat.sdk import redact
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.auth import AccessKey, Agency, Credentials, HostAgency, Password
 from airflow_provider_modelarts.client.errors import DeadlinePassed
+from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.hooks.conversation import credentials_of
 from airflow_provider_modelarts.hooks.masking import mask
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
@@ -36,6 +38,19 @@ def count(simulator: Simulator, operation: str) -> int:
     return sum(entry.operation == operation for entry in simulator.journal)
 
 
+def a_hundred_waits(image_id: str, *, timeout: float) -> list[Coroutine[Any, Any, Image]]:
+    """Wait for an image in a hundred triggers of one process."""
+    return [
+        ModelArtsHook("one").awatch(
+            calls.show_image(image_id),
+            is_over=lambda image: image.is_active,
+            poll_interval=1,
+            deadline=time.time() + timeout,
+        )
+        for _ in range(100)
+    ]
+
+
 @pytest.mark.usefixtures("log_in")
 def test_a_process_logs_in_once(simulator: Simulator) -> None:
     """However many hooks and connections it has for one user and project."""
@@ -52,16 +67,7 @@ def test_a_hundred_waits_log_in_once(simulator: Simulator) -> None:
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
 
     async def a_hundred() -> None:
-        waits = [
-            ModelArtsHook("one").awatch(
-                calls.show_image(image_id),
-                is_over=lambda image: image.is_active,
-                poll_interval=1,
-                deadline=time.time() + 30,
-            )
-            for _ in range(100)
-        ]
-        waiting = asyncio.gather(*waits)
+        waiting = asyncio.gather(*a_hundred_waits(image_id, timeout=30))
         while count(simulator, "ShowImage") < 100 and not waiting.done():
             await asyncio.sleep(0.01)
         simulator.revoke_tokens()
@@ -85,15 +91,7 @@ def test_a_hundred_waits_do_not_hammer_an_iam_that_fails(
     monkeypatch.setenv("AIRFLOW_CONN_ONE", json.dumps(impatient))
 
     async def a_hundred() -> list[BaseException]:
-        waits = [
-            ModelArtsHook("one").awatch(
-                calls.show_image(image_id),
-                is_over=lambda image: image.is_active,
-                poll_interval=1,
-                deadline=time.time() + 3,
-            )
-            for _ in range(100)
-        ]
+        waits = a_hundred_waits(image_id, timeout=3)
         outcomes = await asyncio.gather(*waits, return_exceptions=True)
         return [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
 
