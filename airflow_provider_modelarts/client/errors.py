@@ -42,6 +42,8 @@ class ModelArtsError(Exception):
     """Whether the same read may succeed a moment later."""
     arrived = True
     """False when the request surely never reached the service, so that even a write may be sent again."""
+    retry_after: float | None = None
+    """Seconds after which the service wants to be asked again, where it said so."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

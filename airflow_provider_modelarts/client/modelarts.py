@@ -143,7 +143,7 @@ class ModelArts:
 
     def _pause(self, failures: int, error: ModelArtsError) -> float:
         backoff = min(LONGEST_BACKOFF, 2.0 ** (failures - 1)) * self._random.uniform(0.75, 1.25)
-        return max(backoff, getattr(error, "retry_after", None) or 0.0)
+        return max(backoff, error.retry_after or 0.0)
 
     async def _once(self, call: Call[T]) -> T:
         """Make one call, whatever becomes of it."""

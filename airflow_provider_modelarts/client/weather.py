@@ -43,7 +43,7 @@ class Weather:
     def worsen(self, error: ModelArtsError, now: float, poll_interval: float) -> float:
         """Note a failure, and return the seconds until its finder, who then probes, may look again."""
         self._failures += 1
-        asked_for = min(getattr(error, "retry_after", None) or 0.0, self.LONGEST_RETRY_AFTER)
+        asked_for = min(error.retry_after or 0.0, self.LONGEST_RETRY_AFTER)
         if asked_for or isinstance(error, Throttled) or self._failures >= self.FAILURES:
             self.is_bad = True
             self._shut_until = now + max(asked_for, self._pause(poll_interval))
