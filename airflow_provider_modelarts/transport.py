@@ -155,7 +155,7 @@ class BlockingTransport:
         # of a redirect to its end even when told not to follow it.
         self._adapter = requests.adapters.HTTPAdapter()
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, *, timeout: float | None = None) -> Response:
         """Exchange a request for its reply."""
         import requests
         import urllib3
@@ -239,7 +239,7 @@ class AsyncTransport:
             session._retry_connection = False  # noqa: SLF001 - there is no other way
             yield cls(session, route)
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, *, timeout: float | None = None) -> Response:
         """Exchange a request for its reply."""
         import aiohttp
         from yarl import URL

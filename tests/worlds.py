@@ -21,6 +21,24 @@ T = TypeVar("T")
 Talk = Callable[[ModelArts], Coroutine[Any, Any, T]]
 
 
+class SimulatorClock:
+    """
+    The simulator's time.
+
+    :param skew: seconds by which it is ahead.
+    """
+
+    def __init__(self, simulator: Simulator, skew: float = 0) -> None:
+        self._simulator = simulator
+        self._skew = skew
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        return self._simulator.now() + self._skew
+
+    monotonic = time
+
+
 class World(Protocol):
     """One way to hold a conversation."""
 
@@ -113,7 +131,4 @@ class _PatientAsyncTransport(AsyncTransport):
 def _modelarts(
     simulator: Simulator, found: Settings, transport: Transport, credentials: Credentials | None, skew: float
 ) -> ModelArts:
-    def clock() -> float:
-        return simulator.now() + skew
-
-    return converse(found, transport, credentials=credentials, clock=clock)
+    return converse(found, transport, credentials=credentials, clock=SimulatorClock(simulator, skew))

@@ -7,12 +7,12 @@ What is renewed lives in the credentials, so one object serves every request of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timezone
 
 from airflow_provider_modelarts.client import iam
 from airflow_provider_modelarts.client.errors import NotAuthenticated
 from airflow_provider_modelarts.client.signing import sign
-from airflow_provider_modelarts.client.wire import Request, Transport
+from airflow_provider_modelarts.client.wire import Clock, Request, Transport
 
 
 class Credentials:
@@ -26,7 +26,7 @@ class Credentials:
         self._projects: dict[tuple[str, str], str] = {}
         self._on_secret = on_secret or (lambda _: None)
 
-    async def authorise(self, request: Request, transport: Transport, at: datetime) -> Request:
+    async def authorise(self, request: Request, transport: Transport, clock: Clock) -> Request:
         """Return the request with the proof of who sends it; get a new proof first if it is time."""
         raise NotImplementedError
 
@@ -39,7 +39,7 @@ class Credentials:
         """
         return False
 
-    async def project_id(self, endpoint: str, name: str, transport: Transport, at: datetime) -> str:
+    async def project_id(self, endpoint: str, name: str, transport: Transport, clock: Clock) -> str:
         """
         Return the id of a project, which IAM is asked for once.
 
@@ -47,8 +47,8 @@ class Credentials:
         :raises InvalidConnection: there is none of that name, or more than one.
         """
         if (endpoint, name) not in self._projects:
-            request = await self.authorise(iam.list_projects(endpoint, name), transport, at)
-            self._projects[endpoint, name] = iam.project_of(await transport.send(request), name, at)
+            request = await self.authorise(iam.list_projects(endpoint, name), transport, clock)
+            self._projects[endpoint, name] = iam.project_of(await transport.send(request), name, _now(clock))
         return self._projects[endpoint, name]
 
 
@@ -74,12 +74,16 @@ class AccessKey(Credentials):
         self._security_token = security_token
         self._region = region
 
-    async def authorise(self, request: Request, transport: Transport, at: datetime) -> Request:  # noqa: ARG002
+    async def authorise(self, request: Request, transport: Transport, clock: Clock) -> Request:  # noqa: ARG002
         """Sign the request."""
         if self._security_token:
             request = request.with_headers({"X-Security-Token": self._security_token})
         return sign(
-            request, access_key=self._access_key, secret_key=self._secret_key, at=at, region=self._region
+            request,
+            access_key=self._access_key,
+            secret_key=self._secret_key,
+            at=_now(clock),
+            region=self._region,
         )
 
 
@@ -107,10 +111,11 @@ class Password(Credentials):
             endpoint, user_name=user_name, password=password, domain_name=domain_name, project=project
         )
         self._token: iam.Token | None = None
+        self._renew_at = 0.0
 
-    async def authorise(self, request: Request, transport: Transport, at: datetime) -> Request:
+    async def authorise(self, request: Request, transport: Transport, clock: Clock) -> Request:
         """Put the token on the request."""
-        token = await self._current(transport, at)
+        token = await self._current(transport, clock)
         return request.with_headers({"X-Auth-Token": token.value})
 
     def forget(self, request: Request) -> bool:
@@ -124,14 +129,15 @@ class Password(Credentials):
         endpoint: str,  # noqa: ARG002
         name: str,  # noqa: ARG002
         transport: Transport,
-        at: datetime,
+        clock: Clock,
     ) -> str:
         """Return the project that the token is scoped to: no permission to list projects is needed."""
-        return (await self._current(transport, at)).project_id
+        return (await self._current(transport, clock)).project_id
 
-    async def _current(self, transport: Transport, at: datetime) -> iam.Token:
-        if self._token is None or at >= self._token.renew_at:
-            self._token = iam.token_of(await transport.send(self._log_in), at)
+    async def _current(self, transport: Transport, clock: Clock) -> iam.Token:
+        if self._token is None or clock.monotonic() >= self._renew_at:
+            self._token = iam.token_of(await transport.send(self._log_in), _now(clock))
+            self._renew_at = clock.monotonic() + self._token.usable_for
             self._on_secret(self._token.value)
         return self._token
 
@@ -143,11 +149,13 @@ class _Temporary(Credentials):
         super().__init__(on_secret=on_secret)
         self._region = region
         self._keys: iam.TemporaryKeys | None = None
+        self._renew_at = 0.0
 
-    async def authorise(self, request: Request, transport: Transport, at: datetime) -> Request:
+    async def authorise(self, request: Request, transport: Transport, clock: Clock) -> Request:
         """Sign the request with the keys of the hour."""
-        if self._keys is None or at >= self._keys.renew_at:
-            self._keys = await self._fetch(transport, at)
+        if self._keys is None or clock.monotonic() >= self._renew_at:
+            self._keys = await self._fetch(transport, clock)
+            self._renew_at = clock.monotonic() + self._keys.usable_for
             self._on_secret(self._keys.secret_key)
             self._on_secret(self._keys.security_token)
         request = request.with_headers({"X-Security-Token": self._keys.security_token})
@@ -155,7 +163,7 @@ class _Temporary(Credentials):
             request,
             access_key=self._keys.access_key,
             secret_key=self._keys.secret_key,
-            at=at,
+            at=_now(clock),
             region=self._region,
         )
 
@@ -165,7 +173,7 @@ class _Temporary(Credentials):
             self._keys = None
         return True
 
-    async def _fetch(self, transport: Transport, at: datetime) -> iam.TemporaryKeys:
+    async def _fetch(self, transport: Transport, clock: Clock) -> iam.TemporaryKeys:
         raise NotImplementedError
 
 
@@ -194,15 +202,15 @@ class Agency(_Temporary):
             endpoint, agency_name=agency_name, agency_domain_name=agency_domain_name
         )
 
-    async def _fetch(self, transport: Transport, at: datetime) -> iam.TemporaryKeys:
-        request = await self._base.authorise(self._assume, transport, at)
+    async def _fetch(self, transport: Transport, clock: Clock) -> iam.TemporaryKeys:
+        request = await self._base.authorise(self._assume, transport, clock)
         response = await transport.send(request)
         # A token may have been revoked meanwhile: that is worth one new one, as in the conversation.
         if response.status == 401 and self._base.forget(request):
-            request = await self._base.authorise(self._assume, transport, at)
+            request = await self._base.authorise(self._assume, transport, clock)
             response = await transport.send(request)
         what = "CreateTemporaryAccessKey (POST /v3.0/OS-CREDENTIAL/securitytokens)"
-        return iam.temporary_keys_of(what, response, at)
+        return iam.temporary_keys_of(what, response, _now(clock))
 
 
 class HostAgency(_Temporary):
@@ -222,9 +230,9 @@ class HostAgency(_Temporary):
         super().__init__(region=region, on_secret=on_secret)
         self._endpoint = endpoint
 
-    async def _fetch(self, transport: Transport, at: datetime) -> iam.TemporaryKeys:
+    async def _fetch(self, transport: Transport, clock: Clock) -> iam.TemporaryKeys:
         leave = await transport.send(iam.create_metadata_token(self._endpoint))
-        token = iam.metadata_token_of(leave, at)
+        token = iam.metadata_token_of(leave, _now(clock))
         response = await transport.send(iam.show_security_key(self._endpoint, token))
         if response.status in {401, 404}:
             raise NotAuthenticated(
@@ -232,4 +240,8 @@ class HostAgency(_Temporary):
                 status=response.status,
             )
         what = "ShowSecurityKey (GET /openstack/latest/securitykey)"
-        return iam.temporary_keys_of(what, response, at)
+        return iam.temporary_keys_of(what, response, _now(clock))
+
+
+def _now(clock: Clock) -> datetime:
+    return datetime.fromtimestamp(clock.time(), tz=timezone.utc)

@@ -5,16 +5,18 @@ Everything that can go wrong, by what a caller would do about it.
 
     ModelArtsError
       InvalidRequest        a rule of the API is broken; nothing was sent
-      InvalidConnection     the Airflow connection cannot be used as it stands
+      InvalidConnection     the Airflow connection was read and cannot be used as it stands
+      ConnectionLookupError Airflow does not give the connection: gone, or out of reach   (transient)
       TransportFailed       no reply: refused, reset, timed out, torn         (transient)
       UnexpectedReply       a reply that is not what the API promises         (transient)
-      ApiError              the API refused: status, code, request id
+        ResponseTooLargeError  more than the operation can need; it was not read
+      ApiError              the API refused, with a code that no table holds or with none (transient)
         NotAuthenticated    the credentials are wrong, locked or out of date
         PermissionDenied    the credentials are good, a permission is missing
         NotFound            no such notebook or image; ModelArts says so with HTTP 400
         TagTaken            the name and tag belong to another image
-        NotebookNotReady    the notebook is stopped, busy or being restored
-        QuotaExceeded       a quota of the account or of the cluster is used up
+        NotebookNotReady    the notebook is stopped, busy or being restored   (transient)
+        QuotaExceeded       a quota of the account or of the cluster is used up (transient)
         AccountBlocked      the account is frozen, suspended or restricted
         RequestRefused      ModelArts refuses a value that we let through
         Throttled           too many requests; ``retry_after`` seconds        (transient)
@@ -23,6 +25,7 @@ Everything that can go wrong, by what a caller would do about it.
       DeadlinePassed        the wait is over; the image may still be saved
 
 A class is chosen from the HTTP status and the server's code in :data:`TABLE`, never from text.
+*Transient* is what a wait outlasts; :data:`PERMANENT` are the refusals that no retry can mend.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ class ModelArtsError(Exception):
     """
 
     is_transient = False
-    """Whether the same read may succeed a moment later."""
+    """Whether the same read may succeed later, so that a wait goes on."""
     arrived = True
     """False when the request surely never reached the service, so that even a write may be sent again."""
     retry_after: float | None = None
@@ -87,6 +90,17 @@ class InvalidConnection(ModelArtsError):
     """The Airflow connection cannot be used: the message names the field and the remedy."""
 
 
+class ConnectionLookupError(ModelArtsError):
+    """
+    Airflow does not give the connection.
+
+    It does not tell one that is gone from a metadata database or API server out of reach.
+    """
+
+    is_transient = True
+    arrived = False
+
+
 class TransportFailed(ModelArtsError):
     """
     No complete reply came back.
@@ -110,9 +124,13 @@ class UnexpectedReply(ModelArtsError):
     is_transient = True
 
 
+class ResponseTooLargeError(UnexpectedReply):
+    """The reply is larger than its operation can need: not read."""
+
+
 class ApiError(ModelArtsError):
     """
-    The API answered that it will not.
+    The API answered that it will not; as no subclass, with a code that no table holds or with none.
 
     :param status: HTTP status.
     :param code: the server's code, such as ``ModelArts.6404``; empty where none came.
@@ -120,6 +138,10 @@ class ApiError(ModelArtsError):
     :param retry_after: seconds after which the service wants to be asked again.
     :param skew: seconds by which the service's clock is ahead of ours, where it told.
     """
+
+    is_transient = True
+    is_brief: bool
+    """Whether the service says that it takes about a minute, and did nothing: worth sending again soon."""
 
     def __init__(
         self,
@@ -137,6 +159,7 @@ class ApiError(ModelArtsError):
         self.request_id = request_id
         self.retry_after = retry_after
         self.skew = skew
+        self.is_brief = False
 
     def __str__(self) -> str:
         facts = [f"HTTP {self.status}"] if self.status else []
@@ -148,17 +171,25 @@ class ApiError(ModelArtsError):
 class NotAuthenticated(ApiError):
     """The credentials are wrong, locked or out of date."""
 
+    is_transient = False
+
 
 class PermissionDenied(ApiError):
     """The credentials are good, but a permission is missing."""
+
+    is_transient = False
 
 
 class NotFound(ApiError):
     """There is no such notebook or image, or it is not ours to see."""
 
+    is_transient = False
+
 
 class TagTaken(ApiError):
     """The image name and tag belong to another image; nothing can be overwritten."""
+
+    is_transient = False
 
 
 class NotebookNotReady(ApiError):
@@ -172,22 +203,23 @@ class QuotaExceeded(ApiError):
 class AccountBlocked(ApiError):
     """The account is frozen, suspended or restricted."""
 
+    is_transient = False
+
 
 class RequestRefused(ApiError):
     """ModelArts refuses the request as it stands."""
+
+    is_transient = False
 
 
 class Throttled(ApiError):
     """Too many requests, of which this one was turned away."""
 
-    is_transient = True
     arrived = False
 
 
 class ServiceFailed(ApiError):
     """The service or its gateway failed."""
-
-    is_transient = True
 
 
 class ImageFailed(ModelArtsError):
@@ -198,12 +230,30 @@ class DeadlinePassed(ModelArtsError):
     """We stopped waiting; the image may still be saved."""
 
 
+PERMANENT: tuple[type[ModelArtsError], ...] = (
+    InvalidRequest,
+    InvalidConnection,
+    NotAuthenticated,
+    PermissionDenied,
+    NotFound,
+    TagTaken,
+    AccountBlocked,
+    RequestRefused,
+)
+"""Refusals that no retry can mend: a task that meets one fails at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a server code means: the class a caller catches, and the remedy."""
+    """
+    What a server code means: the class a caller catches, and the remedy.
+
+    :param is_brief: see :attr:`ApiError.is_brief`.
+    """
 
     error: type[ApiError]
     remedy: str = ""
+    is_brief: bool = False
 
 
 _TOKEN = Meaning(
@@ -247,6 +297,11 @@ TABLE: dict[tuple[int, str], Meaning] = {
         NotebookNotReady,
         "Only a running notebook can be saved: start it, then try again.",
     ),
+    (400, "ModelArts.6958"): Meaning(
+        NotebookNotReady,
+        "The operation needs a running notebook: start it, then try again.",
+    ),
+    (400, "ModelArts.6701"): _AGENCY,
     (400, "ModelArts.6357"): Meaning(
         NotebookNotReady,
         "The notebook is busy, perhaps with another save: try again when it is RUNNING.",
@@ -257,9 +312,15 @@ TABLE: dict[tuple[int, str], Meaning] = {
     (400, "ModelArts.6308"): _STATE,
     (400, "ModelArts.6347"): _STATE,
     (400, "ModelArts.6304"): Meaning(NotebookNotReady, "Stop the notebook first."),
-    (400, "ModelArts.6333"): Meaning(NotebookNotReady, "The notebook is being restored: wait some minutes."),
-    (400, "ModelArts.6355"): Meaning(NotebookNotReady, "Resources are being initialised: wait a minute."),
-    (400, "ModelArts.6360"): Meaning(QuotaExceeded, "The cluster has no resources left: try again later."),
+    (400, "ModelArts.6333"): Meaning(
+        NotebookNotReady, "The notebook is being restored: wait some minutes.", is_brief=True
+    ),
+    (400, "ModelArts.6355"): Meaning(
+        NotebookNotReady, "Resources are being initialised: wait a minute.", is_brief=True
+    ),
+    (400, "ModelArts.6360"): Meaning(
+        QuotaExceeded, "The cluster has no resources left: try again later.", is_brief=True
+    ),
     (400, "ModelArts.6326"): _BLOCKED,
     (400, "ModelArts.6361"): Meaning(
         RequestRefused,
@@ -325,6 +386,7 @@ TABLE: dict[tuple[int, str], Meaning] = {
         "The gateway knows no such API: check the endpoint; ModelArts may not be in this region.",
     ),
     (413, "APIGW.0201"): Meaning(RequestRefused, "The request is too large."),
+    (494, "APIGW.0201"): Meaning(RequestRefused, "The request's headers are too large."),
     (414, "APIGW.0201"): Meaning(RequestRefused, "The request's address is too long."),
     (400, "APIGW.0201"): Meaning(RequestRefused, "The gateway cannot read the request."),
     (502, "APIGW.0201"): _FAILED,
@@ -345,11 +407,10 @@ TABLE: dict[tuple[int, str], Meaning] = {
     (429, "APIGW.0308"): _BUSY,
 }
 
-# What a status means when its code is not in the table, or when no code came at all.
+# What a status means when no code came with it, or one that is not in the table: a code that nobody here
+# knows may be one that passes, so it is never a permanent refusal.
+_UNKNOWN = Meaning(ApiError, "This provider does not know the reason; the next try may succeed.")
 _BY_STATUS: dict[int, Meaning] = {
-    401: _TOKEN,
-    403: _POLICY,
-    404: _GONE,
     408: _FAILED,
     429: _BUSY,
 }
@@ -358,10 +419,11 @@ _BY_STATUS: dict[int, Meaning] = {
 def meaning(status: int, code: str) -> Meaning:
     """Return what a refusal means, by its HTTP status and server code."""
     family, _, number = code.partition(".")
-    known = TABLE.get((status, f"APIGW.{number}" if family == "APIG" else code)) or _BY_STATUS.get(status)
-    if known:
+    if known := TABLE.get((status, f"APIGW.{number}" if family == "APIG" else code)):
         return known
-    return _FAILED if status >= 500 else Meaning(RequestRefused)
+    if status == 401 and not code:
+        return _TOKEN
+    return _BY_STATUS.get(status) or (_FAILED if status >= 500 else _UNKNOWN)
 
 
 def named(name: str, message: str) -> ModelArtsError:

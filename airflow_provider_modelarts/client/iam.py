@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
@@ -24,26 +24,26 @@ METADATA_ENDPOINT = "http://169.254.169.254"
 ROLE_SECONDS = 3600
 """For how long temporary keys of an agency are asked for; IAM gives 900 to 86400 seconds."""
 
-_RENEW_AHEAD = timedelta(minutes=5)
+_RENEW_AHEAD = 300.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token, scoped to a project."""
+    """A token, scoped to a project; ``usable_for`` so many seconds, after which another is due."""
 
     value: str = field(repr=False)
     project_id: str
-    renew_at: datetime
+    usable_for: float
 
 
 @dataclass(frozen=True, slots=True)
 class TemporaryKeys:
-    """Keys that sign only together with their security token, which is sent along."""
+    """Keys that sign only with their security token; ``usable_for`` so many seconds, then others are due."""
 
     access_key: str
     secret_key: str = field(repr=False)
     security_token: str = field(repr=False)
-    renew_at: datetime
+    usable_for: float
 
 
 def create_token(
@@ -66,7 +66,7 @@ def token_of(response: Response, at: datetime) -> Token:
     value = response.headers.get("x-subject-token")
     if not value:
         raise UnexpectedReply("CreateToken (POST /v3/auth/tokens) brought no token: check iam_endpoint")
-    return Token(value, reply.token.project.id, _renew_at(reply.token.expires_at, at))
+    return Token(value, reply.token.project.id, _usable_for(reply.token.expires_at, at))
 
 
 def create_temporary_keys(endpoint: str, *, agency_name: str, agency_domain_name: str) -> Request:
@@ -109,7 +109,7 @@ def metadata_token_of(response: Response, at: datetime) -> str | None:
 def temporary_keys_of(what: str, response: Response, at: datetime) -> TemporaryKeys:
     """Return the keys that IAM or the metadata service gave."""
     given = read(what, response, _KeysReply.model_validate, at).credential
-    return TemporaryKeys(given.access, given.secret, given.securitytoken, _renew_at(given.expires_at, at))
+    return TemporaryKeys(given.access, given.secret, given.securitytoken, _usable_for(given.expires_at, at))
 
 
 def list_projects(endpoint: str, name: str) -> Request:
@@ -141,13 +141,12 @@ def _request(method: str, url: str, body: dict[str, Any] | None = None) -> Reque
     return Request(method, url, headers, b"" if body is None else json.dumps(body).encode(), service="iam")
 
 
-def _renew_at(expires_at: datetime, at: datetime) -> datetime:
-    """Return when to ask again: well ahead, but never at every request, whatever the clocks say."""
+def _usable_for(expires_at: datetime, at: datetime) -> float:
+    """Return after how many seconds to ask again: well ahead, but never at every request, whatever the clocks say."""
     # IAM writes UTC; a year is longer than anything lives, and shorter than any calendar.
     expires_at = expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=timezone.utc)
     seconds = min(max(expires_at.timestamp() - at.timestamp(), 60.0), 365 * 86_400.0)
-    life = timedelta(seconds=seconds)
-    return at + max(life - _RENEW_AHEAD, life / 2)
+    return max(seconds - _RENEW_AHEAD, seconds / 2)
 
 
 class _Reply(BaseModel):

@@ -27,7 +27,7 @@ from airflow_provider_modelarts.client.errors import (
 from airflow_provider_modelarts.client.models import Page
 from airflow_provider_modelarts.client.replies import read
 from airflow_provider_modelarts.client.weather import Weather
-from airflow_provider_modelarts.client.wire import Call, Request, Transport
+from airflow_provider_modelarts.client.wire import Call, Clock, Request, Transport
 
 T = TypeVar("T")
 
@@ -87,7 +87,6 @@ class ModelArts:
     One account's conversation with one project of ModelArts.
 
     :param endpoint: scheme, host and port; no path.
-    :param clock: the time in seconds since the epoch.
     :param random: for jitter.
     :param one_at_a_time: a lock for what must not happen twice at once, such as a log-in; in a worker,
         where nothing happens at once, there is none.
@@ -100,7 +99,7 @@ class ModelArts:
         project: Project,
         credentials: Credentials,
         transport: Transport,
-        clock: Callable[[], float],
+        clock: Clock,
         random: Random,
         one_at_a_time: AbstractAsyncContextManager[Any] | None = None,
     ) -> None:
@@ -112,7 +111,7 @@ class ModelArts:
         self._random = random
         self._one_at_a_time = one_at_a_time or nullcontext()
         self._weather = Weather(random)
-        self._log_in_failure: tuple[float, ModelArtsError | None] = 0.0, None
+        self._log_in_failure: tuple[float, ModelArtsError | None] = -math.inf, None
 
     async def call(self, call: Call[T], *, deadline: float | None = None) -> T:
         """
@@ -127,7 +126,7 @@ class ModelArts:
         :raises UnexpectedReply: what came back cannot be read.
         :raises ApiError: the class says why it was refused.
         """
-        give_up_at = min(self._clock() + PATIENCE, math.inf if deadline is None else deadline)
+        give_up_at = self._clock.monotonic() + min(PATIENCE, self._left(deadline))
         failures = 0
         while True:
             try:
@@ -136,10 +135,14 @@ class ModelArts:
                 failures += 1
                 pause = self._pause(failures, error)
                 is_safe = call.is_read or not error.arrived
-                if not is_safe or self._clock() + pause > give_up_at:
+                if not is_safe or self._clock.monotonic() + pause > give_up_at:
                     raise
                 log.warning("%s is tried again in %.0f s: %s", call.operation, pause, error)
             await self._transport.sleep(pause)
+
+    def _left(self, deadline: float | None) -> float:
+        """Return the seconds until a deadline."""
+        return math.inf if deadline is None else max(0.0, deadline - self._clock.time())
 
     def _pause(self, failures: int, error: ModelArtsError) -> float:
         backoff = min(LONGEST_BACKOFF, 2.0 ** (failures - 1)) * self._random.uniform(0.75, 1.25)
@@ -163,7 +166,7 @@ class ModelArts:
 
     async def _request(self, call: Call[Any]) -> Request:
         """Return the request that makes a call, with the proof of who makes it."""
-        asked_at = self._clock()
+        asked_at = self._clock.monotonic()
         async with self._one_at_a_time:
             failed_at, failure = self._log_in_failure
             if failure is not None and failed_at > asked_at:
@@ -174,12 +177,12 @@ class ModelArts:
             except ModelArtsError as error:
                 # It was about who asks: the call itself was never sent.
                 error.arrived = False
-                self._log_in_failure = self._clock(), error
+                self._log_in_failure = self._clock.monotonic(), error
                 raise
 
     async def _signed(self, call: Call[Any]) -> Request:
         project_id = self._project.id or await self._credentials.project_id(
-            self._project.endpoint, self._project.name, self._transport, self._now()
+            self._project.endpoint, self._project.name, self._transport, self._clock
         )
         query = urlencode(sorted(call.query.items()), quote_via=quote, safe="~")
         path = f"/v1/{quote(project_id, safe='')}{call.path}"
@@ -194,10 +197,10 @@ class ModelArts:
             },
             body=b"" if call.body is None else json.dumps(call.body, ensure_ascii=False).encode(),
         )
-        return await self._credentials.authorise(request, self._transport, self._now())
+        return await self._credentials.authorise(request, self._transport, self._clock)
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock(), tz=timezone.utc)
+        return datetime.fromtimestamp(self._clock.time(), tz=timezone.utc)
 
     async def sleep(self, seconds: float) -> None:
         """Wait, as this world does."""
@@ -254,10 +257,10 @@ class ModelArts:
         poll_interval = max(SHORTEST_INTERVAL, poll_interval)
         pause = self._random.uniform(0.0, poll_interval)
         while True:
-            left = max(0.0, deadline - self._clock())
+            left = self._left(deadline)
             is_last = pause >= left
             await self._transport.sleep(min(pause, left))
-            pause = self._weather.claim(self._clock(), poll_interval)
+            pause = self._weather.claim(self._clock.monotonic(), poll_interval)
             if not pause:
                 pause = poll_interval * self._random.uniform(0.9, 1.1)
                 try:
@@ -267,7 +270,9 @@ class ModelArts:
                         raise
                     diary.failed(error)
                     if isinstance(error, BAD_WEATHER):
-                        pause = max(pause, self._weather.worsen(error, self._clock(), poll_interval))
+                        pause = max(
+                            pause, self._weather.worsen(error, self._clock.monotonic(), poll_interval)
+                        )
                 else:
                     self._weather.clear()
                     diary.saw(last.describe())
@@ -282,16 +287,16 @@ class ModelArts:
 class _Diary:
     """What one wait says: what changed, the first of a run of failures and its end, and that it is there."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._line = ""
-        self._said_at = clock()
+        self._said_at = clock.monotonic()
         self._warned_at = -math.inf
         self._is_troubled = False
 
     def saw(self, line: str) -> None:
         """A look succeeded."""
-        now = self._clock()
+        now = self._clock.monotonic()
         if self._is_troubled:
             log.info("ModelArts answers again")
             self._is_troubled = False
@@ -301,7 +306,7 @@ class _Diary:
 
     def failed(self, error: ModelArtsError) -> None:
         """A look failed; of failures that come and go one in five minutes is said aloud."""
-        now = self._clock()
+        now = self._clock.monotonic()
         is_news = not self._is_troubled and now - self._warned_at >= HEARTBEAT
         log.log(
             logging.WARNING if is_news else logging.DEBUG, "Still waiting, although a look failed: %s", error
@@ -311,7 +316,7 @@ class _Diary:
 
     def goes_on(self) -> None:
         """A turn is over, with a look or without."""
-        now = self._clock()
+        now = self._clock.monotonic()
         if now - self._said_at >= HEARTBEAT:
             log.info("Still waiting, last seen: %s", self._line or "nothing yet")
             self._said_at = now

@@ -54,7 +54,7 @@ def read(what: str, response: Response, parse: Callable[[Any], T], at: datetime)
         )
     code, text = _refusal(reply)
     known = meaning(response.status, code)
-    raise known.error(
+    refusal = known.error(
         " ".join(filter(None, [f"{what} was refused: {text or 'no reason given'}.", known.remedy])),
         status=response.status,
         code=code,
@@ -62,6 +62,9 @@ def read(what: str, response: Response, parse: Callable[[Any], T], at: datetime)
         retry_after=_retry_after(response.headers.get("retry-after", ""), at),
         skew=_skew(response.headers.get("date", ""), at),
     )
+    refusal.is_brief = known.is_brief
+    refusal.arrived = refusal.arrived and not known.is_brief
+    raise refusal
 
 
 def _retry_after(value: str, at: datetime) -> float | None:

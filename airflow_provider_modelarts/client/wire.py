@@ -15,12 +15,27 @@ from typing import Any, Generic, Protocol, TypeVar
 T = TypeVar("T")
 
 
+MAX_BYTES = 256 * 1024
+"""Bytes of the largest response that is read, headers included, unless its operation says otherwise."""
+
+
+class Clock(Protocol):
+    """The two clocks of a process. The standard library's module ``time`` is one."""
+
+    def time(self) -> float:
+        """Return seconds since the epoch, for deadlines, signatures and what the service dates."""
+
+    def monotonic(self) -> float:
+        """Return seconds that nobody can set, for durations."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """
     One HTTP request, byte for byte: the URL is not re-quoted by anyone after this point.
 
     :param service: whose gateway it is for, which some signatures name.
+    :param max_bytes: of the largest response that is read.
     """
 
     method: str
@@ -28,6 +43,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     service: str = "modelarts"
+    max_bytes: int = MAX_BYTES
 
     def with_headers(self, headers: Mapping[str, str]) -> Request:
         """Return the same request with more headers."""
@@ -51,6 +67,9 @@ class Call(Generic[T]):
     :param operation: the API's name of it, for messages.
     :param path: below ``/v1/{project_id}``; every part that varies is quoted.
     :param parse: from the reply's decoded JSON to what the operation returns.
+    :param max_bytes: of the largest response that is read.
+    :param page_sizes: of a list, the values of ``limit`` that may be sent, largest first: one that
+        brings a response larger than ``max_bytes`` is asked for again with the next.
     """
 
     operation: str
@@ -59,6 +78,8 @@ class Call(Generic[T]):
     parse: Callable[[Any], T]
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
+    max_bytes: int = MAX_BYTES
+    page_sizes: tuple[int, ...] = ()
 
     @property
     def is_read(self) -> bool:
@@ -73,11 +94,14 @@ class Call(Generic[T]):
 class Transport(Protocol):
     """The two verbs in which a worker and a triggerer differ."""
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, *, timeout: float | None = None) -> Response:
         """
         Exchange a request for its reply; redirects are replies, not followed.
 
+        :param timeout: seconds for the whole exchange, the wait for a free connection included, where
+            that is less than the connection's own time-outs allow.
         :raises TransportFailed: no complete reply came back.
+        :raises ResponseTooLargeError: the reply is larger than the request allows; it was not read.
         """
 
     async def sleep(self, seconds: float) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import lru_cache
 from random import Random
@@ -20,7 +20,7 @@ from airflow.providers.common.compat.connection import get_async_connection
 
 from airflow_provider_modelarts.client.auth import AccessKey, Agency, Credentials, HostAgency, Password
 from airflow_provider_modelarts.client.modelarts import ModelArts, Project
-from airflow_provider_modelarts.client.wire import Transport
+from airflow_provider_modelarts.client.wire import Clock, Transport
 from airflow_provider_modelarts.hooks.connection import Identity, Settings, settings_of
 from airflow_provider_modelarts.hooks.masking import mask
 from airflow_provider_modelarts.transport import (
@@ -39,7 +39,7 @@ def converse(
     transport: Transport,
     *,
     credentials: Credentials | None = None,
-    clock: Callable[[], float] = time.time,
+    clock: Clock = time,
     one_at_a_time: AbstractAsyncContextManager[Any] | None = None,
 ) -> ModelArts:
     """

@@ -32,7 +32,13 @@ class Scripted:
         self.sleeps: list[float] = []
         self.now = START
 
-    async def send(self, request: Request) -> Response:
+    def time(self) -> float:
+        """The time in seconds since the epoch."""
+        return self.now
+
+    monotonic = time
+
+    async def send(self, request: Request, *, timeout: float | None = None) -> Response:  # noqa: ARG002
         """Give the next answer."""
         self.requests.append(request)
         self.times.append(self.now - START)
@@ -87,7 +93,7 @@ def modelarts(transport: Scripted, *, seed: int = 1, project_id: str = "p1") -> 
         project=Project(project_id),
         credentials=AccessKey("AK", "SK"),
         transport=transport,
-        clock=lambda: transport.now,
+        clock=transport,
         random=Random(seed),
     )
 

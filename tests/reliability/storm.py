@@ -275,7 +275,7 @@ class Storm:
         self, transports: Shared[Route, AsyncTransport], settings: Settings
     ) -> AsyncIterator[ModelArts]:
         async with transports.use(settings.route) as transport:
-            yield converse(settings, transport, clock=lambda: self._time.now, one_at_a_time=asyncio.Lock())
+            yield converse(settings, transport, clock=self._time, one_at_a_time=asyncio.Lock())
 
     def _measure(self, alive: int) -> None:
         gc.collect()

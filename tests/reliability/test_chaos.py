@@ -50,9 +50,9 @@ def test_no_wait_is_lost_or_ends_wrongly_in_bad_weather() -> None:
 class Hoarder(VirtualTransport):
     """Keeps a hundred bytes of every exchange."""
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, *, timeout: float | None = None) -> Response:
         self.__dict__.setdefault("hoard", []).append(bytes(67))
-        return await super().send(request)
+        return await super().send(request, timeout=timeout)
 
 
 def test_a_leak_of_a_hundred_bytes_a_look_is_seen() -> None:

@@ -31,6 +31,12 @@ class VirtualTime:
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._number = count()
 
+    def time(self) -> float:
+        """Return the time; with :meth:`monotonic` a clock for those who live in it."""
+        return self.now
+
+    monotonic = time
+
     def start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Let a task live in this time."""
         self._wake_up()
