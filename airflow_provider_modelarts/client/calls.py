@@ -50,7 +50,8 @@ def show_image(image_id: str) -> Call[Image]:
             raise ValueError(f"it is about image {image.id}")
         return image
 
-    return Call("ShowImage", "GET", f"/images/{_segment('image_id', image_id)}", parse)
+    path = f"/images/{_segment('image_id', image_id)}"
+    return Call("ShowImage", "GET", path, parse, subject=f"image {image_id}")
 
 
 # https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_supported_images.html
@@ -118,6 +119,7 @@ def show_notebook(notebook_id: str) -> Call[Notebook]:
         "GET",
         f"/notebooks/{_segment('notebook_id', notebook_id)}",
         parse,
+        subject=f"notebook {notebook_id}",
     )
 
 

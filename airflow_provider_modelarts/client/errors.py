@@ -4,25 +4,25 @@ Everything that can go wrong, by what a caller would do about it.
 ::
 
     ModelArtsError
-      InvalidRequest        a rule of the API is broken; nothing was sent
-      InvalidConnection     the Airflow connection was read and cannot be used as it stands
-      ConnectionLookupError Airflow does not give the connection: gone, or out of reach   (transient)
-      TransportFailed       no reply: refused, reset, timed out, torn         (transient)
-      UnexpectedReply       a reply that is not what the API promises         (transient)
-        ResponseTooLargeError  more than the operation can need; it was not read
-      ApiError              the API refused, with a code that no table holds or with none (transient)
-        NotAuthenticated    the credentials are wrong, locked or out of date
-        PermissionDenied    the credentials are good, a permission is missing
-        NotFound            no such notebook or image; ModelArts says so with HTTP 400
-        TagTaken            the name and tag belong to another image
-        NotebookNotReady    the notebook is stopped, busy or being restored   (transient)
-        QuotaExceeded       a quota of the account or of the cluster is used up (transient)
-        AccountBlocked      the account is frozen, suspended or restricted
-        RequestRefused      ModelArts refuses a value that we let through
-        Throttled           too many requests; ``retry_after`` seconds        (transient)
-        ServiceFailed       the service or its gateway failed                 (transient)
-      ImageFailed           the image ended as CREATE_FAILED, ERROR or DELETED
-      DeadlinePassed        the wait is over; the image may still be saved
+      InvalidRequest            a rule of the API is broken; nothing was sent
+      InvalidConnection         the Airflow connection was read and cannot be used
+      ConnectionLookupError     Airflow does not give the connection                (transient)
+      TransportFailed           no reply: refused, reset, timed out, torn           (transient)
+      UnexpectedReply           a reply that is not what the API promises           (transient)
+        ResponseTooLargeError   more than the operation can need; not read          (transient)
+      ApiError                  the API refused, without a code that we know        (transient)
+        NotAuthenticated        the credentials are wrong, locked or out of date
+        PermissionDenied        the credentials are good, a permission is missing
+        NotFound                no such notebook or image; said with HTTP 400
+        TagTaken                the name and tag belong to another image
+        NotebookNotReady        the notebook is stopped, busy or being restored     (transient)
+        QuotaExceeded           a quota of account or cluster is used up            (transient)
+        AccountBlocked          the account is frozen, suspended or restricted
+        RequestRefused          ModelArts refuses a value that we let through
+        Throttled               too many requests; ``retry_after`` seconds          (transient)
+        ServiceFailed           the service or its gateway failed                   (transient)
+      ImageFailed               the image ended as CREATE_FAILED, ERROR or DELETED
+      DeadlinePassed            the wait is over; the image may still be saved
 
 A class is chosen from the HTTP status and the server's code in :data:`TABLE`, never from text.
 *Transient* is what a wait outlasts; :data:`PERMANENT` are the refusals that no retry can mend.
@@ -45,6 +45,8 @@ class ModelArtsError(Exception):
     """Whether the same read may succeed later, so that a wait goes on."""
     arrived = True
     """False when the request surely never reached the service, so that even a write may be sent again."""
+    is_brief = False
+    """Whether the service says that it takes about a minute, and did nothing: worth sending again soon."""
     retry_after: float | None = None
     """Seconds after which the service wants to be asked again, where it said so."""
 
@@ -140,8 +142,6 @@ class ApiError(ModelArtsError):
     """
 
     is_transient = True
-    is_brief: bool
-    """Whether the service says that it takes about a minute, and did nothing: worth sending again soon."""
 
     def __init__(
         self,
@@ -159,7 +159,6 @@ class ApiError(ModelArtsError):
         self.request_id = request_id
         self.retry_after = retry_after
         self.skew = skew
-        self.is_brief = False
 
     def __str__(self) -> str:
         facts = [f"HTTP {self.status}"] if self.status else []
@@ -416,10 +415,23 @@ _BY_STATUS: dict[int, Meaning] = {
 }
 
 
+def _unambiguous() -> dict[str, Meaning]:
+    """Return the codes whose class is the same under each status that the table knows them with."""
+    rows: dict[str, list[Meaning]] = {}
+    for (_, code), row in TABLE.items():
+        rows.setdefault(code, []).append(row)
+    return {code: same[0] for code, same in rows.items() if len({row.error for row in same}) == 1}
+
+
+_BY_CODE = _unambiguous()
+
+
 def meaning(status: int, code: str) -> Meaning:
     """Return what a refusal means, by its HTTP status and server code."""
     family, _, number = code.partition(".")
-    if known := TABLE.get((status, f"APIGW.{number}" if family == "APIG" else code)):
+    code = f"APIGW.{number}" if family == "APIG" else code
+    known = TABLE.get((status, code)) or (status < 500 and status != 429 and _BY_CODE.get(code))
+    if known:
         return known
     if status == 401 and not code:
         return _TOKEN

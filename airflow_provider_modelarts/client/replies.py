@@ -53,6 +53,7 @@ def read(what: str, response: Response, parse: Callable[[Any], T], at: datetime)
             f"check the connection's host ({facts})"
         )
     code, text = _refusal(reply)
+    code = "" if code == str(response.status) else code  # IAM's own is no more than that
     known = meaning(response.status, code)
     refusal = known.error(
         " ".join(filter(None, [f"{what} was refused: {text or 'no reason given'}.", known.remedy])),
