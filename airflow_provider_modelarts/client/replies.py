@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from airflow_provider_modelarts.client.errors import UnexpectedReply, meaning, one_line
+from airflow_provider_modelarts.client.error_codes import meaning
+from airflow_provider_modelarts.client.errors import UnexpectedReply, one_line
 from airflow_provider_modelarts.client.wire import Response
 
 T = TypeVar("T")

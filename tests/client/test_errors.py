@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_modelarts.client import errors
+from airflow_provider_modelarts.client.error_codes import TABLE, meaning
 from airflow_provider_modelarts.client.errors import (
     PERMANENT,
-    TABLE,
     AccountBlocked,
     ApiError,
     BrokenRule,
@@ -27,7 +27,6 @@ from airflow_provider_modelarts.client.errors import (
     Throttled,
     TransportFailed,
     UnexpectedReply,
-    meaning,
     named,
 )
 
