@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import Connection
 from airflow_provider_modelarts.client import iam
 from airflow_provider_modelarts.client.errors import (
     ApiError,
+    ConnectionLookupError,
     ModelArtsError,
     NotAuthenticated,
     PermissionDenied,
@@ -220,6 +221,9 @@ def messages() -> list[str]:
         caught(lambda: iam.project_of(projects("a", "b"), "eu-de", NOW)),
         PermissionDenied("ListImages was refused", status=403, code="ModelArts.0108"),
         ApiError("ListImages was refused", status=404, code="APIGW.0101"),
+        ApiError("ListImages was refused", status=403),
+        ApiError("ListImages was refused", status=400, code="ModelArts.9999"),
+        ConnectionLookupError("modelarts_default is not there"),
         UnexpectedReply("ListImages brought an unexpected reply"),
     ]
     return [*(diagnose(error, None) for error in errors), diagnose(refused("no"), by_password())]
