@@ -127,6 +127,12 @@ def test_every_credential_is_shown_for_every_cloud() -> None:
     assert sorted(found) == sorted([*wanted, ("A private installation", "this private installation")])
 
 
+def test_page_explains_every_extra_that_is_read() -> None:
+    rows = re.findall(r"^\| (`.+?) \| .+ \|$", sections()["Fields"], re.MULTILINE)
+
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(connection_fields())
+
+
 @pytest.mark.parametrize("block", blocks(), ids=str)
 def test_every_block_can_be_pasted(block: Block) -> None:
     """Into a file or a shell."""
