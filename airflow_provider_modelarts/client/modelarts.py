@@ -257,7 +257,7 @@ class ModelArts:
             is_new = listing.add(page)
             if listing.is_complete or not is_new:
                 return
-            offset += 1 if offset_counts_pages else len(page.data)
+            offset += 1 if offset_counts_pages else page.records
         raise UnexpectedReply(f"{call.operation} did not end after {MAX_PAGES} pages; narrow its filters")
 
     async def _page(self, call: Call[Page[Item]], offset: int, deadline: float | None) -> Page[Item]:
@@ -348,6 +348,7 @@ class _Listing(Generic[Item]):
 
     def __init__(self) -> None:
         self.items: dict[str, Item] = {}
+        self._unreadable = 0
         self._total: int | None = None
         self._has_ended = False
 
@@ -358,12 +359,14 @@ class _Listing(Generic[Item]):
             self.items.setdefault(item.id, item)
         self._total = page.total
         self._has_ended = len(self.items) == known
+        if not self._has_ended:
+            self._unreadable += page.records - len(page.data)
         return not self._has_ended
 
     @property
     def is_complete(self) -> bool:
         """Whether this is all that there is; without a total the first page with nothing new is the end."""
-        return self._has_ended if self._total is None else len(self.items) >= self._total
+        return self._has_ended if self._total is None else len(self.items) + self._unreadable >= self._total
 
     def __str__(self) -> str:
         return f"{len(self.items)} of {self._total} records"

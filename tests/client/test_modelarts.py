@@ -186,25 +186,15 @@ HTML = b"<html><body>Welcome, hidden-word</body></html>"
         pytest.param(LOOK, b'{"id": ["hidden-word"]}', "id: Input should be", id="a strange id"),
         pytest.param(LOOK, b'{"id": ""}', "id: String should have", id="an empty id"),
         pytest.param(
-            LOOK, b'{"id": "i", "size": "hidden-word"}', "size: Input should be", id="a strange size"
-        ),
-        pytest.param(LOOK, b'{"id": "i", "size": Infinity}', "size: Input should be", id="an endless size"),
-        pytest.param(
-            LOOK,
-            b'{"id": "i", "dev_services": [{"hidden-word": "hidden-word"}]}',
-            "dev_services.0: Input should be",
-            id="a strange item",
-        ),
-        pytest.param(
             show_notebook("n-1"),
-            b'{"id": "n-1", "token": "hidden-word", "lease": "hidden-word"}',
-            "lease: Input should be",
+            b'{"id": {"hidden-word": 1}, "token": "hidden-word"}',
+            "id: Input should be",
             id="a notebook with its token",
         ),
         pytest.param(
             list_notebooks(),
-            b'{"data": [{"id": "n-1"}, {"token": "hidden-word"}]}',
-            "data.1.id: Field required",
+            b'{"data": [{"token": "hidden-word"}, "hidden-word"]}',
+            "the body: Value error, none of its 2 records can be read",
             id="a list with a token",
         ),
         pytest.param(list_images(), b'{"data": "hidden-word"}', "data: Input should be", id="a strange list"),
@@ -404,7 +394,6 @@ ODD = "a\n\x1b[31mb\u2028\u202ec\ud800d"
         pytest.param(400, {}, {"request_id": ODD}, id="request id"),
         pytest.param(400, {"x-request-id": ODD}, {}, id="request id in a header"),
         pytest.param(200, {"content-type": ODD}, {}, id="type"),
-        pytest.param(200, {}, {"id": ODD}, id="another image"),
     ],
 )
 def test_what_a_server_says_stays_printable(status: int, headers: dict[str, str], body: object) -> None:
