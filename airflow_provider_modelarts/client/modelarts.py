@@ -228,7 +228,7 @@ class ModelArts:
         rest is read as such.
 
         :raises UnexpectedReply: the list does not end, or its pages hold less than it says: a part is never
-            taken for the whole.
+            taken for the whole. Or none of several records can be read; one that cannot hides none of the others.
         """
         for _ in range(2):
             listing = _Listing[Item]()
@@ -240,6 +240,12 @@ class ModelArts:
             await self._read_pages(listing, call, deadline, offset_counts_pages=True)
             if not listing.is_complete:
                 raise UnexpectedReply(f"{call.operation} gave {listing}, also when it was read again")
+        if listing.unreadable:
+            if not listing.items and listing.unreadable > 1:
+                raise UnexpectedReply(
+                    f"None of the {listing.unreadable} records of {call.operation} can be read"
+                )
+            log.warning("%s: %d records cannot be read and are left out", call.operation, listing.unreadable)
         return list(listing.items.values())
 
     async def _read_pages(
@@ -348,7 +354,7 @@ class _Listing(Generic[Item]):
 
     def __init__(self) -> None:
         self.items: dict[str, Item] = {}
-        self._unreadable = 0
+        self.unreadable = 0
         self._total: int | None = None
         self._has_ended = False
 
@@ -358,15 +364,16 @@ class _Listing(Generic[Item]):
         for item in page.data:
             self.items.setdefault(item.id, item)
         self._total = page.total
-        self._has_ended = len(self.items) == known
-        if not self._has_ended:
-            self._unreadable += page.records - len(page.data)
-        return not self._has_ended
+        unreadable = page.records - len(page.data)
+        is_new = len(self.items) > known or (unreadable > 0 and not page.data)
+        self.unreadable += unreadable if is_new else 0
+        self._has_ended = not is_new
+        return is_new
 
     @property
     def is_complete(self) -> bool:
         """Whether this is all that there is; without a total the first page with nothing new is the end."""
-        return self._has_ended if self._total is None else len(self.items) + self._unreadable >= self._total
+        return self._has_ended if self._total is None else len(self.items) + self.unreadable >= self._total
 
     def __str__(self) -> str:
         return f"{len(self.items)} of {self._total} records"

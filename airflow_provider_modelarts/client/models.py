@@ -258,12 +258,6 @@ class Page(Reply, Generic[T]):
         data = [] if reply["data"] is None else reply["data"]
         return {**reply, "data": data, "records": len(data) if isinstance(data, list) else 0}
 
-    @model_validator(mode="after")
-    def _is_no_empty_list_by_mistake(self) -> Page[T]:
-        if self.records and not self.data:
-            raise ValueError(f"none of its {self.records} records can be read")
-        return self
-
 
 def _iso(milliseconds: int | None) -> str | None:
     if milliseconds is None:

@@ -213,3 +213,32 @@ def test_an_error_on_a_later_page_is_the_callers_to_see() -> None:
     transport = Scripted(reply({"data": [{"id": "a"}], "total": 2}), reply({}, 503))
     with pytest.raises(ServiceFailed):
         run(modelarts(transport).collect(list_images()))
+
+
+def records(*pages: list[object], total: int | None = None) -> Scripted:
+    """Return a service with these records."""
+    bodies = [{"data": page, **({} if total is None else {"total": total})} for page in pages]
+    return Scripted(*map(reply, bodies))
+
+
+@pytest.mark.parametrize(
+    ("transport", "ids"),
+    [
+        pytest.param(records([{"id": "a"}, {"name": "?"}], total=2), ["a"], id="beside a good one"),
+        pytest.param(records([{"id": "a"}], [None], total=2), ["a"], id="alone on the last page"),
+        pytest.param(records([{"id": "a"}], [7], [], total=None), ["a"], id="alone, and no total"),
+        pytest.param(records([{"id": ""}], total=1), [], id="the only one"),
+    ],
+)
+def test_collect_leaves_out_an_unreadable_record(
+    transport: Scripted, ids: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stranger's record hides no others, and the log counts it."""
+    assert [item.id for item in run(modelarts(transport).collect(list_images()))] == ids
+    assert "1 records cannot be read and are left out" in caplog.text
+
+
+def test_collect_raises_when_no_record_can_be_read() -> None:
+    """Then the API has changed, and its list is not empty."""
+    with pytest.raises(UnexpectedReply, match="None of the 2 records of ListImages can be read"):
+        run(modelarts(records([{"uuid": "a"}, {"uuid": "b"}], total=2)).collect(list_images()))
