@@ -11,11 +11,12 @@ from airflow_provider_modelarts.client.clouds import CLOUDS
 from airflow_provider_modelarts.client.errors import NotAuthenticated, NotFound
 from airflow_provider_modelarts.client.modelarts import ModelArts
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image
+from airflow_provider_modelarts.client.wire import Call
 from airflow_provider_modelarts.simulator import Simulator
 from tests.worlds import World
 
 
-def save(notebook_id: str) -> calls.Call[Image]:
+def save(notebook_id: str) -> Call[Image]:
     request = CreateImageRequest.for_cloud(
         CLOUDS["huaweicloud"], notebook_id=notebook_id, name="research", namespace="team", tag="nightly"
     )
