@@ -10,6 +10,7 @@ from __future__ import annotations
 from .faults import Fault
 from .journal import JournalEntry
 from .progress import AfterReads, AfterSeconds, AtOnce
+from .project_view import ProjectView
 from .simulator import Simulator
 
-__all__ = ["AfterReads", "AfterSeconds", "AtOnce", "Fault", "JournalEntry", "Simulator"]
+__all__ = ["AfterReads", "AfterSeconds", "AtOnce", "Fault", "JournalEntry", "ProjectView", "Simulator"]

@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="S",
         help="a token of IAM expires after S seconds",
     )
+    add(
+        "--grant",
+        action="append",
+        metavar="ACTION",
+        help="grant this action, such as modelarts:image:list, and no other but those of further --grant",
+    )
     add("--notebook", default=NOTEBOOK_ID, metavar="ID", help="the notebook that runs from the start")
     return parser
 
@@ -88,6 +94,7 @@ def _simulator(parser: argparse.ArgumentParser, arguments: Sequence[str] | None)
             private_key=options.private_key,
             seed=options.seed,
             token_lifetime=options.token_lifetime,
+            grants=options.grant,
             observer=_report,
         )
     except ValueError as error:
@@ -101,6 +108,7 @@ def _simulator(parser: argparse.ArgumentParser, arguments: Sequence[str] | None)
 
 def _introduce(simulator: Simulator) -> None:
     connection = shlex.quote(json.dumps(simulator.connection))
+    changes = "faults, clock, projects, notebooks, images, grants, revocations"
     text = f"""\
         A simulated ModelArts listens on {simulator.endpoint} until Ctrl-C,
         with IAM and the metadata service of a machine at the same address.
@@ -108,8 +116,8 @@ def _introduce(simulator: Simulator) -> None:
 
         export AIRFLOW_CONN_MODELARTS_DEFAULT={connection}
 
-        GET {simulator.endpoint}{PREFIX}journal, images or state show what happened;
-        POST {simulator.endpoint}{PREFIX}faults, clock, notebooks, images, revocations or reset change it.
+        GET {simulator.endpoint}{PREFIX}journal, images, state or traffic show what happened;
+        POST {simulator.endpoint}{PREFIX}{changes} or reset change it.
         """
     print(textwrap.dedent(text), end="", flush=True)
 
@@ -117,7 +125,7 @@ def _introduce(simulator: Simulator) -> None:
 def _report(entry: JournalEntry) -> None:
     """Print one line about a request."""
     at = time.strftime("%H:%M:%S", time.localtime(entry.at))
-    status = "connection reset" if entry.status is None else entry.status
+    status = "no reply" if entry.status is None else entry.status
     fault = f" ({entry.fault})" if entry.fault else ""
     print(f"{at} {entry.method} {entry.path} {entry.operation}: {status}{fault}", flush=True)
 

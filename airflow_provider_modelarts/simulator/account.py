@@ -54,12 +54,12 @@ class Account:
         """Begin with the project that has the notebooks."""
         self.user = user
         self.agency = agency
-        self._home = home
+        self.home = home
         self.reset()
 
     def reset(self) -> None:
         """Forget the projects that were added."""
-        self.projects = [self._home]
+        self.projects = [self.home]
 
     def add_project(self, name: str, project_id: str | None = None) -> str:
         """Add a project. Names may repeat, so that a client can be shown an ambiguous answer."""
@@ -77,3 +77,11 @@ class Account:
             if project_id in (None, project.id) and name in (None, project.name)
         )
         return next(fits, None)
+
+    def project(self, id_or_name: str) -> Project:
+        """Give the project of an id or a name; raises ValueError where there is none or are several."""
+        known = self.find_project(project_id=id_or_name)
+        named = [known] if known else [project for project in self.projects if project.name == id_or_name]
+        if len(named) != 1:
+            raise ValueError(f"there {'is no project' if not named else 'are several projects'} {id_or_name}")
+        return named[0]

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 
 from . import signatures
+from .account import Account
+from .choices import check_choice
 from .keys import KeyPair, Keyring
 from .messages import Refusal, Request
 from .routes import Gate, Route
@@ -47,10 +49,11 @@ class Authority:
     """
 
     def __init__(
-        self, project_id: str, keyring: Keyring, tokens: Tokens, now: Callable[[], float], form: str
+        self, account: Account, keyring: Keyring, tokens: Tokens, now: Callable[[], float], form: str
     ) -> None:
-        """Guard the project that has the notebooks; signatures may have one form or either."""
-        self._project_id = project_id
+        """Guard the projects of an account; signatures may have one form or either."""
+        check_choice("form of signatures", form, signatures.FORMS)
+        self._account = account
         self._keyring = keyring
         self._tokens = tokens
         self._now = now
@@ -74,12 +77,12 @@ class Authority:
             return
         authorization = request.header("Authorization")
         if authorization is None:
-            project_id = self._project_of_token(request, route.gate)
+            allowed = self._project_of_token(request, route.gate)
         else:
             self._check_signature(request, authorization)
-            project_id = self._project_id
+            allowed = route.project_id
         if route.gate is Gate.PROJECT:
-            self._check_project(route.project_id, project_id)
+            self._check_project(route.project_id, allowed)
 
     def _project_of_token(self, request: Request, gate: Gate) -> str | None:
         token = self._tokens.find(request.header("X-Auth-Token"))
@@ -88,10 +91,10 @@ class Authority:
         return token.project_id
 
     def _check_project(self, asked: str, allowed: str | None) -> None:
-        """Keys act in the project with the notebooks, tokens in their own; no other has a ModelArts."""
+        """Keys act in all projects of the account, tokens in their own."""
         if allowed is None:
             raise Refusal(401, "ModelArts.0212", "The token is not one of a project.")
-        if not asked == allowed == self._project_id:
+        if asked != allowed or self._account.find_project(project_id=asked) is None:
             raise Refusal(403, "ModelArts.0210", "The project in the URL does not match the credentials.")
 
     def _check_signature(self, request: Request, authorization: str) -> None:

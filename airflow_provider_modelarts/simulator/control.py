@@ -8,10 +8,13 @@ from typing import Any, get_type_hints
 
 from .clock import Clock
 from .faults import Fault, FaultQueue
+from .grants import Grants
 from .journal import Journal
 from .messages import Refusal, Reply, Request, json_reply
+from .projects import Projects
 from .rules import json_object
 from .state import World
+from .traffic import Traffic
 
 PREFIX = "/_simulator/"
 
@@ -21,29 +24,37 @@ class Control:
 
     def __init__(
         self,
-        world: World,
+        projects: Projects,
         faults: FaultQueue,
         journal: Journal,
         clock: Clock,
         *,
+        grants: Grants,
+        traffic: Traffic,
         revoke_tokens: Callable[[], None],
         reset: Callable[[], None],
     ) -> None:
         """Take hold of what can be seen and changed."""
-        self._world = world
+        self._projects = projects
         self._faults = faults
         self._journal = journal
         self._clock = clock
+        self._grants = grants
+        self._traffic = traffic
         self._revoke_tokens = revoke_tokens
         self._reset = reset
         self._commands: Mapping[tuple[str, str], Callable[..., Any]] = {
             ("GET", "journal"): self._show_journal,
             ("GET", "images"): self._show_images,
             ("GET", "state"): self._show_state,
+            ("GET", "traffic"): self._show_traffic,
             ("POST", "faults"): self._add_fault,
+            ("DELETE", "faults"): self._clear_faults,
             ("POST", "clock"): self._move_clock,
             ("POST", "notebooks"): self._put_notebook,
             ("POST", "images"): self._change_image,
+            ("POST", "projects"): self._add_project,
+            ("POST", "grants"): self._change_grants,
             ("POST", "revocations"): self._take_back_tokens,
             ("POST", "reset"): self._start_over,
         }
@@ -65,14 +76,23 @@ class Control:
         return [asdict(entry) for entry in self._journal.entries()]
 
     def _show_images(self) -> list[dict[str, Any]]:
-        return self._world.saved_images()
+        return self._projects.saved_images()
 
     def _show_state(self) -> dict[str, Any]:
         return {
             "now": self._clock.now(),
-            "saves": self._world.saves,
-            "swr_paths": sorted(self._world.swr_paths),
-            "notebooks": [asdict(notebook) for notebook in self._world.notebooks()],
+            "saves": self._projects.saves,
+            "swr_paths": sorted(self._projects.swr_paths),
+            "notebooks": [
+                asdict(notebook) for world in self._projects.worlds() for notebook in world.notebooks()
+            ],
+        }
+
+    def _show_traffic(self) -> dict[str, Any]:
+        return {
+            "connections": self._traffic.accepted,
+            "in_flight": self._traffic.in_flight,
+            "max_in_flight": self._traffic.max_in_flight,
         }
 
     def _add_fault(self, **given: Any) -> dict[str, Any]:
@@ -81,19 +101,29 @@ class Control:
         self._faults.add(fault)
         return asdict(fault)
 
+    def _clear_faults(self) -> dict[str, Any]:
+        self._faults.clear()
+        return {}
+
     def _move_clock(self, **given: Any) -> dict[str, Any]:
         _check(given, {"advance": float})
         self._clock.advance(given.get("advance", 0))
         return {"now": self._clock.now()}
 
     def _put_notebook(self, **given: Any) -> dict[str, Any]:
-        """Add a notebook; an ``id`` means one that is there and gets another status."""
+        """
+        Add a notebook, to the project of the start unless ``project_id`` names one.
+
+        An ``id`` means a notebook that is there and gets another status.
+        """
         if "id" not in given:
-            _check(given, get_type_hints(self._world.add_notebook))
-            return {"id": self._world.add_notebook(**given)}
+            _check(given, get_type_hints(World.add_notebook) | {"project_id": str})
+            project_id = given.pop("project_id", None)
+            world = self._projects.world(project_id) if project_id else self._projects.home
+            return {"id": world.add_notebook(**given)}
         _check(given, {"id": str, "status": str})
         notebook_id = given.pop("id")
-        self._world.set_notebook_status(notebook_id, **given)
+        self._projects.of_notebook(notebook_id).set_notebook_status(notebook_id, **given)
         return {"id": notebook_id}
 
     def _change_image(self, **given: Any) -> dict[str, Any]:
@@ -102,8 +132,18 @@ class Control:
         if "id" not in given:
             raise ValueError("the field 'id' is missing")
         image_id = given.pop("id")
-        self._world.set_image_status(image_id, **given)
+        self._projects.of_image(image_id).set_image_status(image_id, **given)
         return {"id": image_id}
+
+    def _add_project(self, **given: Any) -> dict[str, Any]:
+        _check(given, {"name": str, "project_id": str})
+        return {"id": self._projects.add(**given)}
+
+    def _change_grants(self, **given: Any) -> dict[str, Any]:
+        """Grant and revoke actions, in this order."""
+        _check(given, {"grant": list, "revoke": list})
+        self._grants.change(given.get("grant", []), given.get("revoke", []))
+        return {}
 
     def _take_back_tokens(self) -> dict[str, Any]:
         self._revoke_tokens()

@@ -20,20 +20,23 @@ _REPLACING = frozenset({"takes_effect"})
 _OPTIONS: Mapping[str, frozenset[str]] = {
     "throttle": _REPLACING | {"retry_after", "code", "message", "envelope"},
     "error": _REPLACING | {"retry_after", "status", "code", "message", "envelope"},
-    "html": _REPLACING | {"status"},
-    "empty": _REPLACING | {"status"},
-    "document": _REPLACING | {"status", "body"},
+    "html": _REPLACING | {"retry_after", "status"},
+    "empty": _REPLACING | {"retry_after", "status"},
+    "document": _REPLACING | {"retry_after", "status", "body"},
     "huge": _REPLACING | {"size"},
-    "redirect": _REPLACING | {"location"},
+    "redirect": _REPLACING | {"retry_after", "location"},
+    "hang": _REPLACING | {"seconds"},
     "torn": frozenset(),
     "slow": frozenset({"seconds"}),
     "reset": frozenset(),
     "reset_after": frozenset(),
     "garbage": frozenset(),
+    "miscount": frozenset({"count"}),
     "save_fails": frozenset({"message"}),
 }
 KINDS = tuple(_OPTIONS)
-_ALWAYS_EFFECTIVE = ("torn", "slow", "reset_after", "garbage")
+_ALWAYS_EFFECTIVE = ("torn", "slow", "reset_after", "garbage", "miscount")
+_HANG = 3600.0
 
 
 @dataclass(frozen=True)
@@ -44,22 +47,28 @@ class Fault:
     =========== ============================================================== ======
     kind        what the client gets                                           effect
     =========== ============================================================== ======
-    throttle    429, with Retry-After if ``retry_after`` is given              option
+    throttle    429                                                            option
     error       ``status`` with ``code`` and ``message`` in an ``envelope``    option
     html        ``status`` with an HTML page, as a proxy writes it             option
     empty       ``status`` without a body                                      option
     document    200 or ``status`` with ``body``, as JSON, whatever it says     option
     huge        200 with a body of ``size`` bytes                              option
     redirect    302 to ``location``                                            option
+    hang        nothing, for ``seconds`` or until it goes away; one hour if    option
+                none are given. Then the connection is closed
     torn        half of the promised body, then the end of the connection      yes
     slow        the reply, ``seconds`` late                                    yes
     garbage     the reply with its JSON cut in half                            yes
+    miscount    the list, with a ``total`` that is ``count`` too large (1) or, yes
+                below 0, too small; other replies as they are
     reset       a connection reset                                             no
     reset_after a connection reset                                             yes
     save_fails  the usual reply; the image ends CREATE_FAILED with ``message`` yes
     =========== ============================================================== ======
 
     Where the effect is an option, ``takes_effect=True`` lets the request be processed first.
+    ``retry_after`` is sent as Retry-After: seconds, or the text of a date, which a client compares
+    with the reply's ``Date``, the simulator's time. A ``code`` that is empty is left out of the body.
     ``operation`` is the name of an API operation, or ``*`` for all of them. With a ``chance``, such
     as 0.05, the fault happens to each request that fits with this probability, drawn from a
     generator that the simulator's seed starts; ``times`` counts how often it happened.
@@ -83,6 +92,7 @@ class Fault:
     seconds: float | None = None
     body: str | None = None
     size: int | None = None
+    count: int | None = None
     location: str | None = None
     takes_effect: bool = False
 
@@ -98,6 +108,8 @@ class Fault:
             raise ValueError("times must be at least 1 or None, and skip at least 0")
         if self.chance is not None and not 0 < self.chance <= 1:
             raise ValueError("chance must be above 0 and at most 1")
+        if self.seconds is not None and not self.seconds >= 0:
+            raise ValueError("seconds must be at least 0")
         if self.envelope is not None and self.envelope not in ENVELOPES:
             raise ValueError(f"no envelope {self.envelope!r}; there are {', '.join(ENVELOPES)}")
         self._refuse_foreign_options()
@@ -118,7 +130,10 @@ class Fault:
 
     def spoil(self, reply: Reply, request_id: str) -> Reply:
         """Give what the client gets in place of the usual reply."""
-        return _SPOILERS[self.kind](self, reply, request_id)
+        spoiled = _SPOILERS[self.kind](self, reply, request_id)
+        if self.retry_after is None:
+            return spoiled
+        return replace(spoiled, headers=(*spoiled.headers, ("Retry-After", str(self.retry_after))))
 
 
 class FaultQueue:
@@ -166,21 +181,15 @@ class FaultQueue:
 def _error(fault: Fault, _reply: Reply, request_id: str) -> Reply:
     """Answer in an envelope; the defaults are the internal error of whoever speaks."""
     envelope = fault.envelope or "modelarts"
-    code = fault.code or ("APIGW.0201" if envelope == "gateway" else "ModelArts.6102")
+    code = ("APIGW.0201" if envelope == "gateway" else "ModelArts.6102") if fault.code is None else fault.code
     message = fault.message or "Internal error."
-    return _with_retry_after(fault, error_reply(envelope, fault.status or 500, code, message, request_id))
+    return error_reply(envelope, fault.status or 500, code, message, request_id)
 
 
 def _throttle(fault: Fault, _reply: Reply, request_id: str) -> Reply:
-    code = fault.code or "APIGW.0308"
+    code = "APIGW.0308" if fault.code is None else fault.code
     message = fault.message or "The throttling threshold has been reached."
-    return _with_retry_after(fault, error_reply(fault.envelope or "gateway", 429, code, message, request_id))
-
-
-def _with_retry_after(fault: Fault, reply: Reply) -> Reply:
-    if fault.retry_after is None:
-        return reply
-    return replace(reply, headers=(("Retry-After", str(fault.retry_after)),))
+    return error_reply(fault.envelope or "gateway", 429, code, message, request_id)
 
 
 def _html(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
@@ -213,6 +222,10 @@ def _slow(fault: Fault, reply: Reply, _request_id: str) -> Reply:
     return replace(reply, delay=1.0 if fault.seconds is None else fault.seconds)
 
 
+def _hang(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
+    return Reply(504, delay=_HANG if fault.seconds is None else fault.seconds, ending=Ending.NOTHING)
+
+
 def _torn(_fault: Fault, reply: Reply, _request_id: str) -> Reply:
     return replace(reply, ending=Ending.TORN)
 
@@ -225,6 +238,14 @@ def _garbage(_fault: Fault, reply: Reply, _request_id: str) -> Reply:
     return replace(reply, body=reply.body[: len(reply.body) // 2])
 
 
+def _miscount(fault: Fault, reply: Reply, _request_id: str) -> Reply:
+    document = json.loads(reply.body) if reply.body else None
+    if not isinstance(document, dict) or "total" not in document:
+        return reply
+    document["total"] = max(0, document["total"] + (1 if fault.count is None else fault.count))
+    return replace(reply, body=json.dumps(document, ensure_ascii=False).encode())
+
+
 _SPOILERS: Mapping[str, Callable[[Fault, Reply, str], Reply]] = {
     "throttle": _throttle,
     "error": _error,
@@ -233,9 +254,11 @@ _SPOILERS: Mapping[str, Callable[[Fault, Reply, str], Reply]] = {
     "document": _document,
     "huge": _huge,
     "redirect": _redirect,
+    "hang": _hang,
     "torn": _torn,
     "slow": _slow,
     "reset": _reset,
     "reset_after": _reset,
     "garbage": _garbage,
+    "miscount": _miscount,
 }

@@ -14,10 +14,12 @@ from .authority import Authority
 from .clock import Clock
 from .control import PREFIX, Control
 from .faults import FaultQueue
+from .grants import Grants
 from .journal import Journal, JournalEntry
-from .messages import Ending, Operation, Outcome, Refusal, Reply, Request
-from .routes import Route
-from .state import World
+from .messages import Ending, Outcome, Refusal, Reply, Request
+from .projects import Projects
+from .routes import Operation, Route
+from .traffic import Traffic
 
 _UNTOUCHED = Outcome(Reply(204))
 
@@ -38,22 +40,33 @@ class Handler:
         self,
         *,
         clock: Clock,
-        world: World,
+        projects: Projects,
         authority: Authority,
+        grants: Grants,
         faults: FaultQueue,
         journal: Journal,
+        traffic: Traffic,
         services: Sequence[Service],
     ) -> None:
         """Put the parts together."""
         self.lock = threading.RLock()
         self._clock = clock
         self._authority = authority
+        self._grants = grants
         self._faults = faults
         self._journal = journal
+        self._traffic = traffic
         self._services = services
         self._operations = {name: run for service in services for name, run in service.by_name.items()}
         self._control = Control(
-            world, faults, journal, clock, revoke_tokens=authority.revoke_tokens, reset=self.reset
+            projects,
+            faults,
+            journal,
+            clock,
+            grants=grants,
+            traffic=traffic,
+            revoke_tokens=authority.revoke_tokens,
+            reset=self.reset,
         )
 
     def reset(self) -> None:
@@ -62,8 +75,10 @@ class Handler:
             for service in self._services:
                 service.reset()
             self._authority.reset()
+            self._grants.reset()
             self._faults.clear()
             self._journal.clear()
+            self._traffic.reset()
 
     def handle(self, request: Request) -> Reply:
         """Answer a request, be it for the API or for the control address."""
@@ -91,7 +106,7 @@ class Handler:
                 query=request.query,
                 operation=operation,
                 client=request.client,
-                status=None if reply.ending is Ending.RESET else reply.status,
+                status=None if reply.ending in (Ending.RESET, Ending.NOTHING) else reply.status,
                 fault=fault.kind if fault else outcome.fault,
                 effect=outcome.effect,
                 request_id=request_id,
@@ -110,4 +125,5 @@ class Handler:
         if route is None:
             raise Refusal(404, "APIGW.0101", "The API does not exist or has not been published.")
         self._authority.admit(request, route)
-        return self._operations[route.operation](request, route.id)
+        self._grants.check(route.operation)
+        return self._operations[route.operation](request, route)

@@ -17,8 +17,9 @@ from .account import Account, Project
 from .clock import iso
 from .keys import Keyring
 from .listing import Query
-from .messages import Operation, Outcome, Refusal, Request, json_reply
+from .messages import Outcome, Refusal, Request, json_reply
 from .records import OWNER
+from .routes import Operation, Route
 from .rules import json_object
 from .tokens import Token, Tokens
 
@@ -57,7 +58,7 @@ class Identity:
         """Go back to the start."""
         self._account.reset()
 
-    def _create_token(self, request: Request, _: str) -> Outcome:
+    def _create_token(self, request: Request, _: Route) -> Outcome:
         auth = _member(_document(request, _MALFORMED_TOKEN_REQUEST), "auth")
         self._check_user(_member(auth, "identity"))
         project = self._project_of(_member(auth, "scope", "project"))
@@ -115,7 +116,7 @@ class Identity:
         }
         return [{"id": service_id, "name": "iam", "type": "identity", "endpoints": [endpoint]}]
 
-    def _list_projects(self, request: Request, _: str) -> Outcome:
+    def _list_projects(self, request: Request, _: Route) -> Outcome:
         name = Query(request).text("name")
         domain_id = self._account.user.domain.id
         projects = [
@@ -135,7 +136,7 @@ class Identity:
         links = {"self": f"{self._endpoint()}{request.target}", "previous": None, "next": None}
         return Outcome(json_reply(200, {"links": links, "projects": projects}))
 
-    def _create_temporary_access_key(self, request: Request, _: str) -> Outcome:
+    def _create_temporary_access_key(self, request: Request, _: Route) -> Outcome:
         identity = _member(_document(request, _MALFORMED_KEY_REQUEST), "auth", "identity")
         given = _member(identity, "assume_role")
         if _member(identity, "methods") != ["assume_role"] or not isinstance(given, dict):

@@ -20,7 +20,7 @@ class JournalEntry:
     operation: str
     client: str
     status: int | None
-    """The HTTP status that was sent; None when the connection was reset instead."""
+    """The HTTP status that is sent; None when none is, because of a reset or for want of any answer."""
     fault: str | None
     effect: bool
     """Whether the request changed the project: a save was started or an image deleted."""

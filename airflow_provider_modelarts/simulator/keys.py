@@ -7,6 +7,7 @@ import secrets
 import string
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .clock import iso
 from .ledger import Ledger
@@ -32,6 +33,19 @@ class KeyPair:
                 "securitytoken": self.security_token,
                 "expires_at": iso(self.expires_at),
             }
+        }
+
+    def connection(self, endpoint: str, region: str, cloud: str, project_id: str) -> dict[str, Any]:
+        """Write an Airflow connection with a pair, in the form of its JSON."""
+        extra = {"region": region, "cloud": cloud, "project_id": project_id, "iam_endpoint": endpoint}
+        if self.security_token is not None:
+            extra["security_token"] = self.security_token
+        return {
+            "conn_type": "modelarts",
+            "host": endpoint,
+            "login": self.access,
+            "password": self.secret,
+            "extra": extra,
         }
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from random import Random
 from typing import Any, TypeVar
 
+from .choices import check_choice
 from .messages import Refusal, Request
-from .records import NOTEBOOK_STATUSES, OWNER, Image, Notebook
+from .records import NOTEBOOK_STATUSES, Image, Notebook
 from .rules import invalid
 
-OFFSET_UNITS = ("records", "pages")
+OFFSET_UNITS = ("records", "pages", "none")
+ORDERS = ("asked", "stored", "random")
 
 _T = TypeVar("_T", Image, Notebook)
 _SORT_KEYS = {
@@ -55,9 +58,47 @@ class Query:
         return value
 
 
-def images(
-    request: Request, records: Sequence[Image], offset_unit: str
-) -> tuple[dict[str, Any], list[Image]]:
+class Pages:
+    """
+    How lists are cut into pages, as documented or as a service might that cannot be trusted.
+
+    :param offset_unit: what ``offset`` counts; ``none`` gives the first page whatever it is
+    :param cap: how many records a page has at most, whatever ``limit`` asks for
+    :param order: ``stored`` keeps the order of creation whatever is asked for, and ``random`` draws a new
+        one for each page, so that records are met twice and missed
+    """
+
+    def __init__(
+        self, offset_unit: str = "records", cap: int | None = None, order: str = "asked", seed: int = 0
+    ) -> None:
+        """Begin with the seed."""
+        check_choice("offset unit", offset_unit, OFFSET_UNITS)
+        check_choice("order of lists", order, ORDERS)
+        if cap is not None and cap < 1:
+            raise ValueError(f"a page cannot have at most {cap} records")
+        self._offset_unit = offset_unit
+        self._cap = cap
+        self._order = order
+        self._seed = seed
+        self.reset()
+
+    def reset(self) -> None:
+        """Draw from the start again."""
+        self._random = Random(self._seed)  # noqa: S311 - for the order of records
+
+    def arrange(self, sorted_: Sequence[_T], stored: Sequence[_T]) -> list[_T]:
+        """Put records into the order in which pages are cut."""
+        if self._order == "random":
+            return self._random.sample(sorted_, len(sorted_))
+        return list(stored if self._order == "stored" else sorted_)
+
+    def cut(self, offset: int, limit: int) -> tuple[int, int]:
+        """Give where a page begins and how many records it may have."""
+        size = limit if self._cap is None else min(limit, self._cap)
+        return {"records": offset, "pages": offset * size, "none": 0}[self._offset_unit], size
+
+
+def images(request: Request, records: Sequence[Image], pages: Pages) -> tuple[dict[str, Any], list[Image]]:
     """
     Choose the page of images a request asks for; give its envelope and its records.
 
@@ -76,11 +117,11 @@ def images(
     named = _named(query.text("name"), query.boolean("name_fuzzy_match", True))
     chosen = [image for image in records if not image.deleted and _equal(image, wanted) and named(image.name)]
     limit = min(query.integer("limit", 200, least=1), 500)
-    return _page(query, _sorted(query, chosen), limit, offset_unit)
+    return _page(query, pages.arrange(_sorted(query, chosen), chosen), limit, pages)
 
 
 def notebooks(
-    request: Request, records: Sequence[Notebook], offset_unit: str
+    request: Request, records: Sequence[Notebook], pages: Pages
 ) -> tuple[dict[str, Any], list[Notebook]]:
     """
     Choose the page of notebooks a request asks for; give its envelope and its records.
@@ -93,15 +134,16 @@ def notebooks(
         "status": query.choice("status", NOTEBOOK_STATUSES),
         "workspace_id": query.text("workspace_id", "workspaceId"),
         "image_id": query.text("image_id"),
+        "owner": query.text("owner"),
     }
     query.choice("feature", ("NOTEBOOK", "DEFAULT"))
-    listed = query.text("owner") in (None, OWNER) and query.text("feature") != "DEFAULT"
+    listed = query.text("feature") != "DEFAULT"
     named = _named(query.text("name"), fuzzy=True)
     chosen = [
         notebook for notebook in records if listed and _equal(notebook, wanted) and named(notebook.name)
     ]
     limit = query.choice("limit", ("10", "20", "50"), "10")
-    return _page(query, _sorted(query, chosen), int(limit or "10"), offset_unit)
+    return _page(query, pages.arrange(_sorted(query, chosen), chosen), int(limit or "10"), pages)
 
 
 def _named(name: str | None, fuzzy: bool) -> Callable[[str], bool]:
@@ -130,19 +172,18 @@ def _sorted(query: Query, records: list[_T]) -> list[_T]:
     return [record for _, record in numbered]
 
 
-def _page(query: Query, records: list[_T], limit: int, offset_unit: str) -> tuple[dict[str, Any], list[_T]]:
+def _page(query: Query, records: list[_T], limit: int, pages: Pages) -> tuple[dict[str, Any], list[_T]]:
     """
     Cut a page out of the list.
 
     The pages call ``offset`` a number of records. ``current`` and ``pages`` contradict each other
     in the documents' samples, so a client cannot rely on them and they are only plausible here.
     """
-    offset = query.integer("offset", 0, least=0)
-    first = offset * limit if offset_unit == "pages" else offset
+    first, size = pages.cut(query.integer("offset", 0, least=0), limit)
     envelope = {
-        "current": first // limit,
-        "pages": -(-len(records) // limit),
-        "size": limit,
+        "current": first // size,
+        "pages": -(-len(records) // size),
+        "size": size,
         "total": len(records),
     }
-    return envelope, records[first : first + limit]
+    return envelope, records[first : first + size]

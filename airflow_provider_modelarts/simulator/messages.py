@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
@@ -56,6 +56,8 @@ class Ending(Enum):
     WHOLE = auto()
     TORN = auto()
     RESET = auto()
+    NOTHING = auto()
+    """Not even an end, until the client goes away or the reply's delay is over."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,6 @@ class Outcome:
     fault: str | None = None
 
 
-Operation = Callable[[Request, str], Outcome]
-"""Carries out a request for the resource with an id, or raises the refusal."""
-
-
 def json_reply(status: int, document: Any, *headers: tuple[str, str]) -> Reply:
     """Answer with a JSON document."""
     return Reply(status, json.dumps(document, ensure_ascii=False).encode(), headers)
@@ -117,7 +115,10 @@ def error_reply(envelope: str, status: int, code: str, message: str, request_id:
         "gateway": {"error_msg": message, "error_code": code, "request_id": request_id},
         "iam": {"error": {"code": status, "message": message, "title": phrase(status)}},
     }
-    return json_reply(status, documents[envelope])
+    document = documents[envelope]
+    if not code:
+        document.pop("error_code", None)
+    return json_reply(status, document)
 
 
 def phrase(status: int) -> str:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .choices import check_choice
 from .keys import Keyring
-from .messages import Operation, Outcome, Reply, Request, json_reply, phrase
+from .messages import Outcome, Reply, Request, json_reply, phrase
+from .routes import Operation, Route
 from .tokens import Flaw, Tokens
 
 MODES = ("plain", "token", "off")
@@ -26,6 +28,7 @@ class Metadata:
 
     def __init__(self, mode: str, keyring: Keyring, tokens: Tokens, key_lifetime: float) -> None:
         """Play a machine."""
+        check_choice("mode of the metadata service", mode, MODES)
         self._mode = mode
         self._keyring = keyring
         self._tokens = tokens
@@ -39,7 +42,7 @@ class Metadata:
         """Go back to the start."""
         self._tokens.reset()
 
-    def _show_security_key(self, request: Request, _: str) -> Outcome:
+    def _show_security_key(self, request: Request, _: Route) -> Outcome:
         if self._mode == "off":
             return _text(404)
         token = self._tokens.find(request.header("X-Metadata-Token"))
@@ -47,7 +50,7 @@ class Metadata:
             return _text(401)
         return Outcome(json_reply(200, self._keyring.issue(self._key_lifetime).document()))
 
-    def _create_metadata_token(self, request: Request, _: str) -> Outcome:
+    def _create_metadata_token(self, request: Request, _: Route) -> Outcome:
         if self._mode != "token":
             return _text(404)
         wanted = request.header("X-Metadata-Token-Ttl-Seconds") or ""

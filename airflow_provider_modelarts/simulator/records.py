@@ -25,7 +25,7 @@ NOTEBOOK_STATUSES = (
 """The notebook statuses of both clouds' documentation."""
 
 OWNER = "2c94c2b7e1f04d5b8a6c3d9e0f1a2b3c"
-"""The id of the user who owns every notebook of the simulator."""
+"""The id of the user who asks, and who owns the notebooks that are not said to be another's."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ class Notebook:
     image_id: str
     create_at: int
     update_at: int
+    owner: str = OWNER
 
     @property
     def token(self) -> str:
@@ -120,7 +121,12 @@ class Notebook:
             "status": self.status,
             "token": self.token,
             "url": f"https://{host}/{self.id}/lab",
-            "user": {"domain": {"id": OWNER[::-1], "name": "simulator"}, "id": OWNER, "name": "simulator"},
+            "user": {
+                "domain": {"id": OWNER[::-1], "name": "simulator"},
+                "id": self.owner,
+                "name": "simulator" if self.owner == OWNER else f"user-{self.owner[:8]}",
+            },
+            "user_id": self.owner,
             "volume": {"capacity": 5, "category": "EVS", "ownership": "MANAGED", "status": "ACTIVE"},
             "workspace_id": self.workspace_id,
         }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from .messages import Request
+from .messages import Outcome, Request
 
 UNKNOWN = "Unknown"
 """What a request for no known operation is called in the journal."""
@@ -30,6 +30,8 @@ _ROUTES: Mapping[str, tuple[str, str, Gate]] = {
     "ShowImage": ("GET", "v1/{project_id}/images/{id}", Gate.PROJECT),
     "ListImages": ("GET", "v1/{project_id}/images", Gate.PROJECT),
     "DeleteImage": ("DELETE", "v1/{project_id}/images/{id}", Gate.PROJECT),
+    # Before the one whose id could be "all".
+    "ListAllNotebooks": ("GET", "v1/{project_id}/notebooks/all", Gate.PROJECT),
     "ShowNotebook": ("GET", "v1/{project_id}/notebooks/{id}", Gate.PROJECT),
     "ListNotebooks": ("GET", "v1/{project_id}/notebooks", Gate.PROJECT),
     "CreateToken": ("POST", "v3/auth/tokens", Gate.OPEN),
@@ -49,6 +51,10 @@ class Route:
     gate: Gate
     project_id: str
     id: str
+
+
+Operation = Callable[[Request, Route], Outcome]
+"""Carries out a request for what its route names, or raises the refusal."""
 
 
 def find(request: Request) -> Route | None:

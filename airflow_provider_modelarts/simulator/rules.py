@@ -46,6 +46,8 @@ class Cloud:
     domain: str
     fields: Mapping[str, Field]
     ascend: bool
+    keeps_used_images: bool
+    """Whether its page says that an image in use cannot be deleted."""
 
     def registry(self, region: str) -> str:
         """Name the SWR host of a region."""
@@ -85,9 +87,13 @@ _OTC_FIELDS = {
 }
 
 CLOUDS: Mapping[str, Cloud] = {
-    "huaweicloud": Cloud("cn-north-4", "myhuaweicloud.com", _HUAWEI_FIELDS, ascend=True),
-    "huaweicloud-eu": Cloud("eu-west-101", "myhuaweicloud.eu", _OTC_FIELDS, ascend=True),
-    "otc": Cloud("eu-de", "otc.t-systems.com", _OTC_FIELDS, ascend=False),
+    "huaweicloud": Cloud(
+        "cn-north-4", "myhuaweicloud.com", _HUAWEI_FIELDS, ascend=True, keeps_used_images=True
+    ),
+    "huaweicloud-eu": Cloud(
+        "eu-west-101", "myhuaweicloud.eu", _OTC_FIELDS, ascend=True, keeps_used_images=True
+    ),
+    "otc": Cloud("eu-de", "otc.t-systems.com", _OTC_FIELDS, ascend=False, keeps_used_images=False),
 }
 
 

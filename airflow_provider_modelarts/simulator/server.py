@@ -7,6 +7,7 @@ Replies may be late, torn or a reset, so the server writes to the transport itse
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import struct
@@ -15,7 +16,9 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from .control import PREFIX
 from .messages import Ending, Refusal, Reply, Request
+from .traffic import Traffic
 from .wire import HEAD_LIMIT, head_of, read_request, wants_to_stay
 
 if sys.platform != "win32":
@@ -26,20 +29,57 @@ _BACKLOG = 4096
 _OPEN_FILES = 8192
 
 
+class _Reader(asyncio.StreamReader):
+    """A stream that tells at once when the client has gone away, though nobody reads from it then."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        super().__init__(limit=HEAD_LIMIT)
+        self.gone = asyncio.Event()
+        self._traffic = traffic
+
+    def feed_eof(self) -> None:
+        super().feed_eof()
+        self._leave()
+
+    def set_exception(self, exc: Exception) -> None:
+        super().set_exception(exc)
+        self._leave()
+
+    def _leave(self) -> None:
+        self.gone.set()
+        self.finish()
+
+    def finish(self) -> None:
+        """Count the request of this connection no longer."""
+        self._traffic.end(self)
+
+    async def is_gone_within(self, seconds: float) -> bool:
+        """Wait, no longer than until the client has gone away; tell whether it has."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.gone.wait(), seconds)
+        return self.gone.is_set()
+
+
 class Server:
     """Serves on loopback, from a daemon thread, what ``answer`` makes of each request."""
 
     def __init__(
-        self, answer: Callable[[Request], Reply], port: int, tls: ssl.SSLContext | None = None
+        self,
+        answer: Callable[[Request], Reply],
+        port: int,
+        traffic: Traffic,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """Port 0 means any free one; nothing is opened yet."""
+        if not 0 <= port <= 65535:
+            raise ValueError(f"no port {port}; there are 0 to 65535")
         self._answer = answer
         self._wanted_port = port
+        self._traffic = traffic
         self._tls = tls
         self.port = port
         self._conversations: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._thread: threading.Thread | None = None
-        self.accepted = 0
 
     @property
     def open_connections(self) -> int:
@@ -74,8 +114,12 @@ class Server:
 
     async def _serve(self, listener: socket.socket) -> None:
         # The socket takes connections from the moment it is made, so start() need not wait.
-        server = await asyncio.start_server(
-            self._accept, sock=listener, limit=HEAD_LIMIT, backlog=_BACKLOG, ssl=self._tls
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: asyncio.StreamReaderProtocol(_Reader(self._traffic), self._accept),
+            sock=listener,
+            backlog=_BACKLOG,
+            ssl=self._tls,
         )
         await self._stopping.wait()
         server.close()
@@ -89,12 +133,13 @@ class Server:
         await asyncio.sleep(0)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert isinstance(reader, _Reader)  # noqa: S101 - for the type
         task = asyncio.get_running_loop().create_task(self._converse(reader, writer))
         self._conversations[writer] = task
         task.add_done_callback(lambda _: self._conversations.pop(writer))
-        self.accepted += 1
+        self._traffic.accept()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(self, reader: _Reader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection until one side ends it."""
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while await self._exchange(reader, writer):
@@ -104,22 +149,37 @@ class Server:
         with suppress(OSError):
             await writer.wait_closed()
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _exchange(self, reader: _Reader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; tell whether there may be another."""
         host, port = writer.get_extra_info("peername")
         try:
             request = await read_request(reader, f"{host}:{port}")
         except Refusal as refusal:
-            return await _deliver(refusal.reply(""), writer, stay=False)
+            return await _deliver(refusal.reply(""), reader, writer, stay=False)
         if request is None:
             return False
-        return await _deliver(self._answer(request), writer, wants_to_stay(request))
+        if request.path.startswith(PREFIX):
+            return await _deliver(self._answer(request), reader, writer, wants_to_stay(request))
+        # One turn of the loop for those that left before this request came, to be let go; and one for
+        # those that came with it, to be counted before any of them is answered.
+        await asyncio.sleep(0)
+        if not reader.gone.is_set():
+            self._traffic.begin(reader)
+        try:
+            await asyncio.sleep(0)
+            return await _deliver(self._answer(request), reader, writer, wants_to_stay(request))
+        finally:
+            reader.finish()
 
 
-async def _deliver(reply: Reply, writer: asyncio.StreamWriter, stay: bool) -> bool:
+async def _deliver(reply: Reply, reader: _Reader, writer: asyncio.StreamWriter, stay: bool) -> bool:
     """Send a reply the way it is meant to arrive; tell whether the connection goes on."""
-    if reply.delay:
-        await asyncio.sleep(reply.delay)
+    if reply.delay and await reader.is_gone_within(reply.delay):
+        return False
+    if reply.ending is Ending.NOTHING:
+        return False
+    # Before the first byte goes out: whoever has the reply finds that it is not in flight any more.
+    reader.finish()
     if reply.ending is Ending.RESET:
         _reset(writer)
         return False
@@ -135,6 +195,19 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     linger = struct.pack("ii", 1, 0)
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     writer.transport.abort()
+
+
+def tls_context(
+    certificate: str | os.PathLike[str] | None, private_key: str | os.PathLike[str] | None
+) -> ssl.SSLContext | None:
+    """Load what HTTPS needs; raises OSError when a file cannot be read or is not what it should be."""
+    if certificate is None:
+        if private_key is not None:
+            raise ValueError("a private key needs its certificate")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, private_key)
+    return context
 
 
 def _raise_open_files_limit() -> None:

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Any, final
 
 from .account import Account, Agency, Domain, Project, User
 from .authority import Authority
+from .choices import check_choice
 from .clock import Clock
 from .faults import Fault, FaultQueue
+from .grants import Grants
 from .handler import Handler
 from .identity import Identity
 from .journal import Journal, JournalEntry
 from .keys import KeyPair, Keyring
 from .ledger import Ledger
-from .listing import OFFSET_UNITS
-from .metadata import MODES, Metadata
+from .listing import Pages
+from .metadata import Metadata
 from .operations import Operations
 from .progress import AfterReads, Progress
+from .project_view import ProjectView
+from .projects import Projects
+from .records import OWNER
 from .rules import CLOUDS
-from .server import HOST, Server
-from .signatures import FORMS
-from .state import World
+from .server import HOST, Server, tls_context
+from .state import Behaviour, World
 from .tokens import Tokens
+from .traffic import Traffic
 
 ACCESS_KEY = "SIMULATORACCESSKEY"
 SECRET_KEY = "simulator-secret-key"
@@ -62,7 +66,14 @@ class Simulator:
         create_status: int = 200,
         offset_unit: str = "records",
         failed_image_holds_tag: bool = True,
+        refuse_delete_in_use: bool | None = None,
         list_lag: float = 0.0,
+        read_lag: float = 0.0,
+        list_order: str = "asked",
+        page_cap: int | None = None,
+        grants: Collection[str] | None = None,
+        denied_code: str = "ModelArts.0108",
+        denied_status: int = 403,
         signature: str = "either",
         user_name: str = "snapshot-user",
         user_password: str = "simulator-password",
@@ -88,9 +99,20 @@ class Simulator:
         :param notebook_id: the notebook that runs from the start
         :param security_token: makes the keys temporary ones that need this token
         :param create_status: what create-image answers; the pages allow 200 and 201
-        :param offset_unit: what ``offset`` counts in lists, ``records`` as documented, or ``pages``
+        :param offset_unit: what ``offset`` counts in lists, ``records`` as documented, or ``pages``; with
+            ``none`` it is ignored, and every page is the first
         :param failed_image_holds_tag: whether a failed save keeps its tag taken; not documented
+        :param refuse_delete_in_use: whether the image that a notebook runs cannot be deleted; by default so
+            on Huawei's clouds, whose pages say so but not with which code (6347 here); OTC's page is silent
         :param list_lag: seconds after which a new image shows in lists; not documented
+        :param read_lag: seconds for which ShowImage does not find a new image; not documented
+        :param list_order: ``asked`` as documented; ``stored`` ignores what was asked for, and ``random``
+            shuffles the list before each page, so that records are met twice and missed
+        :param page_cap: how many records a page has at most, whatever ``limit`` says
+        :param grants: the actions of a policy, such as ``modelarts:image:*``, that the user and the agency
+            have; by default all. A request whose action is not granted is refused
+        :param denied_code: with which code; the documents have several, and do not say which is when
+        :param denied_status: and with which HTTP status
         :param signature: the form of signatures that is read, ``access``, ``credential`` or ``either``
         :param user_name: the user who can log in to IAM, with ``user_password``
         :param domain_name: the account of the user
@@ -104,16 +126,10 @@ class Simulator:
         :param private_key: the PEM file of its key, empty when that is in the file of the certificate
         :param observer: is called with each entry of the journal, in the server's thread
         """
-        _check_choice("cloud", cloud, CLOUDS)
-        _check_choice("offset unit", offset_unit, OFFSET_UNITS)
-        _check_choice("form of signatures", signature, FORMS)
-        _check_choice("mode of the metadata service", metadata, MODES)
-        if not 0 <= port <= 65535:
-            raise ValueError(f"no port {port}; there are 0 to 65535")
+        check_choice("cloud", cloud, CLOUDS)
         self.notebook_id = notebook_id
         self._cloud = cloud
         self._region = region or CLOUDS[cloud].region
-        self._project_id = project_id
         self._clock = Clock()
         self._faults = FaultQueue(seed)
         self._journal = Journal(observer)
@@ -128,16 +144,30 @@ class Simulator:
             Agency(agency_name, Domain(agency_domain_name)),
             Project(project_id, self._region),
         )
-        self._world = World(
-            CLOUDS[cloud],
-            self._region,
-            clock=self._clock,
-            ledger=self._ledger,
+        behaviour = Behaviour(
             progress=save,
-            notebook_id=notebook_id,
             failed_image_holds_tag=failed_image_holds_tag,
+            refuse_delete_in_use=(
+                CLOUDS[cloud].keeps_used_images if refuse_delete_in_use is None else refuse_delete_in_use
+            ),
             list_lag=list_lag,
+            read_lag=read_lag,
         )
+
+        def build(swr_paths: set[str], notebook_id: str | None) -> World:
+            return World(
+                CLOUDS[cloud],
+                self._region,
+                behaviour,
+                clock=self._clock,
+                ledger=self._ledger,
+                swr_paths=swr_paths,
+                notebook_id=notebook_id,
+            )
+
+        self._projects = Projects(self._account, build, notebook_id)
+        self._grants = Grants(grants, denied_code, denied_status)
+        self._traffic = Traffic()
         identity = Identity(
             self._account,
             self._keyring,
@@ -148,19 +178,26 @@ class Simulator:
         )
         self._handler = Handler(
             clock=self._clock,
-            world=self._world,
-            authority=Authority(project_id, self._keyring, self._tokens, now, signature),
+            projects=self._projects,
+            authority=Authority(self._account, self._keyring, self._tokens, now, signature),
+            grants=self._grants,
             faults=self._faults,
             journal=self._journal,
+            traffic=self._traffic,
             services=(
-                Operations(self._world, self._faults, create_status, offset_unit),
+                Operations(
+                    self._projects,
+                    self._faults,
+                    create_status,
+                    Pages(offset_unit, page_cap, list_order, seed),
+                ),
                 identity,
                 Metadata(metadata, self._keyring, self._metadata_tokens, key_lifetime),
             ),
         )
-        tls = _tls(certificate, private_key)
+        tls = tls_context(certificate, private_key)
         self._scheme = "http" if tls is None else "https"
-        self._server = Server(self._handler.handle, port, tls)
+        self._server = Server(self._handler.handle, port, self._traffic, tls)
         self._lock = self._handler.lock
 
     def __enter__(self) -> Simulator:
@@ -194,23 +231,11 @@ class Simulator:
 
     @property
     def connection(self) -> dict[str, Any]:
-        """An Airflow connection to the simulator with the user's own keys, in the form of its JSON."""
-        pair = self._keyring.own
-        extra = {
-            "region": self._region,
-            "cloud": self._cloud,
-            "project_id": self._project_id,
-            "iam_endpoint": self.endpoint,
-        }
-        if pair.security_token is not None:
-            extra["security_token"] = pair.security_token
-        return {
-            "conn_type": "modelarts",
-            "host": self.endpoint,
-            "login": pair.access,
-            "password": pair.secret,
-            "extra": extra,
-        }
+        """An Airflow connection to the project of the start, with the user's own keys, in JSON's form."""
+        return self._connection_to(self._account.home.id)
+
+    def _connection_to(self, project_id: str) -> dict[str, Any]:
+        return self._keyring.own.connection(self.endpoint, self._region, self._cloud, project_id)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -231,31 +256,47 @@ class Simulator:
 
     @property
     def images(self) -> list[dict[str, Any]]:
-        """All image records but the built-in ones, deleted ones too, in API form, oldest first."""
+        """All projects' image records but the built-in ones, deleted ones too, in API form, oldest first."""
         with self._lock:
-            return self._world.saved_images()
+            return self._projects.saved_images()
 
     @property
     def swr_paths(self) -> frozenset[str]:
         """The addresses that can be pulled from SWR; only a forced delete takes one away."""
         with self._lock:
-            return frozenset(self._world.swr_paths)
+            return frozenset(self._projects.swr_paths)
 
     @property
     def saves(self) -> int:
-        """How many create-image requests took effect."""
+        """How many create-image requests took effect, in all projects."""
         with self._lock:
-            return self._world.saves
+            return self._projects.saves
 
     @property
     def connections(self) -> int:
         """How many connections were accepted since the start or the last :meth:`reset`."""
-        return self._server.accepted
+        return self._traffic.accepted
 
     @property
     def open_connections(self) -> int:
         """How many connections are open now."""
         return self._server.open_connections
+
+    @property
+    def in_flight(self) -> int:
+        """How many API requests are being answered now; one that hangs counts until its client leaves."""
+        return self._traffic.in_flight
+
+    @property
+    def max_in_flight(self) -> int:
+        """The largest number of them at the same time since the start or the last :meth:`reset`."""
+        return self._traffic.max_in_flight
+
+    def project(self, id_or_name: str) -> ProjectView:
+        """Give a project of the account, to see and to add what is in it; raises ValueError for none."""
+        with self._lock:
+            project = self._account.project(id_or_name)
+        return ProjectView(project, self._projects, self._lock, self._connection_to)
 
     def add_notebook(
         self,
@@ -264,35 +305,53 @@ class Simulator:
         status: str = "RUNNING",
         workspace_id: str = "0",
         image_id: str | None = None,
+        *,
+        owner: str = OWNER,
     ) -> str:
-        """Add a notebook and give its id; without an image it maps to a built-in one."""
+        """Add a notebook to the project of the start; see :meth:`ProjectView.add_notebook`."""
         with self._lock:
-            return self._world.add_notebook(notebook_id, name, status, workspace_id, image_id)
+            return self._projects.home.add_notebook(
+                notebook_id, name, status, workspace_id, image_id, owner=owner
+            )
 
     def add_image(self, **fields: Any) -> str:
-        """Add an image record and give its id; the fields are the API's, and all have defaults."""
+        """Add an image record to the project of the start; see :meth:`ProjectView.add_image`."""
         with self._lock:
-            return self._world.add_image(fields)
+            return self._projects.home.add_image(fields)
 
     def set_notebook_status(self, notebook_id: str, status: str) -> None:
-        """Put a notebook into a status; a save under way goes on behind it."""
+        """Put a notebook, of any project, into a status; a save under way goes on behind it."""
         with self._lock:
-            self._world.set_notebook_status(notebook_id, status)
+            self._projects.of_notebook(notebook_id).set_notebook_status(notebook_id, status)
 
     def set_image_status(self, image_id: str, status: str, message: str | None = None) -> None:
         """
-        Put an image into a status, where it stays.
+        Put an image, of any project, into a status, where it stays.
 
         ACTIVE, CREATE_FAILED, ERROR and DELETED end a save and free its notebook; any other
         status, documented or not, holds the save up.
         """
         with self._lock:
-            self._world.set_image_status(image_id, status, message)
+            self._projects.of_image(image_id).set_image_status(image_id, status, message)
 
     def add_project(self, name: str, project_id: str | None = None) -> str:
-        """Add a project to the account and give its id; it has neither notebooks nor images."""
+        """
+        Add a project to the account and give its id; it begins without notebooks and images of its own.
+
+        The user's keys act in it, and tokens whose scope it is. See :meth:`project` for what it holds.
+        """
         with self._lock:
-            return self._account.add_project(name, project_id)
+            return self._projects.add(name, project_id)
+
+    def grant(self, *actions: str) -> None:
+        """Grant actions, such as ``modelarts:image:list``, from now on."""
+        with self._lock:
+            self._grants.change(granted=actions)
+
+    def revoke(self, *actions: str) -> None:
+        """Take actions away, from now on; every other one is as it was."""
+        with self._lock:
+            self._grants.change(revoked=actions)
 
     def rotate_keys(self, access_key: str, secret_key: str) -> None:
         """Replace the user's own keys; the old ones are refused from now on."""
@@ -316,6 +375,11 @@ class Simulator:
             for fault in faults:
                 self._faults.add(fault)
 
+    def clear_faults(self) -> None:
+        """Let nothing go wrong any more; what hangs already goes on hanging."""
+        with self._lock:
+            self._faults.clear()
+
     def now(self) -> float:
         """Give the simulator's time in epoch seconds."""
         return self._clock.now()
@@ -329,22 +393,3 @@ class Simulator:
         """Go back to the start, issued tokens and keys included; only the clock stays where it was."""
         with self._lock:
             self._handler.reset()
-            self._server.accepted = 0
-
-
-def _check_choice(what: str, given: str, known: Collection[str]) -> None:
-    if given not in known:
-        raise ValueError(f"no {what} {given!r}; there are {', '.join(known)}")
-
-
-def _tls(
-    certificate: str | os.PathLike[str] | None, private_key: str | os.PathLike[str] | None
-) -> ssl.SSLContext | None:
-    """Load what HTTPS needs; raises OSError when a file cannot be read or is not what it should be."""
-    if certificate is None:
-        if private_key is not None:
-            raise ValueError("a private key needs its certificate")
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, private_key)
-    return context

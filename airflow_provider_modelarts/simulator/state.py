@@ -11,12 +11,23 @@ from .clock import Clock
 from .ledger import Ledger
 from .messages import Refusal
 from .progress import Progress, Stage
-from .records import Image, Notebook, built_in_images
+from .records import OWNER, Image, Notebook, built_in_images
 from .rules import Cloud
 
 # The pages give the size in KB; this is an image of 3.8 GB.
 _SIZE = 3_984_588
 _IMAGE_FIELDS = frozenset(field.name for field in fields(Image))
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How the service acts where a test may want it otherwise; see :class:`Simulator`."""
+
+    progress: Progress
+    failed_image_holds_tag: bool
+    refuse_delete_in_use: bool
+    list_lag: float = 0.0
+    read_lag: float = 0.0
 
 
 @dataclass
@@ -37,35 +48,34 @@ class World:
         self,
         cloud: Cloud,
         region: str,
+        behaviour: Behaviour,
         *,
         clock: Clock,
         ledger: Ledger,
-        progress: Progress,
-        notebook_id: str,
-        failed_image_holds_tag: bool,
-        list_lag: float = 0.0,
+        swr_paths: set[str],
+        notebook_id: str | None,
     ) -> None:
-        """Build the project as it is at the start: built-in images and one running notebook."""
+        """
+        Build the project as it is at the start, with built-in images.
+
+        :param swr_paths: the registry, which the projects of an account share
+        :param notebook_id: the notebook that runs in it, if there is to be one
+        """
         self.cloud = cloud
         self.notebook_host = f"authoring-modelarts-{region}.{cloud.domain}"
         self._registry = cloud.registry(region)
         self._clock = clock
         self._ledger = ledger
-        self._progress = progress
-        self._notebook_id = notebook_id
-        self._failed_image_holds_tag = failed_image_holds_tag
-        self._list_lag = list_lag
-        self.reset()
-
-    def reset(self) -> None:
-        """Go back to the start."""
+        self._behaviour = behaviour
+        self._swr_paths = swr_paths
         built_in = built_in_images(self._registry, self.cloud.ascend, self._milliseconds())
         self._images = {image.id: image for image in built_in}
         self._notebooks: dict[str, Notebook] = {}
         self._saves: dict[str, _Save] = {}
         self.saves = 0
-        self.swr_paths = {image.swr_path for image in built_in}
-        self.add_notebook(self._notebook_id)
+        swr_paths |= {image.swr_path for image in built_in}
+        if notebook_id is not None:
+            self.add_notebook(notebook_id)
 
     def add_notebook(
         self,
@@ -74,6 +84,8 @@ class World:
         status: str = "RUNNING",
         workspace_id: str = "0",
         image_id: str | None = None,
+        *,
+        owner: str = OWNER,
     ) -> str:
         """Add a notebook; without an image it maps to the first built-in one."""
         notebook_id = notebook_id or str(uuid.uuid4())
@@ -91,6 +103,7 @@ class World:
             image_id=image_id,
             create_at=now,
             update_at=now,
+            owner=owner,
         )
         self._notebooks[notebook_id] = notebook
         self._ledger.add(notebook.token)
@@ -109,6 +122,14 @@ class World:
         }
         self._put(Image(**values))
         return str(image_id)
+
+    def has_notebook(self, notebook_id: str) -> bool:
+        """Tell whether a notebook is in this project."""
+        return notebook_id in self._notebooks
+
+    def has_image(self, image_id: str) -> bool:
+        """Tell whether an image is in this project."""
+        return image_id in self._images
 
     def notebook(self, notebook_id: str) -> Notebook:
         """Give a notebook as it is now."""
@@ -137,8 +158,7 @@ class World:
 
     def listed_images(self) -> list[Image]:
         """Give the image records that lists know of yet."""
-        latest = self._milliseconds() - 1000 * self._list_lag
-        return [image for image in self.images() if image.create_at <= latest or image.type == "BUILD_IN"]
+        return [image for image in self.images() if self._is_shown(image, self._behaviour.list_lag)]
 
     def saved_images(self) -> list[dict[str, Any]]:
         """Give the project's own images in the form of the API, oldest first."""
@@ -147,6 +167,13 @@ class World:
     def image_of(self, notebook: Notebook) -> Image:
         """Give the image a notebook maps to."""
         return self._images[notebook.image_id]
+
+    def show(self, image_id: str) -> Image:
+        """Give an image that can be shown yet, to a client: a look may be what ends a save."""
+        if not self._is_shown(self.image(image_id), self._behaviour.read_lag):
+            raise Refusal(400, "ModelArts.6404", f"The image {image_id} is not found.")
+        (image,) = self.read([image_id])
+        return image
 
     def read(self, image_ids: Iterable[str]) -> list[Image]:
         """Look at images as a client does: a look may be what ends a save."""
@@ -188,11 +215,12 @@ class World:
             raise Refusal(400, "ModelArts.6357", f"The image {image_id} is being saved.")
         if image.type == "BUILD_IN":
             raise Refusal(400, "ModelArts.6347", f"The image {image_id} is a built-in one.")
-        if any(notebook.image_id == image_id for notebook in self.notebooks()):
+        is_used = any(notebook.image_id == image_id for notebook in self.notebooks())
+        if is_used and self._behaviour.refuse_delete_in_use:
             raise Refusal(400, "ModelArts.6347", f"The image {image_id} is used by a notebook.")
         self._images[image_id] = replace(image, status="DELETED", update_at=self._milliseconds())
         if force:
-            self.swr_paths.discard(image.swr_path)
+            self._swr_paths.discard(image.swr_path)
         return self._images[image_id]
 
     def set_notebook_status(self, notebook_id: str, status: str) -> None:
@@ -241,7 +269,7 @@ class World:
         for image in self._images.values():
             same = (image.namespace, image.name, image.tag) == (new.namespace, new.name, new.tag)
             failed = image.status in ("CREATE_FAILED", "ERROR")
-            if same and not image.deleted and (self._failed_image_holds_tag or not failed):
+            if same and not image.deleted and (self._behaviour.failed_image_holds_tag or not failed):
                 raise Refusal(
                     400,
                     "ModelArts.6737",
@@ -262,7 +290,7 @@ class World:
         save = self._saves.get(image_id)
         if save is None or save.pinned:
             return
-        stage = self._progress.stage(save.reads, self._clock.now() - save.started)
+        stage = self._behaviour.progress.stage(save.reads, self._clock.now() - save.started)
         if stage is not Stage.DONE:
             self._change(image_id, stage.value, None)
         elif save.failure is None:
@@ -308,7 +336,11 @@ class World:
         """Keep an image; an ACTIVE one can be seen in SWR."""
         self._images[image.id] = image
         if image.status == "ACTIVE":
-            self.swr_paths.add(image.swr_path)
+            self._swr_paths.add(image.swr_path)
+
+    def _is_shown(self, image: Image, lag: float) -> bool:
+        """Tell whether an image is older than what lags behind."""
+        return not lag or image.type == "BUILD_IN" or image.create_at <= self._milliseconds() - 1000 * lag
 
     def _milliseconds(self) -> int:
         return int(self._clock.now() * 1000)

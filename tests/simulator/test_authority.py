@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_modelarts.simulator import Simulator
+from airflow_provider_modelarts.simulator.account import Account, Agency, Domain, Project, User
 from airflow_provider_modelarts.simulator.authority import Authority
 from airflow_provider_modelarts.simulator.keys import KeyPair, Keyring
 from airflow_provider_modelarts.simulator.ledger import Ledger
@@ -63,7 +64,9 @@ def admit(project_id: str, request: Request) -> None:
     tokens = Tokens(lambda: NEW_YEAR, Ledger())
     route = find(request)
     assert route is not None
-    Authority(project_id, keyring, tokens, lambda: NEW_YEAR, "access").admit(request, route)
+    domain = Domain("account")
+    account = Account(User("u", "p", domain), Agency("a", domain), Project(project_id, "cn-north-4"))
+    Authority(account, keyring, tokens, lambda: NEW_YEAR, "access").admit(request, route)
 
 
 def verdict(answer: Answer) -> tuple[int, str, str]:

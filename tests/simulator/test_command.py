@@ -17,6 +17,7 @@ import pytest
 
 from airflow_provider_modelarts.simulator import Simulator
 from airflow_provider_modelarts.simulator.__main__ import main
+from tests.simulator.conftest import Client
 
 COMMAND = [sys.executable, "-m", "airflow_provider_modelarts.simulator"]
 
@@ -73,6 +74,15 @@ def test_command_introduces_itself_serves_and_stops(number: signal.Signals) -> N
     assert re.fullmatch(r"\d\d:\d\d:\d\d GET /v1/p/images ListImages: 401\n", line)
 
 
+def test_command_grants_the_actions_that_are_named() -> None:
+    """And no others."""
+    with running("--grant", "modelarts:image:list", "--grant", "modelarts:notebook:*") as (_, text):
+        client = Client(Simulator())
+        client.host = str(exported(text)["host"]).removeprefix("http://")
+        statuses = [client.images().status, client.notebooks().status, client.image("x").status]
+    assert statuses == [200, 200, 403]
+
+
 def test_taken_port_is_one_line_and_exit_code_2(simulator: Simulator) -> None:
     """No traceback for what happens every day."""
     port = simulator.endpoint.rpartition(":")[2]
@@ -91,6 +101,7 @@ def test_taken_port_is_one_line_and_exit_code_2(simulator: Simulator) -> None:
         ["--cloud", "x"],
         ["--port", "99999"],
         ["--seed", "x"],
+        ["--grant", "everything"],
         ["--token-lifetime", "x"],
     ],
     ids=" ".join,

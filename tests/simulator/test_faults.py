@@ -76,6 +76,50 @@ def test_html(simulator: Simulator, client: Client) -> None:
     assert last(simulator) == (502, "html", False, 0)
 
 
+@pytest.mark.parametrize("status", [403, 404, 407, 503])
+@pytest.mark.parametrize("kind", ["html", "empty"])
+def test_refusal_without_a_code(simulator: Simulator, client: Client, kind: str, status: int) -> None:
+    """A gateway's page or nothing at all, with any status."""
+    simulator.inject(Fault(kind, status=status))
+    answer = client.images()
+    assert (answer.status, b"error_code" in answer.body) == (status, False)
+    assert (answer.headers.get("Content-Type") == "text/html") == (kind == "html")
+
+
+@pytest.mark.parametrize("envelope", ["modelarts", "legacy", "gateway"])
+def test_error_may_lack_a_code(simulator: Simulator, client: Client, envelope: str) -> None:
+    """An empty code is left out, with its words kept."""
+    simulator.inject(Fault("error", status=403, code="", message="no", envelope=envelope))
+    answer = client.images()
+    assert (answer.status, "error_code" in answer.json, "no" in answer.json.values()) == (403, False, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("throttle", {}),
+        ("error", {"status": 503}),
+        ("html", {"status": 503}),
+        ("empty", {"status": 503}),
+        ("document", {"body": "{}", "status": 503}),
+        ("redirect", {"location": "/"}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("retry_after", "header"),
+    [(20, "20"), ("Sat, 01 Jan 2028 00:00:00 GMT", "Sat, 01 Jan 2028 00:00:00 GMT"), (0, "0"), ("", "")],
+    ids=["seconds", "date", "zero", "nothing"],
+)
+def test_retry_after_is_sent_with_every_refusal(
+    simulator: Simulator, client: Client, kind: str, options: dict[str, Any], retry_after: Any, header: str
+) -> None:
+    """Seconds, a date or whatever a server may write."""
+    simulator.inject(Fault(kind, retry_after=retry_after, **options))
+    answer = client.images()
+    assert answer.headers["Retry-After"] == header
+    assert "Location" in answer.headers or kind != "redirect"
+
+
 @pytest.mark.parametrize("status", [200, 204, 503, 599])
 def test_empty(simulator: Simulator, client: Client, status: int) -> None:
     """A status and nothing else, an unregistered one included."""

@@ -155,6 +155,25 @@ def test_deleted_image_is_not_found(simulator: Simulator, client: Client) -> Non
     assert [image["status"] for image in simulator.images] == ["DELETED"]
 
 
+@pytest.mark.parametrize(
+    ("cloud", "switch", "is_refused"),
+    [
+        ("huaweicloud", None, True),
+        ("huaweicloud-eu", None, True),
+        ("otc", None, False),
+        ("huaweicloud", False, False),
+        ("otc", True, True),
+    ],
+)
+def test_image_in_use_is_refused_deletion_as_the_page_or_the_switch_says(
+    start: Start, cloud: str, switch: bool | None, is_refused: bool
+) -> None:
+    """OTC's page is silent."""
+    _, client = start(cloud=cloud, refuse_delete_in_use=switch, save=AtOnce())
+    answer = client.delete(client.save().json["id"])
+    assert (answer.error if is_refused else answer.status) == ((400, "ModelArts.6347") if is_refused else 200)
+
+
 def test_image_in_use_cannot_be_deleted(start: Start) -> None:
     """The image a notebook maps to goes free when the notebook is saved again."""
     _, client = start(save=AtOnce())
@@ -259,6 +278,6 @@ def test_unknown_api_is_not_found_at_the_gateway(client: Client, method: str, pa
 
 
 def test_foreign_project_is_forbidden(client: Client) -> None:
-    """The project in the address must be the one of the keys."""
+    """The project in the address must be one of the account."""
     client.project = "/v1/" + "f" * 32
     assert client.images().error == (403, "ModelArts.0210")

@@ -22,6 +22,7 @@ from airflow_provider_modelarts.simulator import Fault, Simulator
 from airflow_provider_modelarts.simulator.__main__ import main
 from tests.simulator.conftest import Client
 from tests.simulator.test_command import exported, running
+from tests.simulator.test_traffic import eventually
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +175,16 @@ def test_command_explains_a_wrong_certificate(
     with pytest.raises(SystemExit, match="2"):
         main(options)
     assert complaint in capsys.readouterr().err
+
+
+def test_hang_behind_tls_ends_when_the_client_leaves(served: tuple[Simulator, Client]) -> None:
+    """As without TLS."""
+    simulator, client = served
+    simulator.inject(Fault("hang", times=2))
+    for _ in range(2):
+        hanging = client.connect()
+        hanging.request("GET", "/v1/p/images")
+        assert eventually(lambda: simulator.in_flight == 1)
+        hanging.close()
+        assert eventually(lambda: (simulator.in_flight, simulator.open_connections) == (0, 0))
+    assert simulator.max_in_flight == 1

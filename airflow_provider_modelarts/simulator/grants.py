@@ -1,0 +1,92 @@
+"""
+What the user may do: the actions of a policy of the cloud's IAM, and which operation needs which.
+
+The actions are those of Huawei's "Permissions and supported actions" of ModelArts, with what that page
+lists them to depend on in SWR; the page lists it for every deletion, forced or not. With which code and
+status the service refuses is not documented for each operation: its table of errors has two codes for a
+policy that denies, and a third was only seen in another client's source.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
+
+from .choices import check_choice
+from .messages import Refusal
+
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "CreateImage": (
+        "modelarts:image:create",
+        "swr:namespace:getNamespace",
+        "swr:repo:listRepoTags",
+        "swr:repository:listNamespaces",
+        "swr:repository:getTag",
+    ),
+    "ShowImage": ("modelarts:image:get",),
+    "ListImages": ("modelarts:image:list",),
+    "DeleteImage": (
+        "modelarts:image:delete",
+        "swr:repo:listRepoTags",
+        "swr:repo:deleteRepoTag",
+        "swr:repository:getTag",
+        "swr:repository:deleteTag",
+    ),
+    "ShowNotebook": ("modelarts:notebook:get",),
+    "ListNotebooks": ("modelarts:notebook:list",),
+    "ListAllNotebooks": ("modelarts:notebook:listAllNotebooks",),
+    "ListProjects": ("iam:projects:listProjects",),
+}
+"""The actions that an operation needs, all of them; an operation that is not here needs none."""
+
+DENIED_CODES = ("ModelArts.0108", "ModelArts.0112", "ModelArts.6407", "APIGW.0302")
+DENIED_STATUSES = (400, 401, 403)
+
+_ACTION = re.compile(r"\*|[\w*]+:[\w*]+:[\w*]+")
+
+
+class Grants:
+    """The actions that are granted; of what was granted and revoked the last word counts."""
+
+    def __init__(self, granted: Collection[str] | None, code: str, status: int) -> None:
+        """Begin with some actions, or with all when they are None; refuse the others with a code."""
+        check_choice("code of a denial", code, DENIED_CODES)
+        check_choice("status of a denial", status, DENIED_STATUSES)
+        self._first = [(_checked(action), True) for action in (("*",) if granted is None else granted)]
+        self._code = code
+        self._status = status
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the start."""
+        self._words = list(self._first)
+
+    def change(self, granted: Collection[str] = (), revoked: Collection[str] = ()) -> None:
+        """Grant actions, then revoke others."""
+        given = [(action, True) for action in granted] + [(action, False) for action in revoked]
+        self._words += [(_checked(action), is_granted) for action, is_granted in given]
+
+    def check(self, operation: str) -> None:
+        """Refuse an operation one of whose actions is not granted; the message names the first."""
+        for action in ACTIONS.get(operation, ()):
+            if not self._is_granted(action):
+                raise self._refusal(action)
+
+    def _is_granted(self, action: str) -> bool:
+        matching = (is_granted for word, is_granted in reversed(self._words) if fnmatchcase(action, word))
+        return next(matching, False)
+
+    def _refusal(self, action: str) -> Refusal:
+        if action.startswith("iam:"):
+            return Refusal(403, "", f"You are not authorized to perform the requested action: {action}.")
+        return Refusal(self._status, self._code, f"Policy doesn't allow {action} to be performed.")
+
+
+def _checked(action: object) -> str:
+    """Refuse what is no action: a mistake in a test shows where it is made."""
+    if not isinstance(action, str) or not _ACTION.fullmatch(action):
+        raise ValueError(
+            f"no action {action!r}; one has the form modelarts:image:create, and * stands for any"
+        )
+    return action

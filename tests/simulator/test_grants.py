@@ -1,0 +1,154 @@
+"""What the user may do: every action, granted and not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_modelarts.simulator import Fault, Simulator
+from airflow_provider_modelarts.simulator.grants import ACTIONS
+
+if TYPE_CHECKING:
+    from tests.simulator.conftest import Answer, Client, Start
+
+REQUESTS: dict[str, Callable[[Client], Answer]] = {
+    "CreateImage": lambda client: client.save(),
+    "ShowImage": lambda client: client.image("x"),
+    "ListImages": lambda client: client.images(),
+    "DeleteImage": lambda client: client.delete("x"),
+    "ShowNotebook": lambda client: client.notebook(),
+    "ListNotebooks": lambda client: client.notebooks(),
+    "ListAllNotebooks": lambda client: client.call("GET", "/notebooks/all"),
+    "ListProjects": lambda client: client.call_signed("GET", "/v3/projects"),
+}
+NEEDS = [
+    pytest.param(operation, action, id=f"{operation} {action}")
+    for operation, actions in ACTIONS.items()
+    for action in actions
+]
+
+
+def test_grants_know_every_operation_that_is_asked_for_here() -> None:
+    """None is left out below."""
+    assert REQUESTS.keys() == ACTIONS.keys()
+
+
+@pytest.mark.parametrize(("operation", "action"), NEEDS)
+def test_operation_is_refused_without_one_of_its_actions(start: Start, operation: str, action: str) -> None:
+    """The message names it, and nothing took effect; with it granted again, the request passes."""
+    simulator, client = start(grants=ACTIONS[operation])
+    assert REQUESTS[operation](client).status != 403
+    simulator.reset()
+    simulator.revoke(action)
+
+    refused = REQUESTS[operation](client)
+
+    assert refused.status == 403
+    assert action in refused.body.decode()
+    assert (simulator.journal[-1].status, simulator.saves) == (403, 0)
+    simulator.grant(action)
+    assert REQUESTS[operation](client).status != 403
+
+
+@pytest.mark.parametrize("operation", REQUESTS)
+def test_operation_is_refused_when_nothing_is_granted(start: Start, operation: str) -> None:
+    """No actions are not all actions."""
+    _, client = start(grants=())
+    assert REQUESTS[operation](client).status == 403
+
+
+@pytest.mark.parametrize("operation", REQUESTS)
+def test_operation_passes_by_default(client: Client, operation: str) -> None:
+    """Everything is granted."""
+    assert REQUESTS[operation](client).status != 403
+
+
+def test_wildcard_grants_what_it_covers(start: Start) -> None:
+    """As in a policy; a later word takes a part away."""
+    simulator, client = start(grants=["modelarts:image:*"])
+    assert [client.images().status, client.notebook().status] == [200, 403]
+    simulator.revoke("modelarts:*:*")
+    simulator.grant("modelarts:notebook:get")
+    assert [client.images().status, client.notebook().status] == [403, 200]
+
+
+def test_reset_brings_the_first_grants_back(start: Start) -> None:
+    """Those of the start."""
+    simulator, client = start(grants=["modelarts:image:list"])
+    simulator.revoke("modelarts:image:list")
+    simulator.grant("modelarts:notebook:get")
+    simulator.reset()
+    assert [client.images().status, client.notebook().status] == [200, 403]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({}, (403, "ModelArts.0108")),
+        ({"denied_code": "ModelArts.0112", "denied_status": 401}, (401, "ModelArts.0112")),
+        ({"denied_code": "ModelArts.6407", "denied_status": 400}, (400, "ModelArts.6407")),
+        ({"denied_code": "APIGW.0302"}, (403, "APIGW.0302")),
+    ],
+    ids=str,
+)
+def test_denial_has_the_code_that_is_chosen(
+    start: Start, options: dict[str, Any], error: tuple[int, str]
+) -> None:
+    """The documents have several."""
+    _, client = start(grants=(), **options)
+    assert client.images().error == error
+
+
+def test_denial_comes_after_the_credentials_and_before_the_request_is_read(start: Start) -> None:
+    """A wrong signature is worse, and a wrong body is not looked at."""
+    _, client = start(grants=())
+    assert client.save(name=1).error == (403, "ModelArts.0108")
+    client.secret_key = "wrong"
+    assert client.save().error == (401, "APIGW.0301")
+
+
+def test_fault_comes_before_a_denial(start: Start) -> None:
+    """It stands before the gateway."""
+    simulator, client = start(grants=())
+    simulator.inject(Fault("throttle"))
+    assert [client.images().status, client.images().status] == [429, 403]
+
+
+def test_denial_by_iam_is_keystones(start: Start) -> None:
+    """Projects are IAM's to list."""
+    _, client = start(grants=())
+    answer = client.call_signed("GET", "/v3/projects")
+    assert (answer.status, answer.json["error"]["title"]) == (403, "Forbidden")
+
+
+def test_grants_are_changed_from_another_process(client: Client) -> None:
+    """Through the control address."""
+    assert client.control("POST", "grants", {"revoke": ["modelarts:image:list"]}).status == 200
+    assert client.images().status == 403
+    assert client.control("POST", "grants", {"grant": ["modelarts:image:list"]}).status == 200
+    assert client.images().status == 200
+
+
+@pytest.mark.parametrize("body", [{"grant": "all"}, {"grant": [1]}, {"revoke": ["x"]}, {"take": []}], ids=str)
+def test_grants_refuse_a_mistake_from_another_process(client: Client, body: object) -> None:
+    """It is said, and changes nothing."""
+    assert client.control("POST", "grants", body).status == 400
+    assert client.images().status == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"grants": ["image:list"]}, "no action 'image:list'"),
+        ({"grants": "modelarts:image:list"}, "no action 'm'"),
+        ({"denied_code": "ModelArts.6404"}, "no code of a denial"),
+        ({"denied_status": 500}, "no status of a denial"),
+    ],
+    ids=str,
+)
+def test_impossible_grants_are_refused(options: dict[str, Any], complaint: str) -> None:
+    """A mistake in a test shows where it is made."""
+    with pytest.raises(ValueError, match=complaint):
+        Simulator(**options)
