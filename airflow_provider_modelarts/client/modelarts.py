@@ -227,8 +227,10 @@ class ModelArts:
         the list may have changed meanwhile. Should ``offset`` turn out to count pages and not records, the
         rest is read as such.
 
-        :raises UnexpectedReply: the list does not end, or its pages hold less than it says: a part is never
-            taken for the whole. Or none of several records can be read; one that cannot hides none of the others.
+        A record that cannot be read is left out, with a warning.
+
+        :raises UnexpectedReply: the list does not end, its pages hold less than it says, or none of several
+            records can be read: a part is never taken for the whole.
         """
         for _ in range(2):
             listing = _Listing[Item]()

@@ -237,8 +237,8 @@ def test_list_with_an_unreadable_record_is_complete() -> None:
     assert len(transport.requests) == 2
 
 
-@pytest.mark.parametrize("data", [[None], [{}, {"id": None}], {}, "x", 7, {"id": "a"}], ids=repr)
-def test_page_of_which_nothing_can_be_read_is_no_empty_list(data: Any) -> None:
+@pytest.mark.parametrize("data", [{}, "x", 7, {"id": "a"}], ids=repr)
+def test_page_without_a_list_is_no_empty_list(data: Any) -> None:
     transport = Scripted(reply({"data": data, "total": 1}))
     with pytest.raises(UnexpectedReply, match="ListImages"):
         run(modelarts(transport).call(list_images()))
