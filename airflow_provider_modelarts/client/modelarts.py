@@ -238,6 +238,7 @@ class ModelArts:
         is_over: Callable[[Seen], bool],
         poll_interval: float,
         deadline: float,
+        not_before: float | None = None,
     ) -> Seen:
         """
         Look again and again until it is over, and return what was seen last.
@@ -249,6 +250,7 @@ class ModelArts:
 
         :param poll_interval: seconds between looks.
         :param deadline: epoch seconds after which there is no further look.
+        :param not_before: epoch seconds before which the service wants no look.
         :raises DeadlinePassed: it was not over by then.
         :raises ModelArtsError: any error that waiting does not cure.
         """
@@ -256,6 +258,8 @@ class ModelArts:
         diary = _Diary(self._clock)
         poll_interval = max(SHORTEST_INTERVAL, poll_interval)
         pause = self._random.uniform(0.0, poll_interval)
+        if not_before is not None:
+            pause += self._left(not_before)
         while True:
             left = self._left(deadline)
             is_last = pause >= left
