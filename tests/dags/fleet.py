@@ -44,6 +44,10 @@ with dag("fleet_expand"):
     wait = NotebookImageSensor.partial(task_id="wait", **WAIT).expand(image_id=save.output)
     announce.expand(image=wait.output)
 
+with dag("fleet_all_done"):
+    save = CreateNotebookImageOperator.partial(task_id="save", **SAVE).expand(notebook_id=notebooks())
+    NotebookImageSensor.partial(task_id="wait", trigger_rule="all_done", **WAIT).expand(image_id=save.output)
+
 with dag("fleet_group"):
 
     @task_group

@@ -41,7 +41,7 @@ def operator(**arguments: Any) -> CreateNotebookImageOperator:
     return CreateNotebookImageOperator(**{**given, **arguments})
 
 
-def save(try_number: int = 1, **arguments: Any) -> dict[str, Any]:
+def save(*, try_number: Any = 1, **arguments: Any) -> dict[str, Any]:
     return operator(**arguments).execute(context(TaskInstance(try_number=try_number)))
 
 
@@ -66,7 +66,7 @@ def test_operator_refuses_nothing_in_a_field_that_it_was_given(
     field: str, nothing: str, try_number: int, simulator: Simulator
 ) -> None:
     with pytest.raises(AirflowFailException, match=f"{field} must not be (nothing|the word None)"):
-        save(try_number, **{field: nothing})
+        save(try_number=try_number, **{field: nothing})
 
     assert simulator.journal == ()
 
@@ -106,7 +106,7 @@ def test_operator_refuses_a_notebook_id_of_another_kind(
     value: Any, tag: str | None, try_number: int, simulator: Simulator
 ) -> None:
     with pytest.raises(AirflowFailException, match="notebook_id"):
-        save(try_number, notebook_id=value, tag=tag)
+        save(try_number=try_number, notebook_id=value, tag=tag)
 
     assert simulator.journal == ()
 
@@ -117,7 +117,7 @@ def test_operator_refuses_a_notebook_id_that_is_a_path(
     value: str, try_number: int, simulator: Simulator
 ) -> None:
     with pytest.raises(AirflowFailException, match="notebook_id"):
-        save(try_number, notebook_id=value)
+        save(try_number=try_number, notebook_id=value)
 
     assert simulator.journal == ()
 
