@@ -52,10 +52,10 @@ def connection_fields() -> dict[str, Any]:
             },
         ),
         "workspace_id": _text("Workspace ID", "Of images whose task names none."),
-        "iam_endpoint": _text("IAM endpoint", "Only where it is not the region's."),
+        "iam_endpoint": _text("IAM endpoint", "Only where it is not the region's; with /v3 or without."),
         "console_url": _text("Console", "Address that links of tasks lead to."),
         "verify": _text("Verify TLS", "true (default), false, or a file of CA certificates."),
-        "proxy": _text("Proxy", "Address of a proxy; by default the environment's."),
+        "proxy": _text("Proxy", "Such as http://proxy.example.com:3128; by default the environment's."),
         "connect_timeout": _number("Connect time-out", "Seconds until a connection stands; 10 by default."),
         "read_timeout": _number("Read time-out", "Seconds until a reply is complete; 60 by default."),
     }

@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from urllib.parse import urlsplit
 
 
 class Proxy(ThreadingTCPServer):
-    """Keeps the first line of each request in ``seen``."""
+    """
+    Keeps the first line of each request in ``seen``.
+
+    :param certificate: file of certificate and key, with which it is spoken to in TLS.
+    """
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.seen: list[str] = []
+        self.scheme = "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+            self.scheme = "https"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
 
 
 class _Handler(StreamRequestHandler):
@@ -61,9 +73,9 @@ class _Handler(StreamRequestHandler):
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Proxy]:
+def running(certificate: Path | None = None) -> Iterator[Proxy]:
     """A proxy for as long as the context is open."""
-    with Proxy() as proxy:
+    with Proxy(certificate) as proxy:
         thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

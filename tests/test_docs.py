@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import Connection
 from airflow_provider_modelarts.client import iam
 from airflow_provider_modelarts.client.errors import (
     ApiError,
+    ConnectionLookupError,
     ModelArtsError,
     NotAuthenticated,
     PermissionDenied,
@@ -126,6 +127,12 @@ def test_every_credential_is_shown_for_every_cloud() -> None:
     assert sorted(found) == sorted([*wanted, ("A private installation", "this private installation")])
 
 
+def test_page_explains_every_extra_that_is_read() -> None:
+    rows = re.findall(r"^\| (`.+?) \| .+ \|$", sections()["Fields"], re.MULTILINE)
+
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(connection_fields())
+
+
 @pytest.mark.parametrize("block", blocks(), ids=str)
 def test_every_block_can_be_pasted(block: Block) -> None:
     """Into a file or a shell."""
@@ -220,6 +227,9 @@ def messages() -> list[str]:
         caught(lambda: iam.project_of(projects("a", "b"), "eu-de", NOW)),
         PermissionDenied("ListImages was refused", status=403, code="ModelArts.0108"),
         ApiError("ListImages was refused", status=404, code="APIGW.0101"),
+        ApiError("ListImages was refused", status=403),
+        ApiError("ListImages was refused", status=400, code="ModelArts.9999"),
+        ConnectionLookupError("modelarts_default is not there"),
         UnexpectedReply("ListImages brought an unexpected reply"),
     ]
     return [*(diagnose(error, None) for error in errors), diagnose(refused("no"), by_password())]

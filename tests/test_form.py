@@ -191,6 +191,7 @@ def test_what_nobody_filled_in_is_absent(filled_in: dict[str, str], empty: str |
 
 
 AWKWARD = "a/b+c=d?e&f %g#h:i@j\"k'é"
+AWKWARD_KEY = "a/b+c=d?e&f%g#h:i@j\"k'"
 
 
 @pytest.mark.parametrize(
@@ -200,8 +201,17 @@ AWKWARD = "a/b+c=d?e&f %g#h:i@j\"k'é"
         pytest.param(dict.fromkeys(FIELDS), {}, id="nulls, as the form stores them"),
         pytest.param({"verify": False, "connect_timeout": 2.5, "read_timeout": 30}, {}, id="no strings"),
         pytest.param({"verify": "false", "connect_timeout": "2.5"}, {}, id="strings"),
-        pytest.param({"security_token": AWKWARD, "domain_name": AWKWARD}, {}, id="awkward characters"),
-        pytest.param({}, {"login": AWKWARD, "password": AWKWARD}, id="an awkward key"),
+        pytest.param(
+            {"security_token": AWKWARD_KEY},
+            {"login": AWKWARD_KEY, "password": AWKWARD_KEY},
+            id="awkward keys",
+        ),
+        pytest.param(
+            {"auth": "password", "domain_name": AWKWARD},
+            {"login": AWKWARD, "password": f" {AWKWARD}\n"},
+            id="an awkward user",
+        ),
+        pytest.param({"workspace_id": 0, "verify": 0}, {}, id="whole numbers"),
         pytest.param({"region": "eu-de"}, {"host": None}, id="no host"),
         pytest.param({}, {"port": 8443}, id="a port"),
         pytest.param({}, {"port": 443, "schema": ""}, id="as the button sends it"),
@@ -209,6 +219,9 @@ AWKWARD = "a/b+c=d?e&f %g#h:i@j\"k'é"
         pytest.param({}, {"host": "https://modelarts.example.com:8443/"}, id="an address with a slash"),
         pytest.param({}, {"host": "https://modelarts.example.com", "port": 8443}, id="an address and a port"),
         pytest.param({}, {"host": "http://[::1]:8790"}, id="an IPv6 address"),
+        pytest.param(
+            {}, {"host": "::1", "schema": "http", "port": 8790}, id="an IPv6 address without brackets"
+        ),
         pytest.param({}, {"host": "127.0.0.1", "schema": "http", "port": 8790}, id="a schema"),
         pytest.param({"region": {"deep": [1, None, {"er": True}]}}, {}, id="nested, and refused"),
         pytest.param({"colour": {"deep": [1]}}, {}, id="nested, and unknown"),

@@ -19,15 +19,14 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from airflow_provider_modelarts.client import calls, iam
+from airflow_provider_modelarts.client.error_codes import TABLE, meaning
 from airflow_provider_modelarts.client.errors import (
-    TABLE,
     ApiError,
     DeadlinePassed,
     InvalidConnection,
     InvalidRequest,
     ModelArtsError,
     UnexpectedReply,
-    meaning,
 )
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image
 from airflow_provider_modelarts.client.replies import read

@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.errors import InvalidConnection, TransportFailed
 from airflow_provider_modelarts.client.iam import METADATA_ENDPOINT
+from airflow_provider_modelarts.hooks.addresses import PROXY_SCHEMES
 from airflow_provider_modelarts.simulator import Simulator
 from airflow_provider_modelarts.transport import Route
 from tests import proxy
@@ -91,6 +92,16 @@ def test_a_proxy_is_gone_through(secure: bool, authority: Authority, world: Worl
 
         address = simulator.endpoint.partition("//")[2]
         assert server.seen[0].startswith(f"CONNECT {address} " if secure else f"GET http://{address}/v1/")
+
+
+@pytest.mark.skipif("https" not in PROXY_SCHEMES, reason="asyncio has no TLS within TLS before Python 3.11")
+def test_transport_goes_through_a_proxy_that_is_spoken_to_in_tls(authority: Authority, world: World) -> None:
+    certificate = authority.certify()
+    with proxy.running(certificate) as server, Simulator(certificate=certificate) as simulator:
+        assert look(world, simulator, proxy=server.url, verify=str(authority.file)) == 0
+
+        address = simulator.endpoint.partition("//")[2]
+        assert server.seen[0].startswith(f"CONNECT {address} ")
 
 
 def test_a_proxy_that_is_not_there_is_named(simulator: Simulator, world: World) -> None:

@@ -6,7 +6,8 @@ Nothing here is sent. Adding an operation touches this file only.
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Literal
 from urllib.parse import quote
 
 from airflow_provider_modelarts.client.errors import BrokenRule, InvalidRequest
@@ -21,7 +22,13 @@ from airflow_provider_modelarts.client.wire import Call
 _EMPTY = "is empty (did a template render to nothing?)"
 
 IMAGES_PER_PAGE = 200
-NOTEBOOKS_PER_PAGE = 50
+MIN_IMAGES_PER_PAGE = 20
+NOTEBOOK_PAGES = (50, 20, 10)
+"""The only values of ``limit`` that the service takes for notebooks."""
+MAX_PAGE_BYTES = 1024 * 1024
+"""Bytes of the largest page that is read: 200 records of 5 KiB each, which is more than their fields hold."""
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 # https://support.huaweicloud.com/intl/en-us/api-modelarts/CreateImage.html
@@ -50,7 +57,8 @@ def show_image(image_id: str) -> Call[Image]:
             raise ValueError(f"it is about image {image.id}")
         return image
 
-    return Call("ShowImage", "GET", f"/images/{_segment('image_id', image_id)}", parse)
+    path = f"/images/{_segment('image_id', image_id)}"
+    return Call("ShowImage", "GET", path, parse, subject=f"image {image_id}")
 
 
 # https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_supported_images.html
@@ -59,10 +67,10 @@ def list_images(
     name: str | None = None,
     name_fuzzy_match: bool = False,
     namespace: str | None = None,
-    service_type: str | None = None,
-    type: str = "DEDICATED",  # noqa: A002 - the API's word
+    service_type: Literal["COMMON", "INFERENCE", "TRAIN", "DEV", "UNKNOWN"] | None = None,
+    type: Literal["DEDICATED", "BUILD_IN"] = "DEDICATED",  # noqa: A002 - the API's word
     workspace_id: str | None = None,
-    sort_dir: str | None = None,
+    sort_dir: Literal["ASC", "DESC"] | None = None,
     sort_key: str | None = None,
     show_name: str | None = None,
     show_tag: str | None = None,
@@ -73,6 +81,8 @@ def list_images(
 
     The service's own defaults (built-in images, names that merely contain the text) hide saved
     images, so ``type`` and ``name_fuzzy_match`` are always sent. There is no filter by tag or status.
+
+    :param limit: of a page, at first: of records that are too large fewer are asked for.
     """
     query = {
         "name": name,
@@ -87,15 +97,26 @@ def list_images(
         "show_tag": show_tag,
         "limit": str(limit),
     }
-    return Call("ListImages", "GET", "/images", Page[Image].model_validate, query=_given(query))
+    return Call(
+        "ListImages",
+        "GET",
+        "/images",
+        Page[Image].model_validate,
+        query=_given(query),
+        max_bytes=MAX_PAGE_BYTES,
+        page_sizes=_halves(limit),
+    )
 
 
 # https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/deleting_an_image.html
-def delete_image(image_id: str, *, delete_swr_image: bool = True) -> Call[None]:
+def delete_image(image_id: str, *, delete_swr_image: bool = False) -> Call[None]:
     """
-    Delete an image and, unless told otherwise, its tag in SWR.
+    Delete an image of ModelArts.
 
     The pages want ``force`` in the query, the official SDK sends ``is_force`` in the body: both go out.
+
+    :param delete_swr_image: also delete its tag in SWR, which cannot be undone; a tag that stays can be
+        registered as an image again.
     """
     path = f"/images/{_segment('image_id', image_id)}"
     force = "true" if delete_swr_image else "false"
@@ -118,29 +139,30 @@ def show_notebook(notebook_id: str) -> Call[Notebook]:
         "GET",
         f"/notebooks/{_segment('notebook_id', notebook_id)}",
         parse,
+        subject=f"notebook {notebook_id}",
     )
 
 
 # https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_notebook_instances.html
 def list_notebooks(
     *,
-    feature: str = "NOTEBOOK",
+    feature: Literal["NOTEBOOK", "DEFAULT"] = "NOTEBOOK",
     name: str | None = None,
     owner: str | None = None,
     pool_id: str | None = None,
     status: str | None = None,
     workspace_id: str | None = None,
-    sort_dir: str | None = None,
+    sort_dir: Literal["ASC", "DESC"] | None = None,
     sort_key: str | None = None,
     all_users: bool = False,
-    limit: int = NOTEBOOKS_PER_PAGE,
+    limit: Literal[10, 20, 50] = 50,
 ) -> Call[Page[Notebook]]:
     """
     List notebooks, a page at a time.
 
     :param name: part of the name: this filter is always fuzzy.
     :param all_users: everybody's notebooks; needs ``modelarts:notebook:listAllNotebooks``.
-    :param limit: of a page; the service takes 10, 20 or 50.
+    :param limit: of a page, at first: of records that are too large fewer are asked for.
     """
     query = {
         "feature": feature,
@@ -156,7 +178,23 @@ def list_notebooks(
         "limit": str(limit),
     }
     path = "/notebooks/all" if all_users else "/notebooks"
-    return Call("ListNotebooks", "GET", path, Page[Notebook].model_validate, query=_given(query))
+    return Call(
+        "ListNotebooks",
+        "GET",
+        path,
+        Page[Notebook].model_validate,
+        query=_given(query),
+        max_bytes=MAX_PAGE_BYTES,
+        page_sizes=tuple(size for size in NOTEBOOK_PAGES if size <= limit),
+    )
+
+
+def _halves(limit: int) -> tuple[int, ...]:
+    """Return a page's size and its halves, down to the smallest page."""
+    sizes = [limit]
+    while sizes[-1] > MIN_IMAGES_PER_PAGE:
+        sizes.append(max(MIN_IMAGES_PER_PAGE, sizes[-1] // 2))
+    return tuple(sizes)
 
 
 def _given(query: dict[str, str | None]) -> dict[str, str]:
@@ -169,7 +207,7 @@ def _given(query: dict[str, str | None]) -> dict[str, str]:
 
 
 def _segment(field: str, value: str) -> str:
-    """Return the value as one segment of a path, so that no id reaches another path."""
+    """Return the value as one segment of a path, so that no id reaches another path; a UUID in lower case."""
     rule = None
     if value is None or (isinstance(value, str) and not value.strip()):
         rule = _EMPTY
@@ -179,4 +217,4 @@ def _segment(field: str, value: str) -> str:
         rule = "must be one id, without slash, percent sign, white space or leading period"
     if rule:
         raise InvalidRequest([BrokenRule(field, rule, value)])
-    return quote(value, safe="")
+    return quote(value.lower() if _UUID.fullmatch(value) else value, safe="")

@@ -9,6 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+CloudName = Literal["huaweicloud", "huaweicloud-eu", "otc", "custom"]
+Signature = Literal["access", "credential"]
+"""Wire forms of signatures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,10 @@ class Cloud:
     :param console: the console's address.
     """
 
-    name: str
+    name: CloudName
     title: str
     domain: str
-    signature: str
+    signature: Signature
     console: str
     rules: Mapping[str, Rule] = field(repr=False)
     hosts: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)

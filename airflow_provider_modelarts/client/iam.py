@@ -142,7 +142,7 @@ def _request(method: str, url: str, body: dict[str, Any] | None = None) -> Reque
 
 
 def _usable_for(expires_at: datetime, at: datetime) -> float:
-    """Return after how many seconds to ask again: well ahead, but never at every request, whatever the clocks say."""
+    """Return the seconds until it is time to renew: well ahead, but never at every request."""
     # IAM writes UTC; a year is longer than anything lives, and shorter than any calendar.
     expires_at = expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=timezone.utc)
     seconds = min(max(expires_at.timestamp() - at.timestamp(), 60.0), 365 * 86_400.0)

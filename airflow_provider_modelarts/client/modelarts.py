@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 from airflow_provider_modelarts.client.auth import Credentials
@@ -19,12 +19,15 @@ from airflow_provider_modelarts.client.errors import (
     DeadlinePassed,
     ModelArtsError,
     NotAuthenticated,
+    ResponseTooLargeError,
     ServiceFailed,
     Throttled,
     TransportFailed,
     UnexpectedReply,
 )
 from airflow_provider_modelarts.client.models import Page
+from airflow_provider_modelarts.client.poll_errors import PollErrors
+from airflow_provider_modelarts.client.poll_log import PollLog
 from airflow_provider_modelarts.client.replies import read
 from airflow_provider_modelarts.client.weather import Weather
 from airflow_provider_modelarts.client.wire import Call, Clock, Request, Transport
@@ -40,8 +43,8 @@ LONGEST_BACKOFF = 20.0
 MAX_PAGES = 1_000
 SHORTEST_INTERVAL = 1.0
 """Seconds between two looks, whatever was asked for: no wait may hammer the service."""
-HEARTBEAT = 300.0
-"""Seconds after which a wait that sees no change says that it is still there."""
+LAST_POLL_TIMEOUT = 5.0
+"""Seconds after the deadline in which the last poll may still be answered."""
 BAD_WEATHER = (TransportFailed, Throttled, ServiceFailed)
 """What a pause may cure; a reply that cannot be read may be cured by another look, but not by pausing."""
 
@@ -111,15 +114,17 @@ class ModelArts:
         self._random = random
         self._one_at_a_time = one_at_a_time or nullcontext()
         self._weather = Weather(random)
+        self._page_limits: dict[str, int] = {}
         self._log_in_failure: tuple[float, ModelArtsError | None] = -math.inf, None
 
     async def call(self, call: Call[T], *, deadline: float | None = None) -> T:
         """
         Make one call and return what it says.
 
-        When the service or the way to it fails, the call is tried again: a read always, a write only
-        if it surely never arrived. A refused token or temporary key is renewed once, which even a
-        write survives: what the gateway refuses never reached the service.
+        When the service or the way to it fails, or says that it takes a minute, the call is tried again: a
+        read always, a write only if it surely never arrived or ModelArts did nothing. A refused token or
+        temporary key is renewed once, which even a write survives: what the gateway refuses never reached
+        the service.
 
         :param deadline: epoch seconds after which it is not tried again, if that is within two minutes.
         :raises TransportFailed: nothing came back, so a write may or may not have taken effect.
@@ -131,7 +136,9 @@ class ModelArts:
         while True:
             try:
                 return await self._once(call)
-            except BAD_WEATHER as error:
+            except ModelArtsError as error:
+                if not (isinstance(error, BAD_WEATHER) or error.is_brief):
+                    raise
                 failures += 1
                 pause = self._pause(failures, error)
                 is_safe = call.is_read or not error.arrived
@@ -148,20 +155,24 @@ class ModelArts:
         backoff = min(LONGEST_BACKOFF, 2.0 ** (failures - 1)) * self._random.uniform(0.75, 1.25)
         return max(backoff, error.retry_after or 0.0)
 
-    async def _once(self, call: Call[T]) -> T:
-        """Make one call, whatever becomes of it."""
+    async def _once(self, call: Call[T], *, timeout: float | None = None) -> T:
+        """
+        Make one call, whatever becomes of it.
+
+        :param timeout: seconds for the exchange.
+        """
         request = await self._request(call)
         try:
-            return await self._exchange(call, request)
+            return await self._exchange(call, request, timeout)
         except ApiError as error:
             refused = error.status == 401 or isinstance(error, NotAuthenticated)
             if not refused or not self._credentials.forget(request):
                 raise
             log.info("The credentials are renewed, because they were refused: %s", error)
-        return await self._exchange(call, await self._request(call))
+        return await self._exchange(call, await self._request(call), timeout)
 
-    async def _exchange(self, call: Call[T], request: Request) -> T:
-        response = await self._transport.send(request)
+    async def _exchange(self, call: Call[T], request: Request, timeout: float | None) -> T:
+        response = await self._transport.send(request, timeout=timeout)
         return read(f"{call.operation} ({call.method} {call.path})", response, call.parse, self._now())
 
     async def _request(self, call: Call[Any]) -> Request:
@@ -196,6 +207,7 @@ class ModelArts:
                 "X-Project-Id": project_id,
             },
             body=b"" if call.body is None else json.dumps(call.body, ensure_ascii=False).encode(),
+            max_bytes=call.max_bytes,
         )
         return await self._credentials.authorise(request, self._transport, self._clock)
 
@@ -210,26 +222,58 @@ class ModelArts:
         """
         Return all items of a list, each once.
 
-        Only the items are trusted: the vendors' examples of ``current`` and ``pages`` contradict each
-        other. Should ``offset`` turn out to count pages and not records, it is stepped as such.
+        Only the items and ``total`` are trusted: the vendors' examples of ``current`` and ``pages``
+        contradict each other. Pages that do not reach ``total`` are read once more from the start, because
+        the list may have changed meanwhile. Should ``offset`` turn out to count pages and not records, the
+        rest is read as such.
 
-        :raises UnexpectedReply: the list does not end.
+        :raises UnexpectedReply: the list does not end, or its pages hold less than it says: a part is never
+            taken for the whole.
         """
-        found: dict[str, Item] = {}
-        offset, counts_pages = 0, False
+        for _ in range(2):
+            listing = _Listing[Item]()
+            await self._read_pages(listing, call, deadline)
+            if listing.is_complete:
+                break
+            log.warning("%s gave %s: reading it again", call.operation, listing)
+        else:
+            await self._read_pages(listing, call, deadline, offset_counts_pages=True)
+            if not listing.is_complete:
+                raise UnexpectedReply(f"{call.operation} gave {listing}, also when it was read again")
+        return list(listing.items.values())
+
+    async def _read_pages(
+        self,
+        listing: _Listing[Item],
+        call: Call[Page[Item]],
+        deadline: float | None,
+        *,
+        offset_counts_pages: bool = False,
+    ) -> None:
+        """Read on until the list is complete or a page holds nothing new."""
+        offset = int(offset_counts_pages)
         for _ in range(MAX_PAGES):
-            page = await self.call(call.with_query(offset=str(offset)), deadline=deadline)
-            new = {item.id: item for item in page.data if item.id not in found}
-            found |= new
-            if page.total is not None and len(found) >= page.total:
-                return list(found.values())
-            if not new:
-                nothing_more = page.total is None and not page.data
-                if offset == 0 or counts_pages or nothing_more:
-                    return list(found.values())
-                offset, counts_pages = 0, True
-            offset += 1 if counts_pages else len(page.data)
+            page = await self._page(call, offset, deadline)
+            is_new = listing.add(page)
+            if listing.is_complete or not is_new:
+                return
+            offset += 1 if offset_counts_pages else page.records
         raise UnexpectedReply(f"{call.operation} did not end after {MAX_PAGES} pages; narrow its filters")
+
+    async def _page(self, call: Call[Page[Item]], offset: int, deadline: float | None) -> Page[Item]:
+        """Return one page, asked for with a smaller limit as long as the reply is too large."""
+        wanted = int(call.query.get("limit", 0))
+        while True:
+            limit = min(wanted, self._page_limits.get(call.operation, wanted))
+            query = {"offset": str(offset)} | ({"limit": str(limit)} if limit else {})
+            try:
+                return await self.call(call.with_query(**query), deadline=deadline)
+            except ResponseTooLargeError as error:
+                smaller = [size for size in call.page_sizes if size < limit]
+                if not smaller:
+                    raise
+                log.info("%s is asked for in pages of %d: %s", call.operation, smaller[0], error)
+                self._page_limits[call.operation] = smaller[0]
 
     async def watch(
         self,
@@ -241,86 +285,88 @@ class ModelArts:
         not_before: float | None = None,
     ) -> Seen:
         """
-        Look again and again until it is over, and return what was seen last.
+        Poll until it is over, and return the last reply.
 
-        Transient errors are waited out, however many there are. The first look comes after a random
-        part of the interval, so that waits which start together do not look together; the last one
-        comes at the deadline, even if that passed long ago, so that no good end is missed (in bad
-        weather a deadline is no reason to look before one's turn).
+        Transient errors are waited out, however many there are. The first poll comes after a random
+        part of the interval, so that waits which start together do not poll together; the last one
+        comes at the deadline, even if that passed long ago, so that no good end is missed (while the
+        service fails a deadline is no reason to poll before one's turn).
 
-        :param poll_interval: seconds between looks.
-        :param deadline: epoch seconds after which there is no further look.
-        :param not_before: epoch seconds before which the service wants no look.
+        :param poll_interval: seconds between polls.
+        :param deadline: epoch seconds after which there is no further poll.
+        :param not_before: epoch seconds before which the service wants no poll.
         :raises DeadlinePassed: it was not over by then.
         :raises ModelArtsError: any error that waiting does not cure.
         """
+        clock = self._clock
+        began = clock.monotonic()
+        self._weather.postpone(began, (not_before or 0.0) - clock.time())
         last: Seen | None = None
-        diary = _Diary(self._clock)
+        error: ModelArtsError | None = None
+        errors = PollErrors()
+        poll_log = PollLog(clock)
         poll_interval = max(SHORTEST_INTERVAL, poll_interval)
         pause = self._random.uniform(0.0, poll_interval)
-        if not_before is not None:
-            pause += self._left(not_before)
         while True:
             left = self._left(deadline)
             is_last = pause >= left
             await self._transport.sleep(min(pause, left))
-            pause = self._weather.claim(self._clock.monotonic(), poll_interval)
+            pause = self._weather.claim(clock.monotonic(), poll_interval, is_last=is_last)
             if not pause:
                 pause = poll_interval * self._random.uniform(0.9, 1.1)
+                sent_at = clock.monotonic()
                 try:
-                    last = await self._once(call)
-                except ModelArtsError as error:
-                    if not error.is_transient:
-                        raise
-                    diary.failed(error)
-                    if isinstance(error, BAD_WEATHER):
-                        pause = max(
-                            pause, self._weather.worsen(error, self._clock.monotonic(), poll_interval)
-                        )
+                    last = await self._once(call, timeout=self._left(deadline) + LAST_POLL_TIMEOUT)
+                except ModelArtsError as failure:
+                    error, now = failure, clock.monotonic()
+                    errors.accept(error, now)
+                    poll_log.failed(error)
+                    if isinstance(error, BAD_WEATHER) or type(error) is ApiError:
+                        wait = self._weather.worsen(error, now, poll_interval, sent_at=sent_at)
+                        pause = max(pause, wait)
                 else:
-                    self._weather.clear()
-                    diary.saw(last.describe())
+                    error = None
+                    errors.succeeded()
+                    self._weather.clear(clock.monotonic())
+                    poll_log.succeeded(last.describe())
                     if is_over(last):
                         return last
-            diary.goes_on()
+                finally:
+                    self._weather.release()
+            poll_log.heartbeat()
             if is_last:
-                state = last.describe() if last else "No look succeeded"
-                raise DeadlinePassed(f"{state}; the time to wait for it is over")
+                cause = error or self._weather.last_error
+                seen = f"last seen: {last.describe()}" if last else "no poll succeeded"
+                raise DeadlinePassed(
+                    f"Timed out after {clock.monotonic() - began:.0f} s waiting for {call.subject}: {seen}"
+                    f"{f'. Last error: {cause}' if cause else ''}"
+                )
 
 
-class _Diary:
-    """What one wait says: what changed, the first of a run of failures and its end, and that it is there."""
+class _Listing(Generic[Item]):
+    """What the pages of a list have held so far."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._line = ""
-        self._said_at = clock.monotonic()
-        self._warned_at = -math.inf
-        self._is_troubled = False
+    def __init__(self) -> None:
+        self.items: dict[str, Item] = {}
+        self._unreadable = 0
+        self._total: int | None = None
+        self._has_ended = False
 
-    def saw(self, line: str) -> None:
-        """A look succeeded."""
-        now = self._clock.monotonic()
-        if self._is_troubled:
-            log.info("ModelArts answers again")
-            self._is_troubled = False
-        if line != self._line or now - self._said_at >= HEARTBEAT:
-            log.info("%s", line)
-            self._line, self._said_at = line, now
+    def add(self, page: Page[Item]) -> bool:
+        """Take a page, and return whether it held anything new."""
+        known = len(self.items)
+        for item in page.data:
+            self.items.setdefault(item.id, item)
+        self._total = page.total
+        self._has_ended = len(self.items) == known
+        if not self._has_ended:
+            self._unreadable += page.records - len(page.data)
+        return not self._has_ended
 
-    def failed(self, error: ModelArtsError) -> None:
-        """A look failed; of failures that come and go one in five minutes is said aloud."""
-        now = self._clock.monotonic()
-        is_news = not self._is_troubled and now - self._warned_at >= HEARTBEAT
-        log.log(
-            logging.WARNING if is_news else logging.DEBUG, "Still waiting, although a look failed: %s", error
-        )
-        if is_news:
-            self._is_troubled, self._warned_at = True, now
+    @property
+    def is_complete(self) -> bool:
+        """Whether this is all that there is; without a total the first page with nothing new is the end."""
+        return self._has_ended if self._total is None else len(self.items) + self._unreadable >= self._total
 
-    def goes_on(self) -> None:
-        """A turn is over, with a look or without."""
-        now = self._clock.monotonic()
-        if now - self._said_at >= HEARTBEAT:
-            log.info("Still waiting, last seen: %s", self._line or "nothing yet")
-            self._said_at = now
+    def __str__(self) -> str:
+        return f"{len(self.items)} of {self._total} records"

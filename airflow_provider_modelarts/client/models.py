@@ -2,15 +2,15 @@
 What is sent and what comes back.
 
 Requests are strict: a value that breaks a rule of the cloud's page never leaves the process.
-Replies are tolerant: fields may be missing or new, and so may statuses.
+Replies are tolerant: fields may be missing, new or of an odd type, and statuses may be new.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from airflow_provider_modelarts.client.clouds import Cloud, Rule
 from airflow_provider_modelarts.client.errors import (
@@ -18,6 +18,18 @@ from airflow_provider_modelarts.client.errors import (
     ImageFailed,
     InvalidRequest,
     one_line,
+)
+from airflow_provider_modelarts.client.fields import (
+    Boolean,
+    Description,
+    Id,
+    Integer,
+    Optionally,
+    Skippable,
+    Status,
+    Text,
+    Texts,
+    Timestamp,
 )
 
 T = TypeVar("T")
@@ -86,16 +98,11 @@ def _broken_rule(cloud: Cloud, field: str, value: object) -> str | None:
 class Reply(BaseModel):
     """What every reply has in common: it may grow, and nobody changes it here."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+    # Built at the first reply: whoever only parses a DAG reads none.
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True, defer_build=True)
 
     # Of the exchange that brought the reply; what the vendor's support asks for.
-    request_id: str | None = None
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _can_be_stored(cls, value: Any) -> Any:
-        """Replace halves of surrogate pairs, which a text that was cut may end with and no database takes."""
-        return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+    request_id: Text = None
 
 
 class Image(Reply):
@@ -105,30 +112,29 @@ class Image(Reply):
     Only the id is certain; examples of the vendors leave out fields that they document.
     """
 
-    id: str = Field(min_length=1)
-    name: str | None = None
-    namespace: str | None = None
-    tag: str | None = None
-    swr_path: str | None = None
-    status: str | None = None
-    status_message: str | None = None
-    arch: str | None = None
-    type: str | None = None
-    origin: str | None = None
-    visibility: str | None = None
-    service_type: str | None = None
-    dev_services: list[str] | None = None
-    resource_categories: list[str] | None = None
-    support_res_categories: list[str] | None = None
-    flavor_type: str | None = None
+    id: Id
+    name: Text = None
+    namespace: Text = None
+    tag: Text = None
+    swr_path: Text = None
+    status: Status = None
+    status_message: Text = None
+    arch: Text = None
+    type: Text = None
+    origin: Text = None
+    visibility: Text = None
+    service_type: Text = None
+    dev_services: Texts = None
+    resource_categories: Texts = None
+    support_res_categories: Texts = None
+    flavor_type: Text = None
     # Documented in KB, but the vendors' examples only make sense as bytes: passed on as it is.
-    size: int | None = None
-    # Milliseconds since the epoch, UTC.
-    create_at: int | None = None
-    update_at: int | None = None
-    description: str | None = None
-    workspace_id: str | None = None
-    swr_instance_id: str | None = None
+    size: Integer = None
+    create_at: Timestamp = None
+    update_at: Timestamp = None
+    description: Description = None
+    workspace_id: Text = None
+    swr_instance_id: Text = None
 
     @property
     def is_active(self) -> bool:
@@ -166,8 +172,9 @@ class Image(Reply):
     def describe(self) -> str:
         """Return a line for the log."""
         unknown = "" if self.is_known else ", a status this provider does not know and takes as pending"
+        status = f"{self.status}{unknown}" if self.status else "without a status, which is taken as pending"
         message = f": {self.status_message}" if self.status_message else ""
-        return one_line(f"Image {self.id} is {self.status}{unknown}{message}", LONGEST_LINE)
+        return one_line(f"Image {self.id} is {status}{message}", LONGEST_LINE)
 
     def summary(self) -> dict[str, Any]:
         """Return what a task hands on: plain JSON, times in ISO 8601 UTC, only what the API gave."""
@@ -189,38 +196,38 @@ class Image(Reply):
 class Lease(Reply):
     """When a notebook stops by itself. Milliseconds; the epoch is UTC's."""
 
-    create_at: int | None = None
-    update_at: int | None = None
-    duration: int | None = None
-    enable: bool | None = None
-    type: str | None = None
+    create_at: Timestamp = None
+    update_at: Timestamp = None
+    duration: Integer = None
+    enable: Boolean = None
+    type: Text = None
 
 
 class NotebookImage(Reply):
     """The image that a notebook runs; after a save this is the saved one."""
 
-    id: str | None = None
-    name: str | None = None
-    swr_path: str | None = None
-    type: str | None = None
+    id: Text = None
+    name: Text = None
+    swr_path: Text = None
+    type: Text = None
 
 
 class Notebook(Reply):
     """A notebook. Its access ``token``, which the API sends along, is dropped here."""
 
-    id: str = Field(min_length=1)
-    name: str | None = None
-    status: str | None = None
-    fail_reason: str | None = None
-    description: str | None = None
-    feature: str | None = None
-    flavor: str | None = None
-    image: NotebookImage | None = None
-    lease: Lease | None = None
-    url: str | None = None
-    workspace_id: str | None = None
-    create_at: int | None = None
-    update_at: int | None = None
+    id: Id
+    name: Text = None
+    status: Status = None
+    fail_reason: Text = None
+    description: Description = None
+    feature: Text = None
+    flavor: Text = None
+    image: Annotated[NotebookImage | None, Optionally] = None
+    lease: Annotated[Lease | None, Optionally] = None
+    url: Text = None
+    workspace_id: Text = None
+    create_at: Timestamp = None
+    update_at: Timestamp = None
 
     @property
     def is_running(self) -> bool:
@@ -230,19 +237,32 @@ class Notebook(Reply):
 
 class Page(Reply, Generic[T]):
     """
-    One page of a list.
+    One page of a list: the records that can be read.
+
+    One that cannot, for want of an id, hides none of the others.
 
     ``current`` and ``pages`` are left out on purpose: the vendors' examples contradict each other.
     """
 
     # A page without it is no empty list: whoever looks for a save in it would make another.
-    data: list[T]
-    total: int | None = None
+    data: list[Annotated[T, Skippable()]]
+    total: Integer = None
+    # How many the page had, readable or not: what an offset counts.
+    records: int = 0
 
-    @field_validator("data", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _may_be_null(cls, value: Any) -> Any:
-        return [] if value is None else value
+    def _count_records(cls, reply: Any) -> Any:
+        if not isinstance(reply, dict) or "data" not in reply:
+            return reply
+        data = [] if reply["data"] is None else reply["data"]
+        return {**reply, "data": data, "records": len(data) if isinstance(data, list) else 0}
+
+    @model_validator(mode="after")
+    def _is_no_empty_list_by_mistake(self) -> Page[T]:
+        if self.records and not self.data:
+            raise ValueError(f"none of its {self.records} records can be read")
+        return self
 
 
 def _iso(milliseconds: int | None) -> str | None:

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from airflow_provider_modelarts.client.errors import UnexpectedReply, meaning, one_line
+from airflow_provider_modelarts.client.error_codes import meaning
+from airflow_provider_modelarts.client.errors import UnexpectedReply, one_line
 from airflow_provider_modelarts.client.wire import Response
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ def read(what: str, response: Response, parse: Callable[[Any], T], at: datetime)
             f"check the connection's host ({facts})"
         )
     code, text = _refusal(reply)
+    code = "" if code == str(response.status) else code  # IAM's own is no more than that
     known = meaning(response.status, code)
     refusal = known.error(
         " ".join(filter(None, [f"{what} was refused: {text or 'no reason given'}.", known.remedy])),

@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.errors import (
+    ApiError,
     BrokenRule,
     InvalidRequest,
     ModelArtsError,
@@ -27,11 +29,13 @@ from airflow_provider_modelarts.client.errors import (
     TransportFailed,
     UnexpectedReply,
 )
+from airflow_provider_modelarts.client.fields import flat
 from airflow_provider_modelarts.client.modelarts import ModelArts
-from airflow_provider_modelarts.client.models import CreateImageRequest, Image
+from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Page
 from airflow_provider_modelarts.client.wire import Call
 
 T = TypeVar("T")
+E = TypeVar("E", bound=ModelArtsError)
 
 DESCRIPTION_LIMIT = 512
 LOOKS = 3
@@ -42,6 +46,17 @@ PAUSE = 5.0
 
 TRIES = 4
 """How often a save is sent that left nothing behind."""
+
+DOUBTFUL = (TransportFailed, ServiceFailed, UnexpectedReply)
+"""What leaves open whether the save was accepted; a plain :class:`ApiError`, of no known code, does too."""
+OUT_OF_SIGHT = (NotFound, PermissionDenied, RequestRefused, InvalidRequest, UnexpectedReply)
+"""Why a remembered image may not be seen although it, or another, may be found in the list."""
+
+LIST_IMAGES = "modelarts:image:list"
+SHOW_NOTEBOOK = "modelarts:notebook:get"
+DELETE_IMAGE = "modelarts:image:delete"
+
+_SOME_MARK = re.compile(r"\[airflow [0-9a-f]+\]")
 
 log = logging.getLogger(__name__)
 
@@ -114,20 +129,22 @@ class Saving:
         self._if_exists = if_exists
         self._deadline = deadline
         self._failure: ModelArtsError = ModelArtsError("the save was never sent")
+        self._is_in_doubt = False
 
     async def save(self, *, look_first: bool, known_id: str | None = None) -> tuple[Image, bool]:
         """
-        Return the image, and whether it was there already.
+        Return the image, and whether something else than this call caused it.
 
         :param look_first: an earlier try may have left one.
         :param known_id: of the image that an earlier try is remembered to have left.
         :raises NotebookNotReady: the notebook is stopped, or busy with something else.
         :raises TagTaken: the tag is somebody else's.
+        :raises PermissionDenied: the save is forbidden, or the look for what an earlier try left.
         :raises ModelArtsError: any other refusal, and a doubt that could not be resolved.
         """
         image = await self._recall(known_id) if known_id else None
         if look_first and image is None:
-            image = await self._find()
+            image = await self._find_earlier()
         if image:
             log.info("An earlier try saved this already. %s", image.describe())
             return image, True
@@ -137,75 +154,125 @@ class Saving:
         raise self._failure
 
     async def _try(self) -> tuple[Image, bool] | None:
-        """Return the image, and whether it was there already; None when nothing is there and all is ready."""
+        """Return the image, and whether it is not of this call; None when the save may be sent again."""
         try:
             return await self._call(calls.create_image(self._mark.notebook_id, self._request)), False
-        except TagTaken as error:
-            self._failure, image = error, await self._resolve_taken_tag()
-        except NotebookNotReady:
-            # Perhaps it is our own save that it is busy with.
-            image = await self._find()
-            if image is None:
-                raise
-        except (TransportFailed, ServiceFailed, UnexpectedReply) as error:
-            if not error.arrived:
-                raise
+        except ModelArtsError as error:
             self._failure, image = error, await self._after(error)
         if image is None:
             return None
+        if not self._mark.is_on(image):
+            return image, True
         log.info("The save had arrived, or another try's did. %s", image.describe())
-        return image, True
+        return image, not self._is_in_doubt
 
     async def _after(self, error: ModelArtsError) -> Image | None:
+        """Return the image that is there although the save failed; None when it may be sent again."""
+        if isinstance(error, TagTaken):
+            return await self._resolve_taken_tag(error)
+        if isinstance(error, NotebookNotReady) or error.is_brief:
+            # Perhaps it is our own save that the notebook is busy with.
+            return await self._find_or_raise(error)
+        if not (error.arrived and (isinstance(error, DOUBTFUL) or type(error) is ApiError)):
+            raise error
+        self._is_in_doubt = True
+        if type(error) is ApiError and error.code.startswith("ModelArts."):
+            # No gateway's word: the service itself refuses, and sending it again changes nothing today.
+            return await self._find_or_raise(error)
+        return await self._resolve_doubt(error)
+
+    async def _find_or_raise(self, refusal: ModelArtsError) -> Image:
+        """Return this task's own image, or raise the refusal."""
+        image = await self._checked(self._find(), LIST_IMAGES, refusal)
+        if image is None:
+            raise refusal
+        return image
+
+    async def _resolve_doubt(self, error: ModelArtsError) -> Image | None:
         """Return the image that a failed request may have started; None when it may be sent again."""
         log.warning("Whether the save arrived is not known, so its mark is looked for: %s", error)
-        for _ in range(LOOKS):
-            await self._modelarts.sleep(PAUSE)
-            if image := await self._find():
-                return image
-        notebook = await self._call(calls.show_notebook(self._mark.notebook_id))
+        await self._modelarts.sleep(PAUSE)
+        if image := await self._checked(self._search(self._own), LIST_IMAGES, error):
+            return image
+        show_notebook = self._call(calls.show_notebook(self._mark.notebook_id))
+        notebook = await self._checked(show_notebook, SHOW_NOTEBOOK, error)
         if not notebook.is_running:
             raise NotebookNotReady(
                 f"The save's reply was lost and no image bears its mark yet, but the notebook is "
-                f"{notebook.status}: the next try looks again"
+                f"{notebook.status or 'without a status'}: the next try looks again. {error}"
             ) from error
         log.warning("No image bears the mark and the notebook is RUNNING: the save is sent again")
         return None
 
-    async def _resolve_taken_tag(self) -> Image | None:
+    async def _checked(self, check: Awaitable[T], permission: str, error: ModelArtsError) -> T:
+        """
+        Return what a check finds.
+
+        Where it fails, the error that made it necessary is raised, with the reason: to send the save
+        again without it could save twice. But a refusal that no retry mends is not believed for a check
+        that fails for the moment.
+        """
+        try:
+            return await check
+        except ModelArtsError as failure:
+            is_forbidden = _is_forbidden(failure)
+            if not (is_forbidden or error.is_transient):
+                raise
+            reason = f"{permission} is missing" if is_forbidden else "the check failed"
+            words = f"Whether this task saved the notebook is not known, because {reason}"
+            log.warning("%s: %s", words, failure)
+            # Not from the failure, in whose context this error stands: a chain must not be a ring.
+            raise _with_words(error, f"{error.message} {words}.") from None
+
+    async def _resolve_taken_tag(self, error: TagTaken) -> Image | None:
         """Return the image to adopt; None when a failed record of ours was removed to make room."""
-        image = await self._holder_of_tag()
+        image = await self._checked(self._search(self._holder_of_tag), LIST_IMAGES, error)
         if image is None:
-            raise TagTaken(
+            raise _with_words(
+                error,
                 f"The tag {self._request.tag!r} is taken, and no list shows by which image: perhaps by one "
                 "in another workspace, or by one that was deleted here and is left in SWR. Choose another tag"
-                f"{'' if self._is_named else ', or give name and namespace, by which an image can be told'}"
+                f"{'' if self._is_named else ', or give name and namespace, by which an image can be told'}",
             )
-        if self._mark.is_on(image) and image.has_failed:
-            log.warning(
-                "The tag is held by this task's own failed save, which is removed. %s", image.describe()
-            )
-            await self._call(calls.delete_image(image.id))
+        if self._mark.is_on(image):
+            if not image.has_failed:
+                return image
+            await self._remove(image, error)
             return None
-        if self._mark.is_on(image) or (self._if_exists == "adopt" and not image.has_failed):
+        if self._if_exists == "adopt" and image.is_known and not image.has_failed:
+            log.info("The tag is taken and if_exists is 'adopt': adopting %s", _origin(image))
             return image
-        raise TagTaken(
-            f"The tag {self._request.tag!r} belongs to an image that this task did not save, and cannot be "
-            "overwritten: choose another tag, or set if_exists to 'adopt'"
+        remedy = (
+            f"is {image.status}, so it is not adopted: choose another tag"
+            if self._if_exists == "adopt"
+            else "cannot be overwritten: choose another tag, or set if_exists to 'adopt'"
+        )
+        raise _with_words(
+            error,
+            f"The tag {self._request.tag!r} belongs to image {image.id}, which this task did not save and "
+            f"which {remedy}",
         )
 
-    async def _holder_of_tag(self) -> Image | None:
-        """Return the image that holds the tag, once a list shows it."""
-        for look in range(LOOKS):
-            if look:
-                await self._modelarts.sleep(PAUSE)
-            holders = [image for image in await self._namesakes() if image.tag == self._request.tag]
-            if own := next(filter(self._mark.is_on, holders), None):
-                return own
-            # Without a name there may be as many images with this tag as there are repositories.
-            if holders and self._is_named:
-                return holders[0]
-        return None
+    async def _remove(self, image: Image, error: TagTaken) -> None:
+        """Remove this task's own failed record, with what it may hold of the tag in SWR."""
+        log.warning("The tag is held by this task's own failed save, which is removed. %s", image.describe())
+        try:
+            await self._call(calls.delete_image(image.id, delete_swr_image=True))
+        except NotFound:
+            log.info("Image %s was removed already", image.id)
+        except PermissionDenied as failure:
+            log.warning("%s is missing: %s", DELETE_IMAGE, failure)
+            raise _with_words(
+                error,
+                f"The tag {self._request.tag!r} belongs to this task's own failed image {image.id}, which "
+                f"cannot be removed because {DELETE_IMAGE} is missing: grant it, or choose another tag",
+            ) from None
+
+    def _holder_of_tag(self, images: list[Image]) -> Image | None:
+        """Return the image that holds the tag; without a name, any repository may have one."""
+        holders = [image for image in images if image.tag == self._request.tag]
+        own = self._own(images) or next(filter(self._mark.is_on, holders), None)
+        return own or (holders[0] if holders and self._is_named else None)
 
     @property
     def _is_named(self) -> bool:
@@ -215,14 +282,57 @@ class Saving:
         """Return a remembered image if it is still the one to save; what is remembered may be out of date."""
         try:
             image = await self._call(calls.show_image(image_id))
-        except (NotFound, PermissionDenied, RequestRefused, InvalidRequest) as error:
+        except ModelArtsError as error:
+            if not (isinstance(error, OUT_OF_SIGHT) or type(error) is ApiError):
+                raise
             log.info("The image that an earlier try left cannot be looked at, so it is looked for: %s", error)
             return None
         return image if self._is_wanted(image) else None
 
+    async def _find_earlier(self) -> Image | None:
+        """Return what an earlier try left; nothing is sent where that cannot be known."""
+        try:
+            return await self._find()
+        except ModelArtsError as error:
+            if not _is_forbidden(error):
+                raise
+            raise _with_words(
+                error,
+                f"Whether an earlier try saved notebook {self._mark.notebook_id} is not known, because "
+                f"{LIST_IMAGES} is missing, and to send the save again could save twice: grant it, then "
+                f"clear the task. {error.message}",
+            ) from None
+
     async def _find(self) -> Image | None:
         """Return this task's own image with the tag it wants, unless it failed."""
-        return next(filter(self._is_wanted, await self._namesakes()), None)
+        return self._own(await self._namesakes())
+
+    async def _search(self, pick: Callable[[list[Image]], Image | None]) -> Image | None:
+        """
+        Return what is picked from the images of the same name, once a list shows it: lists may lag.
+
+        :raises ModelArtsError: the last look failed, so that nothing found does not mean nothing there.
+        """
+        failure: ModelArtsError | None = None
+        for look in range(LOOKS):
+            if look:
+                await self._modelarts.sleep(PAUSE)
+            try:
+                image = pick(await self._namesakes())
+            except (ApiError, UnexpectedReply) as error:
+                if not (isinstance(error, UnexpectedReply) or type(error) is ApiError):
+                    raise
+                failure = error
+            else:
+                failure = None
+                if image:
+                    return image
+        if failure:
+            raise failure
+        return None
+
+    def _own(self, images: list[Image]) -> Image | None:
+        return next(filter(self._is_wanted, images), None)
 
     def _is_wanted(self, image: Image) -> bool:
         has_tag = image.tag in (None, self._request.tag)
@@ -230,14 +340,42 @@ class Saving:
 
     async def _namesakes(self) -> list[Image]:
         """Return the images of the same name; where a cloud lets the name be left out, all of one's own."""
-        return await self._modelarts.collect(
-            calls.list_images(
-                name=self._request.name,
-                namespace=self._request.namespace,
-                workspace_id=self._request.workspace_id,
-            ),
-            deadline=self._deadline,
+        call = calls.list_images(
+            name=self._request.name,
+            namespace=self._request.namespace,
+            workspace_id=self._request.workspace_id,
         )
+
+        def parse(reply: Any) -> Page[Image]:
+            page = call.parse(reply)
+            is_short = page.records > len(page.data)
+            if is_short and flat(reply).count(self._mark.text) > sum(map(self._mark.is_on, page.data)):
+                # Strangers' records may be skipped, but not the one that is looked for.
+                raise ValueError("a record bears this task's mark and cannot be read")
+            return page
+
+        return await self._modelarts.collect(replace(call, parse=parse), deadline=self._deadline)
 
     async def _call(self, call: Call[T]) -> T:
         return await self._modelarts.call(call, deadline=self._deadline)
+
+
+def _is_forbidden(error: ModelArtsError) -> bool:
+    """Whether ModelArts forbids a check; what IAM refuses is about who asks."""
+    is_403 = type(error) is ApiError and error.status == 403
+    return error.arrived and (is_403 or isinstance(error, PermissionDenied))
+
+
+def _with_words(error: E, message: str) -> E:
+    """Return the error with another message; its class, code and request id stay."""
+    error.message = message
+    error.args = (message,)
+    return error
+
+
+def _origin(image: Image) -> str:
+    """Return a line that says whose image it is."""
+    mark = _SOME_MARK.search(image.description or "")
+    owner = f"saved by another task of Airflow, {mark[0]}" if mark else "not saved by a task of Airflow"
+    created_at = image.summary().get("created_at", "at an unknown time")
+    return f"{image.name}:{image.tag}, {owner}, created {created_at}. {image.describe()}"

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from random import Random
 
-from airflow_provider_modelarts.client.errors import ModelArtsError, Throttled
+from airflow_provider_modelarts.client.errors import ModelArtsError, Throttled, TransportFailed
 
 
 class Weather:
     """
-    The back-off that all waits on one project share.
+    The circuit breaker that all waits on one project share. Times are monotonic seconds.
 
-    In good weather everyone looks when it is their turn, and a failed look among good ones changes
-    nothing for the others. When looks fail in a row, or the service wants to be asked less, one look
-    at a time probes for all until the first good reply. Then the others come back one by one, spread
-    over their interval.
+    While it is closed, everyone polls when it is their turn, a handful at the same time, and a failed
+    poll among good ones changes nothing for the others. It opens when polls fail in a row, when one had
+    no reply in time and no other had one meanwhile, or when the service wants to be asked less. Then one
+    poll at a time probes for all until the first good reply, after which the others come back one by one,
+    spread over their interval.
 
     :param random: for jitter.
     """
 
     FAILURES = 3
-    """How many failures in a row are bad weather."""
+    """How many failures in a row open it."""
+    MAX_IN_FLIGHT = 8
+    """How many polls are under way at the same time."""
     LONGEST_PAUSE = 60.0
     """Seconds between two probes at most, unless the waits' own interval is longer."""
     LONGEST_RETRY_AFTER = 600.0
@@ -29,31 +33,64 @@ class Weather:
     def __init__(self, random: Random) -> None:
         self._random = random
         self._failures = 0
-        self._shut_until = 0.0
+        self._in_flight = 0
+        self._shut_until = -math.inf
+        self._succeeded_at = -math.inf
         self.is_bad = False
+        self.last_error: ModelArtsError | None = None
+        """The failure that was seen last, by whichever wait; None after a good reply."""
 
-    def claim(self, now: float, poll_interval: float) -> float:
-        """Return 0 if one may look now, or the seconds until it is worth asking again."""
+    def claim(self, now: float, poll_interval: float, *, is_last: bool = False) -> float:
+        """
+        Return 0 if one may poll now, or the seconds until it is worth trying; after 0 call :meth:`release`.
+
+        :param is_last: whether the wait ends with this poll, which then need not wait for others.
+        """
         if now < self._shut_until:
             return self._shut_until - now + self._random.uniform(0.0, poll_interval)
+        if self.is_bad and self._in_flight:
+            return poll_interval * self._random.uniform(0.5, 1.0)
+        if self._in_flight >= self.MAX_IN_FLIGHT and not is_last:
+            return min(poll_interval, 4.0) * self._random.uniform(0.25, 1.0)
         if self.is_bad:
             self._shut_until = now + self._pause(poll_interval)
+        self._in_flight += 1
         return 0.0
 
-    def worsen(self, error: ModelArtsError, now: float, poll_interval: float) -> float:
-        """Note a failure, and return the seconds until its finder, who then probes, may look again."""
+    def release(self) -> None:
+        """Give back what :meth:`claim` gave, whatever became of the poll."""
+        self._in_flight -= 1
+
+    def postpone(self, now: float, seconds: float) -> None:
+        """Let nobody poll for some seconds, because the service asked for it."""
+        if seconds > 0:
+            self.is_bad = True
+            self._shut_until = max(self._shut_until, now + min(seconds, self.LONGEST_RETRY_AFTER))
+
+    def worsen(self, error: ModelArtsError, now: float, poll_interval: float, *, sent_at: float) -> float:
+        """
+        Note a failure, and return the seconds until its finder, who then probes, may poll again.
+
+        :param sent_at: when the poll was sent.
+        """
         self._failures += 1
+        self.last_error = error
         asked_for = min(error.retry_after or 0.0, self.LONGEST_RETRY_AFTER)
-        if asked_for or isinstance(error, Throttled) or self._failures >= self.FAILURES:
+        had_no_reply = isinstance(error, TransportFailed) and error.layer == "timeout"
+        nobody_had_one = had_no_reply and self._succeeded_at < sent_at
+        is_refused = bool(asked_for) or isinstance(error, Throttled)
+        if is_refused or nobody_had_one or self._failures >= self.FAILURES:
             self.is_bad = True
             self._shut_until = now + max(asked_for, self._pause(poll_interval))
         return max(0.0, self._shut_until - now)
 
-    def clear(self) -> None:
+    def clear(self, now: float) -> None:
         """Note a good reply."""
         self._failures = 0
-        self._shut_until = 0.0
+        self._shut_until = -math.inf
+        self._succeeded_at = now
         self.is_bad = False
+        self.last_error = None
 
     def _pause(self, poll_interval: float) -> float:
         backoff = min(self.LONGEST_PAUSE, 2.0 ** min(self._failures, 10))

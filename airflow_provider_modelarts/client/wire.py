@@ -43,7 +43,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     service: str = "modelarts"
-    max_bytes: int = MAX_BYTES
+    max_bytes: int = field(default=MAX_BYTES, repr=False)
 
     def with_headers(self, headers: Mapping[str, str]) -> Request:
         """Return the same request with more headers."""
@@ -67,6 +67,7 @@ class Call(Generic[T]):
     :param operation: the API's name of it, for messages.
     :param path: below ``/v1/{project_id}``; every part that varies is quoted.
     :param parse: from the reply's decoded JSON to what the operation returns.
+    :param subject: what is asked about, for messages, such as ``image 4e0d…``.
     :param max_bytes: of the largest response that is read.
     :param page_sizes: of a list, the values of ``limit`` that may be sent, largest first: one that
         brings a response larger than ``max_bytes`` is asked for again with the next.
@@ -80,6 +81,7 @@ class Call(Generic[T]):
     body: Mapping[str, Any] | None = None
     max_bytes: int = MAX_BYTES
     page_sizes: tuple[int, ...] = ()
+    subject: str = ""
 
     @property
     def is_read(self) -> bool:

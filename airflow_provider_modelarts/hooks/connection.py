@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Literal, TypeVar, get_args
+from urllib.parse import quote, urlsplit
 
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_modelarts.client.clouds import CLOUDS, Cloud, cloud_of
+from airflow_provider_modelarts.client.clouds import CLOUDS, Cloud, CloudName, Signature, cloud_of
 from airflow_provider_modelarts.client.errors import InvalidConnection, one_line
+from airflow_provider_modelarts.hooks.addresses import (
+    PROXY_SCHEMES,
+    read_address,
+    read_console_address,
+    read_iam_address,
+    read_port,
+    read_proxy,
+)
 from airflow_provider_modelarts.provider_info import connection_fields
 from airflow_provider_modelarts.transport import Route
 
-AUTHS = ("access_key", "password", "host_agency")
-SIGNATURES = ("access", "credential")
+Auth = Literal["access_key", "password", "host_agency"]
+AUTHS: tuple[Auth, ...] = get_args(Auth)
+SIGNATURES: tuple[Signature, ...] = get_args(Signature)
+_CLOUD_NAMES: tuple[CloudName, ...] = get_args(CloudName)
+
+Choice = TypeVar("Choice", bound=str)
+
+_REFUSED = "\0"
+"""Stands for a value that was refused, so that it is not called missing as well. No text can be it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +42,7 @@ class Identity:
 
     Equal identities share one log-in and one look-up of the project, whatever else differs.
 
-    :param auth: ``access_key``, ``password`` or ``host_agency``.
+    :param auth: what login and secret are.
     :param login: access key or user name.
     :param secret: secret key or password.
     :param signature: the wire form of signatures, ``access`` or ``credential``.
@@ -34,11 +50,11 @@ class Identity:
     :param project_id: the project; without it ``project_name`` is looked up at IAM.
     """
 
-    auth: str
+    auth: Auth
     login: str = field(repr=False)
     secret: str = field(repr=False)
     security_token: str | None = field(repr=False)
-    signature: str
+    signature: Signature
     region: str
     iam_endpoint: str
     project_id: str | None
@@ -70,14 +86,16 @@ class Settings:
     @property
     def notebooks_url(self) -> str:
         """Where the console lists notebooks."""
-        return self.console_url and self.console_url + self.cloud.notebooks.format(
-            region=self.identity.region
-        )
+        return self._page(self.cloud.notebooks)
 
     @property
     def images_url(self) -> str:
         """Where the console lists images."""
-        return self.console_url and self.console_url + self.cloud.images.format(region=self.identity.region)
+        return self._page(self.cloud.images)
+
+    def _page(self, path: str) -> str:
+        region = quote(self.identity.region, safe="")
+        return self.console_url and self.console_url + path.format(region=region)
 
     @property
     def exposed_endpoints(self) -> list[str]:
@@ -92,24 +110,25 @@ def settings_of(connection: Connection) -> Settings:
 
     Null and empty mean absent: the connection form stores both for fields that nobody filled in.
 
-    :raises InvalidConnection: everything that is missing, unknown or contradictory, with the remedy.
+    :raises InvalidConnection: everything that is missing, unknown, contradictory or not to be sent, by
+        its field and with the remedy, but without its value: that may be a secret in the wrong field.
     """
     reader = _Reader(connection)
-    region = reader.identifier("region") or ""
-    cloud = CLOUDS[reader.choice("cloud", tuple(CLOUDS)) or cloud_of(region).name]
-    host = reader.address("host", connection.host, connection.schema, connection.port)
-    iam = reader.address("extra iam_endpoint", reader.text("iam_endpoint"))
+    named = reader.choice("cloud", _CLOUD_NAMES)
+    region = reader.region("region", is_custom=named == "custom") or ""
+    cloud = CLOUDS[named or cloud_of(region).name]
+    auth = reader.choice("auth", AUTHS) or "access_key"
     settings = Settings(
-        endpoint=host or cloud.endpoint("modelarts", region),
+        endpoint=reader.host() or cloud.endpoint("modelarts", region),
         cloud=cloud,
         identity=Identity(
-            auth=reader.choice("auth", AUTHS) or "access_key",
-            login=connection.login or "",
-            secret=connection.password or "",
-            security_token=reader.text("security_token"),
+            auth=auth,
+            login=reader.login(auth),
+            secret=reader.password(auth),
+            security_token=reader.header("security_token"),
             signature=reader.choice("signature", SIGNATURES) or cloud.signature,
             region=region,
-            iam_endpoint=iam or cloud.endpoint("iam", region),
+            iam_endpoint=reader.iam_endpoint("iam_endpoint") or cloud.endpoint("iam", region),
             project_id=reader.identifier("project_id"),
             project_name=reader.text("project_name") or region,
             domain_name=reader.text("domain_name"),
@@ -117,12 +136,12 @@ def settings_of(connection: Connection) -> Settings:
             agency_domain_name=reader.text("agency_domain_name"),
         ),
         workspace_id=reader.text("workspace_id"),
-        console_url=(reader.text("console_url") or cloud.console).rstrip("/"),
+        console_url=reader.console_url("console_url") or cloud.console,
         route=Route(
             connect_timeout=reader.seconds("connect_timeout", Route().connect_timeout),
             read_timeout=reader.seconds("read_timeout", Route().read_timeout),
-            verify=reader.verify(),
-            proxy=reader.text("proxy"),
+            verify=reader.verify("verify"),
+            proxy=reader.proxy("proxy"),
         ),
     )
     reader.wrong += _contradictions(settings)
@@ -137,33 +156,49 @@ def _contradictions(settings: Settings) -> list[str]:
     """Return what is missing or does not go together."""
     who = settings.identity
     both = who.login and who.secret
-    wrong = []
-    if who.auth == "access_key" and not both:
-        wrong.append("login (access key) and password (secret key) must both be filled in")
-    if who.auth == "password" and not (both and who.domain_name):
-        wrong.append("auth password needs login (IAM user), password and extra domain_name (the account)")
-    if who.auth == "host_agency" and (who.login or who.secret):
-        wrong.append("auth host_agency takes its keys from the host: login and password must be empty")
-    if who.auth != "access_key" and who.security_token:
-        wrong.append("extra security_token belongs to temporary access keys, so auth must be access_key")
-    if bool(who.agency_name) != bool(who.agency_domain_name):
-        wrong.append("extra agency_name and agency_domain_name must be filled in together")
-    if not settings.endpoint and settings.cloud.name == "custom":
-        wrong.append("host is missing: a custom cloud's cannot be derived")
-    elif not settings.endpoint:
-        wrong.append("extra region is missing (such as eu-de or cn-north-4), or else host")
-    if not (who.project_id or who.project_name):
-        wrong.append("extra project_id is missing: the console shows it under My Credentials")
-    if not who.iam_endpoint and (who.auth == "password" or who.agency_name or not who.project_id):
-        wrong.append("extra iam_endpoint is missing: with this connection IAM must be asked")
-    return wrong
+    signs = who.auth != "password" or who.agency_name
+    asks_iam = who.auth == "password" or who.agency_name or not who.project_id
+    rules = {
+        "login (access key) and password (secret key) must both be filled in": (
+            who.auth == "access_key" and not both
+        ),
+        "auth password needs login (IAM user), password and extra domain_name (the account)": (
+            who.auth == "password" and not (both and who.domain_name)
+        ),
+        "auth host_agency takes its keys from the host: login and password must be empty": (
+            who.auth == "host_agency" and (who.login or who.secret)
+        ),
+        "extra security_token belongs to temporary access keys, so auth must be access_key": (
+            who.auth != "access_key" and who.security_token
+        ),
+        "extra agency_name and agency_domain_name must be filled in together": (
+            bool(who.agency_name) != bool(who.agency_domain_name)
+        ),
+        "host is missing: a custom cloud's cannot be derived": (
+            not settings.endpoint and settings.cloud.name == "custom"
+        ),
+        "extra region is missing (such as eu-de or cn-north-4), or else host": (
+            not settings.endpoint and settings.cloud.name != "custom"
+        ),
+        "extra region is missing: signatures of the form credential are made with it": (
+            settings.endpoint and not who.region and signs and who.signature == "credential"
+        ),
+        "extra project_id is missing: the console shows it under My Credentials": (
+            not (who.project_id or who.project_name)
+        ),
+        "extra iam_endpoint is missing: with this connection IAM must be asked": (
+            asks_iam and not who.iam_endpoint
+        ),
+    }
+    return [message for message, is_broken in rules.items() if is_broken]
 
 
 class _Reader:
-    """Reads a connection's fields and keeps what is wrong with them."""
+    """Reads a connection's fields and keeps what is wrong with them, by their names and without values."""
 
     def __init__(self, connection: Connection) -> None:
         self.wrong: list[str] = []
+        self._connection = connection
         self._extra = self._given(connection.extra)
 
     def _given(self, text: str | None) -> dict[str, Any]:
@@ -171,12 +206,12 @@ class _Reader:
         # can deadlock a triggerer's event loop, and it would hide broken JSON.
         try:
             extra = json.loads(text or "{}")
-        except (ValueError, RecursionError):
+        except (TypeError, ValueError, RecursionError):
             extra = None
         if not isinstance(extra, dict):
             self.wrong.append("extra is not a JSON object")
             return {}
-        given = {key: value for key, value in extra.items() if value not in (None, "")}
+        given = {key: value for key, value in extra.items() if not _is_absent(value)}
         known = sorted(connection_fields())
         unknown = sorted(given.keys() - set(known))
         self.wrong += [
@@ -184,68 +219,162 @@ class _Reader:
         ]
         return given
 
-    def text(self, key: str) -> str | None:
-        value = self._extra.get(key)
-        if value is None or isinstance(value, str):
-            return (value or "").strip() or None
-        self.wrong.append(f"extra {key} must be a string, not {type(value).__name__}")
-        return None
+    def _refuse(self, name: str, rule: str) -> str:
+        self.wrong.append(f"{name} {rule}")
+        return _REFUSED
+
+    def _text(self, name: str, value: Any) -> str | None:
+        """Return a text without the white space around it."""
+        # Airflow stores as a number what looks like one in a URI.
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if text is None:
+            return None
+        if not isinstance(text, str):
+            return self._refuse(name, f"must be a string in quotes, not {type(text).__name__}")
+        text = text.strip()
+        if text.isprintable():
+            return text or None
+        return self._refuse(name, "must not have a line break or another invisible character in it")
+
+    def _read(self, name: str, value: Any, parse: Callable[[str], str], rule: str) -> str | None:
+        """Return what becomes of a text; a ValueError means that the rule is broken, and is dropped."""
+        text = self._text(name, value)
+        if text is None or text == _REFUSED:
+            return text
+        try:
+            return parse(text)
+        except ValueError:
+            return self._refuse(name, rule)
+
+    def _choice(self, name: str, value: Any, choices: tuple[Choice, ...]) -> Choice | None:
+        parse, rule = _matching("|".join(choices), re.IGNORECASE), f"must be one of {', '.join(choices)}"
+        text = (self._read(name, value, parse, rule) or "").lower()
+        return next((choice for choice in choices if choice == text), None)
+
+    def _header(self, name: str, value: Any) -> str | None:
+        """Return a part of a header, or what signs it: nobody who makes those puts white space into them."""
+        rule = "must be ASCII characters without white space between them"
+        return self._read(name, value, _matching(r"[!-~]+"), rule)
+
+    def login(self, auth: Auth) -> str:
+        """Return the access key or the user's name."""
+        read = self._text if auth == "password" else self._header
+        return read("login", self._connection.login) or ""
+
+    def password(self, auth: Auth) -> str:
+        """Return the secret key, or a user's password, which may begin and end with anything."""
+        value = self._connection.password
+        if auth != "password":
+            return self._header("password", value) or ""
+        if not isinstance(value, str):
+            return self._text("password", value) or ""
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return self._refuse("password", "must not have half of a character in it")
+        return value
+
+    def host(self) -> str | None:
+        """Return scheme, host and port of ModelArts' address."""
+        given = self._connection
+        if _is_absent(given.host):
+            return None
+        scheme = self._choice("schema", given.schema, ("http", "https")) or "https"
+        port = self._read("port", given.port or None, read_port, "must be a whole number from 1 to 65535")
+        return self._read(
+            "host",
+            given.host,
+            lambda text: read_address(text, scheme=scheme, port=port),
+            "must be a host name or an address such as https://modelarts.eu-de.otc.t-systems.com, "
+            "without user, path and query",
+        )
+
+    def iam_endpoint(self, key: str) -> str | None:
+        """Return scheme, host and port of IAM's address."""
+        rule = (
+            "must be a host name or an address such as https://iam.eu-de.otc.t-systems.com, "
+            "with no other path than /v3"
+        )
+        return self._read(f"extra {key}", self._extra.get(key), read_iam_address, rule)
+
+    def console_url(self, key: str) -> str | None:
+        """Return the console's address."""
+        rule = "must be an address such as https://console.otc.t-systems.com, without user and query"
+        return self._read(f"extra {key}", self._extra.get(key), read_console_address, rule)
+
+    def proxy(self, key: str) -> str | None:
+        """Return a proxy's address."""
+        rule = (
+            f"must be an address such as http://user:password@proxy.example.com:3128, of scheme "
+            f"{' or '.join(PROXY_SCHEMES)} and with user and password percent-encoded "
+            "(%2F for /, %23 for #, %3F for ?, %40 for @, %5C for \\)"
+        )
+        return self._read(f"extra {key}", self._extra.get(key), read_proxy, rule)
+
+    def region(self, key: str, *, is_custom: bool) -> str | None:
+        """Return a region, which is a part of host names and of signatures."""
+        if is_custom:
+            # A comma or a slash would end the region's part of a signature.
+            parse = _matching(r"[!-+\-.0-~]+")
+            rule = "must be ASCII characters without white space, comma and slash"
+            return self._read(f"extra {key}", self._extra.get(key), parse, rule)
+        parse = _matching(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
+        rule = (
+            "must be letters, digits and hyphens, such as eu-de or cn-north-4, unless extra cloud is custom"
+        )
+        if "_" in str(self._extra.get(key)):
+            rule += "; what has an underscore is a project's name, which belongs into extra project_name"
+        region = self._read(f"extra {key}", self._extra.get(key), parse, rule)
+        return region and region.lower()
+
+    def header(self, key: str) -> str | None:
+        """Return what goes into a header as it is."""
+        return self._header(f"extra {key}", self._extra.get(key))
 
     def identifier(self, key: str) -> str | None:
-        value = self.text(key)
-        if value is None or re.fullmatch(r"[A-Za-z0-9_-]+", value):
-            return value
-        self.wrong.append(f"extra {key} must be letters and digits, not {value!r}")
-        return None
+        """Return what goes into a header and into the path of an address."""
+        rule = "must be letters, digits, hyphens and underscores"
+        return self._read(f"extra {key}", self._extra.get(key), _matching(r"[A-Za-z0-9_-]+"), rule)
 
-    def choice(self, key: str, choices: tuple[str, ...]) -> str | None:
-        value = self.text(key)
-        if value is None or value in choices:
-            return value
-        self.wrong.append(f"extra {key} must be one of {', '.join(choices)}, not {value!r}")
-        return None
+    def text(self, key: str) -> str | None:
+        """Return what may have the letters of any language."""
+        return self._text(f"extra {key}", self._extra.get(key))
+
+    def choice(self, key: str, choices: tuple[Choice, ...]) -> Choice | None:
+        """Return the choice that was made, in whatever case it is written."""
+        return self._choice(f"extra {key}", self._extra.get(key), choices)
 
     def seconds(self, key: str, default: float) -> float:
+        """Return a duration that a socket can wait for."""
+        value = self._extra.get(key, default)
         try:
-            seconds = float(self._extra.get(key, default))
+            seconds = 0.0 if isinstance(value, bool) else float(value)
         except (TypeError, ValueError, OverflowError):
             seconds = 0.0
         if 0 < seconds < 86_400:
             return seconds
-        self.wrong.append(f"extra {key} must be a number of seconds above 0, not {self._extra.get(key)!r}")
+        self._refuse(f"extra {key}", "must be a number of seconds above 0 and below 86400, a day")
         return default
 
-    def verify(self) -> bool | str:
+    def verify(self, key: str) -> bool | str:
         """Return what a form, a URI or JSON made of true, false or a file's name."""
-        value = self._extra.get("verify", True)
-        if isinstance(value, bool):
-            return value
-        text = self.text("verify")
-        return {"true": True, "false": False}.get((text or "true").lower(), text or True)
+        value = self._extra.get(key)
+        text = str(value) if isinstance(value, bool) else self.text(key)
+        known = {"true": True, "1": True, "false": False, "0": False}
+        return known.get((text or "true").lower(), text or True)
 
-    def address(
-        self, name: str, value: str | None, schema: str | None = None, port: int | None = None
-    ) -> str | None:
-        """Return scheme, host and port of an address, which may be as short as a host's name."""
-        host = (value or "").strip().rstrip("/")
-        if not host:
-            return None
-        if "://" not in host:
-            host = f"{(schema or '').strip() or 'https'}://{host}"
-        try:
-            parts = urlsplit(host)
-            port = parts.port or port
-        except ValueError:
-            parts = urlsplit("")
-        is_plain = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
-        if not is_plain or parts.path or parts.query or parts.fragment or any(c.isspace() for c in host):
-            self.wrong.append(
-                f"{name} must be a host name or an address such as https://modelarts.example.com:443"
-            )
-            return None
-        hostname = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
-        default = {"http": 80, "https": 443}[parts.scheme]
-        return f"{parts.scheme}://{hostname}" + (f":{port}" if port and port != default else "")
+
+def _matching(pattern: str, flags: int = 0) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if re.fullmatch(pattern, text, flags | re.ASCII) is None:
+            raise ValueError("another pattern")
+        return text
+
+    return parse
+
+
+def _is_absent(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _is_loopback(endpoint: str) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.errors import (
     ApiError,
+    ConnectionLookupError,
     InvalidConnection,
     ModelArtsError,
     NotAuthenticated,
@@ -30,7 +32,6 @@ _LAYERS = {
     "refused": "The host refuses connections: check host and port.",
     "timeout": "No answer in time: check host and port, and whether a firewall is in the way.",
     "tls": "TLS fails: check the certificate's name and date, or extra verify for a private authority.",
-    "proxy": "The proxy fails: check extra proxy, or the environment's proxies.",
     "connection": "The connection broke: check whether something on the way interferes.",
 }
 
@@ -52,14 +53,42 @@ def diagnose(error: ModelArtsError, settings: Settings | None) -> str:
     """Return what is wrong with a connection, from what its trial ended with."""
     if isinstance(error, InvalidConnection):
         return str(error)
+    if isinstance(error, ConnectionLookupError):
+        return f"Airflow does not give the connection: check its id, and that Airflow itself is well. {error}"
+    if getattr(error, "layer", "") == "proxy" or getattr(error, "status", 0) == 407:
+        return f"{_proxy(settings)} {error}"
     if isinstance(error, TransportFailed):
         return f"{_LAYERS[error.layer]} {error}"
-    if isinstance(error, NotAuthenticated):
+    if isinstance(error, ApiError):
+        return _refusal(error, settings)
+    return f"ModelArts answers, but not as it should. {error}"
+
+
+def _proxy(settings: Settings | None) -> str:
+    """Return which proxy fails, without its user and password."""
+    proxy = (settings and settings.route.proxy_for(settings.endpoint)) or ""
+    host = re.fullmatch(r"(?:[a-z]+://)?(?:.*@)?((?:[A-Za-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?)/*", proxy)
+    if settings is None or host is None:
+        return "The proxy fails: check extra proxy, or the environment's proxies."
+    source = "extra proxy" if settings.route.proxy else "the environment's proxies"
+    return f"The proxy fails: check {source} and what listens at {host[1]}."
+
+
+def _refusal(error: ApiError, settings: Settings | None) -> str:
+    # IAM has codes of its own, so that its 401 need not be one of ours.
+    if isinstance(error, NotAuthenticated) or error.status == 401:
         return _authentication(error, settings)
     if isinstance(error, PermissionDenied):
         return f"A permission is missing: the test needs modelarts:image:list. {error}"
-    if isinstance(error, ApiError) and error.status == 404 and error.code.endswith(".0101"):
+    if error.status == 403:
+        return (
+            "Access is denied, and no known code says why: check the permissions (the test needs "
+            f"modelarts:image:list), and whether a proxy or firewall on the way denies it. {error}"
+        )
+    if error.status == 404 and (not error.code or error.code.endswith(".0101")):
         return f"ModelArts is not offered at {settings.endpoint if settings else 'this host'}. {error}"
+    if type(error) is ApiError:
+        return f"ModelArts refuses, and no known code says why. {error}"
     return f"ModelArts answers, but not as it should. {error}"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine, Generator
+from datetime import datetime, timezone
+from email.utils import format_datetime
 from heapq import heappop, heappush
 from random import Random
 from types import coroutine
@@ -113,3 +115,8 @@ def reply(body: object, status: int = 200, **headers: str) -> Response:
 def image(status: str = "CREATING", **fields: object) -> Response:
     """Return a reply about the one image."""
     return reply({"id": IMAGE_ID, "status": status, **fields})
+
+
+def http_date(seconds: float) -> str:
+    """Return a time as an HTTP header has it."""
+    return format_datetime(datetime.fromtimestamp(seconds, tz=timezone.utc), usegmt=True)

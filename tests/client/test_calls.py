@@ -96,7 +96,7 @@ SAVE = CreateImageRequest(name="a", namespace="b", tag="c", description="d", wor
             id="list_images with every filter",
         ),
         pytest.param(
-            delete_image("i-1"),
+            delete_image("i-1", delete_swr_image=True),
             "DeleteImage",
             "DELETE",
             "/images/i-1",
@@ -105,7 +105,7 @@ SAVE = CreateImageRequest(name="a", namespace="b", tag="c", description="d", wor
             id="delete_image with its tag in SWR, in both spellings",
         ),
         pytest.param(
-            delete_image("i-1", delete_swr_image=False),
+            delete_image("i-1"),
             "DeleteImage",
             "DELETE",
             "/images/i-1",
@@ -179,6 +179,31 @@ def test_a_filter_of_images_stands_alone(filter_: str) -> None:
     given: Any = {filter_: "x"}
     call = list_images(**given)
     assert call.query == {**list_images().query, filter_: "x"}
+
+
+@pytest.mark.parametrize(
+    ("call", "sizes"),
+    [
+        pytest.param(list_images(), (200, 100, 50, 25, 20), id="images"),
+        pytest.param(list_images(limit=500), (500, 250, 125, 62, 31, 20), id="many images"),
+        pytest.param(list_images(limit=20), (20,), id="few images"),
+        pytest.param(list_images(limit=1), (1,), id="one image"),
+        pytest.param(list_notebooks(), (50, 20, 10), id="notebooks, of which the service takes no other"),
+        pytest.param(list_notebooks(limit=20), (20, 10), id="few notebooks"),
+    ],
+)
+def test_page_of_a_list_may_be_a_mebibyte_and_be_asked_for_smaller(
+    call: Call[Any], sizes: tuple[int, ...]
+) -> None:
+    assert (call.max_bytes, call.page_sizes) == (1024 * 1024, sizes)
+    assert call.query["limit"] == str(sizes[0])
+
+
+@pytest.mark.parametrize(
+    "call", [show_image("i"), show_notebook("n"), create_image("n", SAVE), delete_image("i")]
+)
+def test_reply_about_one_thing_is_small(call: Call[Any]) -> None:
+    assert (call.max_bytes, call.page_sizes) == (256 * 1024, ())
 
 
 def test_a_call_with_another_query_is_another_call() -> None:
@@ -269,6 +294,8 @@ def test_an_empty_id_is_refused(make: Make, field: str, id_: Any) -> None:
     ("id_", "quoted"),
     [
         ("4e0d1854-63e5-4517-b683-a0ee97a692a1", "4e0d1854-63e5-4517-b683-a0ee97a692a1"),
+        ("4E0D1854-63e5-4517-B683-A0EE97A692A1", "4e0d1854-63e5-4517-b683-a0ee97a692a1"),
+        ("ABC-1", "ABC-1"),
         ("a.b_c~d", "a.b_c~d"),
         ("é漢", "%C3%A9%E6%BC%A2"),
         ("a+b&c=d:e@f", "a%2Bb%26c%3Dd%3Ae%40f"),

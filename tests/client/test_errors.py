@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_modelarts.client import errors
+from airflow_provider_modelarts.client.error_codes import TABLE, meaning
 from airflow_provider_modelarts.client.errors import (
-    TABLE,
+    PERMANENT,
     AccountBlocked,
     ApiError,
     BrokenRule,
@@ -26,156 +27,70 @@ from airflow_provider_modelarts.client.errors import (
     Throttled,
     TransportFailed,
     UnexpectedReply,
-    meaning,
     named,
 )
 
-# HTTP status, code, error. What the service means by it stands behind.
-MODELARTS: list[tuple[int, str, type[ApiError]]] = [
-    (400, "ModelArts.6404", NotFound),  # resource not found
-    (400, "ModelArts.6309", NotFound),  # instance does not exist
-    (400, "ModelArts.6797", NotFound),  # specified image cannot be found
-    (400, "ModelArts.6327", NotebookNotReady),  # instance is not running
-    (400, "ModelArts.6305", NotebookNotReady),  # already running
-    (400, "ModelArts.6306", NotebookNotReady),  # is starting
-    (400, "ModelArts.6307", NotebookNotReady),  # already stopped
-    (400, "ModelArts.6308", NotebookNotReady),  # is stopping
-    (400, "ModelArts.6357", NotebookNotReady),  # another operation, or already in the target state
-    (400, "ModelArts.6347", NotebookNotReady),  # not modifiable in this status
-    (400, "ModelArts.6326", AccountBlocked),  # frozen because of arrears
-    (400, "ModelArts.6333", NotebookNotReady),  # being restored
-    (400, "ModelArts.6355", NotebookNotReady),  # resources are being initialised
-    (400, "ModelArts.6360", QuotaExceeded),  # insufficient background resources
-    (400, "ModelArts.6361", RequestRefused),  # internal or configuration error
-    (400, "ModelArts.6737", TagTaken),  # conflict tag
-    (400, "ModelArts.6771", RequestRefused),  # image is too large
-    (400, "ModelArts.6303", RequestRefused),  # bad parameter, as are the next eight
-    (400, "ModelArts.6332", RequestRefused),
-    (400, "ModelArts.6335", RequestRefused),
-    (400, "ModelArts.6336", RequestRefused),
-    (400, "ModelArts.6400", RequestRefused),
-    (400, "ModelArts.6600", RequestRefused),
-    (400, "ModelArts.0101", RequestRefused),
-    (400, "ModelArts.0104", RequestRefused),
-    (400, "ModelArts.0107", RequestRefused),
-    (400, "ModelArts.0102", RequestRefused),  # workspace does not exist
-    (400, "ModelArts.0113", QuotaExceeded),
-    (400, "ModelArts.0118", QuotaExceeded),
-    (100, "ModelArts.0116", QuotaExceeded),
-    (400, "ModelArts.6301", RequestRefused),  # instance exists
-    (400, "ModelArts.6302", QuotaExceeded),  # too many instances
-    (400, "ModelArts.6304", NotebookNotReady),  # stop it first
-    (400, "ModelArts.6349", RequestRefused),  # duration out of range
-    (400, "ModelArts.6376", PermissionDenied),  # no agency for ModelArts, as the next three
-    (400, "ModelArts.6378", PermissionDenied),
-    (400, "ModelArts.6379", PermissionDenied),
-    (401, "ModelArts.0428", PermissionDenied),
-    (400, "ModelArts.0204", NotAuthenticated),  # token and project do not go together, as the next four
-    (400, "ModelArts.0210", NotAuthenticated),
-    (401, "ModelArts.0207", NotAuthenticated),
-    (401, "ModelArts.0212", NotAuthenticated),
-    (403, "ModelArts.0210", NotAuthenticated),
-    (401, "ModelArts.0201", NotAuthenticated),  # token problems, as the next five
-    (401, "ModelArts.0202", NotAuthenticated),
-    (401, "ModelArts.0203", NotAuthenticated),
-    (401, "ModelArts.0204", NotAuthenticated),
-    (401, "ModelArts.6620", NotAuthenticated),
-    (401, "ModelArts.6608", NotAuthenticated),
-    (401, "ModelArts.6201", AccountBlocked),  # suspended
-    (401, "ModelArts.6203", AccountBlocked),  # restricted
-    (401, "ModelArts.0112", PermissionDenied),  # denied by a policy, as the next two
-    (403, "ModelArts.0112", PermissionDenied),
-    (403, "ModelArts.0108", PermissionDenied),
-    (403, "ModelArts.0203", NotAuthenticated),  # invalid token
-    (403, "ModelArts.0206", NotAuthenticated),  # invalid access key
-    (400, "ModelArts.6401", NotAuthenticated),
-    (401, "ModelArts.6401", NotAuthenticated),  # illegal token; the status is not documented
-    (403, "ModelArts.6401", NotAuthenticated),
-    (400, "ModelArts.6407", PermissionDenied),
-    (401, "ModelArts.6407", PermissionDenied),
-    (403, "ModelArts.6407", PermissionDenied),  # no permission; the status is not documented
-    (408, "ModelArts.6100", ServiceFailed),  # timeout
-    (429, "ModelArts.6101", Throttled),  # system busy
-    (500, "ModelArts.6102", ServiceFailed),
-    (500, "ModelArts.6200", ServiceFailed),
-    (500, "ModelArts.0010", ServiceFailed),
-    (500, "ModelArts.6699", ServiceFailed),
-]
-GATEWAY: list[tuple[int, str, type[ApiError]]] = [
-    (404, "APIGW.0101", RequestRefused),  # no such API here
-    (400, "APIGW.0201", RequestRefused),
-    (413, "APIGW.0201", RequestRefused),  # more than 12 MB
-    (414, "APIGW.0201", RequestRefused),
-    (494, "APIGW.0201", RequestRefused),
-    (502, "APIGW.0201", ServiceFailed),  # backend unavailable
-    (504, "APIGW.0201", ServiceFailed),  # backend too slow
-    (504, "APIGW.0203", ServiceFailed),
-    (401, "APIGW.0301", NotAuthenticated),  # wrong signature, locked or unknown key, bad token
-    (403, "APIGW.0302", PermissionDenied),
-    (401, "APIGW.0303", NotAuthenticated),  # clock skew
-    (401, "APIGW.0305", NotAuthenticated),
-    (403, "APIGW.0306", PermissionDenied),
-    (401, "APIGW.0307", NotAuthenticated),  # token must be updated
-    (429, "APIGW.0308", Throttled),
-]
+PLAIN = ApiError
+"""The class of what this provider does not know: never permanent."""
 
 
-@pytest.mark.parametrize(("status", "code", "error"), MODELARTS + GATEWAY)
-def test_a_code_means(status: int, code: str, error: type[ApiError]) -> None:
-    """The class is chosen by what a caller would do about it."""
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        pytest.param(400, "ModelArts.6404", NotFound, id="not found is an HTTP 400"),
+        pytest.param(404, "ModelArts.6404", NotFound, id="a code under another status"),
+        pytest.param(409, "ModelArts.6737", TagTaken, id="tag taken under another status"),
+        pytest.param(400, "ModelArts.6327", NotebookNotReady, id="not running"),
+        pytest.param(400, "ModelArts.6958", NotebookNotReady, id="not running, newer endpoints"),
+        pytest.param(400, "ModelArts.6357", NotebookNotReady, id="busy"),
+        pytest.param(400, "ModelArts.6701", PermissionDenied, id="agency missing"),
+        pytest.param(400, "ModelArts.6407", PermissionDenied, id="no permission"),
+        pytest.param(400, "ModelArts.6326", AccountBlocked, id="arrears"),
+        pytest.param(400, "ModelArts.0113", QuotaExceeded, id="quota"),
+        pytest.param(400, "ModelArts.0104", RequestRefused, id="bad parameter"),
+        pytest.param(401, "ModelArts.0204", NotAuthenticated, id="token"),
+        pytest.param(404, "APIGW.0101", RequestRefused, id="no such API"),
+        pytest.param(404, "APIG.0101", RequestRefused, id="no such API, the gateway's other name"),
+        pytest.param(504, "APIG.0201", ServiceFailed, id="a number that means several things: backend"),
+        pytest.param(413, "APIG.0201", RequestRefused, id="a number that means several things: too large"),
+        pytest.param(405, "APIG.0201", PLAIN, id="a number that means several things: none of them"),
+        pytest.param(500, "ModelArts.6404", ServiceFailed, id="a failing service knows nothing"),
+        pytest.param(429, "ModelArts.6404", Throttled, id="too many requests, whatever the code"),
+    ],
+)
+def test_meaning_of_a_known_code(status: int, code: str, error: type[ApiError]) -> None:
     assert meaning(status, code).error is error
 
 
-def test_no_code_is_judged_unseen() -> None:
-    """Every row of the table is a row above."""
-    assert set(TABLE) <= {(status, code) for status, code, _ in MODELARTS + GATEWAY}
-
-
-@pytest.mark.parametrize(("status", "code", "error"), GATEWAY)
-def test_the_gateway_has_two_names_for_itself(status: int, code: str, error: type[ApiError]) -> None:
-    """APIG and APIGW number alike: class and remedy are the same."""
-    assert meaning(status, code.replace("APIGW.", "APIG.")) == meaning(status, code)
-    assert meaning(status, code.replace("APIGW.", "APIG.")).error is error
-
-
-@pytest.mark.parametrize("code", ["", "ModelArts.9999", "SVCSTG.0001", "401", "APIG.9999", "APIG", "."])
+@pytest.mark.parametrize("code", ["", "ModelArts.9999", "SVCSTG.0001", "APIG.9999", "APIG", "."])
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (400, RequestRefused),
-        (401, NotAuthenticated),
-        (403, PermissionDenied),
-        (404, NotFound),
-        (405, RequestRefused),
+        *[(status, PLAIN) for status in (400, 402, 403, 404, 405, 409, 413, 422, 451, 499)],
         (408, ServiceFailed),
-        (409, RequestRefused),
-        (422, RequestRefused),
         (429, Throttled),
-        (499, RequestRefused),
-        (500, ServiceFailed),
-        (502, ServiceFailed),
-        (503, ServiceFailed),
-        (504, ServiceFailed),
-        (599, ServiceFailed),
+        *[(status, ServiceFailed) for status in (500, 502, 503, 504, 599)],
     ],
 )
-def test_without_a_known_code_the_status_decides(status: int, code: str, error: type[ApiError]) -> None:
-    """Whatever the code looks like."""
+def test_meaning_of_an_unknown_code_is_never_permanent(status: int, code: str, error: type[ApiError]) -> None:
     assert meaning(status, code).error is error
+    assert error.is_transient
+    assert not issubclass(error, PERMANENT)
 
 
-def test_a_code_counts_only_under_its_status() -> None:
-    """The same number can mean something else elsewhere."""
-    assert meaning(404, "ModelArts.6737").error is NotFound
-    assert meaning(500, "ModelArts.6404").error is ServiceFailed
-    assert meaning(400, "ModelArts.0204").remedy != meaning(401, "ModelArts.0204").remedy
+@pytest.mark.parametrize(("code", "error"), [("", NotAuthenticated), ("ModelArts.9999", PLAIN)])
+def test_meaning_of_401_is_authentication_without_a_code(code: str, error: type[ApiError]) -> None:
+    assert meaning(401, code).error is error
 
 
-@pytest.mark.parametrize(("status", "code", "error"), MODELARTS + GATEWAY)
-def test_a_known_code_has_a_remedy(status: int, code: str, error: type[ApiError]) -> None:
-    """A sentence that says what to do."""
-    if (status, code) in TABLE:
-        assert re.fullmatch(r"[A-Z].+\.", meaning(status, code).remedy), error
+@pytest.mark.parametrize(("status", "code"), TABLE)
+def test_meaning_has_a_remedy(status: int, code: str) -> None:
+    assert re.fullmatch(r"[A-Z].+\.", meaning(status, code).remedy)
+
+
+def test_meaning_is_brief_where_the_service_names_a_minute() -> None:
+    brief = {code for (_, code), row in TABLE.items() if row.is_brief}
+    assert brief == {"ModelArts.6333", "ModelArts.6355", "ModelArts.6360"}
 
 
 # The tree
@@ -272,7 +187,10 @@ def test_in_doubt_a_request_arrived() -> None:
         (ServiceFailed, True),
         (NotAuthenticated, False),
         (NotFound, False),
-        (NotebookNotReady, False),
+        (ApiError, True),
+        (NotebookNotReady, True),
+        (QuotaExceeded, True),
+        (PermissionDenied, False),
         (InvalidRequest, False),
     ],
 )

@@ -174,7 +174,8 @@ def test_a_reply_cannot_be_changed() -> None:
         ("ERROR", False, False, True, True),
         ("DELETED", False, False, True, True),
         ("PUSHING", True, False, False, False),
-        ("active", True, False, False, False),
+        ("active ", False, True, False, True),
+        ("Create_Failed", False, False, True, True),
         ("", True, False, False, False),
         (None, True, False, False, False),
     ],
@@ -341,7 +342,7 @@ def test_a_notebook_is_read() -> None:
     assert (notebook.lease.duration, notebook.lease.enable) == (3600000, True)
 
 
-@pytest.mark.parametrize("status", ["SNAPSHOTTING", "STOPPED", "FROZEN", "running", "", None])
+@pytest.mark.parametrize("status", ["SNAPSHOTTING", "STOPPED", "FROZEN", "NOT RUNNING", "", None])
 def test_only_a_running_notebook_can_be_saved(status: str | None) -> None:
     """As the page wants it."""
     assert not Notebook.model_validate({"id": "n", "status": status}).is_running
@@ -353,7 +354,7 @@ def test_a_page_is_its_items_and_how_many_there_are() -> None:
         {"current": 4, "data": [{"id": "a"}, {"id": "b"}], "pages": 54, "size": 2, "total": 107}
     )
     assert page == Page[Image](data=[Image(id="a"), Image(id="b")], total=107)
-    assert set(type(page).model_fields) == {"data", "total", "request_id"}
+    assert set(type(page).model_fields) == {"data", "records", "total", "request_id"}
 
 
 @pytest.mark.parametrize("reply", [{"data": []}, {"data": None}, {"data": [], "total": 0}])

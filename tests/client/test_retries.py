@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.errors import (
+    PERMANENT,
     ModelArtsError,
     ServiceFailed,
     Throttled,
@@ -17,7 +18,7 @@ from airflow_provider_modelarts.client.errors import (
 from airflow_provider_modelarts.client.modelarts import LONGEST_BACKOFF, PATIENCE
 from airflow_provider_modelarts.client.models import CreateImageRequest
 from airflow_provider_modelarts.client.wire import Call, Response
-from tests.client.scripted import IMAGE_ID, START, Scripted, image, modelarts, reply, run
+from tests.client.scripted import IMAGE_ID, START, Answer, Scripted, image, modelarts, reply, run
 
 LOOK = calls.show_image(IMAGE_ID)
 DELETE = calls.delete_image(IMAGE_ID)
@@ -30,6 +31,10 @@ NEVER_ARRIVED: dict[str, Failure] = {
     "TLS": TransportFailed("handshake", layer="tls", arrived=False),
     "429 of the gateway": reply({"error_code": "APIGW.0308", "error_msg": "throttled"}, 429),
     "429 of ModelArts": reply({"error_code": "ModelArts.6101", "error_msg": "busy"}, 429),
+    # ModelArts itself refuses and says that it takes a minute.
+    "initialising": reply({"error_code": "ModelArts.6355", "error_msg": "wait a minute"}, 400),
+    "restoring": reply({"error_code": "ModelArts.6333", "error_msg": "wait a minute"}, 400),
+    "no resources now": reply({"error_code": "ModelArts.6360", "error_msg": "try later"}, 400),
 }
 IN_DOUBT: dict[str, Failure] = {
     "reset": TransportFailed("reset"),
@@ -46,6 +51,10 @@ NOT_CURED: dict[str, Failure] = {
     "403": reply({"error_code": "ModelArts.0112", "error_msg": "denied"}, 403),
     "a page of HTML": reply(b"<html>"),
     "a redirect": reply(b"", 302, location="https://elsewhere.example/"),
+    "busy": reply({"error_code": "ModelArts.6357", "error_msg": "another operation"}, 400),
+    "not running": reply({"error_code": "ModelArts.6958", "error_msg": "not running"}, 400),
+    "a new code": reply({"error_code": "ModelArts.9999", "error_msg": "new"}, 400),
+    "a page of a gateway": reply(b"<html>", 404),
 }
 
 
@@ -207,3 +216,50 @@ def test_every_try_leaves_a_line(caplog: pytest.LogCaptureFixture) -> None:
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith("ShowImage is tried again in 1 s: ShowImage (GET /images/")
     assert "HTTP 500, ModelArts.6102" in line
+
+
+@pytest.mark.parametrize("code", ["ModelArts.6355", "ModelArts.6333", "ModelArts.6360"])
+def test_call_gives_up_retryably_when_a_minute_is_not_enough(code: str) -> None:
+    transport = Scripted(reply({"error_code": code, "error_msg": "wait"}, 400))
+
+    with pytest.raises(ModelArtsError) as refused:
+        run(modelarts(transport).call(SAVE))
+
+    assert not isinstance(refused.value, PERMANENT)
+    assert PATIENCE - LONGEST_BACKOFF * 1.25 <= transport.times[-1] <= PATIENCE
+
+
+class ClockSet(Scripted):
+    """A transport during whose first sleeps somebody sets the clock."""
+
+    def __init__(self, *answers: Answer, by: float) -> None:
+        super().__init__(*answers)
+        self._by = by
+
+    def time(self) -> float:
+        """The wall clock, which is wrong from the second request on."""
+        return self.now + (self._by if len(self.requests) > 1 else 0)
+
+
+@pytest.mark.parametrize("by", [-3600, 3600])
+def test_call_retries_for_two_minutes_when_the_clock_is_set(by: float) -> None:
+    transport = ClockSet(reply({}, 503), by=by)
+
+    with pytest.raises(ServiceFailed):
+        run(modelarts(transport).call(LOOK))
+
+    assert PATIENCE - LONGEST_BACKOFF * 1.25 <= transport.times[-1] <= PATIENCE
+
+
+def test_watch_goes_on_polling_when_the_clock_is_set_back_in_an_outage() -> None:
+    """Its deadline moves with the clock; when it polls does not."""
+    transport = ClockSet(*[reply({}, 503)] * 10, image("ACTIVE"), by=-3600)
+
+    seen = run(
+        modelarts(transport).watch(
+            LOOK, is_over=lambda image: not image.is_pending, poll_interval=10, deadline=START + 7200
+        )
+    )
+
+    assert seen.is_active
+    assert transport.times[-1] < 900

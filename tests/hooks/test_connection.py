@@ -86,7 +86,12 @@ def test_null_and_empty_mean_absent(absent: str | None) -> None:
         pytest.param({}, {"region": None}, "extra region is missing", id="neither region nor host"),
         pytest.param({}, {"cloud": "aws"}, "extra cloud must be one of huaweicloud", id="an unknown cloud"),
         pytest.param({}, {"projekt": "x"}, "extra projekt is unknown", id="a misspelt extra"),
-        pytest.param({}, {"region": 7}, "extra region must be a string, not int", id="a number for a region"),
+        pytest.param(
+            {},
+            {"region": 7.5},
+            "extra region must be a string in quotes, not float",
+            id="a number for a region",
+        ),
         pytest.param({}, {"region": "["}, "extra region must be letters", id="no region at all"),
         pytest.param({}, {"region": "evil.example/"}, "extra region must be letters", id="another host"),
         pytest.param({}, {"read_timeout": "soon"}, "extra read_timeout must be a number", id="no number"),
@@ -259,6 +264,12 @@ def test_verify_is_what_a_form_or_a_uri_made_of_it(value: Any, verify: bool | st
             "extra iam_endpoint is missing",
             id="a look-up without IAM",
         ),
+        pytest.param(
+            {"host": "ma.example.com"},
+            {"cloud": "otc", "region": None},
+            "extra region is missing: signatures of the form credential",
+            id="a signature without region",
+        ),
         pytest.param({}, {"auth": "password"}, "auth password needs login", id="a user without account"),
         pytest.param(
             {}, {"auth": "host_agency"}, "login and password must be empty", id="keys of host and user"
@@ -274,9 +285,12 @@ def test_verify_is_what_a_form_or_a_uri_made_of_it(value: Any, verify: bool | st
             {}, {"auth": "magic"}, "extra auth must be one of access_key", id="an unknown credential"
         ),
         pytest.param({}, {"signature": "v4"}, "extra signature must be one of access", id="an unknown form"),
-        pytest.param({}, {"project_id": "a\r\nX-Evil: b"}, "extra project_id must be letters", id="a header"),
         pytest.param(
-            {}, {"iam_endpoint": "https://iam/v3"}, "extra iam_endpoint must be a host", id="a path"
+            {}, {"project_id": "a\r\nX-Evil: b"}, "extra project_id must not have a line break", id="a header"
+        ),
+        pytest.param({}, {"project_id": "a/b"}, "extra project_id must be letters", id="a path in an id"),
+        pytest.param(
+            {}, {"iam_endpoint": "https://iam/v2"}, "extra iam_endpoint must be a host", id="a path"
         ),
     ],
 )

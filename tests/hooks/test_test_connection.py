@@ -8,9 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_modelarts.client.errors import NotAuthenticated
+from airflow_provider_modelarts.client.errors import (
+    ApiError,
+    ConnectionLookupError,
+    ModelArtsError,
+    NotAuthenticated,
+    TransportFailed,
+)
 from airflow_provider_modelarts.hooks import diagnosis
+from airflow_provider_modelarts.hooks.connection import settings_of
 from airflow_provider_modelarts.hooks.diagnosis import diagnose
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
@@ -160,6 +168,22 @@ def test_a_key_that_is_locked_is_named(press: Try) -> None:
             id="no ModelArts here",
         ),
         pytest.param(
+            Fault("html", "ListImages", status=404),
+            "ModelArts is not offered at http://127.0.0.1",
+            id="another service here",
+        ),
+        pytest.param(
+            Fault("html", "ListImages", status=403), "Access is denied, and no known code", id="a firewall"
+        ),
+        pytest.param(
+            Fault("html", "ListImages", status=407), "The proxy fails: check extra proxy", id="a proxy"
+        ),
+        pytest.param(
+            Fault("error", "ListImages", status=400, code="ModelArts.9999"),
+            "ModelArts refuses, and no known code says why",
+            id="an unknown code",
+        ),
+        pytest.param(
             Fault("html", "ListImages"), "ModelArts answers, but not as it should", id="something else"
         ),
         pytest.param(Fault("reset", "ListImages", times=None), "The connection broke", id="connection"),
@@ -184,3 +208,68 @@ def test_a_service_that_does_not_answer_is_named_soon(press: Try, monkeypatch: p
 
     assert not good
     assert message.startswith("No answer in time")
+
+
+@pytest.mark.parametrize(
+    ("error", "begins"),
+    [
+        pytest.param(
+            ConnectionLookupError("no such connection"), "Airflow does not give the connection", id="look-up"
+        ),
+        pytest.param(
+            ApiError("refused", status=401, code="IAM.0001"),
+            "The credentials are refused",
+            id="IAM's own code",
+        ),
+        pytest.param(
+            ApiError("refused", status=403, code="IAM.0002"), "Access is denied", id="a permission of IAM"
+        ),
+        pytest.param(ModelArtsError("odd"), "ModelArts answers, but not as it should", id="anything else"),
+    ],
+)
+def test_diagnose_names_the_layer_without_settings(error: ModelArtsError, begins: str) -> None:
+    assert diagnose(error, None).startswith(begins)
+    assert str(error) in diagnose(error, None)
+
+
+@pytest.mark.parametrize(
+    ("extra", "environment", "names"),
+    [
+        pytest.param(
+            "http://user:p%2Fw@proxy.example:3128",
+            "",
+            "check extra proxy and what listens at proxy.example:3128",
+            id="extra",
+        ),
+        pytest.param(
+            "proxy.example", "", "check extra proxy and what listens at proxy.example.", id="no port"
+        ),
+        pytest.param("http://user:pw@[::1]:3128", "", "what listens at [::1]:3128.", id="IPv6"),
+        pytest.param(
+            None,
+            "http://user:p@w@proxy.example:8080/",
+            "check the environment's proxies and what listens at proxy.example:8080.",
+            id="environment",
+        ),
+        pytest.param(
+            None, "http://user:p/w", "check extra proxy, or the environment's proxies.", id="unreadable"
+        ),
+        pytest.param(None, "", "check extra proxy, or the environment's proxies.", id="none"),
+    ],
+)
+def test_diagnose_names_the_proxy_without_its_password(
+    extra: str | None, environment: str, names: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", environment)
+    given = {"region": "eu-de", "project_id": "p", "proxy": extra}
+    connection = Connection(
+        conn_id="c", conn_type="modelarts", login="AK", password="SK", extra=json.dumps(given)
+    )
+
+    message = diagnose(TransportFailed("No reply", layer="proxy"), settings_of(connection))
+
+    assert message.startswith("The proxy fails: ")
+    assert names in message
+    assert "user" not in message

@@ -1,0 +1,100 @@
+"""How waits share what they know of a service in trouble."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from airflow_provider_modelarts.client.errors import ServiceFailed, Throttled, TransportFailed
+from airflow_provider_modelarts.client.weather import Weather
+
+INTERVAL = 10.0
+LOST = TransportFailed("no reply in time", layer="timeout")
+RESET = TransportFailed("reset", layer="connection")
+
+
+def weather() -> Weather:
+    return Weather(Random(1))
+
+
+def test_claim_lets_a_handful_poll_at_the_same_time() -> None:
+    shared = weather()
+    claims = [shared.claim(0, INTERVAL) for _ in range(200)]
+    assert claims.count(0.0) == shared.MAX_IN_FLIGHT
+    assert all(0 < claim <= INTERVAL for claim in claims if claim)
+    shared.release()
+    assert [shared.claim(0, INTERVAL) for _ in range(10)].count(0.0) == 1
+
+
+def test_claim_lets_a_last_poll_through_when_the_service_answers() -> None:
+    """A good end at the deadline is not missed because others poll too."""
+    shared = weather()
+    claims = [shared.claim(0, INTERVAL, is_last=True) for _ in range(50)]
+    assert claims == [0.0] * 50
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_claim_lets_one_probe_through_when_the_service_hangs(is_last: bool) -> None:
+    shared = weather()
+    for _ in range(shared.MAX_IN_FLIGHT):
+        assert shared.claim(0, INTERVAL) == 0
+    for _ in range(shared.MAX_IN_FLIGHT):
+        shared.worsen(LOST, 60, INTERVAL, sent_at=0)
+        assert shared.claim(60, INTERVAL, is_last=is_last) > 0
+        shared.release()
+    assert shared.is_bad
+    probes = []
+    for now in range(61, 3600):
+        if not shared.claim(now, INTERVAL, is_last=is_last):
+            probes.append(now)
+            assert shared.claim(now, INTERVAL, is_last=is_last) > 0
+            # It hangs as well, for a minute, in which the breaker's pause runs out.
+            for later in range(now + 1, now + 60):
+                assert shared.claim(later, INTERVAL, is_last=is_last) > 0
+            shared.worsen(LOST, now + 60, INTERVAL, sent_at=now)
+            shared.release()
+    assert 10 < len(probes) < 70
+
+
+@pytest.mark.parametrize(
+    ("replied_at", "error", "is_bad"),
+    [
+        pytest.param(-5, LOST, True, id="nobody had a reply meanwhile"),
+        pytest.param(5, LOST, False, id="another wait had one"),
+        pytest.param(-5, RESET, False, id="a reset says little"),
+        pytest.param(-5, ServiceFailed("it"), False, id="so does one 503"),
+        pytest.param(5, Throttled("it"), True, id="the service wants to be asked less"),
+        pytest.param(5, ServiceFailed("it", retry_after=30), True, id="and says when"),
+    ],
+)
+def test_worsen_opens_at_once_when_the_service_hangs_or_asks_for_it(
+    replied_at: float, error: TransportFailed, is_bad: bool
+) -> None:
+    shared = weather()
+    shared.clear(replied_at)
+    shared.claim(0, INTERVAL)
+    shared.worsen(error, 60, INTERVAL, sent_at=0)
+    assert shared.is_bad is is_bad
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "waited"), [(-5.0, 0), (0.0, 0), (200.0, 200), (86_400.0, Weather.LONGEST_RETRY_AFTER)]
+)
+def test_postpone_holds_all_polls_back_when_the_service_asked_for_it(asked_for: float, waited: float) -> None:
+    shared = weather()
+    shared.postpone(0, asked_for)
+    claim = shared.claim(0, INTERVAL)
+    assert waited <= claim <= waited + INTERVAL
+    assert shared.claim(waited, INTERVAL) == 0 or not asked_for > 0
+
+
+def test_clear_lets_all_poll_again_after_a_good_reply() -> None:
+    shared = weather()
+    for _ in range(5):
+        shared.worsen(RESET, 0, INTERVAL, sent_at=0)
+    assert shared.claim(1, INTERVAL) > 0
+    assert shared.last_error is RESET
+    shared.clear(2)
+    assert [shared.claim(2, INTERVAL) for _ in range(3)] == [0.0] * 3
+    assert shared.last_error is None

@@ -1,0 +1,284 @@
+"""Values that cannot be used: refused by the field's name, before anything is sent, and never shown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import Connection
+
+from airflow_provider_modelarts.client import calls
+from airflow_provider_modelarts.client.errors import PERMANENT, InvalidConnection
+from airflow_provider_modelarts.hooks.connection import settings_of
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.provider_info import connection_fields
+from airflow_provider_modelarts.simulator import Simulator
+from tests.hooks.connections import AGENCY, CANARY, USER, refusal, settings, with_value
+
+INVISIBLE = [
+    "\n",
+    "\r\n",
+    "\x00",
+    "\t",
+    "\x1b",
+    "\x7f",
+    "\x85",
+    "\xad",
+    "\u200b",
+    "\u2028",
+    "\ufeff",
+    "\ud800",
+]
+NOT_TEXT = {"connect_timeout", "read_timeout"}
+TEXTS = ["login", "password", "host", *(name for name in connection_fields() if name not in NOT_TEXT)]
+
+
+@pytest.mark.parametrize("character", INVISIBLE, ids=ascii)
+@pytest.mark.parametrize("field", TEXTS)
+def test_settings_refuse_what_cannot_be_seen_in_every_text(field: str, character: str) -> None:
+    """By the field's name, once, and without the value."""
+    shown = refusal(**with_value(field, f"{CANARY}{character}{CANARY}"))
+
+    message = shown.splitlines()[0]
+    assert CANARY not in shown
+    assert message.count(f"{field} must not have a line break") == 1
+    assert "missing" not in message
+
+
+@pytest.mark.parametrize("value", ["{0} {0}", "{0}\xa0{0}", "{0}é", "{0}\u4e2d"], ids=ascii)
+@pytest.mark.parametrize("field", ["login", "password", "security_token"])
+def test_settings_refuse_what_no_key_has(field: str, value: str) -> None:
+    shown = refusal(**with_value(field, value.format(CANARY)))
+
+    assert f"{field} must" in shown
+    assert CANARY not in shown
+
+
+def test_settings_refuse_half_a_character_in_the_password_of_a_user() -> None:
+    shown = refusal(password=f"{CANARY}\ud83d", extra=USER)
+
+    assert "password must not have half of a character in it" in shown
+    assert CANARY not in shown
+
+
+@pytest.mark.parametrize("region", ["eu_de", "EU_DE", "cn-north-4_team", "eu-de_research"])
+@pytest.mark.parametrize("cloud", [None, "huaweicloud", "huaweicloud-eu", "otc"])
+def test_settings_say_that_a_region_has_no_underscore(cloud: str | None, region: str) -> None:
+    shown = refusal(extra={"region": region, "cloud": cloud})
+
+    assert "a project's name, which belongs into extra project_name" in shown
+    assert region not in shown
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        *(
+            "eu-de/",
+            "/eu-de",
+            "https://modelarts.eu-de.otc.t-systems.com",
+            "modelarts.eu-de.otc.t-systems.com",
+        ),
+        *(
+            "eu de",
+            "eu-de,eu-nl",
+            "-eu-de",
+            "eu-de-",
+            "eu\u2013de",
+            "\u1d07u-de",
+            "eu.de",
+            "a" * 64,
+            "eu-de?",
+            "eu-de#x",
+        ),
+    ],
+)
+def test_settings_refuse_what_is_no_region(region: str) -> None:
+    shown = refusal(extra={"region": region})
+
+    assert "extra region must be letters, digits and hyphens, such as eu-de" in shown
+    assert "missing" not in shown
+    assert region not in shown
+
+
+@pytest.mark.parametrize("region", ["a/b", "a b", "a,b", "dé"])
+def test_settings_refuse_what_no_signature_can_have_as_region(region: str) -> None:
+    shown = refusal(host="ma.example.com", extra={"cloud": "custom", "region": region})
+
+    assert "extra region must be ASCII characters without white space, comma and slash" in shown
+    assert f"{region!r}" not in shown
+
+
+@pytest.mark.parametrize("field", ["auth", "signature", "cloud"])
+@pytest.mark.parametrize("typed", ["?", "accesskey", "otc.", "acce\u017f\u017f", "access|credential", 1])
+def test_settings_refuse_what_is_no_choice(field: str, typed: object) -> None:
+    assert f"extra {field} must be one of " in refusal(extra={field: typed})
+
+
+@pytest.mark.parametrize("value", [1.0, 1e300, float("nan"), True, False, [], ["a"], {"a": 1}], ids=str)
+@pytest.mark.parametrize(
+    "field", [name for name in TEXTS if name not in {"login", "password", "host", "verify"}]
+)
+def test_settings_refuse_other_types_by_name(field: str, value: object) -> None:
+    message = refusal(extra={**AGENCY, field: value}).splitlines()[0]
+
+    assert f"extra {field} must be a string in quotes, not {type(value).__name__}" in message
+
+
+@pytest.mark.parametrize("field", ["login", "password", "host"])
+@pytest.mark.parametrize("value", [1.5, True, [CANARY], {"a": CANARY}], ids=str)
+@pytest.mark.parametrize("auth", [{}, USER], ids=["keys", "user"])
+def test_settings_refuse_other_types_in_standard_fields(
+    field: str, value: object, auth: dict[str, str]
+) -> None:
+    shown = refusal(**{field: value, "extra": auth})
+
+    assert f"{field} must be a string in quotes, not {type(value).__name__}" in shown
+    assert CANARY not in shown
+
+
+@pytest.mark.parametrize("extra", [{"a": 1}, 5, b"[]"])
+def test_settings_refuse_an_extra_that_is_no_json(extra: Any) -> None:
+    with pytest.raises(InvalidConnection, match="extra is not a JSON object"):
+        settings_of(Connection(conn_id="c", conn_type="modelarts", extra=extra))
+
+
+@pytest.mark.parametrize("value", [1.0, 0.0, [], ["/etc/ca.pem"], {}, "ca\x00.pem", "ca\n.pem"], ids=ascii)
+def test_settings_refuse_what_is_no_flag_and_no_file(value: object) -> None:
+    assert "extra verify must " in refusal(extra={"verify": value})
+
+
+@pytest.mark.parametrize("field", ["connect_timeout", "read_timeout"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        0,
+        -1,
+        "0",
+        86_400,
+        float("nan"),
+        float("inf"),
+        "nan",
+        "NaN",
+        "inf",
+        "Infinity",
+        True,
+        False,
+        "5s",
+        "5,5",
+        [5],
+        {},
+    ],
+    ids=repr,
+)
+def test_settings_refuse_what_no_socket_can_wait_for(field: str, value: object) -> None:
+    assert f"extra {field} must be a number of seconds above 0 and below 86400" in refusal(
+        extra={field: value}
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "example"),
+    [
+        ("host", "http://", "https://modelarts.eu-de.otc.t-systems.com"),
+        ("host", f"https://user:{CANARY}@example.com", "https://modelarts.eu-de.otc.t-systems.com"),
+        ("host", f"example.com/{CANARY}", "https://modelarts.eu-de.otc.t-systems.com"),
+        ("iam_endpoint", f"iam.example.com/v2/{CANARY}", "https://iam.eu-de.otc.t-systems.com"),
+        ("iam_endpoint", "https://", "https://iam.eu-de.otc.t-systems.com"),
+        ("console_url", f"https://example.com?{CANARY}", "https://console.otc.t-systems.com"),
+        ("console_url", f"javascript:{CANARY}", "https://console.otc.t-systems.com"),
+        ("proxy", f"http://user:{CANARY}/{CANARY}@proxy:3128", "http://user:password@proxy.example.com:3128"),
+        ("proxy", f"http://user:{CANARY}@", "http://user:password@proxy.example.com:3128"),
+        ("proxy", f"socks5://user:{CANARY}@proxy", "http://user:password@proxy.example.com:3128"),
+    ],
+)
+def test_settings_show_each_address_its_own_example(field: str, value: str, example: str) -> None:
+    shown = refusal(**with_value(field, value))
+
+    assert f"{field} must be " in shown
+    assert f"such as {example}" in shown
+    assert CANARY not in shown
+    assert "missing" not in shown
+
+
+def test_settings_say_how_a_password_of_a_proxy_is_written() -> None:
+    shown = refusal(extra={"proxy": f"http://user:{CANARY}#@proxy:3128"})
+
+    assert (
+        "user and password percent-encoded (%2F for /, %23 for #, %3F for ?, %40 for @, %5C for \\)" in shown
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("schema", "ftp", "schema must be one of http, https"),
+        ("schema", CANARY, "schema must be one of http, https"),
+        ("port", -1, "port must be a whole number from 1 to 65535"),
+        ("port", 65_536, "port must be a whole number from 1 to 65535"),
+        ("port", CANARY, "port must be a whole number from 1 to 65535"),
+        ("port", 80.5, "port must be a string in quotes, not float"),
+    ],
+)
+def test_settings_refuse_schema_and_port_by_name(field: str, value: object, rule: str) -> None:
+    shown = refusal(host="example.com", **{field: value})
+
+    assert rule in shown
+    assert "host must" not in shown
+    assert CANARY not in shown
+
+
+@pytest.mark.parametrize("value", [CANARY, {"a": CANARY}, [CANARY]], ids=["text", "object", "list"])
+@pytest.mark.parametrize("field", ["colour", "password", "secret_key", "swr_endpoint"])
+def test_settings_name_an_unknown_extra_without_its_value(field: str, value: object) -> None:
+    shown = refusal(extra={field: value})
+
+    assert f"extra {field} is unknown" in shown
+    assert CANARY not in shown
+
+
+def test_settings_show_no_secret_of_a_good_connection() -> None:
+    found = settings(
+        login=CANARY, password=CANARY, extra={"security_token": CANARY, "proxy": f"http://u:{CANARY}@proxy"}
+    )
+
+    for shown in (found, found.identity, found.route):
+        assert CANARY not in repr(shown)
+    assert found.route.proxy == f"http://u:{CANARY}@proxy"
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [
+        pytest.param({"extra": {"security_token": f"{CANARY}\n{CANARY}"}}, id="token"),
+        pytest.param({"login": f"AK\n{CANARY}"}, id="access key"),
+        pytest.param({"extra": {"proxy": f"http://u:{CANARY}/@127.0.0.1:1"}}, id="proxy"),
+        pytest.param({"extra": {"region": f"{CANARY}_x"}}, id="region"),
+    ],
+)
+def test_nothing_is_sent_with_a_connection_that_is_refused(
+    defect: dict[str, Any],
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Neither by a worker nor by a trigger nor by the test button, and none of them tries again."""
+    given = {**simulator.connection, **defect}
+    given["extra"] = {**simulator.connection["extra"], **defect.get("extra", {})}
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(given))
+    hook = ModelArtsHook()
+
+    with pytest.raises(InvalidConnection) as in_worker:
+        hook.call(calls.list_images())
+    with pytest.raises(InvalidConnection) as in_trigger:
+        asyncio.run(hook.acall(calls.list_images()))
+    good, message = hook.test_connection()
+
+    assert isinstance(in_worker.value, PERMANENT)
+    assert not in_worker.value.is_transient
+    assert (good, message) == (False, str(in_worker.value))
+    assert str(in_trigger.value) == message
+    assert CANARY not in message + caplog.text
+    assert (simulator.connections, simulator.journal) == (0, ())
