@@ -280,10 +280,10 @@ class ModelArtsHook(BaseHook):
         name: str | None = None,
         name_fuzzy_match: bool = False,
         namespace: str | None = None,
-        service_type: str | None = None,
-        type: str = "DEDICATED",  # noqa: A002 - the API's word
+        service_type: Literal["COMMON", "INFERENCE", "TRAIN", "DEV", "UNKNOWN"] | None = None,
+        type: Literal["DEDICATED", "BUILD_IN"] = "DEDICATED",  # noqa: A002 - the API's word
         workspace_id: str | None = None,
-        sort_dir: str | None = None,
+        sort_dir: Literal["ASC", "DESC"] | None = None,
         sort_key: str | None = None,
         show_name: str | None = None,
         show_tag: str | None = None,
@@ -302,7 +302,7 @@ class ModelArtsHook(BaseHook):
         :param sort_key: the field to sort by.
         :param show_name: passed to the API as it is.
         :param show_tag: passed to the API as it is.
-        :param limit: images on a page, not of the result.
+        :param limit: images on a page, at first; not of the result.
         """
         return self._client.list_all(
             calls.list_images(
@@ -341,21 +341,21 @@ class ModelArtsHook(BaseHook):
     def list_notebooks(
         self,
         *,
-        feature: str = "NOTEBOOK",
+        feature: Literal["NOTEBOOK", "DEFAULT"] = "NOTEBOOK",
         name: str | None = None,
         owner: str | None = None,
         pool_id: str | None = None,
         status: str | None = None,
         workspace_id: str | None = None,
-        sort_dir: str | None = None,
+        sort_dir: Literal["ASC", "DESC"] | None = None,
         sort_key: str | None = None,
         all_users: bool = False,
-        limit: int = calls.NOTEBOOKS_PER_PAGE,
+        limit: Literal[10, 20, 50] = 50,
     ) -> list[Notebook]:
         """
         Return all notebooks that pass the filters, from all pages.
 
-        :param feature: ``NOTEBOOK``, or ``CODELAB`` for the free ones.
+        :param feature: ``NOTEBOOK``, or ``DEFAULT`` for the free ones.
         :param name: part of the name: this filter is always fuzzy.
         :param owner: the id of the user that the notebook belongs to.
         :param pool_id: the dedicated resource pool.
@@ -364,7 +364,7 @@ class ModelArtsHook(BaseHook):
         :param sort_dir: ``ASC`` or ``DESC``.
         :param sort_key: the field to sort by.
         :param all_users: everybody's notebooks; needs ``modelarts:notebook:listAllNotebooks``.
-        :param limit: notebooks on a page, not of the result: 10, 20 or 50.
+        :param limit: notebooks on a page, at first: 10, 20 or 50; not of the result.
         """
         return self._client.list_all(
             calls.list_notebooks(
