@@ -22,7 +22,7 @@ import airflow_provider_modelarts
 from airflow_provider_modelarts.provider_info import get_provider_info
 
 ROOT = Path(__file__).parents[1]
-BUDGETS = {"hooks.modelarts": 250, "triggers": 120}
+BUDGETS = {"hooks.modelarts": 400, "triggers": 120}
 HEAVY = ("aiohttp", "requests", "airflow_provider_modelarts.triggers.")
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_modelarts.client import calls
-from airflow_provider_modelarts.client.errors import ModelArtsError, NotAuthenticated
-from airflow_provider_modelarts.client.modelarts import ONCE, ModelArts, Watched
+from airflow_provider_modelarts.client.errors import (
+    BrokenRule,
+    InvalidRequest,
+    ModelArtsError,
+    NotAuthenticated,
+)
+from airflow_provider_modelarts.client.modelarts import ModelArts, Watched
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Notebook
 from airflow_provider_modelarts.client.saving import Mark, Saving
 from airflow_provider_modelarts.client.wire import Call
+from airflow_provider_modelarts.hooks.blocking import BlockingClient
 from airflow_provider_modelarts.hooks.connection import Settings, settings_of
 from airflow_provider_modelarts.hooks.conversation import conversations, converse, look_ups
 from airflow_provider_modelarts.hooks.diagnosis import diagnose, probe
@@ -77,9 +83,13 @@ class ModelArtsHook(BaseHook):
             return False, diagnose(error, settings)
         return True, f"ModelArts answers at {settings.endpoint}, and knows who we are"
 
-    def get_conn(self) -> ModelArts:
-        """Return the conversation itself."""
-        return self._modelarts
+    def get_conn(self) -> BlockingClient:
+        """Return the client of this connection, whose methods block."""
+        return self._client
+
+    @cached_property
+    def _client(self) -> BlockingClient:
+        return BlockingClient(self._modelarts)
 
     @cached_property
     def _modelarts(self) -> ModelArts:
@@ -92,7 +102,7 @@ class ModelArtsHook(BaseHook):
         :param deadline: epoch seconds after which it is not tried again.
         :raises ModelArtsError: the class says what a caller can do about it.
         """
-        return block_on(self._modelarts.call(call, deadline=deadline))
+        return self._client.call(call, deadline=deadline)
 
     async def acall(self, call: Call[T], *, deadline: float | None = None) -> T:
         """Make one call from a trigger; see :meth:`call`."""
@@ -105,16 +115,18 @@ class ModelArtsHook(BaseHook):
         is_over: Callable[[Seen], bool],
         poll_interval: float,
         deadline: float,
+        not_before: float | None = None,
     ) -> Seen:
         """
-        Look from a worker until it is over, and return what was seen last.
+        Poll from a worker until it is over, and return the last reply.
 
-        :param poll_interval: seconds between looks.
-        :param deadline: epoch seconds of the last look.
+        :param poll_interval: seconds between polls.
+        :param deadline: epoch seconds of the last poll.
+        :param not_before: epoch seconds before which the service wants no poll.
         :raises DeadlinePassed: it was not over by then.
         """
-        return block_on(
-            self._modelarts.watch(call, is_over=is_over, poll_interval=poll_interval, deadline=deadline)
+        return self._client.watch(
+            call, is_over=is_over, poll_interval=poll_interval, deadline=deadline, not_before=not_before
         )
 
     async def awatch(
@@ -124,11 +136,12 @@ class ModelArtsHook(BaseHook):
         is_over: Callable[[Seen], bool],
         poll_interval: float,
         deadline: float,
+        not_before: float | None = None,
     ) -> Seen:
         """Look from a trigger until it is over; see :meth:`watch`. A process's triggers share one session."""
         return await self._ashared(
             lambda modelarts: modelarts.watch(
-                call, is_over=is_over, poll_interval=poll_interval, deadline=deadline
+                call, is_over=is_over, poll_interval=poll_interval, deadline=deadline, not_before=not_before
             )
         )
 
@@ -146,27 +159,59 @@ class ModelArtsHook(BaseHook):
             async with conversations.use(renewed) as modelarts:
                 return await talk(modelarts)
 
-    def create_image(self, notebook_id: str, **fields: str | None) -> Image:
+    def create_image(
+        self,
+        notebook_id: str,
+        *,
+        name: str | None = None,
+        namespace: str | None = None,
+        tag: str | None = None,
+        description: str | None = None,
+        workspace_id: str | None = None,
+        swr_instance_id: str | None = None,
+        swr_instance_domain: str | None = None,
+    ) -> Image:
         """
         Save a running notebook as an image.
 
-        The notebook is unavailable while it is saved, and nothing can cancel that.
+        The notebook is unavailable while it is saved, and nothing can cancel that. Which arguments are
+        mandatory is the cloud's rule.
 
         :param notebook_id: the notebook's id, a UUID.
-        :param fields: ``name``, ``namespace``, ``tag``, ``description``, ``workspace_id``,
-            ``swr_instance_id``, ``swr_instance_domain``; which are mandatory is the cloud's rule.
+        :param name: of the image, its repository in SWR.
+        :param namespace: the SWR organization that the image goes to.
+        :param tag: of the image; a name and tag that exist are never overwritten.
+        :param description: of the image.
+        :param workspace_id: the ModelArts workspace; by default the connection's.
+        :param swr_instance_id: an Enterprise registry, on Huawei Cloud.
+        :param swr_instance_domain: the Enterprise registry's domain, on Huawei Cloud.
         :raises InvalidRequest: a value breaks a rule of the cloud's page; nothing was sent.
         """
-        return self.call(calls.create_image(notebook_id, self._image_request(notebook_id, fields)))
+        request = self._image_request(
+            notebook_id,
+            name=name,
+            namespace=namespace,
+            tag=tag,
+            description=description,
+            workspace_id=workspace_id,
+            swr_instance_id=swr_instance_id,
+            swr_instance_domain=swr_instance_domain,
+        )
+        return self.call(calls.create_image(notebook_id, request))
 
-    def _image_request(self, notebook_id: str, fields: dict[str, str | None]) -> CreateImageRequest:
-        given = self._in_workspace(fields)
-        return CreateImageRequest.for_cloud(self.settings.cloud, notebook_id=notebook_id, **given)
+    def _image_request(
+        self, notebook_id: str, *, workspace_id: str | None, **fields: str | None
+    ) -> CreateImageRequest:
+        return CreateImageRequest.for_cloud(
+            self.settings.cloud,
+            notebook_id=notebook_id,
+            workspace_id=self._workspace(workspace_id),
+            **fields,
+        )
 
-    def _in_workspace(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Return the fields with the connection's workspace where they name none; a blank name is refused."""
-        named = fields.get("workspace_id")
-        return {**fields, "workspace_id": self.settings.workspace_id if named is None else named}
+    def _workspace(self, workspace_id: str | None) -> str | None:
+        """Return the connection's workspace where none is named; a blank name is refused later."""
+        return self.settings.workspace_id if workspace_id is None else workspace_id
 
     def save_once(
         self,
@@ -174,9 +219,15 @@ class ModelArtsHook(BaseHook):
         *,
         look_first: bool,
         known_id: str | None = None,
-        if_exists: str = "fail",
+        if_exists: Literal["fail", "adopt"] = "fail",
         deadline: float | None = None,
-        **fields: str | None,
+        name: str | None = None,
+        namespace: str | None = None,
+        tag: str | None = None,
+        description: str | None = None,
+        workspace_id: str | None = None,
+        swr_instance_id: str | None = None,
+        swr_instance_domain: str | None = None,
     ) -> tuple[Image, bool]:
         """
         Save a notebook as :meth:`create_image` does, but never twice for one mark.
@@ -186,55 +237,146 @@ class ModelArtsHook(BaseHook):
         :param known_id: of the image that an earlier try is remembered to have left; it is checked.
         :param if_exists: when the tag is somebody else's, ``fail`` or ``adopt``.
         :param deadline: epoch seconds after which no call is tried again.
+        :param name: as for :meth:`create_image`, like all that follow.
         :return: the image, and whether it was there already.
         :raises NotebookNotReady: the notebook is stopped or busy; a later try may succeed.
         :raises TagTaken: the tag is somebody else's.
         """
-        tag = mark.tag() if fields.get("tag") is None else fields["tag"]
-        request = self._image_request(mark.notebook_id, {**fields, "tag": tag})
-        marked = request.model_copy(update={"description": mark.describe(request.description)})
+        if if_exists not in ("fail", "adopt"):
+            raise InvalidRequest([BrokenRule("if_exists", "must be 'fail' or 'adopt'", if_exists)])
+        # Judged before a tag is derived: that takes a notebook_id that is text.
+        request = self._image_request(
+            mark.notebook_id,
+            name=name,
+            namespace=namespace,
+            tag=tag,
+            description=description,
+            workspace_id=workspace_id,
+            swr_instance_id=swr_instance_id,
+            swr_instance_domain=swr_instance_domain,
+        )
+        # And this judges it as a part of an address, before an earlier try's image is looked for.
+        calls.create_image(mark.notebook_id, request)
+        marked = request.model_copy(
+            update={
+                "tag": mark.tag() if tag is None else tag,
+                "description": mark.describe(request.description),
+            }
+        )
         saving = Saving(self._modelarts, marked, mark, if_exists=if_exists, deadline=deadline)
         return block_on(saving.save(look_first=look_first, known_id=known_id))
 
     def get_image(self, image_id: str) -> Image:
-        """Look at an image."""
+        """
+        Return an image as it stands.
+
+        :param image_id: the image's id, a UUID.
+        """
         return self.call(calls.show_image(image_id))
 
-    def peek_image(self, image_id: str) -> Image | None:
-        """Look at an image once, before a longer wait; None when that failed in a way that passes."""
-        try:
-            return self.call(calls.show_image(image_id), deadline=ONCE)
-        except ModelArtsError as error:
-            if not error.is_transient:
-                raise
-            self.log.warning("This look failed, the next one may not: %s", error)
-            return None
-
-    def list_images(self, **filters: Any) -> list[Image]:
+    def list_images(
+        self,
+        *,
+        name: str | None = None,
+        name_fuzzy_match: bool = False,
+        namespace: str | None = None,
+        service_type: Literal["COMMON", "INFERENCE", "TRAIN", "DEV", "UNKNOWN"] | None = None,
+        type: Literal["DEDICATED", "BUILD_IN"] = "DEDICATED",  # noqa: A002 - the API's word
+        workspace_id: str | None = None,
+        sort_dir: Literal["ASC", "DESC"] | None = None,
+        sort_key: str | None = None,
+        show_name: str | None = None,
+        show_tag: str | None = None,
+        limit: int = calls.IMAGES_PER_PAGE,
+    ) -> list[Image]:
         """
-        List all images that pass the filters.
+        Return all images that pass the filters, from all pages.
 
-        :param filters: of :func:`airflow_provider_modelarts.client.calls.list_images`; without
-            ``workspace_id`` the connection's, as in :meth:`create_image`.
+        :param name: of the images.
+        :param name_fuzzy_match: whether the name may only contain ``name``.
+        :param namespace: the SWR organization.
+        :param service_type: ``COMMON``, ``INFERENCE``, ``TRAIN``, ``DEV`` or ``UNKNOWN``.
+        :param type: ``DEDICATED`` for saved and registered images, ``BUILD_IN`` for the service's own.
+        :param workspace_id: the ModelArts workspace; by default the connection's.
+        :param sort_dir: ``ASC`` or ``DESC``.
+        :param sort_key: the field to sort by.
+        :param show_name: passed to the API as it is.
+        :param show_tag: passed to the API as it is.
+        :param limit: images on a page, at first; not of the result.
         """
-        return block_on(self._modelarts.collect(calls.list_images(**self._in_workspace(filters))))
+        return self._client.list_all(
+            calls.list_images(
+                name=name,
+                name_fuzzy_match=name_fuzzy_match,
+                namespace=namespace,
+                service_type=service_type,
+                type=type,
+                workspace_id=self._workspace(workspace_id),
+                sort_dir=sort_dir,
+                sort_key=sort_key,
+                show_name=show_name,
+                show_tag=show_tag,
+                limit=limit,
+            )
+        )
 
-    def delete_image(self, image_id: str, *, delete_swr_image: bool = True) -> None:
+    def delete_image(self, image_id: str, *, delete_swr_image: bool = False) -> None:
         """
-        Delete an image.
+        Delete an image's record in ModelArts.
 
-        :param delete_swr_image: also delete its tag in SWR, which otherwise stays and goes on costing.
+        :param image_id: the image's id, a UUID.
+        :param delete_swr_image: also delete its tag in SWR, which otherwise stays and goes on costing. That
+            cannot be undone, while the record can be made again by registering the tag.
         """
         self.call(calls.delete_image(image_id, delete_swr_image=delete_swr_image))
 
     def get_notebook(self, notebook_id: str) -> Notebook:
-        """Look at a notebook."""
+        """
+        Return a notebook as it stands.
+
+        :param notebook_id: the notebook's id, a UUID.
+        """
         return self.call(calls.show_notebook(notebook_id))
 
-    def list_notebooks(self, **filters: Any) -> list[Notebook]:
+    def list_notebooks(
+        self,
+        *,
+        feature: Literal["NOTEBOOK", "DEFAULT"] = "NOTEBOOK",
+        name: str | None = None,
+        owner: str | None = None,
+        pool_id: str | None = None,
+        status: str | None = None,
+        workspace_id: str | None = None,
+        sort_dir: Literal["ASC", "DESC"] | None = None,
+        sort_key: str | None = None,
+        all_users: bool = False,
+        limit: Literal[10, 20, 50] = 50,
+    ) -> list[Notebook]:
         """
-        List all notebooks that pass the filters.
+        Return all notebooks that pass the filters, from all pages.
 
-        :param filters: of :func:`airflow_provider_modelarts.client.calls.list_notebooks`.
+        :param feature: ``NOTEBOOK``, or ``DEFAULT`` for the free ones.
+        :param name: part of the name: this filter is always fuzzy.
+        :param owner: the id of the user that the notebook belongs to.
+        :param pool_id: the dedicated resource pool.
+        :param status: such as ``RUNNING``.
+        :param workspace_id: the ModelArts workspace; by default the connection's.
+        :param sort_dir: ``ASC`` or ``DESC``.
+        :param sort_key: the field to sort by.
+        :param all_users: everybody's notebooks; needs ``modelarts:notebook:listAllNotebooks``.
+        :param limit: notebooks on a page, at first: 10, 20 or 50; not of the result.
         """
-        return block_on(self._modelarts.collect(calls.list_notebooks(**filters)))
+        return self._client.list_all(
+            calls.list_notebooks(
+                feature=feature,
+                name=name,
+                owner=owner,
+                pool_id=pool_id,
+                status=status,
+                workspace_id=self._workspace(workspace_id),
+                sort_dir=sort_dir,
+                sort_key=sort_key,
+                all_users=all_users,
+                limit=limit,
+            )
+        )

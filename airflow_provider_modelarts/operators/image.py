@@ -6,22 +6,32 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowTaskTimeout,
+    BaseOperator,
+    conf,
+)
 
-from airflow_provider_modelarts.client.errors import InvalidConnection, InvalidRequest, TagTaken
+from airflow_provider_modelarts.arguments import check_execution_timeout, given, refuse_nothing, seconds
+from airflow_provider_modelarts.client.errors import PERMANENT, ModelArtsError, NotFound
 from airflow_provider_modelarts.links.console import ImageLink, NotebookLink
 from airflow_provider_modelarts.operators.memory import recall, remember
+from airflow_provider_modelarts.templates import TextTemplates
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
+    from typing_extensions import Unpack
 
+    from airflow_provider_modelarts.airflow_arguments import OperatorArguments
     from airflow_provider_modelarts.client.models import Image
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
 
-class CreateNotebookImageOperator(BaseOperator):
+class CreateNotebookImageOperator(TextTemplates, BaseOperator):
     """
     Save a running notebook as a container image.
 
@@ -38,7 +48,11 @@ class CreateNotebookImageOperator(BaseOperator):
     and notebook in its description, by which a retry, or a doubt about a lost reply, finds it again.
 
     Which fields are mandatory, how long they may be and what they may hold is the cloud's rule; a
-    value that breaks one fails the task before anything is sent.
+    value that breaks one fails the task before anything is sent. What no retry can mend, such as that or a
+    missing permission, is not retried.
+
+    A template always renders to text here. Where it renders to nothing, to blanks or to the word ``None``,
+    an optional argument counts as not given; ``notebook_id``, ``name`` and ``namespace`` are refused then.
 
     :param notebook_id: the notebook to save; it must be running. (templated)
     :param name: of the image, its repository in SWR. Mandatory on Huawei Cloud. (templated)
@@ -51,7 +65,7 @@ class CreateNotebookImageOperator(BaseOperator):
     :param swr_instance_id: an Enterprise registry, on Huawei Cloud. (templated)
     :param swr_instance_domain: the Enterprise registry's domain, on Huawei Cloud. (templated)
     :param if_exists: when the name and tag are taken, ``fail`` or ``adopt`` the image that has them, as
-        long as it is ACTIVE or still being saved. (templated)
+        long as it is ACTIVE or still being saved.
     :param wait_for_completion: wait until the image is ACTIVE.
     :param deferrable: wait in the triggerer instead of a worker slot.
     :param poll_interval: seconds between looks.
@@ -68,7 +82,6 @@ class CreateNotebookImageOperator(BaseOperator):
         "workspace_id",
         "swr_instance_id",
         "swr_instance_domain",
-        "if_exists",
         "modelarts_conn_id",
     )
     operator_extra_links = (NotebookLink(), ImageLink())
@@ -77,23 +90,24 @@ class CreateNotebookImageOperator(BaseOperator):
     def __init__(
         self,
         *,
-        notebook_id: str,
-        name: str | None = None,
-        namespace: str | None = None,
-        tag: str | None = None,
-        description: str | None = None,
-        workspace_id: str | None = None,
-        swr_instance_id: str | None = None,
-        swr_instance_domain: str | None = None,
-        if_exists: str = "fail",
+        notebook_id: str | XComArg,
+        name: str | XComArg | None = None,
+        namespace: str | XComArg | None = None,
+        tag: str | XComArg | None = None,
+        description: str | XComArg | None = None,
+        workspace_id: str | XComArg | None = None,
+        swr_instance_id: str | XComArg | None = None,
+        swr_instance_domain: str | XComArg | None = None,
+        if_exists: Literal["fail", "adopt"] = "fail",
         wait_for_completion: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta = 15,
         timeout: float | timedelta = 3600,
         modelarts_conn_id: str = "modelarts_default",
-        **kwargs: Any,
+        **kwargs: Unpack[OperatorArguments],
     ) -> None:
         super().__init__(**kwargs)
+        check_execution_timeout(self.execution_timeout)
         self.notebook_id = notebook_id
         self.name = name
         self.namespace = namespace
@@ -105,23 +119,32 @@ class CreateNotebookImageOperator(BaseOperator):
         self.if_exists = if_exists
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
-        self.poll_interval = _seconds("poll_interval", poll_interval)
-        self.timeout = _seconds("timeout", timeout)
+        self.poll_interval = seconds("poll_interval", poll_interval)
+        self.timeout = seconds("timeout", timeout)
         self.modelarts_conn_id = modelarts_conn_id
         self._image_id: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Save the notebook and, if asked to, wait."""
+        try:
+            return self._save_and_wait(context)
+        except PERMANENT as error:
+            raise AirflowFailException(str(error)) from error
+
+    def _save_and_wait(self, context: Context) -> dict[str, Any]:
         from airflow_provider_modelarts.triggers.wait import hand_on
 
+        refuse_nothing(
+            notebook_id=self.notebook_id,
+            name=self.name,
+            namespace=self.namespace,
+            modelarts_conn_id=self.modelarts_conn_id,
+        )
         ti = context["ti"]
-        try:
-            ti.xcom_push(key=NotebookLink.xcom_key, value=self._hook.settings.notebooks_url)
-            image, adopted = self._save(context)
-        except (InvalidRequest, InvalidConnection, TagTaken) as error:
-            raise AirflowFailException(str(error)) from error
+        ti.xcom_push(key=NotebookLink.xcom_key, value=self.hook.settings.notebooks_url)
+        image, adopted = self._save(context)
         self._image_id = image.id
-        ti.xcom_push(key=ImageLink.xcom_key, value=self._hook.settings.images_url)
+        ti.xcom_push(key=ImageLink.xcom_key, value=self.hook.settings.images_url)
         carry = {"notebook_id": self.notebook_id, "adopted": adopted}
         # Before any wait: whatever becomes of this task, the id of what it started is known.
         result = hand_on(context, {**image.summary(), **carry})
@@ -133,7 +156,20 @@ class CreateNotebookImageOperator(BaseOperator):
         """Go on when the trigger has seen the end."""
         from airflow_provider_modelarts.triggers.wait import resume
 
-        return resume(self, context, event)
+        try:
+            return resume(self, context, event)
+        except PERMANENT as error:
+            raise AirflowFailException(str(error)) from error
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the wait, and name it where it is Airflow that ended it."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowFailException:
+            raise
+        except AirflowException as error:
+            waited = f"Waiting in the triggerer for the image of notebook {self.notebook_id} ended"
+            raise type(error)(f"{waited} (up to {self.timeout:.0f} s were given): {error}") from error
 
     def on_kill(self) -> None:
         """Say what goes on: nothing can cancel a save."""
@@ -148,24 +184,22 @@ class CreateNotebookImageOperator(BaseOperator):
         """Return the image, and whether it was there already."""
         from airflow_provider_modelarts.client.saving import Mark
 
-        if self.if_exists not in ("fail", "adopt"):
-            raise InvalidRequest(f"if_exists must be 'fail' or 'adopt', not {self.if_exists!r}")
         ti = context["ti"]
         map_index = -1 if ti.map_index is None else ti.map_index
         is_retry = ti.try_number > 1
-        image, adopted = self._hook.save_once(
-            Mark(self.notebook_id, ti.dag_id, ti.task_id, ti.run_id, map_index),
+        image, adopted = self.hook.save_once(
+            Mark(given(self.notebook_id), ti.dag_id, ti.task_id, ti.run_id, map_index),
             look_first=is_retry,
             known_id=recall(context) if is_retry else None,
             if_exists=self.if_exists,
             deadline=time.time() + self.execution_timeout.total_seconds() if self.execution_timeout else None,
-            name=self.name,
-            namespace=self.namespace,
-            tag=self.tag,
-            description=self.description,
-            workspace_id=self.workspace_id,
-            swr_instance_id=self.swr_instance_id,
-            swr_instance_domain=self.swr_instance_domain,
+            name=given(self.name),
+            namespace=given(self.namespace),
+            tag=given(self.tag),
+            description=given(self.description),
+            workspace_id=given(self.workspace_id),
+            swr_instance_id=given(self.swr_instance_id),
+            swr_instance_domain=given(self.swr_instance_domain),
         )
         remember(context, image.id)
         self.log.info("Notebook %s. %s: %s", self.notebook_id, image.describe(), image.swr_path)
@@ -176,29 +210,54 @@ class CreateNotebookImageOperator(BaseOperator):
         from airflow_provider_modelarts.client.calls import show_image
 
         if self.deferrable:
-            # A look before every deferral: a save that is over already never visits the triggerer.
-            seen = self._hook.peek_image(image.id)
-            if seen is not None and not seen.raise_for_status().is_pending:
-                return seen
-            from airflow_provider_modelarts.triggers.wait import defer_until_active
+            return self._poll_or_defer(image, carry)
+        last = image
 
-            defer_until_active(self, image_id=image.id, poll_interval=self.poll_interval, carry=carry)
-        return self._hook.watch(
-            show_image(image.id),
-            is_over=lambda image: not image.is_pending,
-            poll_interval=self.poll_interval,
-            deadline=time.time() + self.timeout,
-        ).raise_for_status()
+        def is_over(seen: Image) -> bool:
+            nonlocal last
+            last = seen
+            return not seen.is_pending
+
+        began = time.monotonic()
+        try:
+            return self.hook.watch(
+                show_image(image.id),
+                is_over=is_over,
+                poll_interval=self.poll_interval,
+                deadline=time.time() + self.timeout,
+            ).raise_for_status()
+        except AirflowTaskTimeout as error:
+            raise AirflowTaskTimeout(
+                f"execution_timeout: Timed out after {time.monotonic() - began:.0f} s waiting for image "
+                f"{image.id}: last status {last.status}. {error}"
+            ) from error
+
+    def _poll_or_defer(self, image: Image, carry: dict[str, Any]) -> Image:
+        """Return the image if it is ACTIVE at the first poll: such a save never visits the triggerer."""
+        from airflow_provider_modelarts.client.calls import show_image
+        from airflow_provider_modelarts.client.modelarts import ONCE
+
+        retry_after = None
+        try:
+            seen = self.hook.call(show_image(image.id), deadline=ONCE)
+        except ModelArtsError as error:
+            # What the service reads may lag behind, so an image that is not found may only be new.
+            if not (error.is_transient or isinstance(error, NotFound)):
+                raise
+            self.log.warning("Poll failed, the triggerer will retry: %s", error)
+            retry_after = error.retry_after
+        else:
+            if not seen.raise_for_status().is_pending:
+                return seen
+        from airflow_provider_modelarts.triggers.wait import defer_until_active
+
+        return defer_until_active(
+            self, image_id=image.id, poll_interval=self.poll_interval, retry_after=retry_after, carry=carry
+        )
 
     @cached_property
-    def _hook(self) -> ModelArtsHook:
+    def hook(self) -> ModelArtsHook:
+        """The hook of ``modelarts_conn_id``."""
         from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
         return ModelArtsHook(self.modelarts_conn_id)
-
-
-def _seconds(argument: str, value: float | timedelta) -> float:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if not isinstance(seconds, (int, float)) or seconds <= 0:
-        raise ValueError(f"{argument} must be a number of seconds above 0 or a timedelta, not {value!r}")
-    return seconds

@@ -2,52 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
+    AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
 )
 
+from airflow_provider_modelarts.arguments import (
+    check_execution_timeout,
+    image_id_of,
+    refuse_nothing,
+    seconds,
+)
 from airflow_provider_modelarts.client.errors import (
+    PERMANENT,
+    ApiError,
     DeadlinePassed,
     ImageFailed,
-    InvalidConnection,
-    InvalidRequest,
+    ModelArtsError,
     NotFound,
 )
+from airflow_provider_modelarts.client.poll_errors import MIN_TIME_TO_APPEAR, PollErrors
 from airflow_provider_modelarts.links.console import ImageLink
+from airflow_provider_modelarts.templates import TextTemplates
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
+    from typing_extensions import Unpack
 
+    from airflow_provider_modelarts.airflow_arguments import SensorArguments
     from airflow_provider_modelarts.client.models import Image
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
-_HOPELESS = (ImageFailed, NotFound, InvalidRequest, InvalidConnection)
+_HOPELESS: tuple[type[ModelArtsError], ...] = (ImageFailed, *PERMANENT)
 """What a retry of the sensor cannot mend."""
+_MIN_INTERVAL = 1.0
+"""Seconds between two polls, whatever was asked for: no wait may hammer the service."""
 
 
-class NotebookImageSensor(BaseSensorOperator):
+class NotebookImageSensor(TextTemplates, BaseSensorOperator):
     """
     Wait until an image is ACTIVE and hand on its id and SWR address.
 
-    The image is looked at once before the task defers, so one that is ACTIVE already never visits
-    the triggerer. A time-out fails the task, or skips it with ``soft_fail``; an image that failed
-    always fails the task, at once and without a retry.
+    The image is polled once before the task defers, so one that is ACTIVE already never visits the
+    triggerer. A timeout fails the task, or skips it with ``soft_fail``. An image that failed, and what no
+    retry can mend, fails the task at once and without a retry, whatever ``soft_fail``, ``never_fail`` and
+    ``silent_fail`` say.
 
     XCom: ``image_id``, ``swr_path`` and, as ``return_value``, a dict with both and with ``status``,
     ``name``, ``namespace``, ``tag``, ``workspace_id``, ``arch``, ``size``, ``created_at``,
     ``updated_at`` as far as ModelArts tells them.
 
-    :param image_id: the image to wait for. (templated)
-    :param poke_interval: seconds between looks.
+    :param image_id: the image to wait for: its id, or what the task that saves it returns, so that the
+        images of a mapped save are waited for with ``.partial(...).expand(image_id=save.output)``. A
+        template always renders to text here, and one that renders to nothing or to the word ``None`` is
+        refused: the save failed or was skipped. (templated)
+    :param poke_interval: seconds between polls; more where the service asks for more.
     :param timeout: seconds to wait.
     :param deferrable: wait in the triggerer instead of a worker slot; ``mode`` then has no effect.
     :param modelarts_conn_id: the Airflow connection to use. (templated)
@@ -60,44 +82,149 @@ class NotebookImageSensor(BaseSensorOperator):
     def __init__(
         self,
         *,
-        image_id: str,
+        image_id: str | dict[str, Any] | XComArg,
         poke_interval: float | timedelta = 15,
         timeout: float | timedelta = 3600,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         modelarts_conn_id: str = "modelarts_default",
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
-        super().__init__(poke_interval=poke_interval, timeout=timeout, **kwargs)
+        super().__init__(
+            poke_interval=seconds("poke_interval", poke_interval, may_be_zero=True),
+            timeout=seconds("timeout", timeout, may_be_zero=True),
+            **kwargs,
+        )
+        check_execution_timeout(self.execution_timeout)
         self.image_id = image_id
         self.deferrable = deferrable
         self.modelarts_conn_id = modelarts_conn_id
-        self._said: str | None = None
+        self._poll_errors = PollErrors()
+        self._status: str | None = None
+        self._last_error: ModelArtsError | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait, here or in the triggerer."""
         try:
-            context["ti"].xcom_push(key=ImageLink.xcom_key, value=self._hook.settings.images_url)
-            if not self.deferrable:
-                return super().execute(context)
-            # A look before every deferral: an image that is ACTIVE never visits the triggerer.
-            if (seen := self.poke(context)).is_done:
-                return seen.xcom_value
-        except _HOPELESS as error:
+            refuse_nothing(modelarts_conn_id=self.modelarts_conn_id)
+            image_id = image_id_of(self.image_id)
+            context["ti"].xcom_push(key=ImageLink.xcom_key, value=self.hook.settings.images_url)
+        except PERMANENT as error:
             raise AirflowFailException(str(error)) from error
+        if not self.deferrable:
+            return self._wait_here(context)
+        # A poll before every deferral: an image that is ACTIVE never visits the triggerer.
+        if (seen := self.poke(context)).is_done:
+            return seen.xcom_value
         from airflow_provider_modelarts.triggers.wait import defer_until_active
 
-        return defer_until_active(self, image_id=self.image_id, poll_interval=self.poke_interval)
+        return defer_until_active(
+            self, image_id=image_id, poll_interval=self.poke_interval, retry_after=self._retry_after
+        )
+
+    def _wait_here(self, context: Context) -> Any:
+        """Let Airflow poke, and tell how the wait ended: what it says itself names no image."""
+        began = time.monotonic()
+        try:
+            return super().execute(context)
+        except AirflowSkipException as skip:
+            # Airflow skips whatever a poke raises; only a timeout, which it does not raise from one, may be.
+            if isinstance(skip.__cause__, AirflowFailException):
+                raise skip.__cause__ from skip.__cause__.__cause__
+            if isinstance(skip.__cause__, AirflowTaskTimeout):
+                raise self._execution_timed_out(began, skip.__cause__) from skip
+            if skip.__cause__:
+                raise
+            raise AirflowSkipException(self._timed_out(self.timeout)) from skip
+        except AirflowSensorTimeout as error:
+            raise AirflowSensorTimeout(self._timed_out(self.timeout)) from error
+        except AirflowTaskTimeout as error:
+            raise self._execution_timed_out(began, error) from error
+
+    def _execution_timed_out(self, began: float, error: BaseException) -> AirflowTaskTimeout:
+        text = self._timed_out(time.monotonic() - began)
+        return AirflowTaskTimeout(f"execution_timeout: {text} ({error})")
+
+    def _timed_out(self, waited: float) -> str:
+        seen = f"last status {self._status}" if self._status else "no poll succeeded"
+        error = f". Last error: {self._last_error}" if self._last_error else ""
+        return f"Timed out after {waited:.0f} s waiting for image {image_id_of(self.image_id)}: {seen}{error}"
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once."""
+        """
+        Poll once.
+
+        :raises AirflowFailException: the image failed, or the poll did in a way that no retry can mend.
+        """
         from airflow_provider_modelarts.triggers.wait import hand_on
 
-        image = self._hook.peek_image(self.image_id)
-        if image is None or image.raise_for_status().is_pending:
-            self._say(image)
+        try:
+            image = self._poll()
+        except _HOPELESS as error:
+            raise AirflowFailException(str(error)) from error
+        if image is None or image.is_pending:
             return PokeReturnValue(is_done=False)
         self.log.info("%s: %s", image.describe(), image.swr_path)
         return PokeReturnValue(is_done=True, xcom_value=hand_on(context, image.summary()))
+
+    def _poll(self) -> Image | None:
+        """Return the image, pending or ACTIVE; None when the poll failed in a way that may pass."""
+        image = self._poll_once()
+        while self._is_rescheduled and _is_bare_403(self._last_error):
+            time.sleep(_MIN_INTERVAL)
+            image = self._poll_once()
+        return image
+
+    def _poll_once(self) -> Image | None:
+        from airflow_provider_modelarts.client.calls import show_image
+        from airflow_provider_modelarts.client.modelarts import ONCE
+
+        try:
+            image = self.hook.call(show_image(image_id_of(self.image_id)), deadline=ONCE).raise_for_status()
+        except ModelArtsError as error:
+            level = logging.DEBUG if self._last_error else logging.WARNING
+            self.log.log(level, "Poll failed, will retry: %s", error)
+            self._last_error = error
+            self._accept(error)
+            return None
+        self._poll_errors.succeeded()
+        self._last_error = None
+        if image.status != self._status:
+            self.log.info("%s", image.describe())
+            self._status = image.status
+        return image
+
+    def _accept(self, error: ModelArtsError) -> None:
+        """
+        Return if waiting goes on after a poll that failed.
+
+        A process that polls only once cannot count what polls in a row say. One that is rescheduled asks
+        again at once whether it is forbidden, and judges *not found* by the age of the wait; one that
+        defers leaves both to the trigger.
+        """
+        if isinstance(error, NotFound) and (self.deferrable or self._is_rescheduled):
+            return
+        self._poll_errors.accept(error, time.monotonic())
+
+    @property
+    def _is_rescheduled(self) -> bool:
+        return bool(self.reschedule) and not self.deferrable
+
+    @property
+    def _retry_after(self) -> float:
+        """Seconds for which the service wants no poll."""
+        return (self._last_error.retry_after or 0.0) if self._last_error else 0.0
+
+    def _get_next_poke_interval(
+        self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
+    ) -> float:
+        """Return after how many seconds to poke again: not before the service wants it."""
+        waited = run_duration()
+        error = self._last_error
+        believed_after = max(MIN_TIME_TO_APPEAR, 2 * self.poke_interval)
+        if self._is_rescheduled and isinstance(error, NotFound) and waited >= believed_after:
+            raise AirflowFailException(str(error)) from error
+        interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
+        return max(_MIN_INTERVAL, interval, min(self._retry_after, self.timeout - waited))
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on when the trigger has seen the end."""
@@ -109,21 +236,36 @@ class NotebookImageSensor(BaseSensorOperator):
             raise AirflowSensorTimeout(str(error)) from error
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume, and let ``soft_fail`` skip time-outs only: Airflow's own would skip a failed image too."""
+        """
+        Resume, and let ``soft_fail`` skip timeouts only: Airflow's own would skip a failed image too.
+
+        Where it is Airflow that ended the wait, name the image.
+        """
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except _HOPELESS as error:
             raise AirflowFailException(str(error)) from error
+        except AirflowException as error:
+            cause = error.__cause__ or error
+            # Airflow 2 has one class for a trigger that was late and for one that crashed.
+            is_timeout = isinstance(cause, AirflowSensorTimeout) or "timeout" in str(cause).lower()
+            kind = type(error if is_timeout or not isinstance(cause, AirflowException) else cause)
+            raise kind(self._ended_by_airflow(str(cause))) from error
+
+    def _ended_by_airflow(self, text: str) -> str:
+        image_id = image_id_of(self.image_id)
+        if image_id in text:
+            return text
+        given = f"up to {self.timeout:.0f} s were given"
+        return f"Waiting in the triggerer for image {image_id} ended ({given}): {text}"
 
     @cached_property
-    def _hook(self) -> ModelArtsHook:
+    def hook(self) -> ModelArtsHook:
+        """The hook of ``modelarts_conn_id``."""
         from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
         return ModelArtsHook(self.modelarts_conn_id)
 
-    def _say(self, image: Image | None) -> None:
-        """Log a change of status, not every look."""
-        line = image.describe() if image else None
-        if line and line != self._said:
-            self.log.info("%s", line)
-            self._said = line
+
+def _is_bare_403(error: ModelArtsError | None) -> bool:
+    return isinstance(error, ApiError) and error.status == 403 and not error.code

@@ -50,10 +50,17 @@ class ImageEvent(BaseModel):
         return cls(status="success", image=image.summary(), carry=carry)
 
     @classmethod
-    def of_error(cls, error: ModelArtsError, carry: dict[str, Any]) -> ImageEvent:
-        """Return the event of a bad end."""
-        status: Literal["timeout", "failed"] = "timeout" if isinstance(error, DeadlinePassed) else "failed"
-        return cls(status=status, error=type(error).__name__, message=str(error), carry=carry)
+    def of_error(cls, error: ModelArtsError, carry: dict[str, Any], *, wait: str = "") -> ImageEvent:
+        """
+        Return the event of a bad end.
+
+        :param wait: which wait ended and when, which only the error of a timeout says by itself.
+        """
+        name = type(error).__name__
+        if isinstance(error, DeadlinePassed):
+            return cls(status="timeout", error=name, message=str(error), carry=carry)
+        message = f"{wait}: {error}" if wait else str(error)
+        return cls(status="failed", error=name, message=message, carry=carry)
 
     @classmethod
     def read(cls, event: Any) -> ImageEvent:

@@ -18,6 +18,8 @@ Seconds before which a wait tells no end. The worker of a task that deferred sta
 Airflow takes a task for failed that goes on before it has seen that worker end.
 """
 
+ARGUMENTS = ("image_id", "modelarts_conn_id", "poll_interval", "deadline", "carry", "since", "not_before")
+
 
 class NotebookImageTrigger(BaseTrigger):
     """
@@ -30,6 +32,8 @@ class NotebookImageTrigger(BaseTrigger):
     :param poll_interval: seconds between looks.
     :param deadline: epoch seconds of the last look.
     :param carry: plain values that the event hands back to the task.
+    :param since: epoch seconds at which the wait began, for messages; by default when the trigger starts.
+    :param not_before: epoch seconds before which the service wants no poll.
     """
 
     def __init__(
@@ -40,6 +44,8 @@ class NotebookImageTrigger(BaseTrigger):
         poll_interval: float,
         deadline: float,
         carry: dict[str, Any] | None = None,
+        since: float | None = None,
+        not_before: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call,unused-ignore]
         self.image_id = image_id
@@ -47,23 +53,18 @@ class NotebookImageTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.carry = carry or {}
+        self.since = since
+        self.not_before = not_before
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what another triggerer needs to go on with this wait."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "image_id": self.image_id,
-                "modelarts_conn_id": self.modelarts_conn_id,
-                "poll_interval": self.poll_interval,
-                "deadline": self.deadline,
-                "carry": self.carry,
-            },
-        )
+        path = f"{type(self).__module__}.{type(self).__qualname__}"
+        return path, {name: getattr(self, name) for name in ARGUMENTS}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the one event of this wait."""
         began = time.monotonic()
+        since = time.time() if self.since is None else self.since
         hook = await asyncio.to_thread(self._load_hook)
         from airflow_provider_modelarts.client.calls import show_image
         from airflow_provider_modelarts.client.errors import ModelArtsError
@@ -75,10 +76,13 @@ class NotebookImageTrigger(BaseTrigger):
                 is_over=lambda image: not image.is_pending,
                 poll_interval=self.poll_interval,
                 deadline=self.deadline,
+                not_before=self.not_before,
             )
             event = ImageEvent.of_image(image.raise_for_status(), self.carry)
         except ModelArtsError as error:
-            event = ImageEvent.of_error(error, self.carry)
+            waited = max(0.0, time.time() - since)
+            wait = f"Waiting for image {self.image_id} ended after {waited:.0f} s"
+            event = ImageEvent.of_error(error, self.carry, wait=wait)
         if self.task_instance is not None:  # else it runs in line, as in dag.test()
             await asyncio.sleep(began + SETTLE - time.monotonic())
         yield TriggerEvent(event.model_dump(mode="json"))

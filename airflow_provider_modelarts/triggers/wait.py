@@ -30,25 +30,36 @@ class WaitingTask(Protocol):
 
 
 def _execution_timeout(task: WaitingTask) -> float:
-    return math.inf if task.execution_timeout is None else task.execution_timeout.total_seconds()
+    # To Airflow zero is none.
+    return task.execution_timeout.total_seconds() if task.execution_timeout else math.inf
 
 
 def defer_until_active(
-    task: WaitingTask, *, image_id: str, poll_interval: float, carry: dict[str, Any] | None = None
+    task: WaitingTask,
+    *,
+    image_id: str,
+    poll_interval: float,
+    retry_after: float | None = None,
+    carry: dict[str, Any] | None = None,
 ) -> NoReturn:
     """
     Hand a task's wait to the triggerer; the task goes on in ``execute_complete``.
 
     Airflow 3 does not enforce ``execution_timeout`` while a task is deferred, so the deadline does.
+
+    :param retry_after: seconds for which the service wants no poll.
     """
     timeout = min(task.timeout, _execution_timeout(task))
+    now = time.time()
     task.defer(
         trigger=NotebookImageTrigger(
             image_id=image_id,
             modelarts_conn_id=task.modelarts_conn_id,
             poll_interval=poll_interval,
-            deadline=time.time() + timeout,
+            deadline=now + timeout,
             carry=carry,
+            since=now,
+            not_before=now + min(retry_after, timeout) if retry_after else None,
         ),
         method_name="execute_complete",
         timeout=timedelta(seconds=timeout) + GRACE,

@@ -14,7 +14,6 @@ PARAMS = {
     "notebook_id": Param("", type="string"),
     "image_id": Param("", type="string"),
     "tag": Param("nightly", type="string"),
-    "if_exists": Param("fail", type="string"),
 }
 OPERATORS: dict[str, dict[str, Any]] = {
     "save_only": {},
@@ -52,7 +51,6 @@ for dag_id, arguments in OPERATORS.items():
                 name="research",
                 namespace="team",
                 tag="{{ params.tag }}",
-                if_exists="{{ params.if_exists }}",
                 poll_interval=1,
                 **arguments,
                 **PATIENCE[suffix],

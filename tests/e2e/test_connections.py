@@ -251,7 +251,7 @@ def test_no_secret_is_in_what_can_be_shown(simulator: Simulator, monkeypatch: py
     hook = ModelArtsHook("shown")
     hook.list_images()
 
-    modelarts = hook.get_conn()
+    modelarts = hook._modelarts
     holders = [hook, hook.settings, modelarts, *vars(hook).values(), *vars(modelarts).values()]
     credentials = modelarts._credentials
     holders += [*vars(credentials).values(), *vars(credentials._base).values()]  # type: ignore[attr-defined]

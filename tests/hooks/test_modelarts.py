@@ -11,7 +11,6 @@ import pytest
 
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.errors import NotAuthenticated, NotFound
-from airflow_provider_modelarts.client.modelarts import ModelArts
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.hooks import conversation
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
@@ -43,7 +42,6 @@ def test_each_operation_has_a_short_cut(simulator: Simulator) -> None:
     with pytest.raises(NotFound):
         hook.get_image(old)
     assert simulator.connections == 1
-    assert isinstance(hook.get_conn(), ModelArts)
 
 
 @pytest.mark.usefixtures("connection")

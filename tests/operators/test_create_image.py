@@ -14,9 +14,8 @@ from airflow_provider_modelarts.client.errors import (
     DeadlinePassed,
     ImageFailed,
     ModelArtsError,
-    NotAuthenticated,
     NotebookNotReady,
-    PermissionDenied,
+    QuotaExceeded,
 )
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
@@ -37,7 +36,7 @@ def operator(**arguments: Any) -> CreateNotebookImageOperator:
         pytest.param({"notebook_id": "../images"}, "notebook_id", "a UUID such as", id="a path for an id"),
         pytest.param({"name": None}, "name", "is mandatory", id="no name"),
         pytest.param(
-            {"name": ""}, "name", "did a template render to nothing", id="a name that rendered to nothing"
+            {"name": ""}, "name", "its template rendered to nothing", id="a name that rendered to nothing"
         ),
         pytest.param({"name": "Research"}, "name", "lower-case letters", id="an upper-case name"),
         pytest.param({"namespace": None}, "namespace", "is mandatory", id="no organization"),
@@ -46,7 +45,6 @@ def operator(**arguments: Any) -> CreateNotebookImageOperator:
         ),
         pytest.param({"tag": "a,b"}, "tag", "letters, digits, hyphens", id="a comma in a tag"),
         pytest.param({"description": "x" * 513}, "description", "at most 512", id="a long description"),
-        pytest.param({"workspace_id": ""}, "workspace_id", "did a template render", id="a blank workspace"),
         pytest.param({"if_exists": "overwrite"}, "if_exists", "'fail' or 'adopt'", id="an unknown if_exists"),
     ],
 )
@@ -150,8 +148,7 @@ def test_a_look_that_fails_does_not_fail_the_deferral(simulator: Simulator) -> N
     ("fault", "error"),
     [
         pytest.param(Fault("error", status=400, code="ModelArts.6327"), NotebookNotReady, id="not running"),
-        pytest.param(Fault("error", status=401, code="APIGW.0301"), NotAuthenticated, id="a wrong key"),
-        pytest.param(Fault("error", status=403, code="ModelArts.0108"), PermissionDenied, id="no permission"),
+        pytest.param(Fault("error", status=400, code="ModelArts.0113"), QuotaExceeded, id="a quota"),
     ],
 )
 @pytest.mark.usefixtures("connection")
@@ -329,7 +326,7 @@ def test_times_may_be_timedeltas() -> None:
 
 
 def test_every_string_argument_is_templated() -> None:
-    """All that is not a flag or a time."""
+    """All that is not a flag, a time or one of a few words."""
     assert set(CreateNotebookImageOperator.template_fields) == {
         "notebook_id",
         "name",
@@ -339,7 +336,6 @@ def test_every_string_argument_is_templated() -> None:
         "workspace_id",
         "swr_instance_id",
         "swr_instance_domain",
-        "if_exists",
         "modelarts_conn_id",
     }
 

@@ -186,7 +186,7 @@ class Storm:
             notebook_id = self._cloud.tell("notebooks", name=f"notebook-{number}")["id"]
             image = hook.create_image(notebook_id, name=f"n{number}", namespace="team", tag="nightly")
             ids.append(image.id)
-        hook.get_conn()._transport.close()  # type: ignore[attr-defined]
+        hook._modelarts._transport.close()  # type: ignore[attr-defined]
         issued = {image["id"]: image for image in self._cloud.ask("images")}
         return [issued[image_id] for image_id in ids]
 

@@ -1,0 +1,112 @@
+"""
+How operators and sensors read their arguments: what counts as not given, and what is refused.
+
+A template that refers to nothing renders to an empty text or to the word ``None``, and an empty field of a
+trigger form is an empty text. Where an argument is optional that means *not given*; elsewhere it is refused,
+because a save under the name ``None`` would be found by nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow_provider_modelarts.client.errors import BrokenRule, InvalidRequest
+
+MAX_SECONDS = 10 * 365 * 86_400.0
+"""Ten years: what is longer overflows a timer of Python or a column of Airflow's database."""
+
+_ID = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_IMAGE_ID = (
+    "must be the id of an image, or what the task that saves it returns: pass save.output, or let the "
+    "template render the id alone, as in {{ ti.xcom_pull('save')['image_id'] }}"
+)
+
+
+def seconds(argument: str, value: float | timedelta, *, may_be_zero: bool = False) -> float:
+    """
+    Return a duration in seconds.
+
+    :param argument: its name, for the message.
+    :raises ValueError: it is no such number, or so large that Airflow or Python cannot count it.
+    """
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+    # Compared this way round, NaN is refused too.
+    if not is_number or not 0 <= number <= MAX_SECONDS or (number == 0 and not may_be_zero):
+        least = "0 or more" if may_be_zero else "above 0"
+        raise ValueError(
+            f"{argument} must be a number of seconds or a timedelta, {least} and at most ten years, "
+            f"not {value!r}"
+        )
+    return number
+
+
+def check_execution_timeout(value: timedelta | None) -> None:
+    """
+    Judge Airflow's own limit; it takes zero for none.
+
+    :raises ValueError: it is negative or cannot be counted.
+    """
+    if value is not None:
+        seconds("execution_timeout", value, may_be_zero=True)
+
+
+def given(value: object) -> Any:
+    """Return an argument as it was given, or None where its template rendered to nothing."""
+    return None if _nothing(value) else value
+
+
+def refuse_nothing(**fields: object) -> None:
+    """
+    Refuse arguments whose template rendered to nothing; Python's None passes.
+
+    :raises InvalidRequest: it names each of them.
+    """
+    broken = [
+        BrokenRule(
+            field,
+            f"must not be {nothing}: its template rendered to {nothing}. Check what it refers to, or give it "
+            "a default, as in {{ ... or 'x' }}",
+            value,
+        )
+        for field, value in fields.items()
+        if (nothing := _nothing(value))
+    ]
+    if broken:
+        raise InvalidRequest(broken)
+
+
+def image_id_of(value: object) -> str:
+    """
+    Return the id of an image that is given as itself or as the result of its save.
+
+    :raises InvalidRequest: it is neither; or it is nothing, because its task failed or was skipped.
+    """
+    found = value.get("image_id") if isinstance(value, Mapping) else value
+    if found is None or _nothing(found):
+        rule = (
+            f"resolved to {_nothing(found) or 'nothing'}: the task that was to hand it on failed, was "
+            "skipped or has saved nothing. Check that task, or the template"
+        )
+    elif isinstance(found, Sequence) and not isinstance(found, (str, bytes)):
+        rule = (
+            "must be one image, not several: wait for the images of a mapped save with "
+            ".partial(...).expand(image_id=save.output)"
+        )
+    elif not isinstance(found, str):
+        rule = f"{_IMAGE_ID}; it is of type {type(found).__name__}"
+    elif not re.fullmatch(_ID, found):
+        rule = _IMAGE_ID
+    else:
+        return found
+    raise InvalidRequest([BrokenRule("image_id", rule, value)])
+
+
+def _nothing(value: Any) -> str:
+    """Return what of nothing a text is, in words; empty where it is something."""
+    if not isinstance(value, str):
+        return ""
+    return {"": "nothing", "None": "the word None"}.get(value.strip(), "")

@@ -1,0 +1,46 @@
+"""How the templated arguments of operators and sensors are rendered."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from typing import TYPE_CHECKING, Any
+
+from jinja2.nativetypes import NativeEnvironment
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.providers.common.compat.sdk import Context
+
+
+class TextTemplates:
+    """
+    Renders the text of a template as text, also in a DAG with ``render_template_as_native_obj``.
+
+    All templated arguments are text, and a tag such as ``20261121`` or ``1_0`` must not become a number on
+    its way. What arrives through an ``XComArg`` is not rendered and keeps its type.
+    """
+
+    def render_template(
+        self,
+        content: Any,
+        context: Context,
+        jinja_env: jinja2.Environment | None = None,
+        seen_oids: set[int] | None = None,
+    ) -> Any:
+        """Render text as text; anything else is Airflow's business, down to the texts in it."""
+        if not isinstance(content, str):
+            return super().render_template(content, context, jinja_env, seen_oids)  # type: ignore[misc]
+        environment = self._text_environment(jinja_env or self.get_template_env())  # type: ignore[attr-defined]
+        is_file = content.endswith(tuple(self.template_ext))  # type: ignore[attr-defined]
+        template = environment.get_template(content) if is_file else environment.from_string(content)
+        # Not by Template.render(), which reads all of the context, and Airflow 2 warns of some of it.
+        names: Any = ChainMap({}, context, template.globals)  # type: ignore[arg-type]
+        return "".join(map(str, template.root_render_func(template.new_context(names, shared=True))))
+
+    def _text_environment(self, environment: jinja2.Environment) -> jinja2.Environment:
+        """Return the DAG's environment that renders text, in place of one that renders objects."""
+        dag = self.get_dag()  # type: ignore[attr-defined]
+        if dag is None or not isinstance(environment, NativeEnvironment):
+            return environment
+        text_environment: jinja2.Environment = dag.get_template_env(force_sandboxed=True)
+        return text_environment

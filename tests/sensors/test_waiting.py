@@ -1,0 +1,381 @@
+"""How the sensor waits in poke and reschedule mode, in a time that only the test moves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    TaskDeferred,
+)
+from airflow.sdk.bases import sensor as airflow_sensor
+from airflow.sdk.exceptions import AirflowRescheduleException
+
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.sensors import image as sensor_module
+from airflow_provider_modelarts.sensors.image import NotebookImageSensor
+from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
+from tests.recorder import TaskInstance, context
+
+NOT_FOUND = Fault("error", "ShowImage", status=400, code="ModelArts.6404")
+BARE_403 = Fault("html", "ShowImage", status=403)
+NEVER = AfterReads(1_000_000)
+
+never = pytest.mark.parametrize("simulator", [NEVER], indirect=True, ids=["never"])
+at_once = pytest.mark.parametrize("simulator", [AfterReads(1)], indirect=True, ids=["at once"])
+
+
+class Clock:
+    """A time that passes only in sleeps; some of them may be cut short."""
+
+    def __init__(self) -> None:
+        self.sleeps: list[float] = []
+        self._now = 1000.0
+        self.interrupt: Callable[[], None] = lambda: None
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def time(self) -> float:
+        return time.time() + self._now - 1000.0
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self._now += seconds
+        self.interrupt()
+
+
+class Rescheduled(TaskInstance):
+    """A task that began to be rescheduled some seconds ago."""
+
+    def __init__(self, *, since: float = 0) -> None:
+        super().__init__()
+        self._since = since
+
+    def get_first_reschedule_date(self, _: Any) -> datetime | None:
+        return datetime.now(tz=timezone.utc) - timedelta(seconds=self._since) if self._since else None
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(airflow_sensor, "time", clock)
+    monkeypatch.setattr(sensor_module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def image_id(simulator: Simulator, connection: str) -> str:
+    hook = ModelArtsHook(connection)
+    return hook.create_image(simulator.notebook_id, name="research", namespace="team", tag="nightly").id
+
+
+def sensor(image_id: str, **arguments: Any) -> NotebookImageSensor:
+    return NotebookImageSensor(task_id="wait", image_id=image_id, **{"poke_interval": 2, **arguments})
+
+
+def run(wait: NotebookImageSensor, *, since: float = 0) -> Any:
+    return wait.execute(context(Rescheduled(since=since)))
+
+
+def polls(simulator: Simulator) -> int:
+    return sum(entry.operation == "ShowImage" for entry in simulator.journal)
+
+
+@at_once
+@pytest.mark.parametrize(
+    ("poke_interval", "timeout", "slept"),
+    [
+        pytest.param(2, 3600, 20, id="the longer one is the service's"),
+        pytest.param(60, 3600, 60, id="the longer one is the sensor's"),
+        pytest.param(2, 10, 10, id="bounded by the timeout"),
+    ],
+)
+def test_sensor_sleeps_as_long_as_the_service_asks_in_poke_mode(
+    poke_interval: float, timeout: float, slept: float, image_id: str, simulator: Simulator, clock: Clock
+) -> None:
+    simulator.inject(Fault("error", "ShowImage", status=429, code="ModelArts.6101", retry_after=20))
+
+    run(sensor(image_id, poke_interval=poke_interval, timeout=timeout))
+
+    assert clock.sleeps == [slept]
+    assert polls(simulator) == 2
+
+
+@at_once
+def test_sensor_forgets_what_the_service_asked_for_after_a_good_poke(
+    image_id: str, simulator: Simulator, clock: Clock
+) -> None:
+    simulator.inject(
+        Fault("error", "ShowImage", status=503, retry_after=20), Fault("error", "ShowImage", status=503)
+    )
+
+    run(sensor(image_id))
+
+    assert clock.sleeps == [20, 2]
+
+
+@never
+def test_sensor_does_not_hammer_without_an_interval(
+    image_id: str, simulator: Simulator, clock: Clock
+) -> None:
+    with pytest.raises(AirflowSensorTimeout):
+        run(sensor(image_id, poke_interval=0, timeout=5))
+
+    assert set(clock.sleeps) == {1}
+    assert polls(simulator) <= 7
+
+
+@pytest.mark.parametrize(("retry_after", "expected"), [(120, 120), (1, 30)])
+def test_sensor_is_rescheduled_for_the_date_that_the_service_asks_for(
+    retry_after: int, expected: float, image_id: str, simulator: Simulator
+) -> None:
+    simulator.inject(Fault("error", "ShowImage", status=503, retry_after=retry_after))
+    began = datetime.now(tz=timezone.utc)
+
+    with pytest.raises(AirflowRescheduleException) as rescheduled:
+        run(sensor(image_id, mode="reschedule", poke_interval=30))
+
+    wait = (rescheduled.value.reschedule_date - began).total_seconds()
+    assert expected <= wait <= expected + 60
+
+
+@pytest.mark.parametrize(("retry_after", "timeout", "expected"), [(120, 3600, 120), (120, 60, 60)])
+def test_sensor_hands_the_date_to_the_trigger_when_it_defers(
+    retry_after: int, timeout: float, expected: float, image_id: str, simulator: Simulator
+) -> None:
+    simulator.inject(Fault("error", "ShowImage", status=503, retry_after=retry_after))
+
+    with pytest.raises(TaskDeferred) as deferred:
+        run(sensor(image_id, deferrable=True, timeout=timeout))
+
+    arguments = deferred.value.trigger.serialize()[1]
+    assert arguments["not_before"] - arguments["since"] == pytest.approx(expected)
+
+
+def test_sensor_hands_no_date_to_the_trigger_after_a_good_poke(image_id: str) -> None:
+    with pytest.raises(TaskDeferred) as deferred:
+        run(sensor(image_id, deferrable=True))
+
+    assert deferred.value.trigger.serialize()[1]["not_before"] is None
+
+
+@never
+@pytest.mark.parametrize(
+    ("soft_fail", "error"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)]
+)
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        pytest.param(None, "last status CREATING", id="pending"),
+        pytest.param(
+            Fault("error", "ShowImage", times=None, status=503),
+            "no poll succeeded. Last error: ",
+            id="never answered",
+        ),
+    ],
+)
+def test_sensor_says_what_it_waited_for_at_its_timeout_in_poke_mode(
+    soft_fail: bool,
+    error: type[Exception],
+    fault: Fault | None,
+    said: str,
+    image_id: str,
+    simulator: Simulator,
+    clock: Clock,
+) -> None:
+    simulator.inject(*([fault] if fault else []))
+
+    with pytest.raises(error) as caught:
+        run(sensor(image_id, timeout=30, soft_fail=soft_fail))
+
+    assert f"Timed out after 30 s waiting for image {image_id}: {said}" in str(caught.value)
+    assert clock.sleeps
+
+
+@never
+@pytest.mark.parametrize(
+    ("soft_fail", "error"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)]
+)
+def test_sensor_says_what_it_waited_for_at_its_timeout_in_reschedule_mode(
+    soft_fail: bool, error: type[Exception], image_id: str, simulator: Simulator
+) -> None:
+    simulator.inject(Fault("error", "ShowImage", status=503))
+
+    with pytest.raises(error) as caught:
+        run(sensor(image_id, mode="reschedule", timeout=3600, soft_fail=soft_fail), since=4000)
+
+    text = str(caught.value)
+    assert f"Timed out after 3600 s waiting for image {image_id}: no poll succeeded. Last error: " in text
+    assert "HTTP 503" in text
+
+
+@never
+@pytest.mark.parametrize("soft_fail", [True, False])
+def test_sensor_says_what_it_waited_for_at_its_execution_timeout(
+    soft_fail: bool, image_id: str, clock: Clock
+) -> None:
+    def interrupt() -> None:
+        raise AirflowTaskTimeout("Timeout, PID: 7")
+
+    clock.interrupt = interrupt
+    with pytest.raises(AirflowTaskTimeout) as caught:
+        run(sensor(image_id, poke_interval=50, soft_fail=soft_fail))
+
+    assert f"execution_timeout: Timed out after 50 s waiting for image {image_id}: last status " in str(
+        caught.value
+    )
+
+
+@never
+@pytest.mark.parametrize("soft_fail", [True, False])
+def test_sensor_is_not_skipped_by_an_execution_timeout_during_a_poke(
+    soft_fail: bool, image_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise AirflowTaskTimeout("Timeout, PID: 7")
+
+    wait = sensor(image_id, soft_fail=soft_fail)
+    monkeypatch.setattr(wait.hook, "call", interrupted)
+
+    with pytest.raises(AirflowTaskTimeout, match=f"waiting for image {image_id}: no poll succeeded"):
+        run(wait)
+
+
+@at_once
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param([NOT_FOUND] * 2, id="two not-founds"),
+        pytest.param([NOT_FOUND] * 12, id="not-founds within less than 30 s"),
+        pytest.param([BARE_403] * 2, id="two bare 403"),
+        pytest.param([BARE_403, NOT_FOUND] * 2, id="both in turn"),
+        pytest.param([Fault("html", "ShowImage", status=404)] * 40, id="pages of a gateway"),
+        pytest.param(
+            [Fault("error", "ShowImage", status=400, code="ModelArts.9999")] * 40, id="a code nobody knows"
+        ),
+    ],
+)
+@pytest.mark.parametrize("silent_fail", [True, False])
+def test_sensor_outlasts_refusals_that_may_pass_in_poke_mode(
+    faults: list[Fault], silent_fail: bool, image_id: str, simulator: Simulator, clock: Clock
+) -> None:
+    simulator.inject(*faults)
+
+    assert run(sensor(image_id, silent_fail=silent_fail))["status"] == "ACTIVE"
+    assert clock.sleeps == [2] * len(faults)
+
+
+@never
+@pytest.mark.parametrize(
+    "skip", [{}, {"soft_fail": True}, {"never_fail": True}, {"silent_fail": True}], ids=str
+)
+@pytest.mark.parametrize(
+    ("fault", "least"),
+    [
+        pytest.param({"status": 400, "code": "ModelArts.6404"}, 30, id="not found"),
+        pytest.param({"kind": "html", "status": 403}, 4, id="bare 403"),
+        pytest.param({"status": 403, "code": "ModelArts.0108"}, 0, id="no permission"),
+        pytest.param({"status": 401, "code": "APIGW.0301"}, 0, id="a wrong key"),
+        pytest.param({"status": 401, "code": "ModelArts.6201"}, 0, id="a suspended account"),
+        pytest.param({"status": 400, "code": "ModelArts.6400"}, 0, id="a bad request"),
+    ],
+)
+def test_sensor_fails_without_a_retry_and_is_not_skipped_for_what_is_permanent(
+    skip: dict[str, bool],
+    fault: dict[str, Any],
+    least: float,
+    image_id: str,
+    simulator: Simulator,
+    clock: Clock,
+) -> None:
+    simulator.inject(Fault(**{"kind": "error", "operation": "ShowImage", "times": None, **fault}))
+
+    with pytest.raises(AirflowFailException):
+        run(sensor(image_id, **skip))
+
+    assert sum(clock.sleeps) == least
+
+
+@never
+def test_sensor_believes_at_once_that_an_image_it_has_seen_is_gone(
+    image_id: str, simulator: Simulator, clock: Clock
+) -> None:
+    clock.interrupt = lambda: simulator.inject(NOT_FOUND)
+
+    with pytest.raises(AirflowFailException):
+        run(sensor(image_id))
+
+    assert polls(simulator) == 2
+
+
+@pytest.mark.parametrize(
+    ("since", "poke_interval", "is_believed"),
+    [(0, 15, False), (15, 15, False), (31, 15, True), (100, 60, False), (121, 60, True)],
+)
+@pytest.mark.parametrize("soft_fail", [True, False])
+def test_sensor_believes_not_found_by_the_age_of_the_wait_in_reschedule_mode(
+    since: float,
+    poke_interval: float,
+    is_believed: bool,
+    soft_fail: bool,
+    image_id: str,
+    simulator: Simulator,
+) -> None:
+    simulator.inject(NOT_FOUND)
+    wait = sensor(image_id, mode="reschedule", poke_interval=poke_interval, soft_fail=soft_fail)
+
+    with pytest.raises(AirflowFailException if is_believed else AirflowRescheduleException):
+        run(wait, since=since)
+
+    assert polls(simulator) == 1
+
+
+@at_once
+def test_sensor_asks_again_whether_it_is_forbidden_in_reschedule_mode(
+    image_id: str, simulator: Simulator, clock: Clock
+) -> None:
+    simulator.inject(BARE_403, BARE_403)
+
+    assert run(sensor(image_id, mode="reschedule"), since=1000)["status"] == "ACTIVE"
+    assert clock.sleeps == [1, 1]
+
+
+def test_sensor_believes_that_it_is_forbidden_after_three_polls_in_reschedule_mode(
+    image_id: str, simulator: Simulator, clock: Clock
+) -> None:
+    simulator.inject(Fault("html", "ShowImage", times=None, status=403))
+
+    with pytest.raises(AirflowFailException, match="denied"):
+        run(sensor(image_id, mode="reschedule"))
+
+    assert polls(simulator) == len(clock.sleeps) + 1 == 3
+
+
+@pytest.mark.parametrize("fault", [NOT_FOUND, BARE_403], ids=["not found", "bare 403"])
+def test_sensor_leaves_it_to_the_trigger_whether_a_refusal_passes(
+    fault: Fault, image_id: str, simulator: Simulator
+) -> None:
+    simulator.inject(fault)
+
+    with pytest.raises(TaskDeferred):
+        run(sensor(image_id, deferrable=True))
+
+    assert polls(simulator) == 1
+
+
+@pytest.mark.parametrize("soft_fail", [True, False])
+def test_sensor_fails_before_it_defers_for_what_is_permanent(
+    soft_fail: bool, image_id: str, simulator: Simulator
+) -> None:
+    simulator.inject(Fault("error", "ShowImage", status=403, code="ModelArts.0108"))
+
+    with pytest.raises(AirflowFailException):
+        run(sensor(image_id, deferrable=True, soft_fail=soft_fail))

@@ -1,0 +1,121 @@
+"""Many notebooks in one run, and templates that render to objects, through Airflow itself."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_modelarts.simulator import AfterReads, Simulator
+from tests import airflow_runs
+
+pytestmark = [
+    # All of Airflow is at work here, and the libraries below it warn of each other.
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.parametrize("simulator", [AfterReads(1)], indirect=True, ids=["at once"]),
+    pytest.mark.usefixtures("connection"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _database() -> None:
+    airflow_runs.migrate()
+
+
+@pytest.fixture
+def notebook_ids(simulator: Simulator) -> list[str]:
+    return [simulator.notebook_id, *(simulator.add_notebook(name=f"n{n}") for n in range(2))]
+
+
+def run(dag_id: str, **conf: Any) -> tuple[dict[str, list[str]], Any]:
+    """Run a DAG, and return the states of its tasks in the order of their map index, and the run."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=Path(__file__).parent / "dags" / "fleet.py")
+    assert not bag.import_errors
+    dag_run = bag.dags[dag_id].test(run_conf=conf)
+    states: dict[str, list[str]] = {}
+    for ti in sorted(dag_run.get_task_instances(), key=lambda ti: int(ti.map_index)):
+        states.setdefault(ti.task_id, []).append(str(ti.state))
+    return states, dag_run
+
+
+def results(dag_run: Any, task_id: str) -> list[Any]:
+    """Return what the instances of a task returned."""
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        rows = session.query(XComModel).filter_by(run_id=dag_run.run_id, task_id=task_id, key="return_value")
+        return [XComModel.deserialize_value(row) for row in rows.order_by(XComModel.map_index)]
+
+
+def test_sensor_expands_over_the_results_of_a_mapped_save(
+    notebook_ids: list[str], simulator: Simulator
+) -> None:
+    states, dag_run = run("fleet_expand", notebook_ids=notebook_ids)
+
+    assert states["save"] == states["wait"] == states["announce"] == ["success"] * 3
+    saved, waited = results(dag_run, "save"), results(dag_run, "wait")
+    assert [result["image_id"] for result in waited] == [result["image_id"] for result in saved]
+    assert {result["status"] for result in waited} == {"ACTIVE"}
+    assert results(dag_run, "announce") == [result["swr_path"] for result in saved]
+    assert simulator.saves == 3
+
+
+def test_sensor_waits_for_the_saves_that_did_not_fail(notebook_ids: list[str], simulator: Simulator) -> None:
+    stopped = simulator.add_notebook(name="stopped", status="STOPPED")
+
+    states, dag_run = run("fleet_all_done", notebook_ids=[stopped, *notebook_ids])
+
+    assert states["save"] == ["failed", *["success"] * 3]
+    assert states["wait"] == ["success"] * 3
+    assert len(results(dag_run, "wait")) == simulator.saves == 3
+
+
+def test_sensor_takes_the_result_or_the_id_in_a_mapped_task_group(
+    notebook_ids: list[str], simulator: Simulator
+) -> None:
+    states, _ = run("fleet_group", notebook_ids=notebook_ids)
+
+    assert states["snapshot.save"] == states["snapshot.by_result"] == states["snapshot.by_id"]
+    assert states["snapshot.save"] == ["success"] * 3
+    assert simulator.saves == 3
+
+
+def test_sensor_hints_at_expand_when_it_gets_several_results(
+    notebook_ids: list[str], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.INFO):
+        states, _ = run("fleet_forgotten_expand", notebook_ids=notebook_ids)
+
+    assert states["wait"] == ["failed"]
+    out, err = capfd.readouterr()
+    assert ".expand(image_id=save.output)" in caplog.text + out + err
+
+
+@pytest.mark.parametrize("tag", ["20261121", "1_0"])
+def test_tasks_render_text_in_a_dag_that_renders_objects(tag: str, simulator: Simulator) -> None:
+    states, _ = run("native", notebook_id=simulator.notebook_id, tag=tag)
+
+    assert [image["tag"] for image in simulator.images] == [tag]
+    assert (states["save"], states["by_result"], states["by_template"]) == (["success"],) * 3
+    assert states["by_text"] == ["failed"]
+
+
+def test_tasks_take_nothing_for_not_given_in_a_dag_that_renders_objects(simulator: Simulator) -> None:
+    states, _ = run("native", notebook_id=simulator.notebook_id, tag=None)
+
+    assert states["save"] == ["success"]
+    assert simulator.images[0]["tag"].startswith("manual__")
+
+
+def test_mapped_tasks_render_text_in_a_dag_that_renders_objects(
+    notebook_ids: list[str], simulator: Simulator
+) -> None:
+    states, _ = run("native_mapped", notebook_ids=notebook_ids[:1], tag="1_0")
+
+    assert states["save"] == ["success"]
+    assert [image["tag"] for image in simulator.images] == ["1_0"]

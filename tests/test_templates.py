@@ -1,0 +1,127 @@
+"""How templated arguments are rendered, by Airflow itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, XComArg
+
+from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
+from airflow_provider_modelarts.sensors.image import NotebookImageSensor
+
+CONTEXT: Any = {
+    "ds_nodash": "20261121",
+    "number": 7,
+    "nothing": None,
+    "result": {"image_id": "i"},
+    "params": {"tag": "1_0", "empty": ""},
+}
+TEMPLATES = [
+    ("{{ ds_nodash }}", "20261121"),
+    ("{{ params.tag }}", "1_0"),
+    ("1_0", "1_0"),
+    ("0x10", "0x10"),
+    ("True", "True"),
+    ("{{ number }}", "7"),
+    ("{{ number }}-{{ ds_nodash }}", "7-20261121"),
+    ("{% set x %}1_0{% endset %}{{ x }}", "1_0"),
+    ("{% macro m() %}1_0{% endmacro %}{{ m() }}", "1_0"),
+    ("{{ nothing }}", "None"),
+    ("{{ params.empty }}", ""),
+    ("{{ result }}", "{'image_id': 'i'}"),
+    ("{{ shout(params.tag) | twice }}", "1_0!1_0!"),
+    ("{% for n in [1, 2] %}{{ n }}{{ number }}{% endfor %}", "1727"),
+]
+
+
+def dag(*, native: bool) -> DAG:
+    return DAG(
+        "templates",
+        schedule=None,
+        start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+        render_template_as_native_obj=native,
+        user_defined_macros={"shout": lambda text: f"{text}!"},
+        user_defined_filters={"twice": lambda text: text * 2},
+    )
+
+
+class Result(XComArg):
+    """Stands in for what another task returned."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def iter_references(self) -> Any:
+        return iter(())
+
+    def resolve(self, context: Any, **_: Any) -> Any:  # noqa: ARG002
+        return self.value
+
+
+in_every_dag = pytest.mark.parametrize("native", [True, False], ids=["native", "text"])
+
+
+@in_every_dag
+@pytest.mark.parametrize(("template", "text"), TEMPLATES)
+def test_render_template_fields_renders_text_as_text(native: bool, template: str, text: str) -> None:
+    with dag(native=native):
+        save = CreateNotebookImageOperator(task_id="save", notebook_id="n", tag=template)
+
+    save.render_template_fields(CONTEXT)
+
+    assert save.tag == text
+
+
+@pytest.mark.parametrize("template", [template for template, _ in TEMPLATES])
+def test_render_template_fields_does_what_airflow_does_in_a_text_dag(template: str) -> None:
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+    class Plain(BaseOperator):
+        template_fields = ("tag",)
+
+        def __init__(self, *, tag: str, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.tag = tag
+
+    with dag(native=False):
+        plain = Plain(task_id="plain", tag=template)
+        save = CreateNotebookImageOperator(task_id="save", notebook_id="n", tag=template)
+
+    plain.render_template_fields(CONTEXT)
+    save.render_template_fields(CONTEXT)
+
+    assert save.tag == plain.tag
+
+
+def test_render_template_fields_renders_text_where_the_operator_itself_is_native() -> None:
+    with dag(native=False):
+        save = CreateNotebookImageOperator(
+            task_id="save", notebook_id="n", tag="{{ ds_nodash }}", render_template_as_native_obj=True
+        )
+
+    save.render_template_fields(CONTEXT)
+
+    assert save.tag == "20261121"
+
+
+@in_every_dag
+def test_render_template_fields_renders_the_text_in_a_result(native: bool) -> None:
+    with dag(native=native):
+        wait = NotebookImageSensor(task_id="wait", image_id={"image_id": "{{ ds_nodash }}"})
+
+    wait.render_template_fields(CONTEXT)
+
+    assert wait.image_id == {"image_id": "20261121"}
+
+
+@in_every_dag
+@pytest.mark.parametrize("value", ["20261121", 20261121, {"image_id": "i"}, None, ["i"]], ids=repr)
+def test_render_template_fields_keeps_what_another_task_returned(native: bool, value: Any) -> None:
+    with dag(native=native):
+        wait = NotebookImageSensor(task_id="wait", image_id=Result(value))
+
+    wait.render_template_fields(CONTEXT)
+
+    assert wait.image_id == value

@@ -1,0 +1,42 @@
+"""A DAG as a team with a type checker writes it: ``mypy --strict`` finds nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from airflow.providers.common.compat.sdk import DAG, task
+
+from airflow_provider_modelarts.client import calls
+from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
+from airflow_provider_modelarts.sensors.image import NotebookImageSensor
+
+with DAG("typed", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)):
+    save = CreateNotebookImageOperator(
+        task_id="save",
+        notebook_id="{{ params.notebook_id }}",
+        name="research",
+        namespace="team",
+        tag="{{ ds_nodash }}",
+        if_exists="adopt",
+        poll_interval=timedelta(seconds=30),
+        retries=2,
+        retry_delay=timedelta(minutes=5),
+        execution_timeout=timedelta(hours=1),
+        trigger_rule="all_done",
+        pool="saves",
+    )
+    wait = NotebookImageSensor(
+        task_id="wait", image_id=save.output, mode="reschedule", soft_fail=True, timeout=600
+    )
+
+    @task
+    def report() -> list[str]:
+        """Use the hook, and the client that it connects."""
+        hook = ModelArtsHook()
+        images: list[Image] = hook.list_images(namespace="team", limit=50)
+        image: Image = hook.get_conn().call(calls.show_image(images[0].id))
+        hook.delete_image(image.id, delete_swr_image=True)
+        everything: list[Image] = hook.get_conn().list_all(calls.list_images())
+        return [image.id for image in everything] + [save.hook.modelarts_conn_id, wait.hook.conn_type]
