@@ -20,6 +20,8 @@ os.environ.update(
 )
 
 import pytest  # noqa: E402
+from airflow._shared import secrets_masker  # noqa: E402
+from airflow.sdk._shared import secrets_masker as task_secrets_masker  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from airflow_provider_modelarts.hooks.conversation import shared_credentials  # noqa: E402
@@ -57,6 +59,19 @@ def world(request: pytest.FixtureRequest) -> World:
 def _nobody_is_logged_in() -> None:
     """A token of one test's cloud is none of another's, even where both had the same port."""
     shared_credentials.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_masked() -> Iterator[None]:
+    """
+    Forget the secrets of the test that ends.
+
+    A worker lives for one task; the maskers of this process compile all that they ever heard of into one regular
+    expression, once more for each secret.
+    """
+    yield
+    secrets_masker.reset_secrets_masker()
+    task_secrets_masker.reset_secrets_masker()
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from airflow_provider_modelarts.simulator import AfterReads, AfterSeconds, Fault
 from tests.worlds import World
 
 HOUR = 3600.0
+INTERVAL = 60.0
 PASSWORD: dict[str, Any] = {"login": "snapshot-user", "password": "simulator-password"}
 USER: dict[str, Any] = {"auth": "password", "domain_name": "research-account"}
 AGENCY: dict[str, Any] = {"agency_name": "snapshot-agency", "agency_domain_name": "research-account"}
@@ -53,7 +54,7 @@ async def save_and_wait(modelarts: ModelArts, simulator: Simulator, cloud: str =
     return await modelarts.watch(
         calls.show_image(image.id),
         is_over=lambda image: not image.is_pending,
-        poll_interval=15,
+        poll_interval=INTERVAL,
         deadline=simulator.now() + 2 * HOUR,
     )
 
@@ -153,7 +154,7 @@ def test_what_is_revoked_in_the_middle_of_a_wait_is_renewed_once(
             def is_over(image: Image) -> bool:
                 nonlocal looks
                 looks += 1
-                if looks in (50, 100):
+                if looks in (15, 30):
                     simulator.revoke_tokens()
                     simulator.revoke_keys()
                 return image.is_active
@@ -161,7 +162,7 @@ def test_what_is_revoked_in_the_middle_of_a_wait_is_renewed_once(
             return await modelarts.watch(
                 calls.show_image(image.id),
                 is_over=is_over,
-                poll_interval=15,
+                poll_interval=INTERVAL,
                 deadline=simulator.now() + 2 * HOUR,
             )
 
