@@ -18,6 +18,9 @@ os.environ.update(
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME}/airflow.db",
     }
 )
+# Whom this machine trusts, and which certificates that takes a while to read, is none of a test's business.
+for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+    os.environ.pop(name, None)
 
 import pytest  # noqa: E402
 from airflow._shared import secrets_masker  # noqa: E402
