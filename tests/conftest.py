@@ -25,14 +25,14 @@ for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
 import pytest  # noqa: E402
 from airflow._shared import secrets_masker  # noqa: E402
 from airflow.sdk._shared import secrets_masker as task_secrets_masker  # noqa: E402
-from hypothesis import settings  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 from airflow_provider_modelarts.hooks.conversation import shared_credentials  # noqa: E402
 from airflow_provider_modelarts.simulator import AfterReads, Simulator  # noqa: E402
 from tests.worlds import AsyncWorld, BlockingWorld, World  # noqa: E402
 
 # How long an example takes says how busy the machine is, and nothing of what is tested.
-settings.register_profile("patient", settings(), deadline=None)
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 # For a night: bash run.sh test --hypothesis-profile=nightly tests/test_fuzz.py
 settings.register_profile("nightly", settings(), max_examples=10_000)

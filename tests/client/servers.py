@@ -61,6 +61,7 @@ class Served:
         self.url = f"http://127.0.0.1:{port}"
         self.requests: list[bytes] = []
         self.connections = 0
+        self.closed = 0
 
 
 @contextmanager
@@ -78,6 +79,7 @@ def serving(handle: Callable[[Peer], None], tls: ssl.SSLContext | None = None) -
                 peer = Peer(spoken, served.requests, stopping)
                 with peer._reader:
                     handle(peer)
+        served.closed += 1
 
     def accept() -> None:
         while True:

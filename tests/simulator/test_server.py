@@ -36,7 +36,7 @@ def answered(client: Client, raw: bytes) -> bytes:
 
 def eventually(condition: Callable[[], object]) -> bool:
     """Look until something is so, which the server's thread may need a moment for."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while not condition() and time.monotonic() < until:
         time.sleep(0.001)
     return bool(condition())
@@ -158,12 +158,12 @@ def test_stop_closes_everything_and_leaves_no_thread(client: Client, simulator: 
 
 
 def test_starting_and_stopping_is_quick() -> None:
-    """A simulator for each test costs nothing to speak of."""
+    """A simulator for each test costs nothing to speak of, and on a busy machine not much."""
     begun = time.perf_counter()
     for _ in range(10):
         with Simulator():
             pass
-    assert (time.perf_counter() - begun) / 10 < 0.05
+    assert (time.perf_counter() - begun) / 10 < 0.25, "it waits for something"
 
 
 def test_simulator_can_be_started_again() -> None:
