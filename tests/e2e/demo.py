@@ -16,12 +16,12 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
+from airflow_provider_modelarts.simulator import Fault, Simulator
 from tests.e2e.components import StackError
 from tests.e2e.nightly import (
     DAG_ID,
     EXAMPLE_DAGS,
-    SAVE_SECONDS,
+    SAVE,
     SAVE_TASK,
     WAIT_TASK,
     NightlyRun,
@@ -77,7 +77,7 @@ def _exit_on_signal(signum: int, _: FrameType | None) -> None:
 
 
 def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
-    with Simulator(save=AfterSeconds(SAVE_SECONDS)) as simulator:
+    with Simulator(save=SAVE) as simulator:
         watch.say(f"simulated ModelArts at {simulator.endpoint}, notebook {simulator.notebook_id}")
         if options.fail:
             simulator.inject(Fault(kind="save_fails", operation="CreateImage", message=FAILURE_MESSAGE))

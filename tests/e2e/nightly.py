@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow_provider_modelarts.simulator import Simulator
+from airflow_provider_modelarts.simulator import AfterReads, Simulator
 from tests.e2e.stack import POLL_SECONDS, AirflowStack
 
 EXAMPLE_DAGS = Path(__file__).resolve().parents[2] / "example_dags"
@@ -17,7 +17,8 @@ SAVE_TASK = "save_notebook"
 WAIT_TASK = "wait_until_active"
 
 NAMESPACE = "research"
-SAVE_SECONDS = 6.0
+SAVE = AfterReads(2)
+"""The sensor's own look still sees it going on, so that it defers however busy the machine is."""
 RUN_SECONDS = 180.0
 
 

@@ -13,12 +13,12 @@ from urllib.parse import quote
 import pytest
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
+from airflow_provider_modelarts.simulator import Fault, Simulator
 from tests.e2e.nightly import (
     DAG_ID,
     EXAMPLE_DAGS,
     RUN_SECONDS,
-    SAVE_SECONDS,
+    SAVE,
     SAVE_TASK,
     WAIT_TASK,
     NightlyRun,
@@ -40,7 +40,7 @@ BEGINNING = 32
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
     """Run one simulated ModelArts, with its IAM, for all tests here."""
-    with Simulator(save=AfterSeconds(SAVE_SECONDS)) as running:
+    with Simulator(save=SAVE) as running:
         yield running
 
 

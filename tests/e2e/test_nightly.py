@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
+from airflow_provider_modelarts.simulator import Fault, Simulator
 from tests.e2e.nightly import (
     DAG_ID,
     EXAMPLE_DAGS,
-    SAVE_SECONDS,
+    SAVE,
     SAVE_TASK,
     WAIT_TASK,
     NightlyRun,
@@ -27,7 +27,7 @@ STATUS_MESSAGE = "The layer 7f3a could not be pushed to SWR."
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
     """Run one simulated ModelArts for all tests here."""
-    with Simulator(save=AfterSeconds(SAVE_SECONDS)) as running:
+    with Simulator(save=SAVE) as running:
         yield running
 
 
