@@ -27,6 +27,7 @@ from airflow._shared import secrets_masker  # noqa: E402
 from airflow.sdk._shared import secrets_masker as task_secrets_masker  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from airflow_provider_modelarts.client import modelarts  # noqa: E402
 from airflow_provider_modelarts.hooks.conversation import shared_credentials  # noqa: E402
 from airflow_provider_modelarts.simulator import AfterReads, Simulator  # noqa: E402
 from tests.worlds import AsyncWorld, BlockingWorld, World  # noqa: E402
@@ -69,12 +70,18 @@ def _nothing_is_masked() -> Iterator[None]:
     """
     Forget the secrets of the test that ends.
 
-    A worker lives for one task; the maskers of this process compile all that they ever heard of into one regular
-    expression, once more for each secret.
+    A worker lives for one task; the maskers of this process compile all that they ever heard of into one
+    regular expression, once more for each secret.
     """
     yield
     secrets_masker.reset_secrets_masker()
     task_secrets_masker.reset_secrets_masker()
+
+
+@pytest.fixture
+def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits may poll far more often than once a second, for tests whose waits really sleep."""
+    monkeypatch.setattr(modelarts, "SHORTEST_INTERVAL", 0.01)
 
 
 @pytest.fixture

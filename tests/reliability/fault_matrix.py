@@ -35,7 +35,7 @@ SAVE_SECONDS = 240.0
 WAIT_SECONDS = 300.0
 READ_TIMEOUT = 60.0
 TOO_LATE = 1.0
-"""The read timeout where a reply is too late: in real seconds, of which any other reply takes a few hundredths."""
+"""The read timeout where a reply is too late, in real seconds: any other takes a few hundredths of one."""
 MAX_REPLY = 1024 * 1024
 """Bytes; of most operations less is read."""
 WORLDS: dict[str, Callable[[], World]] = {"worker": BlockingWorld, "triggerer": AsyncWorld}

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
-from typing import Any
 
 import pytest
 
 from airflow_provider_modelarts.client.errors import DeadlinePassed, ImageFailed, NotFound
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.client.wire import Request, Response
 from airflow_provider_modelarts.simulator.faults import FaultQueue
 from airflow_provider_modelarts.triggers.events import ImageEvent
-from tests.reliability.chaos import problems, run
+from tests.reliability.chaos import in_small, problems
 from tests.reliability.fates import BLOWS, FAULTS, NEVER, Fate, fates, judge, shares
-from tests.reliability.storm import VirtualTransport
+from tests.reliability.storm import SAMPLES, Report, Sample
 
 ISSUED = {"id": "i", "swr_path": "swr.example.com/team/n:nightly"}
 
@@ -30,11 +29,6 @@ ENDS: dict[str, ImageEvent] = {
 """How a wait must end, by what becomes of its image."""
 
 
-def in_small(transport: type[VirtualTransport] = VirtualTransport) -> Any:
-    """Run 60 waits for a quarter of an hour, a look every 15 seconds each."""
-    return run(60, hours=0.25, interval=15, seed=1, say=print, transport=transport)
-
-
 def test_no_wait_is_lost_or_ends_wrongly_in_bad_weather() -> None:
     """With every kind of image, while every twentieth reply is faulty and tokens run out."""
     report = in_small()
@@ -47,19 +41,14 @@ def test_no_wait_is_lost_or_ends_wrongly_in_bad_weather() -> None:
     assert report.log_ins > 4
 
 
-class Hoarder(VirtualTransport):
-    """Keeps a hundred bytes of every exchange."""
+def test_a_leak_is_a_problem() -> None:
+    """Of one object an exchange; a few that are left of all of them are none."""
+    report = Report(requests=5000, faults=Counter(reset=250), left={"sockets": 0})
+    grown = [Sample(at=0, looks=300 * n, memory=10**8, blocks=10**6 + 300 * n) for n in range(SAMPLES)]
+    still = [Sample(at=0, looks=300 * n, memory=10**8, blocks=10**6 + n) for n in range(SAMPLES)]
 
-    async def send(self, request: Request, *, timeout: float | None = None) -> Response:
-        self.__dict__.setdefault("hoard", []).append(bytes(67))
-        return await super().send(request, timeout=timeout)
-
-
-def test_a_leak_of_a_hundred_bytes_a_look_is_seen() -> None:
-    """Small as it is, a thousand waits would make it gigabytes a month."""
-    (problem,) = problems(in_small(Hoarder))
-
-    assert "objects are left of" in problem
+    assert problems(replace(report, samples=still)) == []
+    assert problems(replace(report, samples=grown)) == ["1,800 objects are left of 1,800 looks"]
 
 
 @pytest.mark.parametrize("ended", ENDS)

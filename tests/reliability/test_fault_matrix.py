@@ -11,7 +11,7 @@ TRANSIENT = tuple(fault for fault in FAULTS if fault not in {*UNREADABLE, "too l
 
 
 def sample() -> list[Cell]:
-    """Return every fault of the save itself, and two of every other scene: one that passes and one odd reply."""
+    """Return every fault of the save, and two of every other scene: one that passes and one odd reply."""
     first, *others = SCENES
     pairs = [(first, fault) for fault in FAULTS]
     for number, scene in enumerate(others):
