@@ -17,6 +17,9 @@ from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
 
 
+pytestmark = pytest.mark.usefixtures("quick_polls")
+
+
 def test_nothing_happens_before_the_first_call() -> None:
     """A hook is made when a DAG is parsed, and in triggers: there is no such connection, and nobody asks."""
     hook = ModelArtsHook("no_such_connection")
@@ -65,7 +68,7 @@ async def wait(image_id: str, timeout: float = 30) -> Image:
     return await ModelArtsHook().awatch(
         calls.show_image(image_id),
         is_over=lambda image: image.is_active,
-        poll_interval=1,
+        poll_interval=0.05,
         deadline=time.time() + timeout,
     )
 
@@ -117,7 +120,7 @@ def test_a_key_that_was_changed_during_a_wait_is_picked_up(
         return await waiting
 
     assert asyncio.run(rotate()).is_active
-    assert [entry.status for entry in simulator.journal] == [200, 401, 200]
+    assert [entry.status for entry in simulator.journal if entry.status != 200] == [401]
 
 
 @pytest.mark.usefixtures("connection")

@@ -225,13 +225,13 @@ def test_a_kill_says_what_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert "cannot be cancelled" in said
 
 
-@pytest.mark.usefixtures("connection")
+@pytest.mark.usefixtures("connection", "quick_polls")
 def test_a_failed_save_can_be_retried(simulator: Simulator) -> None:
     """Unlike in the sensor, where a retry would look at the same failed image again."""
     simulator.inject(Fault("save_fails", message="too large"))
 
     with pytest.raises(ImageFailed, match="too large"):
-        operator(wait_for_completion=True, poll_interval=1).execute(context(TaskInstance()))
+        operator(wait_for_completion=True, poll_interval=0.05).execute(context(TaskInstance()))
 
 
 @pytest.mark.parametrize("status", ["INIT", "CREATING", "ACTIVE"])

@@ -16,14 +16,18 @@ from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
 from airflow_provider_modelarts.triggers import image
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 
+pytestmark = pytest.mark.usefixtures("quick_polls")
+
 CARRY = {"notebook_id": "n", "adopted": False}
 
 
-def trigger(image_id: str, *, timeout: float = 60, **arguments: Any) -> NotebookImageTrigger:
+def trigger(
+    image_id: str, *, timeout: float = 60, poll_interval: float = 0.05, **arguments: Any
+) -> NotebookImageTrigger:
     return NotebookImageTrigger(
         image_id=image_id,
         modelarts_conn_id="modelarts_default",
-        poll_interval=1,
+        poll_interval=poll_interval,
         deadline=time.time() + timeout,
         **arguments,
     )
@@ -67,7 +71,7 @@ def test_a_deadline_is_an_event_after_a_last_look(
     timeout: float, image_id: str, simulator: Simulator
 ) -> None:
     """Also when the triggerer was away while it passed."""
-    (event,) = asyncio.run(payloads(trigger(image_id, timeout=timeout)))
+    (event,) = asyncio.run(payloads(trigger(image_id, timeout=timeout, poll_interval=60)))
 
     assert (event["status"], event["error"]) == ("timeout", "DeadlinePassed")
     looks = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
@@ -108,13 +112,13 @@ def test_an_end_is_not_told_before_airflow_can_take_it(
     image_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A task that goes on while the worker that deferred it is still there has failed, to Airflow."""
-    monkeypatch.setattr(image, "SETTLE", 1.5)
+    monkeypatch.setattr(image, "SETTLE", 0.5)
 
     began = time.monotonic()
     (event,) = asyncio.run(payloads(of_a_task(trigger(image_id, timeout=0))))
 
     assert event["status"] == "success"
-    assert time.monotonic() - began >= 1.5
+    assert time.monotonic() - began >= 0.5
 
 
 def test_another_triggerer_can_go_on(image_id: str) -> None:
