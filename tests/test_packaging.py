@@ -9,6 +9,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from importlib.metadata import entry_points, version
 from pathlib import Path
@@ -141,6 +142,38 @@ print(save.deferrable, wait.deferrable)
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
 
     assert ran.stdout.splitlines()[-1] == "True True"
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The files of the source distribution."""
+    from hatchling.builders.sdist import SdistBuilder
+
+    folder = tmp_path_factory.mktemp("sdist")
+    (built,) = SdistBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])
+    with tarfile.open(built) as archive:
+        return {name.partition("/")[2] for name in archive.getnames()}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["run.sh", ".ci/run", "constraints.txt", "CONTRIBUTING.md", "bench/import_cost.py", "tests/conftest.py"],
+)
+def test_sdist_holds_what_its_tests_need(path: str, sdist: set[str]) -> None:
+    assert path in sdist
+
+
+def test_sdist_holds_whatever_the_repository_links_to(sdist: set[str]) -> None:
+    pages = [page for page in sdist if page.endswith(".md")]
+    links = {
+        os.path.normpath(Path(page).parent / link)
+        for page in pages
+        for link in re.findall(r"\]\(((?!http)[^)#\s]+)", (ROOT / page).read_text())
+    }
+    folders = {str(parent) for path in sdist for parent in Path(path).parents}
+
+    assert links
+    assert links <= sdist | folders
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
