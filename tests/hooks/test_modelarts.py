@@ -16,7 +16,6 @@ from airflow_provider_modelarts.hooks import conversation
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
 
-
 pytestmark = pytest.mark.usefixtures("quick_polls")
 
 
