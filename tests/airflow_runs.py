@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 
 @dataclass(frozen=True)
@@ -22,17 +24,24 @@ def migrate() -> None:
     initdb()
 
 
-def run(dag_id: str, **conf: str) -> Run:
-    """Run the DAG's only task to its end, waits and all."""
+def run_dag(file: str, dag_id: str, **conf: Any) -> Any:
+    """Run one DAG of a file to its end, waits and all, and return Airflow's run of it."""
     from airflow.dag_processing.dagbag import DagBag
+    from airflow.sdk.definitions.context import _AIRFLOW_PARSING_CONTEXT_DAG_ID
+
+    # Each run stores all DAGs of the folder: a file may make only the one that is wanted.
+    with patch.dict(os.environ, {_AIRFLOW_PARSING_CONTEXT_DAG_ID: dag_id}):
+        bag = DagBag(dag_folder=Path(__file__).parent / "dags" / file)
+        assert not bag.import_errors
+        return bag.dags[dag_id].test(run_conf=conf)
+
+
+def run(dag_id: str, **conf: str) -> Run:
+    """Run a DAG of modes.py, and return what its only task left behind."""
     from airflow.models.xcom import XComModel
-    from airflow.sdk.definitions._internal.dag_parsing_context import _airflow_parsing_context_manager
     from airflow.utils.session import create_session
 
-    with _airflow_parsing_context_manager(dag_id=dag_id):
-        bag = DagBag(dag_folder=Path(__file__).parent / "dags" / "modes.py")
-        assert not bag.import_errors
-        dag_run = bag.dags[dag_id].test(run_conf=conf)
+    dag_run = run_dag("modes.py", dag_id, **conf)
     with create_session() as session:
         rows = session.query(XComModel).filter_by(dag_id=dag_id, run_id=dag_run.run_id, task_id="task")
         xcom = {row.key: XComModel.deserialize_value(row) for row in rows}

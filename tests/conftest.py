@@ -80,8 +80,11 @@ def _nothing_is_masked() -> Iterator[None]:
 
 @pytest.fixture
 def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits may poll far more often than once a second, for tests whose waits really sleep."""
+    """Let waits poll far more often than once a second, where they really sleep."""
+    from airflow_provider_modelarts.sensors import image
+
     monkeypatch.setattr(modelarts, "SHORTEST_INTERVAL", 0.01)
+    monkeypatch.setattr(image, "_MIN_INTERVAL", 0.01)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,11 +30,7 @@ def notebook_ids(simulator: Simulator) -> list[str]:
 
 def run(dag_id: str, **conf: Any) -> tuple[dict[str, list[str]], Any]:
     """Run a DAG, and return the states of its tasks in the order of their map index, and the run."""
-    from airflow.dag_processing.dagbag import DagBag
-
-    bag = DagBag(dag_folder=Path(__file__).parent / "dags" / "fleet.py")
-    assert not bag.import_errors
-    dag_run = bag.dags[dag_id].test(run_conf=conf)
+    dag_run = airflow_runs.run_dag("fleet.py", dag_id, **conf)
     states: dict[str, list[str]] = {}
     for ti in sorted(dag_run.get_task_instances(), key=lambda ti: int(ti.map_index)):
         states.setdefault(ti.task_id, []).append(str(ti.state))

@@ -9,8 +9,12 @@ from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
 from tests import airflow_runs
 from tests.fast_forward import FastForward
 
-# All of Airflow is at work here, and the libraries below it warn of each other.
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [
+    # All of Airflow is at work here, and the libraries below it warn of each other.
+    pytest.mark.filterwarnings("default"),
+    # Where Airflow reschedules, it does so by the real time.
+    pytest.mark.usefixtures("quick_polls"),
+]
 
 FACTS = {"status", "name", "namespace", "tag", "workspace_id", "arch", "size", "created_at", "updated_at"}
 LINKS = {"modelarts_image_url", "modelarts_notebook_url"}

@@ -30,8 +30,9 @@ class Checked:
     output: str
 
     def found(self, file: Path) -> dict[int, str]:
+        # Not by its folder: the cache says where a file of this name and content was when it was first checked.
         lines = re.findall(
-            rf"^{re.escape(str(file))}:(\d+): error: .*\[([a-z-]+)\]$", self.output, re.MULTILINE
+            rf"^\S*/{re.escape(file.name)}:(\d+): error: .*\[([a-z-]+)\]$", self.output, re.MULTILINE
         )
         return {int(number): code for number, code in lines}
 
