@@ -53,8 +53,6 @@ class AsyncTransport:
             max_line_size=HEAD_BYTES,
             max_field_size=HEAD_BYTES,
         ) as session:
-            # Or aiohttp sends a GET or DELETE a second time by itself: what is safe is not its to know.
-            session._retry_connection = False  # noqa: SLF001 - there is no other way
             yield cls(session, route)
 
     async def send(self, request: Request, *, timeout: float | None = None) -> Response:

@@ -40,9 +40,12 @@ class BoundedConnector(aiohttp.TCPConnector):
     async def connect(
         self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
-        """Return a connection, on which the request is about to be sent."""
-        connection = await super().connect(req, traces, timeout)
+        """Return a connection, on which the request is about to be sent; it is sent once."""
         exchange = current.get()
+        if exchange.is_sent:
+            # aiohttp sends by itself again what it takes for harmless: what is safe is not its to know.
+            raise aiohttp.ServerDisconnectedError
+        connection = await super().connect(req, traces, timeout)
         exchange.begin_sending()
         if isinstance(connection.protocol, _Protocol):
             connection.protocol.exchange = exchange
