@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -29,38 +29,18 @@ from airflow_provider_modelarts.client.wire import MAX_BYTES, Request, Response,
 from airflow_provider_modelarts.simulator import Fault, Simulator
 from airflow_provider_modelarts.transport import (
     MAX_CONNECTIONS,
-    BlockingTransport,
     Route,
     Shared,
     block_on,
     shared,
 )
 from tests.client.servers import Peer, answering, closed_port, full_port, reply, serving
+from tests.transport.transports import awaiting, blocking
 
-T = TypeVar("T")
 AT = datetime(2025, 1, 1, tzinfo=timezone.utc)
 SHORT = Route(connect_timeout=2.0, read_timeout=0.2)
 
 World = Callable[..., Any]
-
-
-def blocking(scenario: Callable[[Transport], Coroutine[Any, Any, T]], route: Route | None = None) -> T:
-    """Run a scenario as a worker does."""
-    transport = BlockingTransport(route)
-    try:
-        return block_on(scenario(transport))
-    finally:
-        transport.close()
-
-
-def awaiting(scenario: Callable[[Transport], Coroutine[Any, Any, T]], route: Route | None = None) -> T:
-    """Run a scenario as the triggerer does."""
-
-    async def main() -> T:
-        async with shared.use(route or Route()) as transport:
-            return await scenario(transport)
-
-    return asyncio.run(main())
 
 
 @pytest.fixture(params=[blocking, awaiting])

@@ -27,7 +27,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 from airflow_provider_modelarts.transport.exchange import current
-from airflow_provider_modelarts.transport.syntax import Proxy
+from airflow_provider_modelarts.transport.validation import Proxy
 
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})\b")
 
@@ -84,30 +84,30 @@ class _Socket(socket.socket):
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         exchange = current.get()
-        self.settimeout(exchange.left())
+        self.settimeout(exchange.remaining())
         size = super().recv_into(*args, **kwargs)
-        exchange.count(size)
+        exchange.count_bytes(size)
         return size
 
     def recv(self, *args: Any, **kwargs: Any) -> bytes:
         exchange = current.get()
-        self.settimeout(exchange.left())
+        self.settimeout(exchange.remaining())
         data = super().recv(*args, **kwargs)
-        exchange.count(len(data))
+        exchange.count_bytes(len(data))
         return data
 
     def send(self, *args: Any, **kwargs: Any) -> int:
-        self.settimeout(current.get().left())
+        self.settimeout(current.get().remaining())
         return super().send(*args, **kwargs)
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
-        self.settimeout(current.get().left())
+        self.settimeout(current.get().remaining())
         super().sendall(*args, **kwargs)
 
 
 class _TLSSocket(_Socket, ssl.SSLSocket):
     def do_handshake(self, block: bool = False) -> None:
-        self.settimeout(current.get().left())
+        self.settimeout(current.get().remaining())
         super().do_handshake(block)
 
 
@@ -167,7 +167,7 @@ _POOLS = {"http": _Pool, "https": _TLSPool}
 def _connected(host: str, port: int, options: Any) -> socket.socket:
     """Return a socket to the first address of a host that takes one; each has its share of the time."""
     exchange = current.get()
-    addresses = _addresses(host, port, exchange.left())
+    addresses = _addresses(host, port, exchange.remaining())
     failure = OSError()
     for number, (family, kind, protocol, _, address) in enumerate(addresses):
         opened: socket.socket | None = None
@@ -175,7 +175,7 @@ def _connected(host: str, port: int, options: Any) -> socket.socket:
             opened = _Socket(family, kind, protocol)
             for option in options:
                 opened.setsockopt(*option)
-            opened.settimeout(exchange.left() / (len(addresses) - number))
+            opened.settimeout(exchange.remaining() / (len(addresses) - number))
             opened.connect(address)
             return opened
         except OSError as error:

@@ -59,8 +59,8 @@ class _Protocol(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         try:
-            self.exchange.count(len(data))
-            self.read_timeout = self.exchange.left()
+            self.exchange.count_bytes(len(data))
+            self.read_timeout = self.exchange.remaining()
         except (ResponseTooLargeError, TimeoutError) as error:
             self.set_exception(error)
             if self._payload is not None:

@@ -16,7 +16,7 @@ from airflow_provider_modelarts import __version__
 from airflow_provider_modelarts.client.errors import ModelArtsError, ResponseTooLargeError, TransportFailed
 from airflow_provider_modelarts.client.wire import Request, Response
 from airflow_provider_modelarts.transport.route import Route
-from airflow_provider_modelarts.transport.syntax import check, name_of, not_sent
+from airflow_provider_modelarts.transport.validation import name_of, not_sent, validate
 
 HEAD_BYTES = 64 * 1024
 """Bytes that a reply may have besides its body: status, headers, interim replies, chunk sizes, trailers."""
@@ -48,7 +48,7 @@ class Exchange:
         *,
         timeout: float | None = None,
     ) -> None:
-        check(request)
+        validate(request)
         self.request = request
         self.proxy = route.parsed_proxy_for(request.url, environment)
         self.is_sent = False
@@ -67,11 +67,11 @@ class Exchange:
         self._gives_up_at = min(self._ends_at, time.monotonic() + self._route.read_timeout)
 
     @property
-    def total(self) -> float:
+    def total_remaining(self) -> float:
         """Seconds that are left of all that the exchange was given; there may be no bound to them."""
         return self._ends_at - time.monotonic()
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         """
         Return the seconds that are left of the present step.
 
@@ -82,7 +82,7 @@ class Exchange:
             raise TimeoutError
         return left
 
-    def count(self, size: int) -> None:
+    def count_bytes(self, size: int) -> None:
         """
         Count bytes that came in, whatever they are.
 
@@ -169,7 +169,7 @@ class Exchange:
             words = ": ".join(filter(None, (kind, _words(causes))))
         return self._failed(layer, words)
 
-    def no_turn(self) -> TransportFailed:
+    def queue_timeout(self) -> TransportFailed:
         """Return the error for a request whose time ran out before it had a connection."""
         waited = time.monotonic() - self._began_at
         return TransportFailed(

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 from airflow_provider_modelarts.client.errors import InvalidConnection
-from airflow_provider_modelarts.transport.syntax import Proxy, parse_proxy
+from airflow_provider_modelarts.transport.validation import Proxy, parse_proxy
 
 
 @dataclass(frozen=True, slots=True)

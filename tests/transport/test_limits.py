@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import ssl
+import sys
 import threading
 import time
 import zlib
@@ -16,8 +18,8 @@ import pytest
 from airflow_provider_modelarts.client.errors import ResponseTooLargeError, TransportFailed
 from airflow_provider_modelarts.client.wire import Request, Response, Transport
 from airflow_provider_modelarts.transport import MAX_CONNECTIONS, Route
-from tests.client.servers import Peer, answering, reply, serving
-from tests.transport.transports import Run, awaiting, send
+from tests.client.servers import Peer, answering, closed_port, full_port, reply, serving
+from tests.transport.transports import Run, awaiting, blocking, send
 
 HASTY = Route(connect_timeout=30, read_timeout=0.2)
 PATIENT = Route(connect_timeout=120, read_timeout=120)
@@ -319,7 +321,7 @@ def test_timeout_counts_the_wait_for_a_free_connection() -> None:
     assert "no free connection within" in failures[-1].message
 
 
-def test_a_turn_is_not_lost_to_those_who_no_longer_wait_for_it() -> None:
+def test_a_free_connection_is_not_lost_to_those_who_no_longer_wait_for_it() -> None:
     """Cancelled while they wait, cancelled as it comes, out of time: the next one gets it."""
     may_answer = threading.Event()
 
@@ -341,7 +343,7 @@ def test_a_turn_is_not_lost_to_those_who_no_longer_wait_for_it() -> None:
         for one in cancelled:
             one.cancel()
         may_answer.set()
-        # The next in line is cancelled in the very step in which its turn comes.
+        # The next in line is cancelled in the very step in which a connection is free.
         await asyncio.wait(holders, return_when=asyncio.FIRST_COMPLETED)
         served[0].cancel()
         await asyncio.wait(served)
@@ -350,3 +352,28 @@ def test_a_turn_is_not_lost_to_those_who_no_longer_wait_for_it() -> None:
 
     with serving(answer) as server:
         assert awaiting(scenario, PATIENT) == {200}
+
+
+# Name resolution and several addresses, which a worker does by itself
+
+
+def test_connect_timeout_bounds_the_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operating system's may take half a minute, and cannot be told."""
+    is_over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: is_over.wait(LONG))
+    failure = failing(blocking, Request("POST", "http://127.0.0.1:1/"), Route(connect_timeout=0.3))
+    is_over.set()
+    assert (failure.layer, failure.arrived) == ("timeout", False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse instead of waiting")
+def test_each_address_of_a_host_has_its_share_of_the_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that one that does not answer leaves time for the next."""
+    tcp = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+    with full_port() as silent, closed_port() as closed, serving(answering(reply())) as server:
+        ports = (closed, silent, server.port)
+        found = [(*tcp, ("127.0.0.1", port)) for port in ports]
+        with monkeypatch.context() as resolver:
+            resolver.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+            got = blocking(send(Request("GET", "http://modelarts.invalid/")), Route(connect_timeout=2))
+    assert got.status == 200

@@ -1,4 +1,4 @@
-"""The triggerer's world."""
+"""Transport for a triggerer, whose event loop it must not block."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from urllib.request import getproxies_environment
 from airflow_provider_modelarts.client.errors import ModelArtsError
 from airflow_provider_modelarts.client.wire import Request, Response
 from airflow_provider_modelarts.transport.exchange import HEAD_BYTES, UNSIGNED_HEADERS, Exchange, current
+from airflow_provider_modelarts.transport.pool import Shared
 from airflow_provider_modelarts.transport.route import Route
-from airflow_provider_modelarts.transport.sharing import Shared
 
 if TYPE_CHECKING:
     import ssl
@@ -33,7 +33,7 @@ class AsyncTransport:
         self._route = route
         self._environment = getproxies_environment()
         # Waiting for a free connection must not count against the time-outs of the route.
-        self._turns = _Turns(MAX_CONNECTIONS)
+        self._slots = _ConnectionSlots(MAX_CONNECTIONS)
 
     @classmethod
     @asynccontextmanager
@@ -68,8 +68,8 @@ class AsyncTransport:
         import aiohttp
 
         exchange = Exchange(request, self._route, self._environment, timeout=timeout)
-        if not await self._turns.take(timeout):
-            raise exchange.no_turn()
+        if not await self._slots.acquire(timeout):
+            raise exchange.queue_timeout()
         exchange.begin_connecting()
         token = current.set(exchange)
         try:
@@ -80,7 +80,7 @@ class AsyncTransport:
             failure = exchange.failure(error)
         finally:
             current.reset(token)
-            self._turns.give_back()
+            self._slots.release()
         # Here and not above, where Python would chain it to what the library said.
         raise failure
 
@@ -104,7 +104,7 @@ class AsyncTransport:
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(
                 # None at all is what it takes 0 for.
-                total=max(0.001, min(exchange.total, connect + read)),
+                total=max(0.001, min(exchange.total_remaining, connect + read)),
                 connect=connect,
                 sock_read=read,
             ),
@@ -122,52 +122,56 @@ class AsyncTransport:
         await asyncio.sleep(seconds)
 
 
-class _Turns:
+class _ConnectionSlots:
     """
-    Who may use a connection: first come, first served, each for as long as it can wait.
+    The right to use one of so many connections, first come, first served.
 
-    Not a semaphore with a time-out around it, which in Python 3.10 loses a turn that comes just as the
-    time is over.
+    Not a semaphore inside ``asyncio.wait_for``: in Python 3.10 that loses a slot that becomes free just as
+    the time is over.
     """
 
     def __init__(self, count: int) -> None:
         self._free = count
-        self._waiting: deque[asyncio.Future[bool]] = deque()
+        self._queue: deque[asyncio.Future[bool]] = deque()
 
-    async def take(self, seconds: float | None) -> bool:
-        """Return whether a turn came in time; every turn is to be given back."""
-        if seconds is not None and seconds <= 0:
+    async def acquire(self, timeout: float | None) -> bool:
+        """
+        Return whether a slot became free in time; each one is to be released.
+
+        :param timeout: seconds.
+        """
+        if timeout is not None and timeout <= 0:
             return False
         if self._free:
             self._free -= 1
             return True
         loop = asyncio.get_running_loop()
-        turn: asyncio.Future[bool] = loop.create_future()
-        self._waiting.append(turn)
-        timer = None if seconds is None else loop.call_later(seconds, _settle, turn, False)
+        acquired: asyncio.Future[bool] = loop.create_future()
+        self._queue.append(acquired)
+        timer = None if timeout is None else loop.call_later(timeout, _resolve, acquired, False)
         try:
-            return await turn
+            return await acquired
         except asyncio.CancelledError:
-            if not turn.cancelled() and turn.result():
-                self.give_back()
+            if not acquired.cancelled() and acquired.result():
+                self.release()
             raise
         finally:
             if timer:
                 timer.cancel()
 
-    def give_back(self) -> None:
-        """Let the next one have it."""
-        while self._waiting:
-            if _settle(self._waiting.popleft(), True):
+    def release(self) -> None:
+        """Pass a slot on to the first that still waits for one."""
+        while self._queue:
+            if _resolve(self._queue.popleft(), True):
                 return
         self._free += 1
 
 
-def _settle(turn: asyncio.Future[bool], came: bool) -> bool:
-    """Say whether a turn came, to one who still waits for it."""
-    if turn.done():
+def _resolve(future: asyncio.Future[bool], result: bool) -> bool:
+    """Set the result of a future unless it is done; return whether it was set."""
+    if future.done():
         return False
-    turn.set_result(came)
+    future.set_result(result)
     return True
 
 

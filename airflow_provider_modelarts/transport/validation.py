@@ -1,4 +1,8 @@
-"""What can be an address, a header or a proxy: judged here, because a library would quote what it refuses."""
+"""
+Validation of addresses, headers and proxies before a library sees them.
+
+A library would quote what it refuses, and with it a password or a token.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +60,7 @@ def parse_proxy(address: str, *, origin: str) -> Proxy:
     return Proxy(f"{parts.scheme}://{place}", f"Basic {b64encode(proof).decode()}")
 
 
-def check(request: Request) -> None:
+def validate(request: Request) -> None:
     """
     See that a request can be written as it was signed.
 

@@ -1,4 +1,4 @@
-"""The worker's world."""
+"""Transport for a worker, which may block."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_modelarts.client.errors import ModelArtsError
 from airflow_provider_modelarts.client.wire import Request, Response
 from airflow_provider_modelarts.transport.exchange import UNSIGNED_HEADERS, Exchange, current
 from airflow_provider_modelarts.transport.route import Route
-from airflow_provider_modelarts.transport.syntax import Proxy
+from airflow_provider_modelarts.transport.validation import Proxy
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -68,8 +68,8 @@ class BlockingTransport:
         from urllib3.exceptions import HTTPError
 
         exchange = Exchange(request, self._route, self._environment, timeout=timeout)
-        if exchange.total <= 0:
-            raise exchange.no_turn()
+        if exchange.total_remaining <= 0:
+            raise exchange.queue_timeout()
         exchange.begin_connecting()
         token = current.set(exchange)
         try:

@@ -1,4 +1,4 @@
-"""What all users on one event loop have in common."""
+"""Values that all users on one event loop share."""
 
 from __future__ import annotations
 
