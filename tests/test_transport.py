@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -23,45 +23,24 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from airflow_provider_modelarts import __version__
-from airflow_provider_modelarts.client.errors import TransportFailed, UnexpectedReply
+from airflow_provider_modelarts.client.errors import InvalidConnection, TransportFailed, UnexpectedReply
 from airflow_provider_modelarts.client.signing import sign
-from airflow_provider_modelarts.client.wire import Request, Response, Transport
+from airflow_provider_modelarts.client.wire import MAX_BYTES, Request, Response, Transport
 from airflow_provider_modelarts.simulator import Fault, Simulator
 from airflow_provider_modelarts.transport import (
-    MAX_BODY,
     MAX_CONNECTIONS,
-    BlockingTransport,
     Route,
     Shared,
     block_on,
     shared,
 )
 from tests.client.servers import Peer, answering, closed_port, full_port, reply, serving
+from tests.transport.transports import awaiting, blocking
 
-T = TypeVar("T")
 AT = datetime(2025, 1, 1, tzinfo=timezone.utc)
 SHORT = Route(connect_timeout=60.0, read_timeout=0.2)
 
 World = Callable[..., Any]
-
-
-def blocking(scenario: Callable[[Transport], Coroutine[Any, Any, T]], route: Route | None = None) -> T:
-    """Run a scenario as a worker does."""
-    transport = BlockingTransport(route)
-    try:
-        return block_on(scenario(transport))
-    finally:
-        transport.close()
-
-
-def awaiting(scenario: Callable[[Transport], Coroutine[Any, Any, T]], route: Route | None = None) -> T:
-    """Run a scenario as the triggerer does."""
-
-    async def main() -> T:
-        async with shared.use(route or Route()) as transport:
-            return await scenario(transport)
-
-    return asyncio.run(main())
 
 
 @pytest.fixture(params=[blocking, awaiting])
@@ -230,7 +209,7 @@ def test_a_header_that_breaks_the_line_never_leaves(world: World) -> None:
     """A key pasted with its line end is an error of ours, not of a library, and sends nothing."""
     with serving(answering(reply())) as server:
         request = Request("GET", server.url, {"X-Project-Id": "p\r\nX-Evil: 1"})
-        with pytest.raises(TransportFailed) as failed:
+        with pytest.raises(InvalidConnection) as failed:
             world(lambda transport: transport.send(request))
     assert not failed.value.arrived
     assert server.requests == []
@@ -256,7 +235,7 @@ def test_a_header_of_any_letters_arrives_as_it_was_signed(world: World) -> None:
 )
 def test_an_address_that_cannot_be_reached_is_a_request_that_never_left(world: World, url: str) -> None:
     """Whatever the libraries call it."""
-    with pytest.raises(TransportFailed) as failed:
+    with pytest.raises(InvalidConnection) as failed:
         world(get(url))
     assert not failed.value.arrived
 
@@ -308,18 +287,18 @@ def test_the_body_of_a_redirect_is_bounded_as_well(world: World) -> None:
 
 
 def test_the_largest_reply_is_read(world: World, simulator: Simulator) -> None:
-    """MAX_BODY bytes are fine."""
-    simulator.inject(Fault("huge", size=MAX_BODY))
+    """MAX_BYTES bytes are fine."""
+    simulator.inject(Fault("huge", size=MAX_BYTES))
     got = world(lambda transport: transport.send(signed(simulator, "GET", "/images")))
-    assert len(got.body) == MAX_BODY
+    assert len(got.body) == MAX_BYTES
 
 
 def test_a_larger_reply_is_not_read(world: World, simulator: Simulator) -> None:
     """One byte more is not; nothing of it is kept, nor is the connection."""
-    simulator.inject(Fault("huge", size=MAX_BODY + 1))
+    simulator.inject(Fault("huge", size=MAX_BYTES + 1))
 
     async def twice(transport: Transport) -> int:
-        with pytest.raises(UnexpectedReply, match=rf"GET http://.*/images is larger than {MAX_BODY} bytes"):
+        with pytest.raises(UnexpectedReply, match=rf"GET http://.*/images is larger than {MAX_BYTES} bytes"):
             await transport.send(signed(simulator, "GET", "/images?type=DEDICATED"))
         return (await transport.send(signed(simulator, "GET", "/images"))).status
 
@@ -341,7 +320,7 @@ def test_a_compressed_reply_is_read_although_nobody_asked_for_it(world: World, c
 
 def test_a_compressed_reply_is_bounded_by_what_it_becomes(world: World) -> None:
     """A few bytes that unfold into far too many."""
-    answer = reply(gzip.compress(bytes(4 * MAX_BODY)), "Content-Encoding: gzip")
+    answer = reply(gzip.compress(bytes(4 * MAX_BYTES)), "Content-Encoding: gzip")
     with serving(answering(answer)) as server, pytest.raises(UnexpectedReply, match="larger than"):
         world(get(server.url))
 
@@ -564,18 +543,6 @@ def test_a_slow_drip_is_bounded_in_total(world: World, handle: Callable[[Peer], 
     assert took < 20.0, "it is the end of the drip that ended it"
 
 
-def test_a_slow_head_is_bounded_in_the_triggerer() -> None:
-    """A worker's library counts each byte anew there; its task has an execution time-out."""
-
-    def drip_head(peer: Peer) -> None:
-        peer.request()
-        peer.drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 80, 0.05)
-
-    with serving(drip_head) as server, pytest.raises(TransportFailed) as failed:
-        awaiting(get(server.url), Route(connect_timeout=0.2, read_timeout=0.15))
-    assert failed.value.arrived
-
-
 # Connections
 
 
@@ -677,7 +644,7 @@ def test_nothing_is_left_open(world: World, simulator: Simulator) -> None:
     """No socket outlives its transport, after good replies and bad ones; warnings are errors anyway."""
 
     async def good_and_bad(transport: Transport) -> None:
-        simulator.inject(Fault("torn", skip=1), Fault("huge", skip=1, size=MAX_BODY + 1))
+        simulator.inject(Fault("torn", skip=1), Fault("huge", skip=1, size=MAX_BYTES + 1))
         await transport.send(signed(simulator, "GET", "/images"))
         with pytest.raises(TransportFailed):
             await transport.send(signed(simulator, "GET", "/images"))
@@ -792,7 +759,7 @@ def test_a_proxy_that_cannot_be_used_lets_nothing_through(
 ) -> None:
     """An error of ours in both worlds, and the request never arrived."""
     monkeypatch.setenv("all_proxy", proxy)
-    with pytest.raises(TransportFailed) as failed:
+    with pytest.raises(InvalidConnection) as failed:
         world(post("http://modelarts.invalid/v1"))
     assert not failed.value.arrived
     assert "hidden-word" not in "".join(traceback.format_exception(failed.value))

@@ -1,0 +1,83 @@
+"""Proxies that are spoken to by TLS, with another TLS inside it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from airflow_provider_modelarts.client.errors import TransportFailed
+from airflow_provider_modelarts.client.wire import Request
+from airflow_provider_modelarts.transport import Route
+from tests.client.servers import Peer, answering, reply, serving
+from tests.transport.test_limits import LONG, Pourer
+from tests.transport.transports import Run, awaiting, send
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    """What a server needs to speak TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture(autouse=True)
+def _needs_tls_in_tls(run: Run) -> None:
+    if run is awaiting and sys.version_info < (3, 11):
+        pytest.skip("asyncio cannot do this before Python 3.11")
+
+
+def tunnelling(port: int) -> Callable[[Peer], None]:
+    """Serve as a proxy that hands everything on to this port."""
+
+    def pump(there: socket.socket, peer: Peer) -> None:
+        with suppress(OSError):
+            while data := there.recv(65536):
+                peer.send(data)
+
+    def handle(peer: Peer) -> None:
+        peer.request()
+        with socket.create_connection(("127.0.0.1", port)) as there:
+            peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            Thread(target=pump, args=(there, peer), daemon=True).start()
+            while data := peer._connection.recv(65536):
+                there.sendall(data)
+
+    return handle
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_an_https_proxy_is_gone_through(run: Run, tls: ssl.SSLContext, verify: bool) -> None:
+    with serving(answering(reply(b"hello")), tls) as server, serving(tunnelling(server.port), tls) as proxy:
+        request = Request("GET", f"https://127.0.0.1:{server.port}/")
+        route = Route(verify=verify, proxy=f"https://someone:word@127.0.0.1:{proxy.port}")
+        assert run(send(request), route).body == b"hello"
+        assert b"Proxy-Authorization" in proxy.requests[0]
+        assert b"Proxy-Authorization" not in server.requests[0]
+
+
+def test_plain_http_goes_through_an_https_proxy(run: Run, tls: ssl.SSLContext) -> None:
+    with serving(answering(reply(b"hello")), tls) as proxy:
+        route = Route(proxy=f"https://127.0.0.1:{proxy.port}")
+        assert run(send(Request("GET", "http://modelarts.invalid/x")), route).body == b"hello"
+        assert proxy.requests[0].startswith(b"GET http://modelarts.invalid/x ")
+
+
+def test_connect_timeout_bounds_the_handshake_that_drips_through_an_https_proxy(
+    run: Run, tls: ssl.SSLContext
+) -> None:
+    handshake = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"
+    pourer = Pourer(b"HTTP/1.1 200 OK\r\n\r\n" + handshake, b"\x03", seconds=0.02)
+    with serving(pourer, tls) as proxy:
+        route = Route(connect_timeout=0.5, proxy=f"https://127.0.0.1:{proxy.port}")
+        with pytest.raises(TransportFailed) as failed:
+            run(send(Request("GET", "https://modelarts.invalid/")), route)
+        assert pourer.was_left.wait(LONG)
+    assert (failed.value.layer, failed.value.arrived) == ("timeout", False)
