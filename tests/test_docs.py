@@ -208,7 +208,7 @@ def by_password() -> Settings:
     )
 
 
-LAYERS = ("address", "dns", "refused", "timeout", "tls", "proxy", "connection")
+LAYERS = ("dns", "refused", "timeout", "tls", "proxy", "connection")
 
 
 def messages() -> list[str]:

@@ -107,7 +107,7 @@ class TransportFailed(ModelArtsError):
     """
     No complete reply came back.
 
-    :param layer: what failed: ``address``, ``dns``, ``refused``, ``timeout``, ``tls``, ``proxy``,
+    :param layer: what failed: ``dns``, ``refused``, ``timeout``, ``tls``, ``proxy``,
         ``connection``.
     :param arrived: false for no such host, a refused connection, TLS and a connect time-out.
     """

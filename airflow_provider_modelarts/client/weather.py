@@ -33,6 +33,8 @@ class Weather:
     def __init__(self, random: Random) -> None:
         self._random = random
         self._failures = 0
+        self._rounds = 0
+        self._round_began = -math.inf
         self._in_flight = 0
         self._shut_until = -math.inf
         self._succeeded_at = -math.inf
@@ -74,6 +76,10 @@ class Weather:
         :param sent_at: when the poll was sent.
         """
         self._failures += 1
+        if sent_at >= self._round_began:
+            # What was under way together fails together, and is one reason to wait longer, not eight.
+            self._rounds += 1
+            self._round_began = now
         self.last_error = error
         asked_for = min(error.retry_after or 0.0, self.LONGEST_RETRY_AFTER)
         had_no_reply = isinstance(error, TransportFailed) and error.layer == "timeout"
@@ -86,12 +92,12 @@ class Weather:
 
     def clear(self, now: float) -> None:
         """Note a good reply."""
-        self._failures = 0
+        self._failures = self._rounds = 0
         self._shut_until = -math.inf
         self._succeeded_at = now
         self.is_bad = False
         self.last_error = None
 
     def _pause(self, poll_interval: float) -> float:
-        backoff = min(self.LONGEST_PAUSE, 2.0 ** min(self._failures, 10))
+        backoff = min(self.LONGEST_PAUSE, 2.0 ** min(self._rounds, 10))
         return max(poll_interval, backoff) * self._random.uniform(1.0, 1.25)

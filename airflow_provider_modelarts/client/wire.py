@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 MAX_BYTES = 256 * 1024
-"""Bytes of the largest response that is read, headers included, unless its operation says otherwise."""
+"""Bytes of the largest body that is read, unless its operation says otherwise."""
 
 
 class Clock(Protocol):

@@ -27,7 +27,6 @@ ALLOWED_SKEW = 15 * 60
 """Seconds by which the gateway lets clocks differ."""
 
 _LAYERS = {
-    "address": "The address cannot be used: check host, project_id and proxy for stray characters.",
     "dns": "No such host: check region, host and iam_endpoint, and this machine's name service.",
     "refused": "The host refuses connections: check host and port.",
     "timeout": "No answer in time: check host and port, and whether a firewall is in the way.",

@@ -98,3 +98,12 @@ def test_clear_lets_all_poll_again_after_a_good_reply() -> None:
     shared.clear(2)
     assert [shared.claim(2, INTERVAL) for _ in range(3)] == [0.0] * 3
     assert shared.last_error is None
+
+
+def test_worsen_waits_no_longer_because_many_failed_together() -> None:
+    shared = weather()
+    for _ in range(shared.MAX_IN_FLIGHT):
+        shared.claim(0, 2.0)
+    pauses = [shared.worsen(LOST, 60, 2.0, sent_at=0) for _ in range(shared.MAX_IN_FLIGHT)]
+    assert all(2 <= pause <= 2.5 for pause in pauses)
+    assert [4 <= shared.worsen(LOST, 70, 2.0, sent_at=63) <= 5, shared.is_bad] == [True, True]

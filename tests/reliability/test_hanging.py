@@ -1,0 +1,32 @@
+"""Waits for a service that hangs end at their deadline, and do not crowd it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from airflow_provider_modelarts.client.weather import Weather
+from tests.reliability import hanging
+
+BUSY = 30.0
+"""Seconds that a busy machine may add; a queue without a bound would add a minute and more."""
+
+
+@pytest.fixture(autouse=True)
+def _connection_is_restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", "{}")
+    yield
+
+
+@pytest.mark.parametrize(
+    ("run", "waits"), [(hanging.in_triggerer, 60), (hanging.in_workers, 4)], ids=["triggerer", "workers"]
+)
+def test_wait_ends_at_its_deadline_when_the_service_hangs(
+    run: Callable[[int], hanging.Report], waits: int
+) -> None:
+    """``bash run.sh reliability hanging`` measures 200 of them, and how late they are."""
+    report = run(waits)
+
+    assert hanging.problems(report, allowed=BUSY) == []
+    assert report.max_in_flight <= Weather.MAX_IN_FLIGHT
