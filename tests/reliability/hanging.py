@@ -30,7 +30,7 @@ from tests.reliability.document import record
 READ_TIMEOUT = 2.0
 POLL_INTERVAL = 2.0
 TIMEOUT = 6.0
-"""Seconds until the deadline of all waits."""
+"""Seconds until the deadline of all waits, unless told otherwise."""
 ALLOWED = 2.0
 """Seconds that a wait may end after its deadline, beside one read_timeout."""
 
@@ -53,7 +53,7 @@ class Report:
     requests: int
 
 
-def in_triggerer(waits: int) -> Report:
+def in_triggerer(waits: int, timeout: float = TIMEOUT) -> Report:
     """Return what became of triggers that share an event loop."""
     with Simulator(save=AfterReads(10**6)) as simulator:
         images = [simulator.add_image(name=f"n{number}", status="CREATING") for number in range(waits)]
@@ -62,7 +62,7 @@ def in_triggerer(waits: int) -> Report:
 
         async def watch_all() -> list[tuple[str, float, dict[str, Any]]]:
             nonlocal later
-            deadline = time.time() + TIMEOUT
+            deadline = time.time() + timeout
 
             async def wait(image_id: str) -> tuple[str, float, dict[str, Any]]:
                 trigger = NotebookImageTrigger(
@@ -93,12 +93,12 @@ def in_triggerer(waits: int) -> Report:
         )
 
 
-def in_workers(waits: int) -> Report:
+def in_workers(waits: int, timeout: float = TIMEOUT) -> Report:
     """Return what became of tasks that block, each with a transport of its own."""
     with Simulator(save=AfterReads(10**6)) as simulator:
         images = [simulator.add_image(name=f"n{number}", status="CREATING") for number in range(waits)]
         _connect(simulator)
-        deadline = time.time() + TIMEOUT
+        deadline = time.time() + timeout
 
         def wait(image_id: str) -> tuple[str, float, str]:
             try:
