@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import math
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from random import Random
@@ -88,8 +89,8 @@ class ModelArts:
 
     :param endpoint: scheme, host and port; no path.
     :param random: for jitter.
-    :param one_at_a_time: a lock for what must not happen twice at once, such as a log-in; in a worker,
-        where nothing happens at once, there is none.
+    :param one_at_a_time: a lock for what must not happen twice at once, such as a log-in, or the first
+        request with credentials that may be wrong; in a worker, where nothing happens at once, there is none.
     """
 
     def __init__(
@@ -111,7 +112,14 @@ class ModelArts:
         self._random = random
         self._one_at_a_time = one_at_a_time or nullcontext()
         self._weather = Weather(random)
-        self._log_in_failure: tuple[float, ModelArtsError | None] = -math.inf, None
+        self._log_in = credentials.state_at("")
+        self._authentication = credentials.state_at(endpoint)
+        self._failure: tuple[float, ModelArtsError | None] = -math.inf, None
+
+    @property
+    def refused_at(self) -> float:
+        """When the credentials were last refused, in monotonic seconds."""
+        return max(self._log_in.refused_at, self._authentication.refused_at)
 
     async def call(self, call: Call[T], *, deadline: float | None = None) -> T:
         """
@@ -149,36 +157,85 @@ class ModelArts:
         return max(backoff, error.retry_after or 0.0)
 
     async def _once(self, call: Call[T]) -> T:
-        """Make one call, whatever becomes of it."""
-        request = await self._request(call)
-        try:
-            return await self._exchange(call, request)
-        except ApiError as error:
-            refused = error.status == 401 or isinstance(error, NotAuthenticated)
-            if not refused or not self._credentials.forget(request):
-                raise
+        """
+        Make one call, whatever becomes of it; a token or temporary key that is refused is renewed once.
+
+        Credentials that nobody has accepted yet are sent by one call at a time.
+        """
+        renewals = 0
+        while True:
+            queued_at = self._clock.monotonic()
+            async with AsyncExitStack() as alone:
+                if not (self._authentication.is_proven and self._credentials.is_fresh(self._clock)):
+                    await alone.enter_async_context(self._one_at_a_time)
+                request = await self._request(call, queued_at)
+                if self._authentication.is_proven:
+                    await alone.aclose()
+                try:
+                    result = await self._exchange(call, request)
+                except ApiError as error:
+                    if error.status != 401 and not isinstance(error, NotAuthenticated):
+                        self._passed(error)
+                        raise
+                    if self._credentials.is_current(request):
+                        renewals += 1
+                        self._refused(request, error, is_last=renewals > 1)
+                except ModelArtsError as error:
+                    self._passed(error)
+                    raise
+                else:
+                    self._authentication.accept()
+                    return result
+
+    def _refused(self, request: Request, error: ApiError, *, is_last: bool) -> None:
+        """Forget the proof of a request that was refused, or raise the refusal if that is of no use."""
+        now = self._clock.monotonic()
+        is_renewable = not is_last and self._authentication.begin_renewal(error, now)
+        if is_renewable and self._credentials.forget(request):
             log.info("The credentials are renewed, because they were refused: %s", error)
-        return await self._exchange(call, await self._request(call))
+            return
+        if isinstance(error, NotAuthenticated):
+            self._authentication.refuse(error, now)
+        raise error
+
+    def _passed(self, error: ModelArtsError) -> None:
+        """Note what an error that is no refusal of the credentials says of them."""
+        if isinstance(error, BAD_WEATHER):
+            # Nothing: neither need those who queue to send theirs find out for themselves.
+            if not self._authentication.is_proven:
+                self._failure = self._clock.monotonic(), copy.copy(error)
+        elif isinstance(error, ApiError):
+            self._authentication.accept()
 
     async def _exchange(self, call: Call[T], request: Request) -> T:
         response = await self._transport.send(request)
         return read(f"{call.operation} ({call.method} {call.path})", response, call.parse, self._now())
 
-    async def _request(self, call: Call[Any]) -> Request:
-        """Return the request that makes a call, with the proof of who makes it."""
-        asked_at = self._clock.monotonic()
-        async with self._one_at_a_time:
-            failed_at, failure = self._log_in_failure
-            if failure is not None and failed_at > asked_at:
-                # It failed while this call waited for its turn: a thousand calls need not each be refused.
-                raise failure
-            try:
-                return await self._signed(call)
-            except ModelArtsError as error:
-                # It was about who asks: the call itself was never sent.
-                error.arrived = False
-                self._log_in_failure = self._clock.monotonic(), error
-                raise
+    async def _request(self, call: Call[Any], queued_at: float) -> Request:
+        """
+        Return the request that makes a call, with the proof of who makes it.
+
+        :param queued_at: when the call began to wait for its turn, in monotonic seconds.
+        """
+        now = self._clock.monotonic()
+        self._log_in.check(now)
+        self._authentication.check(now)
+        failed_at, failure = self._failure
+        if failure is not None and failed_at > queued_at:
+            # It failed while this call waited for its turn: a thousand calls need not each fail so.
+            shared = copy.copy(failure)
+            shared.arrived = False
+            raise shared
+        try:
+            return await self._signed(call)
+        except ModelArtsError as error:
+            # It was about who asks: the call itself was never sent.
+            error.arrived = False
+            if isinstance(error, NotAuthenticated):
+                self._log_in.refuse(error, self._clock.monotonic())
+            else:
+                self._failure = self._clock.monotonic(), copy.copy(error)
+            raise
 
     async def _signed(self, call: Call[Any]) -> Request:
         project_id = self._project.id or await self._credentials.project_id(
