@@ -7,6 +7,7 @@ from dataclasses import replace
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.errors import (
     ApiError,
+    ConnectionLookupError,
     InvalidConnection,
     ModelArtsError,
     NotAuthenticated,
@@ -50,7 +51,7 @@ def probe(settings: Settings) -> None:
 
 def diagnose(error: ModelArtsError, settings: Settings | None) -> str:
     """Return what is wrong with a connection, from what its trial ended with."""
-    if isinstance(error, InvalidConnection):
+    if isinstance(error, (InvalidConnection, ConnectionLookupError)):
         return str(error)
     if isinstance(error, TransportFailed):
         return f"{_LAYERS[error.layer]} {error}"

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import cached_property
 from typing import Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_modelarts.client import calls
-from airflow_provider_modelarts.client.errors import ModelArtsError, NotAuthenticated
+from airflow_provider_modelarts.client.errors import DeadlinePassed, ModelArtsError, NotAuthenticated
 from airflow_provider_modelarts.client.modelarts import ONCE, ModelArts, Watched
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Notebook
 from airflow_provider_modelarts.client.saving import Mark, Saving
 from airflow_provider_modelarts.client.wire import Call
 from airflow_provider_modelarts.hooks.connection import Settings, settings_of
-from airflow_provider_modelarts.hooks.conversation import conversations, converse, look_ups
+from airflow_provider_modelarts.hooks.conversation import (
+    conversations,
+    converse,
+    look_ups,
+    lookup_errors,
+)
 from airflow_provider_modelarts.hooks.diagnosis import diagnose, probe
 from airflow_provider_modelarts.hooks.form import behaviour, widgets
 from airflow_provider_modelarts.transport import BlockingTransport, block_on
 
 T = TypeVar("T")
 Seen = TypeVar("Seen", bound=Watched)
+
+DEADLINE_GRACE = 15.0
+"""Seconds after its deadline at which a wait in a trigger ends, whatever hangs."""
+CANCEL_GRACE = 1.0
+"""Seconds that what is cancelled has to clean up."""
 
 
 class ModelArtsHook(BaseHook):
@@ -50,8 +62,10 @@ class ModelArtsHook(BaseHook):
         What the connection says.
 
         :raises InvalidConnection: everything that is missing, unknown or contradictory.
+        :raises ConnectionLookupError: Airflow did not give the connection.
         """
-        return settings_of(self.get_connection(self.modelarts_conn_id))
+        with lookup_errors(self.modelarts_conn_id):
+            return settings_of(self.get_connection(self.modelarts_conn_id))
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -96,7 +110,7 @@ class ModelArtsHook(BaseHook):
 
     async def acall(self, call: Call[T], *, deadline: float | None = None) -> T:
         """Make one call from a trigger; see :meth:`call`."""
-        return await self._ashared(lambda modelarts: modelarts.call(call, deadline=deadline))
+        return await self._ashared(lambda modelarts: modelarts.call(call, deadline=deadline), deadline)
 
     def watch(
         self,
@@ -125,26 +139,51 @@ class ModelArtsHook(BaseHook):
         poll_interval: float,
         deadline: float,
     ) -> Seen:
-        """Look from a trigger until it is over; see :meth:`watch`. A process's triggers share one session."""
-        return await self._ashared(
-            lambda modelarts: modelarts.watch(
-                call, is_over=is_over, poll_interval=poll_interval, deadline=deadline
-            )
-        )
+        """
+        Look from a trigger until it is over; see :meth:`watch`. A process's triggers share one session.
 
-    async def _ashared(self, talk: Callable[[ModelArts], Awaitable[T]]) -> T:
+        :raises DeadlinePassed: it was not over by then; some seconds later at most, whatever hangs.
+        """
+        last: Seen | None = None
+
+        def is_over_now(seen: Seen) -> bool:
+            nonlocal last
+            last = seen
+            return is_over(seen)
+
+        began = time.monotonic()
+        waiting = self._ashared(
+            lambda modelarts: modelarts.watch(
+                call, is_over=is_over_now, poll_interval=poll_interval, deadline=deadline
+            ),
+            deadline,
+        )
+        try:
+            return await _bounded(waiting, max(0.0, deadline - time.time()) + DEADLINE_GRACE)
+        except _StillRunningError:
+            state = last.describe() if last else "nothing, because no poll succeeded"
+            raise DeadlinePassed(
+                f"Timed out after {time.monotonic() - began:.0f} s in {call.operation} ({call.method} "
+                f"{call.path}). Last seen: {state}. The last step did not end: the connection's lookup, a "
+                "login, a thread or the network hangs"
+            ) from None
+
+    async def _ashared(self, talk: Callable[[ModelArts], Awaitable[T]], deadline: float | None = None) -> T:
         """Talk through what this process shares; look the connection up again if its key was changed."""
+        began = time.monotonic()
         async with look_ups.use(self.modelarts_conn_id) as look_up:
-            settings = await look_up.settings()
-            try:
+            settings = await look_up.settings(deadline=deadline)
+            while True:
                 async with conversations.use(settings) as modelarts:
-                    return await talk(modelarts)
-            except NotAuthenticated:
-                renewed = await look_up.settings(other_than=settings)
-                if renewed == settings:
-                    raise
-            async with conversations.use(renewed) as modelarts:
-                return await talk(modelarts)
+                    try:
+                        return await talk(modelarts)
+                    except NotAuthenticated:
+                        # Others may have looked it up for the same reason already: once is enough.
+                        after = max(began, modelarts.refused_at)
+                        found = await look_up.settings(after=after, deadline=deadline)
+                        if found == settings:
+                            raise
+                settings = found
 
     def create_image(self, notebook_id: str, **fields: str | None) -> Image:
         """
@@ -238,3 +277,28 @@ class ModelArtsHook(BaseHook):
         :param filters: of :func:`airflow_provider_modelarts.client.calls.list_notebooks`.
         """
         return block_on(self._modelarts.collect(calls.list_notebooks(**filters)))
+
+
+class _StillRunningError(Exception):
+    """What was to be done by now is not."""
+
+
+async def _bounded(coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
+    """
+    Return what a coroutine returns, if it does so in time.
+
+    Not :func:`asyncio.wait_for`, which waits for what it cancels: that may be what hangs.
+    """
+    task = asyncio.ensure_future(coroutine)
+    task.add_done_callback(
+        lambda task: task.cancelled() or task.exception()
+    )  # is looked at, even if too late
+    try:
+        done, _ = await asyncio.wait([task], timeout=seconds)
+        if done:
+            return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=CANCEL_GRACE)
+    raise _StillRunningError
