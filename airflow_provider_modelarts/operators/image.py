@@ -84,6 +84,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         "swr_instance_domain",
         "modelarts_conn_id",
     )
+    text_fields = template_fields
     operator_extra_links = (NotebookLink(), ImageLink())
     ui_color = "#cfe5f7"
 

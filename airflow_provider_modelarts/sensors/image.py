@@ -76,6 +76,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("image_id", "modelarts_conn_id")
+    text_fields = template_fields
     operator_extra_links = (ImageLink(),)
     ui_color = "#d9efe4"
 
