@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -379,3 +380,29 @@ def test_sensor_fails_before_it_defers_for_what_is_permanent(
 
     with pytest.raises(AirflowFailException):
         run(sensor(image_id, deferrable=True, soft_fail=soft_fail))
+
+
+class Needed(NotebookImageSensor):
+    """A team's own sensor, which may find that nothing has to be waited for."""
+
+    def poke(self, _: Any) -> Any:
+        raise AirflowSkipException("not needed today")
+
+
+@pytest.mark.parametrize("soft_fail", [True, False])
+def test_sensor_leaves_what_a_subclass_skips(soft_fail: bool, image_id: str) -> None:
+    with pytest.raises(AirflowSkipException, match=r"^not needed today$"):
+        Needed(task_id="wait", image_id=image_id, soft_fail=soft_fail).execute(context(TaskInstance()))
+
+
+@never
+@pytest.mark.usefixtures("clock")
+def test_sensor_counts_failed_polls_of_each_run_anew(image_id: str, simulator: Simulator) -> None:
+    """Where one process runs a task again, as dag.test() does: a new image may not be found at first."""
+    wait = sensor(image_id, timeout=100)
+    with pytest.raises(AirflowSensorTimeout):
+        copy(wait).execute(context(TaskInstance()))
+    simulator.inject(NOT_FOUND)
+
+    with pytest.raises(AirflowSensorTimeout):
+        copy(wait).execute(context(TaskInstance()))
