@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 _HOPELESS: tuple[type[ModelArtsError], ...] = (ImageFailed, *PERMANENT)
 """What a retry of the sensor cannot mend."""
+_MAX_DOUBLINGS = 500
+"""With ``exponential_backoff`` Airflow doubles the interval for each poke, until the number overflows."""
 _MIN_INTERVAL = 1.0
 """Seconds between two polls, whatever was asked for: no wait may hammer the service."""
 
@@ -226,7 +228,8 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         believed_after = max(MIN_TIME_TO_APPEAR, 2 * self.poke_interval)
         if self._is_rescheduled and isinstance(error, NotFound) and waited >= believed_after:
             raise AirflowFailException(str(error)) from error
-        interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
+        doublings = min(poke_count, _MAX_DOUBLINGS)
+        interval: float = super()._get_next_poke_interval(started_at, run_duration, doublings)
         return max(_MIN_INTERVAL, interval, min(self._retry_after, self.timeout - waited))
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:

@@ -406,3 +406,12 @@ def test_sensor_counts_failed_polls_of_each_run_anew(image_id: str, simulator: S
 
     with pytest.raises(AirflowSensorTimeout):
         copy(wait).execute(context(TaskInstance()))
+
+
+@pytest.mark.parametrize("interval", [15, 0.5, timedelta(days=3000)], ids=str)
+@pytest.mark.parametrize("pokes", [1024, 1025, 1026, 100_000])
+def test_sensor_backs_off_for_as_long_as_it_waits(interval: float | timedelta, pokes: int) -> None:
+    """Airflow doubles the interval as a float, which overflows after some thousand pokes."""
+    wait = sensor("i", poke_interval=interval, exponential_backoff=True, max_wait=timedelta(minutes=1))
+
+    assert wait._get_next_poke_interval(0.0, lambda: 1.0, pokes) == 60
