@@ -34,6 +34,7 @@ from airflow_provider_modelarts.client.fields import (
 
 T = TypeVar("T")
 
+EMPTY = "is empty (did a template render to nothing?)"
 LONGEST_LINE = 500
 """Characters; the reason of a failed image may be a whole build log."""
 
@@ -84,15 +85,20 @@ def _broken_rule(cloud: Cloud, field: str, value: object) -> str | None:
         return rule.broken_by(None)
     if field not in cloud.rules:
         return f"is not a field of create-image on {cloud.title}"
+    return not_sendable(value) or rule.broken_by(str(value))
+
+
+def not_sendable(value: object) -> str | None:
+    """Return why a value is no text that can be sent, if it is none."""
     if not isinstance(value, str):
         return f"must be a string, not {type(value).__name__}"
     if not value.strip():
-        return "is empty (did a template render to nothing?)"
+        return EMPTY
     try:
         value.encode()
     except UnicodeEncodeError:
         return "cannot be written in UTF-8"
-    return rule.broken_by(value)
+    return None
 
 
 class Reply(BaseModel):
