@@ -120,19 +120,24 @@ _ENVELOPES = (
 def _refusal(reply: Any) -> tuple[str, str]:
     """Return the server's code and its words, from whichever envelope it used, however deep it lies."""
     level = [reply]
+    words = ""
     while level:
         inner: list[Any] = []
         for part in level:
+            if isinstance(part, list):
+                inner += part
             if not isinstance(part, dict):
                 continue
             for code, message in _ENVELOPES:
                 if code in part and message in part:
-                    return _scrubbed(part[code]), _scrubbed(part[message])
-            if "error_code" in part:
-                return _scrubbed(part["error_code"]), ""
+                    words = words or _scrubbed(part[message])
+                    if part[code]:
+                        return _scrubbed(part[code]), words
+            if part.get("error_code"):
+                return _scrubbed(part["error_code"]), words
             inner += part.values()
         level = inner
-    return "", ""
+    return "", words
 
 
 def _scrubbed(message: Any) -> str:

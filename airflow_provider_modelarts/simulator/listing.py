@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, TypeVar
@@ -39,7 +40,7 @@ class Query:
     def integer(self, name: str, default: int, least: int) -> int:
         """Give a number that is not below ``least``."""
         value = self._values.get(name, str(default))
-        if not (value.isascii() and value.isdigit()) or int(value) < least:
+        if not re.fullmatch(r"[0-9]{1,18}", value) or int(value) < least:
             raise invalid(name, f"must be an integer from {least}")
         return int(value)
 

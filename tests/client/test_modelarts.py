@@ -286,6 +286,25 @@ def test_a_redirect_is_not_followed(status: int) -> None:
         pytest.param(
             400, {"errorCode": "X.1", "errorMsg": "camel"}, ApiError, "X.1", "camel.", id="in camels"
         ),
+        pytest.param(
+            400,
+            {"errors": [None, {"error_code": "ModelArts.6404", "error_msg": "listed"}]},
+            NotFound,
+            "ModelArts.6404",
+            "listed.",
+            id="in a list",
+        ),
+        pytest.param(
+            400,
+            {"error_code": None, "error_msg": None, "error": {"code": "ModelArts.6404", "message": "deep"}},
+            NotFound,
+            "ModelArts.6404",
+            "deep.",
+            id="behind nulls",
+        ),
+        pytest.param(
+            401, {"error_code": "", "error_msg": "words"}, NotAuthenticated, "", "words.", id="words alone"
+        ),
         pytest.param(400, {"code": "X.2", "message": "plain"}, ApiError, "X.2", "plain.", id="plain"),
         pytest.param(
             400,
