@@ -230,8 +230,8 @@ class Saving:
         if image is None and self._doubt:
             raise _with_words(
                 self._doubt,
-                f"{self._doubt.message} Now the tag {self._request.tag!r} is taken, perhaps by this very save, "
-                "and no list shows by which image: the next try looks again.",
+                f"{self._doubt.message} Now the tag {self._request.tag!r} is taken, perhaps by this very "
+                "save, and no list shows by which image: the next try looks again.",
             ) from error
         if image is None:
             raise _with_words(
