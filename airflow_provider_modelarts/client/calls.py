@@ -16,10 +16,9 @@ from airflow_provider_modelarts.client.models import (
     Image,
     Notebook,
     Page,
+    text_rule,
 )
 from airflow_provider_modelarts.client.wire import Call
-
-_EMPTY = "is empty (did a template render to nothing?)"
 
 IMAGES_PER_PAGE = 200
 MIN_IMAGES_PER_PAGE = 20
@@ -95,14 +94,13 @@ def list_images(
         "sort_key": sort_key,
         "show_name": show_name,
         "show_tag": show_tag,
-        "limit": str(limit),
     }
     return Call(
         "ListImages",
         "GET",
         "/images",
         Page[Image].model_validate,
-        query=_given(query),
+        query=_given(query, limit=limit),
         max_bytes=MAX_PAGE_BYTES,
         page_sizes=_halves(limit),
     )
@@ -175,7 +173,6 @@ def list_notebooks(
         "workspaceId": workspace_id,
         "sort_dir": sort_dir,
         "sort_key": sort_key,
-        "limit": str(limit),
     }
     path = "/notebooks/all" if all_users else "/notebooks"
     return Call(
@@ -183,7 +180,7 @@ def list_notebooks(
         "GET",
         path,
         Page[Notebook].model_validate,
-        query=_given(query),
+        query=_given(query, limit=limit),
         max_bytes=MAX_PAGE_BYTES,
         page_sizes=tuple(size for size in NOTEBOOK_PAGES if size <= limit),
     )
@@ -197,23 +194,23 @@ def _halves(limit: int) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _given(query: dict[str, str | None]) -> dict[str, str]:
-    """Return the filters that were given; a blank one would let everything through."""
+def _given(query: dict[str, str | None], *, limit: int) -> dict[str, str]:
+    """Return the filters that were given, and the limit; a blank one would let everything through."""
     given = {key: value for key, value in query.items() if value is not None}
-    blank = [BrokenRule(key, _EMPTY, value) for key, value in given.items() if not value.strip()]
-    if blank:
-        raise InvalidRequest(blank)
-    return given
+    broken = [BrokenRule(key, rule, value) for key, value in given.items() if (rule := text_rule(value))]
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        broken.append(BrokenRule("limit", "must be a whole number from 1", limit))
+    if broken:
+        raise InvalidRequest(broken)
+    return {**given, "limit": str(limit)}
 
 
 def _segment(field: str, value: str) -> str:
     """Return the value as one segment of a path, so that no id reaches another path; a UUID in lower case."""
-    rule = None
-    if value is None or (isinstance(value, str) and not value.strip()):
-        rule = _EMPTY
-    elif not isinstance(value, str):
-        rule = f"must be a string, not {type(value).__name__}"
-    elif value.startswith(".") or any(c in "/\\?#%;" or c.isspace() or not c.isprintable() for c in value):
+    rule = text_rule("" if value is None else value)
+    if not rule and (
+        value.startswith(".") or any(c in "/\\?#%;" or c.isspace() or not c.isprintable() for c in value)
+    ):
         rule = "must be one id, without slash, percent sign, white space or leading period"
     if rule:
         raise InvalidRequest([BrokenRule(field, rule, value)])

@@ -258,7 +258,9 @@ TAKES_AN_ID: list[Any] = [
 )
 def test_an_id_reaches_no_other_path(make: Make, field: str, id_: str) -> None:
     """Refused before there is a call at all, with the field and the value."""
-    with pytest.raises(InvalidRequest, match="must be one id, without slash") as refused:
+    with pytest.raises(
+        InvalidRequest, match="must be one id, without slash|cannot be written in UTF-8"
+    ) as refused:
         make(id_)
     [rule] = refused.value.broken
     assert (rule.field, rule.value) == (field, id_)
@@ -269,6 +271,26 @@ def test_an_id_is_a_string(make: Make, field: str) -> None:
     """A number is told so, and not that it is empty."""
     with pytest.raises(InvalidRequest, match=f"Nothing was sent: {field} must be a string, not int; got 7"):
         make(7)
+
+
+@pytest.mark.parametrize("make", [list_images, list_notebooks])
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("name", 7, "must be a string, not int"),
+        ("workspace_id", 0, "must be a string, not int"),
+        ("name", "a\ud800", "cannot be written in UTF-8"),
+        ("limit", "20", "must be a whole number from 1"),
+        ("limit", None, "must be a whole number from 1"),
+        ("limit", 0, "must be a whole number from 1"),
+        ("limit", True, "must be a whole number from 1"),
+    ],
+)
+def test_list_refuses_a_filter_that_cannot_be_sent(
+    make: Callable[..., object], field: str, value: object, rule: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=f"Nothing was sent: {field} {rule}"):
+        make(**{field: value})
 
 
 @pytest.mark.parametrize("blank", ["", "  "])
