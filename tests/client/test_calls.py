@@ -258,9 +258,7 @@ TAKES_AN_ID: list[Any] = [
 )
 def test_an_id_reaches_no_other_path(make: Make, field: str, id_: str) -> None:
     """Refused before there is a call at all, with the field and the value."""
-    with pytest.raises(
-        InvalidRequest, match="must be one id, without slash|cannot be written in UTF-8"
-    ) as refused:
+    with pytest.raises(InvalidRequest, match=r"must be one id, without slash|cannot be written") as refused:
         make(id_)
     [rule] = refused.value.broken
     assert (rule.field, rule.value) == (field, id_)
