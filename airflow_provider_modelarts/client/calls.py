@@ -12,12 +12,11 @@ from urllib.parse import quote
 
 from airflow_provider_modelarts.client.errors import BrokenRule, InvalidRequest
 from airflow_provider_modelarts.client.models import (
-    EMPTY,
     CreateImageRequest,
     Image,
     Notebook,
     Page,
-    not_sendable,
+    text_rule,
 )
 from airflow_provider_modelarts.client.wire import Call
 
@@ -95,14 +94,13 @@ def list_images(
         "sort_key": sort_key,
         "show_name": show_name,
         "show_tag": show_tag,
-        "limit": str(limit),
     }
     return Call(
         "ListImages",
         "GET",
         "/images",
         Page[Image].model_validate,
-        query=_given(query),
+        query=_given(query, limit=limit),
         max_bytes=MAX_PAGE_BYTES,
         page_sizes=_halves(limit),
     )
@@ -175,7 +173,6 @@ def list_notebooks(
         "workspaceId": workspace_id,
         "sort_dir": sort_dir,
         "sort_key": sort_key,
-        "limit": str(limit),
     }
     path = "/notebooks/all" if _flag("all_users", all_users) == "true" else "/notebooks"
     return Call(
@@ -183,7 +180,7 @@ def list_notebooks(
         "GET",
         path,
         Page[Notebook].model_validate,
-        query=_given(query),
+        query=_given(query, limit=limit),
         max_bytes=MAX_PAGE_BYTES,
         page_sizes=_notebook_pages(limit),
     )
@@ -206,13 +203,15 @@ def _notebook_pages(limit: int) -> tuple[int, ...]:
     return NOTEBOOK_PAGES[NOTEBOOK_PAGES.index(limit) :]
 
 
-def _given(query: dict[str, str | None]) -> dict[str, str]:
-    """Return the filters that were given; a blank one would let everything through."""
+def _given(query: dict[str, str | None], *, limit: int) -> dict[str, str]:
+    """Return the filters that were given, and the limit; a blank one would let everything through."""
     given = {key: value for key, value in query.items() if value is not None}
-    broken = [BrokenRule(key, rule, value) for key, value in given.items() if (rule := not_sendable(value))]
+    broken = [BrokenRule(key, rule, value) for key, value in given.items() if (rule := text_rule(value))]
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        broken.append(BrokenRule("limit", "must be a whole number from 1", limit))
     if broken:
         raise InvalidRequest(broken)
-    return given
+    return {**given, "limit": str(limit)}
 
 
 def _flag(field: str, value: bool) -> str:
@@ -224,7 +223,7 @@ def _flag(field: str, value: bool) -> str:
 
 def _segment(field: str, value: str) -> str:
     """Return the value as one segment of a path, so that no id reaches another path; a UUID in lower case."""
-    rule = EMPTY if value is None else not_sendable(value)
+    rule = text_rule("" if value is None else value)
     if not rule and (
         value.startswith(".") or any(c in "/\\?#%;" or c.isspace() or not c.isprintable() for c in value)
     ):

@@ -79,17 +79,17 @@ class CreateImageRequest(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
-def _broken_rule(cloud: Cloud, field: str, value: object) -> str | None:
+def _broken_rule(cloud: Cloud, field: str, value: str | None) -> str | None:
     rule = cloud.rules.get(field, Rule())
     if value is None:
         return rule.broken_by(None)
     if field not in cloud.rules:
         return f"is not a field of create-image on {cloud.title}"
-    return not_sendable(value) or rule.broken_by(str(value))
+    return text_rule(value) or rule.broken_by(value)
 
 
-def not_sendable(value: object) -> str | None:
-    """Return why a value is no text that can be sent, if it is none."""
+def text_rule(value: object) -> str | None:
+    """Return which rule of every text that is sent a value breaks, if any."""
     if not isinstance(value, str):
         return f"must be a string, not {type(value).__name__}"
     if not value.strip():

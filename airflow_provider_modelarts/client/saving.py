@@ -129,7 +129,7 @@ class Saving:
         self._if_exists = if_exists
         self._deadline = deadline
         self._failure: ModelArtsError = ModelArtsError("the save was never sent")
-        self._is_in_doubt = False
+        self._doubt: ModelArtsError | None = None
 
     async def save(self, *, look_first: bool, known_id: str | None = None) -> tuple[Image, bool]:
         """
@@ -164,7 +164,7 @@ class Saving:
         if not self._mark.is_on(image):
             return image, True
         log.info("The save had arrived, or another try's did. %s", image.describe())
-        return image, not self._is_in_doubt
+        return image, self._doubt is None
 
     async def _after(self, error: ModelArtsError) -> Image | None:
         """Return the image that is there although the save failed; None when it may be sent again."""
@@ -175,7 +175,7 @@ class Saving:
             return await self._find_or_raise(error)
         if not (error.arrived and (isinstance(error, DOUBTFUL) or type(error) is ApiError)):
             raise error
-        self._is_in_doubt = True
+        self._doubt = error
         if type(error) is ApiError and error.code.startswith("ModelArts."):
             # No gateway's word: the service itself refuses, and sending it again changes nothing today.
             return await self._find_or_raise(error)
@@ -227,6 +227,12 @@ class Saving:
     async def _resolve_taken_tag(self, error: TagTaken) -> Image | None:
         """Return the image to adopt; None when a failed record of ours was removed to make room."""
         image = await self._checked(self._search(self._holder_of_tag), LIST_IMAGES, error)
+        if image is None and self._doubt:
+            raise _with_words(
+                self._doubt,
+                f"{self._doubt.message} Now the tag {self._request.tag!r} is taken, perhaps by this very "
+                "save, and no list shows by which image: the next try looks again.",
+            ) from error
         if image is None:
             raise _with_words(
                 error,

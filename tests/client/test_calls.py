@@ -271,6 +271,26 @@ def test_an_id_is_a_string(make: Make, field: str) -> None:
         make(7)
 
 
+@pytest.mark.parametrize("make", [list_images, list_notebooks])
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("name", 7, "must be a string, not int"),
+        ("workspace_id", 0, "must be a string, not int"),
+        ("name", "a\ud800", "cannot be written in UTF-8"),
+        ("limit", "20", "must be a whole number from 1"),
+        ("limit", None, "must be a whole number from 1"),
+        ("limit", 0, "must be a whole number from 1"),
+        ("limit", True, "must be a whole number from 1"),
+    ],
+)
+def test_list_refuses_a_filter_that_cannot_be_sent(
+    make: Callable[..., object], field: str, value: object, rule: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=f"Nothing was sent: {field} {rule}"):
+        make(**{field: value})
+
+
 @pytest.mark.parametrize("blank", ["", "  "])
 @pytest.mark.parametrize("filter_", ["name", "namespace", "workspace_id"])
 def test_a_blank_filter_is_refused(filter_: str, blank: str) -> None:
