@@ -93,6 +93,7 @@ class Saving:
         self._deadline = deadline
         self._failure: ModelArtsError = ModelArtsError("the save was never sent")
         self._is_in_doubt = False
+        self._has_left_tag = False
 
     async def save(self, *, look_first: bool, known_id: str | None = None) -> tuple[Image, bool]:
         """
@@ -217,6 +218,10 @@ class Saving:
                 "did not save and which cannot be overwritten: choose another tag, or set if_exists to "
                 "'adopt'"
             )
+        elif self._has_left_tag:
+            words = (
+                "did not save and which is not adopted, as its tag is not the one given: choose another tag"
+            )
         elif image.has_failed or not image.is_known:
             words = f"did not save and which is {image.status}, so it is not adopted: choose another tag"
         else:
@@ -236,6 +241,7 @@ class Saving:
             *(tag, image.id, other),
         )
         self._request = self._request.model_copy(update={"tag": other})
+        self._has_left_tag = True
         return True
 
     async def _remove(self, image: Image, error: TagTaken) -> None:

@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 from airflow_provider_modelarts.simulator import AtOnce, Simulator
 
-DAGS = Path(__file__).with_name("dags")
+DAGS = Path(__file__).resolve().parents[1] / "dags" / "clears"
 NOTEBOOKS = ("6fa459ea-ee8a-3ca4-894e-db77e160355e", "16fd2706-8baf-433b-82eb-8c7fada847da")
 DATE = datetime(2026, 11, 21, 2, tzinfo=timezone.utc)
 CLEARS = 2
