@@ -6,13 +6,86 @@ What is renewed lives in the credentials, so one object serves every request of 
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Callable
 from datetime import datetime, timezone
 
 from airflow_provider_modelarts.client import iam
-from airflow_provider_modelarts.client.errors import NotAuthenticated
+from airflow_provider_modelarts.client.errors import ApiError, NotAuthenticated
 from airflow_provider_modelarts.client.signing import sign
-from airflow_provider_modelarts.client.wire import Clock, Request, Transport
+from airflow_provider_modelarts.client.wire import Clock, Request, Response, Transport
+
+REFUSAL_TTL = 300.0  # seconds
+"""How long refused credentials are not sent again: five wrong signatures lock a key, and logins count too."""
+
+
+class AuthenticationState:
+    """
+    Whether one service accepts one set of credentials, for all that send them there.
+
+    Credentials are unproven until a reply shows that they were accepted, and again once they were refused.
+    """
+
+    def __init__(self) -> None:
+        self.is_proven = False
+        self.refused_at = -math.inf
+        self._refusal: NotAuthenticated | None = None
+        self._renewed_at = -math.inf
+
+    def check(self, now: float) -> None:
+        """
+        See that the credentials may be sent.
+
+        :param now: monotonic seconds, here and below.
+        :raises NotAuthenticated: they were refused not long ago.
+        """
+        left = self.refused_at + REFUSAL_TTL - now
+        if self._refusal is None or left <= 0:
+            return
+        # A new one each time: what is raised collects a traceback, and holds the frames in it.
+        refusal = NotAuthenticated(
+            f"These credentials are not tried again for {math.ceil(left)} s, because they were refused "
+            f"{max(0, round(now - self.refused_at))} s ago; change the connection or wait. "
+            f"{self._refusal.message}",
+            status=self._refusal.status,
+            code=self._refusal.code,
+            request_id=self._refusal.request_id,
+            skew=self._refusal.skew,
+        )
+        refusal.arrived = False
+        raise refusal
+
+    def accept(self) -> None:
+        """Note that a reply shows that the credentials are good."""
+        self.is_proven = True
+        self._refusal = None
+
+    def refuse(self, error: NotAuthenticated, now: float) -> None:
+        """Note that the credentials were refused, and that nothing new can be obtained with them."""
+        self.is_proven = False
+        if self._refusal is None or now - self.refused_at >= REFUSAL_TTL:
+            # Else it was on its way when another one was refused, and says nothing new.
+            self.refused_at = now
+            self._refusal = copy.copy(error)
+
+    def begin_renewal(self, error: ApiError, now: float) -> bool:
+        """
+        Return whether a refused token or temporary key is worth a new one; if so, note that it is obtained.
+
+        A new one that is refused as well is worth no third. Nor is, before its time, a refusal that may
+        have another reason than the credentials: one request may meet it while all others pass.
+        """
+        was_accepted = self.is_proven and isinstance(error, NotAuthenticated)
+        self.is_proven = False
+        if not was_accepted and now - self._renewed_at < REFUSAL_TTL:
+            return False
+        self._renewed_at = now
+        return True
+
+    def forget_refusal(self) -> None:
+        """Let the credentials be sent again at once."""
+        self._refusal = None
 
 
 class Credentials:
@@ -25,10 +98,32 @@ class Credentials:
     def __init__(self, *, on_secret: Callable[[str], None] | None = None) -> None:
         self._projects: dict[tuple[str, str], str] = {}
         self._on_secret = on_secret or (lambda _: None)
+        self._states: dict[str, AuthenticationState] = {}
+
+    def state_at(self, endpoint: str) -> AuthenticationState:
+        """
+        Return whether a service accepts these credentials.
+
+        :param endpoint: of ModelArts; empty for what they are exchanged at: IAM or the metadata service.
+        """
+        return self._states.setdefault(endpoint, AuthenticationState())
+
+    def forget_refusals(self) -> None:
+        """Let the credentials be sent again at once, because what led to their refusal was changed."""
+        for state in self._states.values():
+            state.forget_refusal()
 
     async def authorise(self, request: Request, transport: Transport, clock: Clock) -> Request:
         """Return the request with the proof of who sends it; get a new proof first if it is time."""
         raise NotImplementedError
+
+    def is_fresh(self, clock: Clock) -> bool:  # noqa: ARG002
+        """Whether :meth:`authorise` needs nobody but us now."""
+        return True
+
+    def is_current(self, request: Request) -> bool:  # noqa: ARG002
+        """Whether a request sent now would carry the proof that this one carried."""
+        return True
 
     def forget(self, request: Request) -> bool:  # noqa: ARG002
         """
@@ -47,9 +142,17 @@ class Credentials:
         :raises InvalidConnection: there is none of that name, or more than one.
         """
         if (endpoint, name) not in self._projects:
-            request = await self.authorise(iam.list_projects(endpoint, name), transport, clock)
-            self._projects[endpoint, name] = iam.project_of(await transport.send(request), name, _now(clock))
+            response = await self.send(iam.list_projects(endpoint, name), transport, clock)
+            self._projects[endpoint, name] = iam.project_of(response, name, _now(clock))
         return self._projects[endpoint, name]
+
+    async def send(self, request: Request, transport: Transport, clock: Clock) -> Response:
+        """Exchange a request to IAM with our proof for its reply; a proof that it refuses is renewed once."""
+        signed = await self.authorise(request, transport, clock)
+        response = await transport.send(signed)
+        if response.status == 401 and self.forget(signed):
+            response = await transport.send(await self.authorise(request, transport, clock))
+        return response
 
 
 class AccessKey(Credentials):
@@ -118,9 +221,17 @@ class Password(Credentials):
         token = await self._current(transport, clock)
         return request.with_headers({"X-Auth-Token": token.value})
 
+    def is_fresh(self, clock: Clock) -> bool:
+        """Whether there is a token that is not to be renewed yet."""
+        return self._token is not None and clock.monotonic() < self._renew_at
+
+    def is_current(self, request: Request) -> bool:
+        """Whether this is the token of the request."""
+        return self._token is not None and request.headers.get("X-Auth-Token") == self._token.value
+
     def forget(self, request: Request) -> bool:
         """Forget the token; IAM gives another."""
-        if self._token and request.headers.get("X-Auth-Token") == self._token.value:
+        if self.is_current(request):
             self._token = None
         return True
 
@@ -135,7 +246,7 @@ class Password(Credentials):
         return (await self._current(transport, clock)).project_id
 
     async def _current(self, transport: Transport, clock: Clock) -> iam.Token:
-        if self._token is None or clock.monotonic() >= self._renew_at:
+        if self._token is None or not self.is_fresh(clock):
             self._token = iam.token_of(await transport.send(self._log_in), _now(clock))
             self._renew_at = clock.monotonic() + self._token.usable_for
             self._on_secret(self._token.value)
@@ -153,7 +264,7 @@ class _Temporary(Credentials):
 
     async def authorise(self, request: Request, transport: Transport, clock: Clock) -> Request:
         """Sign the request with the keys of the hour."""
-        if self._keys is None or clock.monotonic() >= self._renew_at:
+        if self._keys is None or not self.is_fresh(clock):
             self._keys = await self._fetch(transport, clock)
             self._renew_at = clock.monotonic() + self._keys.usable_for
             self._on_secret(self._keys.secret_key)
@@ -167,9 +278,18 @@ class _Temporary(Credentials):
             region=self._region,
         )
 
+    def is_fresh(self, clock: Clock) -> bool:
+        """Whether there are keys that are not to be renewed yet."""
+        return self._keys is not None and clock.monotonic() < self._renew_at
+
+    def is_current(self, request: Request) -> bool:
+        """Whether these are the keys of the request."""
+        token = request.headers.get("X-Security-Token")
+        return self._keys is not None and token == self._keys.security_token
+
     def forget(self, request: Request) -> bool:
         """Forget the keys; there are others where they came from."""
-        if self._keys and request.headers.get("X-Security-Token") == self._keys.security_token:
+        if self.is_current(request):
             self._keys = None
         return True
 
@@ -203,12 +323,7 @@ class Agency(_Temporary):
         )
 
     async def _fetch(self, transport: Transport, clock: Clock) -> iam.TemporaryKeys:
-        request = await self._base.authorise(self._assume, transport, clock)
-        response = await transport.send(request)
-        # A token may have been revoked meanwhile: that is worth one new one, as in the conversation.
-        if response.status == 401 and self._base.forget(request):
-            request = await self._base.authorise(self._assume, transport, clock)
-            response = await transport.send(request)
+        response = await self._base.send(self._assume, transport, clock)
         what = "CreateTemporaryAccessKey (POST /v3.0/OS-CREDENTIAL/securitytokens)"
         return iam.temporary_keys_of(what, response, _now(clock))
 

@@ -242,6 +242,10 @@ PERMANENT: tuple[type[ModelArtsError], ...] = (
 """Refusals that no retry can mend: a task that meets one fails at once."""
 
 
+BAD_WEATHER = (TransportFailed, Throttled, ServiceFailed)
+"""What a pause may cure; a reply that cannot be read may be cured by another poll, but not by pausing."""
+
+
 def named(name: str, message: str) -> ModelArtsError:
     """Return an error of the tree by its class name, as an event or a log holds it."""
     classes = [ModelArtsError]

@@ -7,16 +7,27 @@ https://docs.otc.t-systems.com/identity-access-management/api-ref/
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from airflow_provider_modelarts.client.errors import InvalidConnection, UnexpectedReply, one_line
-from airflow_provider_modelarts.client.replies import read
+from airflow_provider_modelarts.client import replies
+from airflow_provider_modelarts.client.error_codes import Meaning, meaning
+from airflow_provider_modelarts.client.errors import (
+    ApiError,
+    InvalidConnection,
+    NotAuthenticated,
+    UnexpectedReply,
+    one_line,
+)
 from airflow_provider_modelarts.client.wire import Request, Response
+
+T = TypeVar("T")
 
 METADATA_ENDPOINT = "http://169.254.169.254"
 """Where an ECS asks about itself: link-local, so only the host that it runs on can answer."""
@@ -62,11 +73,11 @@ def create_token(
 
 def token_of(response: Response, at: datetime) -> Token:
     """Return the token that a log-in brought."""
-    reply = read("CreateToken (POST /v3/auth/tokens)", response, _TokenReply.model_validate, at)
+    reply = _read("CreateToken (POST /v3/auth/tokens)", response, _TokenReply.model_validate, at)
     value = response.headers.get("x-subject-token")
     if not value:
         raise UnexpectedReply("CreateToken (POST /v3/auth/tokens) brought no token: check iam_endpoint")
-    return Token(value, reply.token.project.id, _usable_for(reply.token.expires_at, at))
+    return Token(value, reply.token.project.id, _usable_for(reply.token.expires_at, _date(response, at)))
 
 
 def create_temporary_keys(endpoint: str, *, agency_name: str, agency_domain_name: str) -> Request:
@@ -103,13 +114,14 @@ def metadata_token_of(response: Response, at: datetime) -> str | None:
 
     if 400 <= response.status < 500 and response.status not in {408, 429}:
         return None
-    return read("CreateMetadataToken (PUT /meta-data/latest/api/token)", response, parse, at)
+    return _read("CreateMetadataToken (PUT /meta-data/latest/api/token)", response, parse, at)
 
 
 def temporary_keys_of(what: str, response: Response, at: datetime) -> TemporaryKeys:
     """Return the keys that IAM or the metadata service gave."""
-    given = read(what, response, _KeysReply.model_validate, at).credential
-    return TemporaryKeys(given.access, given.secret, given.securitytoken, _usable_for(given.expires_at, at))
+    given = _read(what, response, _KeysReply.model_validate, at).credential
+    usable_for = _usable_for(given.expires_at, _date(response, at))
+    return TemporaryKeys(given.access, given.secret, given.securitytoken, usable_for)
 
 
 def list_projects(endpoint: str, name: str) -> Request:
@@ -123,7 +135,7 @@ def project_of(response: Response, name: str, at: datetime) -> str:
 
     :raises InvalidConnection: there is none of that name, or more than one.
     """
-    found = read("ListProjects (GET /v3/projects)", response, _ProjectsReply.model_validate, at).projects
+    found = _read("ListProjects (GET /v3/projects)", response, _ProjectsReply.model_validate, at).projects
     ids = [project.id for project in found if project.name in (None, name)]
     if len(ids) == 1:
         return ids[0]
@@ -141,8 +153,39 @@ def _request(method: str, url: str, body: dict[str, Any] | None = None) -> Reque
     return Request(method, url, headers, b"" if body is None else json.dumps(body).encode(), service="iam")
 
 
+def _read(what: str, response: Response, parse: Callable[[Any], T], at: datetime) -> T:
+    """Return what a reply of IAM says; see :func:`airflow_provider_modelarts.client.replies.read`."""
+    try:
+        return replies.read(what, response, parse, at, meaning=_meaning)
+    except ApiError as error:
+        if _is_status(error.status, error.code):
+            error.code = ""
+        raise
+
+
+def _meaning(status: int, code: str) -> Meaning:
+    """Return what a refusal by IAM means: 401 is about who asks, whatever code came with it."""
+    if status == 401:
+        return Meaning(NotAuthenticated, "Check the connection's credentials.")
+    return meaning(status, "" if _is_status(status, code) else code)
+
+
+def _is_status(status: int, code: str) -> bool:
+    """Whether a code is none: Keystone, the part of IAM under /v3, repeats the HTTP status there."""
+    return code == str(status)
+
+
+def _date(response: Response, at: datetime) -> datetime:
+    """Return when IAM wrote a reply, by its own clock: ours may be wrong, and only signatures need it."""
+    try:
+        date = parsedate_to_datetime(response.headers.get("date", ""))
+        return date if date.tzinfo else date.replace(tzinfo=timezone.utc)
+    except (TypeError, ValueError, OverflowError):
+        return at
+
+
 def _usable_for(expires_at: datetime, at: datetime) -> float:
-    """Return the seconds until it is time to renew: well ahead, but never at every request."""
+    """Return after how many seconds to ask again: well ahead, but whatever the clocks say never at once."""
     # IAM writes UTC; a year is longer than anything lives, and shorter than any calendar.
     expires_at = expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=timezone.utc)
     seconds = min(max(expires_at.timestamp() - at.timestamp(), 60.0), 365 * 86_400.0)

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from contextlib import AbstractAsyncContextManager
 from random import Random
 from typing import Any, Generic, Protocol, TypeVar
-from urllib.parse import quote, urlencode
 
 from airflow_provider_modelarts.client.auth import Credentials
 from airflow_provider_modelarts.client.errors import (
+    BAD_WEATHER,
     ApiError,
     DeadlinePassed,
     ModelArtsError,
-    NotAuthenticated,
     ResponseTooLargeError,
-    ServiceFailed,
-    Throttled,
-    TransportFailed,
     UnexpectedReply,
 )
 from airflow_provider_modelarts.client.models import Page
 from airflow_provider_modelarts.client.poll_errors import PollErrors
 from airflow_provider_modelarts.client.poll_log import PollLog
-from airflow_provider_modelarts.client.replies import read
+from airflow_provider_modelarts.client.session import Project, Session
 from airflow_provider_modelarts.client.weather import Weather
-from airflow_provider_modelarts.client.wire import Call, Clock, Request, Transport
+from airflow_provider_modelarts.client.wire import Call, Clock, Transport
 
 T = TypeVar("T")
 
@@ -45,9 +38,6 @@ SHORTEST_INTERVAL = 1.0
 """Seconds between two looks, whatever was asked for: no wait may hammer the service."""
 LAST_POLL_TIMEOUT = 5.0
 """Seconds after the deadline in which the last poll may still be answered."""
-BAD_WEATHER = (TransportFailed, Throttled, ServiceFailed)
-"""What a pause may cure; a reply that cannot be read may be cured by another look, but not by pausing."""
-
 log = logging.getLogger(__name__)
 
 
@@ -72,27 +62,14 @@ class Watched(Protocol):
 Seen = TypeVar("Seen", bound=Watched)
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
-    """
-    Which project is talked about: its id, or its name and the IAM that knows the id.
-
-    :param endpoint: of IAM.
-    """
-
-    id: str | None
-    name: str = ""
-    endpoint: str = ""
-
-
 class ModelArts:
     """
     One account's conversation with one project of ModelArts.
 
     :param endpoint: scheme, host and port; no path.
     :param random: for jitter.
-    :param one_at_a_time: a lock for what must not happen twice at once, such as a log-in; in a worker,
-        where nothing happens at once, there is none.
+    :param one_at_a_time: a lock for what must not happen twice at once, such as a log-in, or the first
+        request with credentials that may be wrong; in a worker, where nothing happens at once, there is none.
     """
 
     def __init__(
@@ -106,16 +83,24 @@ class ModelArts:
         random: Random,
         one_at_a_time: AbstractAsyncContextManager[Any] | None = None,
     ) -> None:
-        self._endpoint = endpoint
-        self._project = project
-        self._credentials = credentials
+        self._session = Session(
+            endpoint=endpoint,
+            project=project,
+            credentials=credentials,
+            transport=transport,
+            clock=clock,
+            lock=one_at_a_time,
+        )
         self._transport = transport
         self._clock = clock
         self._random = random
-        self._one_at_a_time = one_at_a_time or nullcontext()
         self._weather = Weather(random)
         self._page_limits: dict[str, int] = {}
-        self._log_in_failure: tuple[float, ModelArtsError | None] = -math.inf, None
+
+    @property
+    def refused_at(self) -> float:
+        """When the credentials were last refused, in monotonic seconds."""
+        return self._session.refused_at
 
     async def call(self, call: Call[T], *, deadline: float | None = None) -> T:
         """
@@ -135,7 +120,7 @@ class ModelArts:
         failures = 0
         while True:
             try:
-                return await self._once(call)
+                return await self._session.send(call)
             except ModelArtsError as error:
                 if not (isinstance(error, BAD_WEATHER) or error.is_brief):
                     raise
@@ -154,65 +139,6 @@ class ModelArts:
     def _pause(self, failures: int, error: ModelArtsError) -> float:
         backoff = min(LONGEST_BACKOFF, 2.0 ** (failures - 1)) * self._random.uniform(0.75, 1.25)
         return max(backoff, error.retry_after or 0.0)
-
-    async def _once(self, call: Call[T], *, timeout: float | None = None) -> T:
-        """
-        Make one call, whatever becomes of it.
-
-        :param timeout: seconds for the exchange.
-        """
-        request = await self._request(call)
-        try:
-            return await self._exchange(call, request, timeout)
-        except ApiError as error:
-            refused = error.status == 401 or isinstance(error, NotAuthenticated)
-            if not refused or not self._credentials.forget(request):
-                raise
-            log.info("The credentials are renewed, because they were refused: %s", error)
-        return await self._exchange(call, await self._request(call), timeout)
-
-    async def _exchange(self, call: Call[T], request: Request, timeout: float | None) -> T:
-        response = await self._transport.send(request, timeout=timeout)
-        return read(f"{call.operation} ({call.method} {call.path})", response, call.parse, self._now())
-
-    async def _request(self, call: Call[Any]) -> Request:
-        """Return the request that makes a call, with the proof of who makes it."""
-        asked_at = self._clock.monotonic()
-        async with self._one_at_a_time:
-            failed_at, failure = self._log_in_failure
-            if failure is not None and failed_at > asked_at:
-                # It failed while this call waited for its turn: a thousand calls need not each be refused.
-                raise failure
-            try:
-                return await self._signed(call)
-            except ModelArtsError as error:
-                # It was about who asks: the call itself was never sent.
-                error.arrived = False
-                self._log_in_failure = self._clock.monotonic(), error
-                raise
-
-    async def _signed(self, call: Call[Any]) -> Request:
-        project_id = self._project.id or await self._credentials.project_id(
-            self._project.endpoint, self._project.name, self._transport, self._clock
-        )
-        query = urlencode(sorted(call.query.items()), quote_via=quote, safe="~")
-        path = f"/v1/{quote(project_id, safe='')}{call.path}"
-        request = Request(
-            method=call.method,
-            url=f"{self._endpoint}{path}{'?' if query else ''}{query}",
-            headers={
-                "Accept": "application/json",
-                "Content-Type": "application/json",
-                "X-Language": "en-us",
-                "X-Project-Id": project_id,
-            },
-            body=b"" if call.body is None else json.dumps(call.body, ensure_ascii=False).encode(),
-            max_bytes=call.max_bytes,
-        )
-        return await self._credentials.authorise(request, self._transport, self._clock)
-
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.time(), tz=timezone.utc)
 
     async def sleep(self, seconds: float) -> None:
         """Wait, as this world does."""
@@ -324,7 +250,7 @@ class ModelArts:
                 pause = poll_interval * self._random.uniform(0.9, 1.1)
                 sent_at = clock.monotonic()
                 try:
-                    last = await self._once(call, timeout=self._left(deadline) + LAST_POLL_TIMEOUT)
+                    last = await self._session.send(call, timeout=self._left(deadline) + LAST_POLL_TIMEOUT)
                 except ModelArtsError as failure:
                     error, now = failure, clock.monotonic()
                     errors.accept(error, now)

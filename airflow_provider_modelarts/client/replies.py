@@ -16,20 +16,28 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from airflow_provider_modelarts.client.error_codes import meaning
+from airflow_provider_modelarts.client.error_codes import Meaning, meaning
 from airflow_provider_modelarts.client.errors import UnexpectedReply, one_line
 from airflow_provider_modelarts.client.wire import Response
 
 T = TypeVar("T")
 
 
-def read(what: str, response: Response, parse: Callable[[Any], T], at: datetime) -> T:
+def read(
+    what: str,
+    response: Response,
+    parse: Callable[[Any], T],
+    at: datetime,
+    *,
+    meaning: Callable[[int, str], Meaning] = meaning,
+) -> T:
     """
     Return what the reply says.
 
     :param what: the operation, for messages.
     :param parse: from the reply's JSON, with the ``request_id`` of the exchange added.
     :param at: now, against which ``Retry-After`` and the server's clock are read.
+    :param meaning: from a refusal's HTTP status and code to what it means.
     :raises UnexpectedReply: it cannot be read, or it is a redirect.
     :raises ApiError: it is a refusal; the class says why.
     """

@@ -50,7 +50,7 @@ def probe(settings: Settings) -> None:
 
 def diagnose(error: ModelArtsError, settings: Settings | None) -> str:
     """Return what is wrong with a connection, from what its trial ended with."""
-    if isinstance(error, InvalidConnection):
+    if isinstance(error, (InvalidConnection, ConnectionLookupError)):
         return str(error)
     if isinstance(error, ConnectionLookupError):
         return f"Airflow does not give the connection: check its id, and that Airflow itself is well. {error}"

@@ -8,43 +8,39 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-# The masker of this process, by Airflow version: 3.2 and later, 3.0 and 3.1, 2.11.
-_MASKERS = (
+_MODULES = (
+    "airflow.sdk.log",
     "airflow.sdk._shared.secrets_masker",
     "airflow.sdk.execution_time.secrets_masker",
     "airflow.utils.log.secrets_masker",
 )
+"""Where Airflow has its masker, the one that also reaches a task's supervisor first; the last is 2.11's."""
 
 
 def mask(secret: str) -> None:
     """
-    Hide a secret from the logs of this process, and of its supervisor where there is one.
+    Hide a secret from the logs of a worker.
 
-    On an event loop the supervisor is left out: before Airflow 3.3.2 asking it from there can stop a
-    triggerer for good, and what a trigger logs is redacted before it gets there.
+    Not on an event loop: a triggerer lives for months, and Airflow's masker compiles all secrets that it
+    ever had into one regular expression, anew for each. What is obtained there is kept from all that logs.
     """
-    _masker()(secret)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        _supervised_masker()(secret)
+        _of_airflow("mask_secret")(secret)
+
+
+def redacted(text: str) -> str:
+    """Return a text without the secrets that Airflow knows."""
+    return str(_of_airflow("redact")(text))
 
 
 @cache
-def _masker() -> Callable[[str], Any]:
-    for name in _MASKERS:
+def _of_airflow(name: str) -> Callable[[str], Any]:
+    for module in _MODULES:
         try:
-            masker: Callable[[str], Any] = import_module(name).mask_secret
-        except ImportError:
+            function: Callable[[str], Any] = getattr(import_module(module), name)
+        except (ImportError, AttributeError):
             continue
-        return masker
-    raise ImportError("this Airflow has no masker of secrets where those of 2.11 to 3.3 have it")
-
-
-@cache
-def _supervised_masker() -> Callable[[str], Any]:
-    try:
-        masker: Callable[[str], Any] = import_module("airflow.sdk.log").mask_secret
-    except (ImportError, AttributeError):  # Airflow 2.11 has no supervisor
-        return _masker()
-    return masker
+        return function
+    raise ImportError(f"this Airflow has no {name} where those of 2.11 to 3.4 have it")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
@@ -11,7 +11,6 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.errors import (
     ModelArtsError,
-    NotAuthenticated,
 )
 from airflow_provider_modelarts.client.marker import Mark, check_notebook_id, snapshots_of
 from airflow_provider_modelarts.client.modelarts import ModelArts, Watched
@@ -20,7 +19,12 @@ from airflow_provider_modelarts.client.saving import Saving
 from airflow_provider_modelarts.client.wire import Call
 from airflow_provider_modelarts.hooks.blocking import BlockingClient
 from airflow_provider_modelarts.hooks.connection import Settings, settings_of
-from airflow_provider_modelarts.hooks.conversation import conversations, converse, look_ups
+from airflow_provider_modelarts.hooks.conversation import (
+    converse,
+    lookup_errors,
+    run_shared,
+    watch_shared,
+)
 from airflow_provider_modelarts.hooks.diagnosis import diagnose, probe
 from airflow_provider_modelarts.hooks.form import behaviour, widgets
 from airflow_provider_modelarts.transport import BlockingTransport, block_on
@@ -55,8 +59,10 @@ class ModelArtsHook(BaseHook):
         What the connection says.
 
         :raises InvalidConnection: everything that is missing, unknown or contradictory.
+        :raises ConnectionLookupError: Airflow did not give the connection.
         """
-        return settings_of(self.get_connection(self.modelarts_conn_id))
+        with lookup_errors(self.modelarts_conn_id):
+            return settings_of(self.get_connection(self.modelarts_conn_id))
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -105,7 +111,9 @@ class ModelArtsHook(BaseHook):
 
     async def acall(self, call: Call[T], *, deadline: float | None = None) -> T:
         """Make one call from a trigger; see :meth:`call`."""
-        return await self._ashared(lambda modelarts: modelarts.call(call, deadline=deadline))
+        return await run_shared(
+            self.modelarts_conn_id, lambda modelarts: modelarts.call(call, deadline=deadline), deadline
+        )
 
     def watch(
         self,
@@ -137,26 +145,19 @@ class ModelArtsHook(BaseHook):
         deadline: float,
         not_before: float | None = None,
     ) -> Seen:
-        """Look from a trigger until it is over; see :meth:`watch`. A process's triggers share one session."""
-        return await self._ashared(
-            lambda modelarts: modelarts.watch(
-                call, is_over=is_over, poll_interval=poll_interval, deadline=deadline, not_before=not_before
-            )
-        )
+        """
+        Look from a trigger until it is over; see :meth:`watch`. A process's triggers share one session.
 
-    async def _ashared(self, talk: Callable[[ModelArts], Awaitable[T]]) -> T:
-        """Talk through what this process shares; look the connection up again if its key was changed."""
-        async with look_ups.use(self.modelarts_conn_id) as look_up:
-            settings = await look_up.settings()
-            try:
-                async with conversations.use(settings) as modelarts:
-                    return await talk(modelarts)
-            except NotAuthenticated:
-                renewed = await look_up.settings(other_than=settings)
-                if renewed == settings:
-                    raise
-            async with conversations.use(renewed) as modelarts:
-                return await talk(modelarts)
+        :raises DeadlinePassed: it was not over by then; some seconds later at most, whatever hangs.
+        """
+        return await watch_shared(
+            self.modelarts_conn_id,
+            call,
+            is_over=is_over,
+            poll_interval=poll_interval,
+            deadline=deadline,
+            not_before=not_before,
+        )
 
     def create_image(
         self,

@@ -12,7 +12,8 @@ from types import coroutine
 from typing import Any, TypeVar
 
 from airflow_provider_modelarts.client.auth import AccessKey
-from airflow_provider_modelarts.client.modelarts import ModelArts, Project
+from airflow_provider_modelarts.client.modelarts import ModelArts
+from airflow_provider_modelarts.client.session import Project
 from airflow_provider_modelarts.client.wire import Request, Response
 from airflow_provider_modelarts.transport import block_on
 

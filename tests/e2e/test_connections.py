@@ -253,7 +253,9 @@ def test_no_secret_is_in_what_can_be_shown(simulator: Simulator, monkeypatch: py
 
     modelarts = hook._modelarts
     holders = [hook, hook.settings, modelarts, *vars(hook).values(), *vars(modelarts).values()]
-    credentials = modelarts._credentials
+    session = modelarts._session
+    holders += vars(session).values()
+    credentials = session._credentials
     holders += [*vars(credentials).values(), *vars(credentials._base).values()]  # type: ignore[attr-defined]
 
     shown = "\n".join(repr(holder) for holder in holders)

@@ -17,7 +17,6 @@ from airflow_provider_modelarts.client.auth import AccessKey, Agency, Credential
 from airflow_provider_modelarts.client.errors import DeadlinePassed
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.hooks.conversation import credentials_of
-from airflow_provider_modelarts.hooks.masking import mask
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
 from tests.worlds import settings
@@ -131,17 +130,6 @@ def test_a_token_is_hidden_from_logs(simulator: Simulator) -> None:
     (token,) = [secret for secret in simulator.secrets if len(secret) > 100 or secret.startswith("MII")][:1]
 
     assert token not in str(redact(f"the token is {token}"))
-
-
-def test_a_secret_is_hidden_on_an_event_loop_too() -> None:
-    """Where the supervisor must not be asked."""
-
-    async def learn() -> None:
-        mask("learnt-in-a-trigger")
-
-    asyncio.run(learn())
-
-    assert "learnt-in-a-trigger" not in str(redact("it was learnt-in-a-trigger"))
 
 
 @pytest.mark.parametrize(

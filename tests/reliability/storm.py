@@ -99,7 +99,7 @@ class _Hook(ModelArtsHook):
         super().__init__(CONN_ID)
         self._conversations = conversations
 
-    async def _ashared(self, talk: Talk[T]) -> T:
+    async def _ashared(self, talk: Talk[T], deadline: float | None = None) -> T:  # noqa: ARG002
         async with (
             look_ups.use(self.modelarts_conn_id) as look_up,
             self._conversations.use(await look_up.settings()) as modelarts,

@@ -1,0 +1,171 @@
+"""
+What a renewed token or key costs a triggerer, when it is young and when it is old.
+
+A triggerer renews for months. The credentials are renewed a thousand times on one event loop, against a
+cloud in memory, in a process that logs through Airflow's own logging with its masker of secrets in place.
+CPU time and memory of the first ten renewals are compared with those of the last ten.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import os
+import secrets
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="modelarts-bench-"))
+
+from airflow.providers.common.compat.sdk import Connection
+from airflow.sdk._shared.secrets_masker import mask_secret
+from airflow.sdk.log import configure_logging
+
+from airflow_provider_modelarts.client import calls
+from airflow_provider_modelarts.client.wire import Request, Response
+from airflow_provider_modelarts.hooks.connection import Settings, settings_of
+from airflow_provider_modelarts.hooks.conversation import converse, credentials_of
+
+MOST_CPU = 3.0
+"""Of what the first ten renewals cost, the last ten may cost this much: more is growth."""
+MOST_BYTES = 512.0
+"""Bytes that a renewal may leave behind; a token alone has more."""
+TEN = 10
+DAY = 86_400.0
+TOKEN_LENGTH = 2_000
+"""Characters; those of IAM have some thousand."""
+LINES = 5
+"""Lines that are logged between two renewals."""
+
+EXTRAS: dict[str, dict[str, str]] = {
+    "token of a password": {"auth": "password", "domain_name": "account"},
+    "keys of an agency": {"agency_name": "agency", "agency_domain_name": "account"},
+}
+
+
+class Cloud:
+    """A transport that answers by itself, and a clock that a renewal moves on."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+        self.renewals = 0
+
+    def time(self) -> float:
+        """Return the time in seconds since the epoch."""
+        return self.now
+
+    monotonic = time
+
+    async def send(self, request: Request, *, timeout: float | None = None) -> Response:  # noqa: ARG002
+        """Give a token, keys or an image."""
+        expires_at = datetime.fromtimestamp(self.now + DAY, timezone.utc).isoformat()
+        if request.service != "iam":
+            return self._reply(200, {"id": "i", "status": "CREATING"})
+        self.renewals += 1
+        if request.url.endswith("securitytokens"):
+            names = ("access", "secret", "securitytoken")
+            keys = {name: secrets.token_urlsafe(TOKEN_LENGTH * 3 // 4) for name in names}
+            return self._reply(201, {"credential": {**keys, "expires_at": expires_at}})
+        token = {"expires_at": expires_at, "project": {"id": "p"}}
+        return self._reply(
+            201, {"token": token}, {"x-subject-token": secrets.token_urlsafe(TOKEN_LENGTH * 3 // 4)}
+        )
+
+    async def sleep(self, seconds: float) -> None:
+        """Move the clock on."""
+        self.now += seconds
+
+    def _reply(self, status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
+        return Response(status, headers or {}, json.dumps(body).encode())
+
+
+def settings_with(extra: dict[str, str]) -> Settings:
+    """Return the settings of a connection with these extras."""
+    given = json.dumps({"region": "eu-de", "project_id": "p", **extra})
+    return settings_of(
+        Connection(conn_id="bench", conn_type="modelarts", login="login", password="secret", extra=given)  # noqa: S106
+    )
+
+
+async def renew(extra: dict[str, str], renewals: int, done: Callable[[int], None]) -> None:
+    """Poll once a day, so that each poll needs a renewal, and log as a busy triggerer does."""
+    cloud = Cloud()
+    settings = settings_with(extra)
+    modelarts = converse(settings, cloud, credentials=credentials_of(settings.identity), clock=cloud)
+    log = logging.getLogger("airflow.bench")
+    for number in range(1, renewals + 1):
+        await modelarts.call(calls.show_image("i"))
+        for line in range(LINES):
+            log.info("Image %s is CREATING; line %s", "i", line)
+        cloud.now += 2 * DAY
+        done(number)
+    if cloud.renewals != renewals:
+        raise RuntimeError(f"{cloud.renewals} renewals instead of {renewals}: something else was measured")
+
+
+def cpu_of(extra: dict[str, str], renewals: int) -> tuple[float, float]:
+    """Return the CPU milliseconds of the first and of the last ten."""
+    at: dict[int, float] = {}
+
+    def note(number: int) -> None:
+        if number in {TEN, renewals - TEN, renewals}:
+            at[number] = time.process_time()
+
+    began = time.process_time()
+    asyncio.run(renew(extra, renewals, note))
+    return 1000 * (at[TEN] - began), 1000 * (at[renewals] - at[renewals - TEN])
+
+
+def bytes_of(extra: dict[str, str], renewals: int) -> float:
+    """Return the bytes that each renewal between the first and the last ten leaves behind."""
+    at: dict[int, int] = {}
+
+    def note(number: int) -> None:
+        if number in {TEN, renewals - TEN}:
+            gc.collect()
+            at[number] = tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    asyncio.run(renew(extra, renewals, note))
+    tracemalloc.stop()
+    return (at[renewals - TEN] - at[TEN]) / (renewals - 2 * TEN)
+
+
+def log_through_airflow() -> None:
+    """Log as Airflow does, secrets masked, to nowhere."""
+    nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as the process
+    configure_logging(output=nowhere)
+    mask_secret("a-secret-of-some-connection")
+
+
+def main() -> int:
+    """Measure, print a table and return 1 if something grows."""
+    parser = argparse.ArgumentParser(description=__doc__.strip().split("\n", maxsplit=1)[0])
+    parser.add_argument("--renewals", type=int, default=1_000)
+    # What other benchmarks take is none of ours: run.sh gives all of them the same.
+    renewals = max(100, parser.parse_known_args()[0].renewals)
+    log_through_airflow()
+    print(f"CPU ms of renewals 1-{TEN} and {renewals - TEN + 1}-{renewals}; bytes that one leaves behind\n")
+    print(f"{'renewed':24} {'first':>8} {'last':>8} {'ratio':>6} {'bytes':>8}")
+    failed = False
+    for name, extra in EXTRAS.items():
+        asyncio.run(renew(extra, TEN, lambda _: None))  # what is loaded and compiled once is no renewal's
+        first, last = cpu_of(extra, renewals)
+        left_behind = bytes_of(extra, renewals)
+        is_bad = last / first > MOST_CPU or left_behind > MOST_BYTES
+        failed |= is_bad
+        mark = "  FAILED" if is_bad else ""
+        print(f"{name:24} {first:8.1f} {last:8.1f} {last / first:6.2f} {left_behind:8.1f}{mark}")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
