@@ -12,7 +12,7 @@ usage: bash run.sh PART [arguments]
                  --fail   let the save fail, to see what that looks like
   test         every test that needs no service          (arguments go to pytest)
   check        lint, format, types, layers
-  matrix       the nightly DAG on every supported Airflow (arguments: versions, default all)
+  matrix       the nightly DAG and clears on every supported Airflow (arguments: versions, default all)
   e2e          the tests that start a real Airflow        (arguments go to pytest)
   bench        the benchmarks in bench/
   reliability  the figures of docs/reliability.md: fault-matrix, kills, take-over, chaos or hanging

@@ -10,9 +10,11 @@ from airflow.providers.common.compat.sdk import Context
 class TaskInstance:
     """Keeps XComs."""
 
-    def __init__(self, *, try_number: int = 1, run_id: str = "nightly", map_index: int = -1) -> None:
+    def __init__(
+        self, *, try_number: int = 1, max_tries: int = 0, run_id: str = "nightly", map_index: int = -1
+    ) -> None:
         self.dag_id, self.task_id, self.run_id, self.map_index = "dag", "task", run_id, map_index
-        self.try_number = try_number
+        self.try_number, self.max_tries = try_number, max_tries
         self.xcom: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:

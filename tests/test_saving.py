@@ -9,26 +9,24 @@ import pytest
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.clouds import CLOUDS
 from airflow_provider_modelarts.client.errors import (
-    InvalidRequest,
     ModelArtsError,
     NotebookNotReady,
     PermissionDenied,
     ServiceFailed,
     TagTaken,
 )
+from airflow_provider_modelarts.client.marker import Mark
 from airflow_provider_modelarts.client.modelarts import ModelArts
-from airflow_provider_modelarts.client.models import CreateImageRequest, Image
-from airflow_provider_modelarts.client.saving import Mark, Saving
+from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.client.saving import Saving
 from airflow_provider_modelarts.simulator import AfterSeconds, AtOnce, Fault, Simulator
 from tests.worlds import World
 
 NAMED: dict[str, Any] = {"name": "research", "namespace": "team"}
 
 
-def mark(
-    simulator: Simulator, *, run_id: str = "scheduled__2026-11-21T02:00:00+00:00", map_index: int = -1
-) -> Mark:
-    return Mark(simulator.notebook_id, "nightly", "save", run_id, map_index)
+def mark(*, run_id: str = "scheduled__2026-11-21T02:00:00+00:00", map_index: int = -1) -> Mark:
+    return Mark("nightly", "save", run_id, map_index)
 
 
 def saving(
@@ -41,15 +39,10 @@ def saving(
     if_exists: str = "fail",
     named: dict[str, Any] = NAMED,
 ) -> Saving:
-    of = of or mark(simulator)
-    request = CreateImageRequest.for_cloud(
-        CLOUDS[cloud],
-        notebook_id=simulator.notebook_id,
-        tag=tag or of.tag(),
-        description=of.describe("after the course"),
-        **named,
+    fields = {"tag": tag, "description": "after the course", **named}
+    return Saving(
+        modelarts, CLOUDS[cloud], simulator.notebook_id, of or mark(), if_exists=if_exists, **fields
     )
-    return Saving(modelarts, request, of, if_exists=if_exists)
 
 
 def map_params(table: dict[str, Any]) -> list[Any]:
@@ -213,7 +206,9 @@ def test_what_is_another_runs_is_not_adopted(
 ) -> None:
     """A cleared task must not return last week's image."""
     simulator.add_image(
-        **NAMED, tag=mark(simulator, **other).tag(), description=mark(simulator, **other).describe("x")
+        **NAMED,
+        tag=mark(**other).default_tag(simulator.notebook_id),
+        description=mark(**other).append_to("x", simulator.notebook_id),
     )
 
     async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
@@ -227,7 +222,7 @@ def test_what_is_another_runs_is_not_adopted(
 REMEMBERED: dict[str, dict[str, Any]] = {
     "another notebook's": {
         "tag": "another",
-        "description": Mark("another", "nightly", "save", "run", -1).describe(None),
+        "description": Mark("nightly", "save", "run", -1).append_to(None, "another"),
     },
     "another tag's": {"tag": "of-last-week"},
     "a failed one's": {"status": "CREATE_FAILED"},
@@ -240,8 +235,14 @@ def test_a_remembered_image_is_adopted_if_it_is_still_the_one_to_save(
     of: dict[str, Any], simulator: Simulator, world: World
 ) -> None:
     """The id outlives a clear, so it is compared by mark, tag and status; a good one spares the list."""
-    own = mark(simulator)
-    fields = {**NAMED, "tag": own.tag(), "description": own.describe(None), "status": "ACTIVE", **of}
+    own = mark()
+    fields = {
+        **NAMED,
+        "tag": own.default_tag(simulator.notebook_id),
+        "description": own.append_to(None, simulator.notebook_id),
+        "status": "ACTIVE",
+        **of,
+    }
     known_id = simulator.add_image(**fields)
 
     async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
@@ -272,8 +273,12 @@ def test_what_is_remembered_wrongly_is_no_obstacle(known_id: str, simulator: Sim
 
 def test_a_remembered_image_is_adopted_where_lists_are_forbidden(simulator: Simulator, world: World) -> None:
     """Looking at an image is another permission than listing all."""
-    own = mark(simulator)
-    known_id = simulator.add_image(**NAMED, tag=own.tag(), description=own.describe(None))
+    own = mark()
+    known_id = simulator.add_image(
+        **NAMED,
+        tag=own.default_tag(simulator.notebook_id),
+        description=own.append_to(None, simulator.notebook_id),
+    )
     simulator.inject(Fault("error", "ListImages", times=None, status=403, code="ModelArts.0112"))
 
     async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
@@ -308,8 +313,13 @@ def test_an_own_save_that_failed_makes_room_for_another(
     status: str, simulator: Simulator, world: World
 ) -> None:
     """Its record may hold the tag, which a retry needs."""
-    own = mark(simulator)
-    failed = simulator.add_image(**NAMED, tag=own.tag(), description=own.describe(None), status=status)
+    own = mark()
+    failed = simulator.add_image(
+        **NAMED,
+        tag=own.default_tag(simulator.notebook_id),
+        description=own.append_to(None, simulator.notebook_id),
+        status=status,
+    )
 
     async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
         return await saving(modelarts, simulator).save(look_first=True)
@@ -422,48 +432,3 @@ def test_it_is_not_sent_for_ever(
     sent = [entry.operation for entry in simulator.journal].count("CreateImage")
     assert sent == (4 if error is ServiceFailed else 1)
     assert simulator.saves == 0
-
-
-def test_a_mark_is_the_same_for_every_try_and_no_other_task() -> None:
-    """It is all that a retry knows."""
-    identity: dict[str, Any] = {
-        "notebook_id": "n",
-        "dag_id": "d",
-        "task_id": "t",
-        "run_id": "r",
-        "map_index": -1,
-    }
-    others = [{**identity, key: 7 if key == "map_index" else "x"} for key in identity]
-
-    assert Mark(**identity) == Mark(**identity)
-    assert len({Mark(**given).digest for given in [identity, *others]}) == 6
-    assert Mark(**{**identity, "notebook_id": "N"}).digest == Mark(**identity).digest
-
-
-@pytest.mark.parametrize(
-    ("run_id", "start"),
-    [
-        ("scheduled__2026-11-21T02:00:00+00:00", "scheduled__2026-11-21T02-00-00-00-00-"),
-        ("manual__" + "x" * 250, "manual__xxx"),
-        ("-.hidden", "hidden-"),
-        ("ночь", ""),
-        ("", ""),
-    ],
-)
-def test_a_derived_tag_is_one_and_names_its_run(run_id: str, start: str, cloud: str) -> None:
-    """On every cloud, whatever the run is called."""
-    tag = Mark("n", "d", "t", run_id, -1).tag()
-
-    assert tag.startswith(start)
-    assert CLOUDS[cloud].rules["tag"].broken_by(tag) is None
-
-
-def test_the_users_words_are_never_cut() -> None:
-    """The mark stands behind them, and where both do not fit, it is said how much does."""
-    own = Mark("n", "d", "t", "r", -1)
-
-    assert own.describe("after the course") == f"after the course {own.text}"
-    assert own.describe(None) == own.text
-    assert len(own.describe("x" * 485)) == 512
-    with pytest.raises(InvalidRequest, match="description may have at most 485 characters"):
-        own.describe("x" * 486)

@@ -2,19 +2,18 @@
 Saving a notebook once, whatever becomes of the reply or of who asked.
 
 A save cannot be cancelled, cannot be repeated harmlessly and has no idempotency key, so it leaves a
-mark: a digest of the task's identity, in the image's description. Whoever is in doubt looks for it.
+marker in the image's description. Whoever is in doubt looks for it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from airflow_provider_modelarts.client import calls
+from airflow_provider_modelarts.client.clouds import Cloud
 from airflow_provider_modelarts.client.errors import (
     ApiError,
     BrokenRule,
@@ -30,16 +29,16 @@ from airflow_provider_modelarts.client.errors import (
     UnexpectedReply,
 )
 from airflow_provider_modelarts.client.fields import flat
+from airflow_provider_modelarts.client.marker import Mark, parse_marker, prepare_request
 from airflow_provider_modelarts.client.modelarts import ModelArts
-from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Page
+from airflow_provider_modelarts.client.models import Image, Page
 from airflow_provider_modelarts.client.wire import Call
 
 T = TypeVar("T")
 E = TypeVar("E", bound=ModelArtsError)
 
-DESCRIPTION_LIMIT = 512
 LOOKS = 3
-"""How often the mark is looked for after a lost reply: a list may lag behind."""
+"""How often the marker is looked for after a lost reply: a list may lag behind."""
 
 PAUSE = 5.0
 """Seconds between those looks."""
@@ -56,80 +55,45 @@ LIST_IMAGES = "modelarts:image:list"
 SHOW_NOTEBOOK = "modelarts:notebook:get"
 DELETE_IMAGE = "modelarts:image:delete"
 
-_SOME_MARK = re.compile(r"\[airflow [0-9a-f]+\]")
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What makes a save this task's own, in this run and for this notebook."""
-
-    notebook_id: str
-    dag_id: str
-    task_id: str
-    run_id: str
-    map_index: int
-
-    @property
-    def digest(self) -> str:
-        """Sixteen hexadecimal digits."""
-        identity = [self.notebook_id.lower(), self.dag_id, self.task_id, self.run_id, str(self.map_index)]
-        return hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16]
-
-    @property
-    def text(self) -> str:
-        """How it stands in a description."""
-        return f"[airflow {self.digest}]"
-
-    def describe(self, description: str | None) -> str:
-        """
-        Return a description with the mark behind the user's own words, of which none is cut.
-
-        :raises InvalidRequest: there is no room left for it.
-        """
-        described = f"{description.rstrip()} {self.text}" if description else self.text
-        if len(described) > DESCRIPTION_LIMIT:
-            room = DESCRIPTION_LIMIT - len(self.text) - 1
-            rule = f"may have at most {room} characters, because this task's mark needs the rest of 512"
-            raise InvalidRequest([BrokenRule("description", rule, description)])
-        return described
-
-    def tag(self) -> str:
-        """Return a tag that names the run and that a retry finds again."""
-        run = re.sub(r"[^A-Za-z0-9_.]+", "-", self.run_id).strip("-.")
-        return f"{run[: 63 - len(self.digest)]}-{self.digest}".lstrip("-")
-
-    def is_on(self, image: Image) -> bool:
-        """Whether an image is this task's own."""
-        return self.text in (image.description or "")
 
 
 class Saving:
     """
     The saving of one notebook by one task.
 
-    :param request: with the mark in its description, and a tag.
+    Whatever is wrong with the arguments is said before anything is sent.
+
+    :param cloud: whose rules the request keeps.
+    :param mark: of the task; it goes into the description, and names the tag if none is given.
     :param if_exists: what to do when the tag is somebody else's: ``fail`` or ``adopt``.
     :param deadline: epoch seconds after which no call is tried again.
+    :param fields: of create-image.
+    :raises InvalidRequest: a value breaks a rule, or leaves no room for the marker.
     """
 
     def __init__(
         self,
         modelarts: ModelArts,
-        request: CreateImageRequest,
+        cloud: Cloud,
+        notebook_id: str,
         mark: Mark,
         *,
-        if_exists: str,
+        if_exists: str = "fail",
         deadline: float | None = None,
+        **fields: str | None,
     ) -> None:
+        if if_exists not in ("fail", "adopt"):
+            raise InvalidRequest([BrokenRule("if_exists", "must be 'fail' or 'adopt'", if_exists)])
         self._modelarts = modelarts
-        self._request = request
+        self._request, self._other_tag = prepare_request(cloud, notebook_id, mark, fields)
+        self._notebook_id = notebook_id
         self._mark = mark
         self._if_exists = if_exists
         self._deadline = deadline
         self._failure: ModelArtsError = ModelArtsError("the save was never sent")
         self._doubt: ModelArtsError | None = None
+        self._has_left_tag = False
 
     async def save(self, *, look_first: bool, known_id: str | None = None) -> tuple[Image, bool]:
         """
@@ -156,12 +120,12 @@ class Saving:
     async def _try(self) -> tuple[Image, bool] | None:
         """Return the image, and whether it is not of this call; None when the save may be sent again."""
         try:
-            return await self._call(calls.create_image(self._mark.notebook_id, self._request)), False
+            return await self._call(calls.create_image(self._notebook_id, self._request)), False
         except ModelArtsError as error:
             self._failure, image = error, await self._after(error)
         if image is None:
             return None
-        if not self._mark.is_on(image):
+        if not self._is_own(image):
             return image, True
         log.info("The save had arrived, or another try's did. %s", image.describe())
         return image, self._doubt is None
@@ -190,18 +154,18 @@ class Saving:
 
     async def _resolve_doubt(self, error: ModelArtsError) -> Image | None:
         """Return the image that a failed request may have started; None when it may be sent again."""
-        log.warning("Whether the save arrived is not known, so its mark is looked for: %s", error)
+        log.warning("Whether the save arrived is not known, so its marker is looked for: %s", error)
         await self._modelarts.sleep(PAUSE)
         if image := await self._checked(self._search(self._own), LIST_IMAGES, error):
             return image
-        show_notebook = self._call(calls.show_notebook(self._mark.notebook_id))
+        show_notebook = self._call(calls.show_notebook(self._notebook_id))
         notebook = await self._checked(show_notebook, SHOW_NOTEBOOK, error)
         if not notebook.is_running:
             raise NotebookNotReady(
-                f"The save's reply was lost and no image bears its mark yet, but the notebook is "
+                f"The save's reply was lost and no image has its marker yet, but the notebook is "
                 f"{notebook.status or 'without a status'}: the next try looks again. {error}"
             ) from error
-        log.warning("No image bears the mark and the notebook is RUNNING: the save is sent again")
+        log.warning("No image has the marker and the notebook is RUNNING: the save is sent again")
         return None
 
     async def _checked(self, check: Awaitable[T], permission: str, error: ModelArtsError) -> T:
@@ -240,24 +204,53 @@ class Saving:
                 "in another workspace, or by one that was deleted here and is left in SWR. Choose another tag"
                 f"{'' if self._is_named else ', or give name and namespace, by which an image can be told'}",
             )
-        if self._mark.is_on(image):
-            if not image.has_failed:
+        is_earlier = self._is_of_earlier_clear(image)
+        if is_earlier or self._is_own(image):
+            if image.has_failed:
+                await self._remove(image, error)
+                return None
+            if not is_earlier:
                 return image
-            await self._remove(image, error)
-            return None
-        if self._if_exists == "adopt" and image.is_known and not image.has_failed:
+            if self._leave_tag_to(image):
+                return None
+            words = "saved before it was cleared, and cannot be overwritten: choose a shorter tag"
+        elif not (words := self._why_not_adopted(image)):
             log.info("The tag is taken and if_exists is 'adopt': adopting %s", _origin(image))
             return image
-        remedy = (
-            f"is {image.status}, so it is not adopted: choose another tag"
-            if self._if_exists == "adopt"
-            else "cannot be overwritten: choose another tag, or set if_exists to 'adopt'"
+        tag = self._request.tag
+        raise _with_words(error, f"The tag {tag!r} belongs to image {image.id}, which this task {words}")
+
+    def _why_not_adopted(self, image: Image) -> str:
+        """Return why somebody else's image is not adopted, and what to do; empty where it is."""
+        marker = parse_marker(image.description)
+        if marker and not marker.is_of_notebook(self._notebook_id):
+            return (
+                f"did not save; it is of notebook {marker.notebook_id} and is not adopted for notebook "
+                f"{self._notebook_id}: choose another tag"
+            )
+        if self._if_exists == "fail":
+            return (
+                "did not save and which cannot be overwritten: choose another tag, or adopt it by if_exists"
+            )
+        if self._has_left_tag:
+            return "did not save; it is not adopted, as its tag is not the one given: choose another tag"
+        if image.has_failed or not image.is_known:
+            return f"did not save and which is {image.status}, so it is not adopted: choose another tag"
+        return ""
+
+    def _leave_tag_to(self, image: Image) -> bool:
+        """Go on with the other tag, if there is one, and say why."""
+        tag, other = self._request.tag, self._other_tag
+        if other in (None, tag):
+            return False
+        log.info(
+            "The tag %r belongs to image %s, which this task saved before it was cleared: the notebook is "
+            "saved again with the tag %r",
+            *(tag, image.id, other),
         )
-        raise _with_words(
-            error,
-            f"The tag {self._request.tag!r} belongs to image {image.id}, which this task did not save and "
-            f"which {remedy}",
-        )
+        self._request = self._request.model_copy(update={"tag": other})
+        self._has_left_tag = True
+        return True
 
     async def _remove(self, image: Image, error: TagTaken) -> None:
         """Remove this task's own failed record, with what it may hold of the tag in SWR."""
@@ -277,7 +270,9 @@ class Saving:
     def _holder_of_tag(self, images: list[Image]) -> Image | None:
         """Return the image that holds the tag; without a name, any repository may have one."""
         holders = [image for image in images if image.tag == self._request.tag]
-        own = self._own(images) or next(filter(self._mark.is_on, holders), None)
+        own = self._own(images) or next(
+            (held for held in holders if self._is_own(held) or self._is_of_earlier_clear(held)), None
+        )
         return own or (holders[0] if holders and self._is_named else None)
 
     @property
@@ -296,18 +291,28 @@ class Saving:
         return image if self._is_wanted(image) else None
 
     async def _find_earlier(self) -> Image | None:
-        """Return what an earlier try left; nothing is sent where that cannot be known."""
+        """
+        Return what an earlier try left; nothing is sent where that cannot be known.
+
+        The tag of an image from before the task was cleared is not even asked for.
+        """
         try:
-            return await self._find()
+            images = await self._namesakes()
         except ModelArtsError as error:
             if not _is_forbidden(error):
                 raise
             raise _with_words(
                 error,
-                f"Whether an earlier try saved notebook {self._mark.notebook_id} is not known, because "
+                f"Whether an earlier try saved notebook {self._notebook_id} is not known, because "
                 f"{LIST_IMAGES} is missing, and to send the save again could save twice: grant it, then "
                 f"clear the task. {error.message}",
             ) from None
+        own = self._own(images)
+        for image in images if own is None else ():
+            is_live = self._is_of_earlier_clear(image) and not image.has_failed
+            if is_live and image.tag == self._request.tag and self._leave_tag_to(image):
+                break
+        return own
 
     async def _find(self) -> Image | None:
         """Return this task's own image with the tag it wants, unless it failed."""
@@ -341,8 +346,14 @@ class Saving:
         return next(filter(self._is_wanted, images), None)
 
     def _is_wanted(self, image: Image) -> bool:
-        has_tag = image.tag in (None, self._request.tag)
-        return self._mark.is_on(image) and has_tag and not image.has_failed
+        has_tag = image.tag in (None, self._request.tag, self._other_tag)
+        return self._is_own(image) and has_tag and not image.has_failed
+
+    def _is_own(self, image: Image) -> bool:
+        return self._mark.matches(image, self._notebook_id)
+
+    def _is_of_earlier_clear(self, image: Image) -> bool:
+        return self._mark.is_of_earlier_clear(image, self._notebook_id)
 
     async def _namesakes(self) -> list[Image]:
         """Return the images of the same name; where a cloud lets the name be left out, all of one's own."""
@@ -355,12 +366,15 @@ class Saving:
         def parse(reply: Any) -> Page[Image]:
             page = call.parse(reply)
             is_short = page.records > len(page.data)
-            if is_short and flat(reply).count(self._mark.text) > sum(map(self._mark.is_on, page.data)):
+            if is_short and self._count_in(reply) > sum(self._count_in(i.description) for i in page.data):
                 # Strangers' records may be skipped, but not the one that is looked for.
-                raise ValueError("a record bears this task's mark and cannot be read")
+                raise ValueError("a record has this task's marker and cannot be read")
             return page
 
         return await self._modelarts.collect(replace(call, parse=parse), deadline=self._deadline)
+
+    def _count_in(self, value: Any) -> int:
+        return self._mark.count_in(flat(value), self._notebook_id)
 
     async def _call(self, call: Call[T]) -> T:
         return await self._modelarts.call(call, deadline=self._deadline)
@@ -381,7 +395,7 @@ def _with_words(error: E, message: str) -> E:
 
 def _origin(image: Image) -> str:
     """Return a line that says whose image it is."""
-    mark = _SOME_MARK.search(image.description or "")
-    owner = f"saved by another task of Airflow, {mark[0]}" if mark else "not saved by a task of Airflow"
+    marker = parse_marker(image.description)
+    owner = f"saved by another task of Airflow, {marker}" if marker else "not saved by a task of Airflow"
     created_at = image.summary().get("created_at", "at an unknown time")
     return f"{image.name}:{image.tag}, {owner}, created {created_at}. {image.describe()}"

@@ -10,13 +10,12 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.errors import (
-    BrokenRule,
-    InvalidRequest,
     ModelArtsError,
 )
+from airflow_provider_modelarts.client.marker import Mark, check_notebook_id, snapshots_of
 from airflow_provider_modelarts.client.modelarts import ModelArts, Watched
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Notebook
-from airflow_provider_modelarts.client.saving import Mark, Saving
+from airflow_provider_modelarts.client.saving import Saving
 from airflow_provider_modelarts.client.wire import Call
 from airflow_provider_modelarts.hooks.blocking import BlockingClient
 from airflow_provider_modelarts.hooks.connection import Settings, settings_of
@@ -189,27 +188,18 @@ class ModelArtsHook(BaseHook):
         :param swr_instance_domain: the Enterprise registry's domain, on Huawei Cloud.
         :raises InvalidRequest: a value breaks a rule of the cloud's page; nothing was sent.
         """
-        request = self._image_request(
-            notebook_id,
+        request = CreateImageRequest.for_cloud(
+            self.settings.cloud,
+            notebook_id=notebook_id,
             name=name,
             namespace=namespace,
             tag=tag,
             description=description,
-            workspace_id=workspace_id,
+            workspace_id=self._workspace(workspace_id),
             swr_instance_id=swr_instance_id,
             swr_instance_domain=swr_instance_domain,
         )
         return self.call(calls.create_image(notebook_id, request))
-
-    def _image_request(
-        self, notebook_id: str, *, workspace_id: str | None, **fields: str | None
-    ) -> CreateImageRequest:
-        return CreateImageRequest.for_cloud(
-            self.settings.cloud,
-            notebook_id=notebook_id,
-            workspace_id=self._workspace(workspace_id),
-            **fields,
-        )
 
     def _workspace(self, workspace_id: str | None) -> str | None:
         """Return the connection's workspace where none is named; a blank name is refused later."""
@@ -218,6 +208,7 @@ class ModelArtsHook(BaseHook):
     def save_once(
         self,
         mark: Mark,
+        notebook_id: str,
         *,
         look_first: bool,
         known_id: str | None = None,
@@ -235,37 +226,31 @@ class ModelArtsHook(BaseHook):
         Save a notebook as :meth:`create_image` does, but never twice for one mark.
 
         :param mark: of the task that saves; it goes into the description, and names the tag if none is given.
+        :param notebook_id: as for :meth:`create_image`, like the fields.
         :param look_first: an earlier try may have saved already.
         :param known_id: of the image that an earlier try is remembered to have left; it is checked.
         :param if_exists: when the tag is somebody else's, ``fail`` or ``adopt``.
         :param deadline: epoch seconds after which no call is tried again.
-        :param name: as for :meth:`create_image`, like all that follow.
+        :param name: of the image, and so on.
         :return: the image, and whether it was there already.
         :raises NotebookNotReady: the notebook is stopped or busy; a later try may succeed.
         :raises TagTaken: the tag is somebody else's.
         """
-        if if_exists not in ("fail", "adopt"):
-            raise InvalidRequest([BrokenRule("if_exists", "must be 'fail' or 'adopt'", if_exists)])
-        # Judged before a tag is derived: that takes a notebook_id that is text.
-        request = self._image_request(
-            mark.notebook_id,
+        saving = Saving(
+            self._modelarts,
+            self.settings.cloud,
+            notebook_id,
+            mark,
+            if_exists=if_exists,
+            deadline=deadline,
             name=name,
             namespace=namespace,
             tag=tag,
             description=description,
-            workspace_id=workspace_id,
+            workspace_id=self._workspace(workspace_id),
             swr_instance_id=swr_instance_id,
             swr_instance_domain=swr_instance_domain,
         )
-        # And this judges it as a part of an address, before an earlier try's image is looked for.
-        calls.create_image(mark.notebook_id, request)
-        marked = request.model_copy(
-            update={
-                "tag": mark.tag() if tag is None else tag,
-                "description": mark.describe(request.description),
-            }
-        )
-        saving = Saving(self._modelarts, marked, mark, if_exists=if_exists, deadline=deadline)
         return block_on(saving.save(look_first=look_first, known_id=known_id))
 
     def get_image(self, image_id: str) -> Image:
@@ -321,6 +306,19 @@ class ModelArtsHook(BaseHook):
                 limit=limit,
             )
         )
+
+    def list_snapshots(self, notebook_id: str, *, workspace_id: str | None = None) -> list[Image]:
+        """
+        Return a notebook's images, newest first; those of unknown age are last.
+
+        They are known by the marker in their description, whichever task saved them, and are of any status.
+
+        :param notebook_id: the notebook's id.
+        :param workspace_id: the ModelArts workspace; by default the connection's.
+        :raises InvalidRequest: no marker can hold this id; nothing was sent.
+        """
+        check_notebook_id(notebook_id)
+        return snapshots_of(notebook_id, self.list_images(workspace_id=workspace_id))
 
     def delete_image(self, image_id: str, *, delete_swr_image: bool = False) -> None:
         """

@@ -23,7 +23,13 @@ from airflow_provider_modelarts.arguments import (
     refuse_nothing,
     seconds,
 )
-from airflow_provider_modelarts.client.errors import PERMANENT, ModelArtsError, NotFound
+from airflow_provider_modelarts.client.errors import (
+    PERMANENT,
+    BrokenRule,
+    InvalidRequest,
+    ModelArtsError,
+    NotFound,
+)
 from airflow_provider_modelarts.links.console import ImageLink, NotebookLink
 from airflow_provider_modelarts.operators.memory import recall, remember
 from airflow_provider_modelarts.templates import TextTemplates
@@ -50,8 +56,14 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
     ``namespace``, ``tag``, ``workspace_id``, ``arch``, ``size``, ``created_at``, ``updated_at`` as far
     as ModelArts tells them.
 
-    One run of the task saves once, whatever dies: the image bears a mark of dag, task, run, map index
-    and notebook in its description, by which a retry, or a doubt about a lost reply, finds it again.
+    One run of the task saves once, whatever dies: the image has a marker in its description, such as
+    ``[airflow:0123456789abcdef notebook:6fa459ea-ee8a-3ca4-894e-db77e160355e]``, of the task's identity and
+    of the notebook. By it a retry, or a doubt about a lost reply, finds the image again.
+
+    Clearing the task reuses the image of its run, on every Airflow. With ``on_clear="save_again"`` each clear
+    saves once more: under a derived tag of its own, or under the given tag, with ``-`` and Airflow's
+    ``max_tries`` behind it where the image of an earlier clear has the tag. The retries of a cleared run
+    reuse the image that was saved since the clear.
 
     Which fields are mandatory, how long they may be and what they may hold is the cloud's rule; a
     value that breaks one fails the task before anything is sent. What no retry can mend, such as that or a
@@ -65,13 +77,14 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
     :param namespace: the SWR organization that the image goes to. Mandatory on Huawei Cloud. (templated)
     :param tag: of the image; a name and tag that exist are never overwritten. By default one that is
         derived from the run. (templated)
-    :param description: of the image; the task's mark, of 26 characters, is put behind it, and both
-        together may have 512. (templated)
+    :param description: of the image; the marker, of 72 characters, is put behind it after a space, and all
+        together may have 512: 439 are left. (templated)
     :param workspace_id: the ModelArts workspace; by default the connection's, then ``0``. (templated)
     :param swr_instance_id: an Enterprise registry, on Huawei Cloud. (templated)
     :param swr_instance_domain: the Enterprise registry's domain, on Huawei Cloud. (templated)
     :param if_exists: when the name and tag are taken, ``fail`` or ``adopt`` the image that has them, as
-        long as it is ACTIVE or still being saved.
+        long as it is ACTIVE or still being saved and its marker names no other notebook.
+    :param on_clear: when the task is cleared, ``adopt`` the image of its run, or ``save_again``.
     :param wait_for_completion: wait until the image is ACTIVE.
     :param deferrable: wait in the triggerer instead of a worker slot.
     :param poll_interval: seconds between looks.
@@ -106,6 +119,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         swr_instance_id: Templated | None = None,
         swr_instance_domain: Templated | None = None,
         if_exists: Literal["fail", "adopt"] = "fail",
+        on_clear: Literal["adopt", "save_again"] = "adopt",
         wait_for_completion: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta = 15,
@@ -124,6 +138,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         self.swr_instance_id = swr_instance_id
         self.swr_instance_domain = swr_instance_domain
         self.if_exists = if_exists
+        self.on_clear = on_clear
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.poll_interval = seconds("poll_interval", poll_interval)
@@ -187,13 +202,20 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
 
     def _save(self, context: Context) -> tuple[Image, bool]:
         """Return the image, and whether it was there already."""
-        from airflow_provider_modelarts.client.saving import Mark
+        from airflow_provider_modelarts.client.marker import Mark
 
+        if self.on_clear not in ("adopt", "save_again"):
+            raise InvalidRequest([BrokenRule("on_clear", "must be 'adopt' or 'save_again'", self.on_clear)])
         ti = context["ti"]
         map_index = -1 if ti.map_index is None else ti.map_index
         is_retry = ti.try_number > 1
         image, adopted = self.hook.save_once(
-            Mark(given(self.notebook_id), ti.dag_id, ti.task_id, ti.run_id, map_index),
+            # Not compared with the task's retries, which may be edited between two tries.
+            Mark(
+                *(ti.dag_id, ti.task_id, ti.run_id, map_index),
+                max_tries=ti.max_tries if self.on_clear == "save_again" else None,
+            ),
+            given(self.notebook_id),
             look_first=is_retry,
             known_id=recall(context) if is_retry else None,
             if_exists=self.if_exists,

@@ -1,7 +1,8 @@
 """
 What a task remembers from one try to the next, where Airflow keeps it: the task state store of 3.3 and later.
 
-It outlives a clear, so what is remembered is a hint and no proof; and a task must not fail for want of it.
+Until 3.4 it outlives a clear, so what is remembered is a hint and no proof; and a task must not fail for want
+of it.
 """
 
 from __future__ import annotations
@@ -37,5 +38,5 @@ def remember(context: Context, image_id: str) -> None:
         return
     try:
         store.set(KEY, image_id)
-    except Exception as error:  # noqa: BLE001 - whatever Airflow raises, the image bears its mark
+    except Exception as error:  # noqa: BLE001 - whatever Airflow raises, the image has its marker
         log.warning("Image %s is not remembered in the task state store: %s", image_id, error)

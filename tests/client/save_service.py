@@ -9,29 +9,26 @@ import pytest
 
 from airflow_provider_modelarts.client.clouds import CLOUDS
 from airflow_provider_modelarts.client.errors import ModelArtsError, TransportFailed
-from airflow_provider_modelarts.client.models import CreateImageRequest
-from airflow_provider_modelarts.client.saving import Mark, Saving
+from airflow_provider_modelarts.client.marker import Mark
+from airflow_provider_modelarts.client.saving import Saving
 from airflow_provider_modelarts.client.wire import Request, Response
 from tests.client.scripted import IMAGE_ID, Scripted, modelarts, reply, run
 
 NOTEBOOK_ID = "6B1C2D3E-4F50-4A61-8B72-9C83AD94BE05"
-MARK = Mark(NOTEBOOK_ID, "nightly", "save", "run", -1)
-OTHERS = Mark(NOTEBOOK_ID, "weekly", "save", "run", -1)
-REQUEST = CreateImageRequest.for_cloud(
-    CLOUDS["huaweicloud"],
-    notebook_id=NOTEBOOK_ID,
-    name="research",
-    namespace="team",
-    tag="nightly",
-    description=MARK.describe("after the course"),
-)
+MARK = Mark("nightly", "save", "run", -1)
+OTHERS = Mark("weekly", "save", "run", -1)
+FIELDS = {"name": "research", "namespace": "team", "tag": "nightly", "description": "after the course"}
 HTML = b"<html>"
 POST, LIST, SHOW, LOOK, DELETE = "create-image", "list", "notebook", "image", "delete"
 
 
 def record(**fields: object) -> dict[str, object]:
     """Return this task's image, as a list holds it."""
-    own = {"tag": "nightly", "description": MARK.describe("after the course"), "status": "CREATING"}
+    own = {
+        "tag": "nightly",
+        "description": MARK.append_to("after the course", NOTEBOOK_ID),
+        "status": "CREATING",
+    }
     return {"id": IMAGE_ID, "name": "research", "namespace": "team", **own, **fields}
 
 
@@ -84,10 +81,16 @@ class Service(Scripted):
         return answer
 
     def save(
-        self, *, look_first: bool = False, known_id: str | None = None, if_exists: str = "fail"
+        self,
+        *,
+        look_first: bool = False,
+        known_id: str | None = None,
+        mark: Mark = MARK,
+        **how: Any,
     ) -> tuple[str, bool]:
         """Save through it, and return the image's id and whether it was adopted."""
-        saving = Saving(modelarts(self), REQUEST, MARK, if_exists=if_exists)
+        given = {**FIELDS, **how}
+        saving = Saving(modelarts(self), CLOUDS["huaweicloud"], NOTEBOOK_ID, mark, **given)
         image, adopted = run(saving.save(look_first=look_first, known_id=known_id))
         return image.id, adopted
 

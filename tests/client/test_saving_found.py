@@ -97,7 +97,10 @@ def test_somebody_elses_image_is_adopted_in_no_other_status(status: str | None) 
 @pytest.mark.parametrize(
     ("description", "owner"),
     [
-        (OTHERS.describe("x"), f"saved by another task of Airflow, {OTHERS.text}"),
+        (
+            OTHERS.append_to("x", NOTEBOOK_ID),
+            f"saved by another task of Airflow, {OTHERS.marker(NOTEBOOK_ID)}",
+        ),
         ("by hand", "not saved by a task of Airflow"),
         (None, "not saved by a task of Airflow"),
     ],
@@ -144,7 +147,7 @@ def test_own_failed_image_that_may_not_be_removed_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    "stranger", [None, {}, {"id": None, "description": OTHERS.describe("x")}, {"id": ["x"]}]
+    "stranger", [None, {}, {"id": None, "description": OTHERS.append_to("x", NOTEBOOK_ID)}, {"id": ["x"]}]
 )
 def test_unreadable_record_of_a_stranger_does_not_hide_ones_own(stranger: Any) -> None:
     service = Service({LIST: [listed(stranger, record())]})
@@ -153,10 +156,10 @@ def test_unreadable_record_of_a_stranger_does_not_hide_ones_own(stranger: Any) -
 
 
 @pytest.mark.parametrize(
-    "stranger", [None, {}, {"id": None, "description": OTHERS.describe("x")}, {"id": ["x"]}]
+    "stranger", [None, {}, {"id": None, "description": OTHERS.append_to("x", NOTEBOOK_ID)}, {"id": ["x"]}]
 )
 def test_unreadable_record_of_a_stranger_does_not_hinder_a_save(stranger: Any) -> None:
-    others = record(id="another", description=OTHERS.describe("x"), tag="another")
+    others = record(id="another", description=OTHERS.append_to("x", NOTEBOOK_ID), tag="another")
     service = Service({POST: [CREATED], LIST: [listed(stranger, others)]})
 
     assert service.save(look_first=True) == (IMAGE_ID, False)
@@ -177,8 +180,8 @@ def test_unreadable_record_with_the_own_mark_is_never_saved_again(id_: Any, stat
 @pytest.mark.parametrize(
     "odd",
     [
-        {"description": [MARK.describe("x")]},
-        {"description": {"text": MARK.describe("x")}},
+        {"description": [MARK.append_to("x", NOTEBOOK_ID)]},
+        {"description": {"text": MARK.append_to("x", NOTEBOOK_ID)}},
         {"tag": ["nightly"]},
         {"status": {"is": "ACTIVE"}},
         {"name": ["research"], "namespace": 7},

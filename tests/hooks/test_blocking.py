@@ -12,14 +12,14 @@ import pytest
 
 from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.errors import DeadlinePassed, InvalidRequest, NotFound
+from airflow_provider_modelarts.client.marker import Mark
 from airflow_provider_modelarts.client.models import CreateImageRequest
-from airflow_provider_modelarts.client.saving import Mark
 from airflow_provider_modelarts.hooks.blocking import BlockingClient
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import AfterReads, Simulator
 
 pytestmark = pytest.mark.usefixtures("connection")
-PUBLIC = ("create_image", "save_once", "list_images", "list_notebooks", "delete_image")
+PUBLIC = ("create_image", "save_once", "list_images", "list_snapshots", "list_notebooks", "delete_image")
 
 
 def test_call_sends_and_returns_the_answer(simulator: Simulator) -> None:
@@ -134,9 +134,9 @@ def test_delete_image_keeps_the_tag_in_swr_unless_told_otherwise(
 def test_save_once_judges_the_notebook_id_before_it_derives_a_tag(
     notebook_id: Any, simulator: Simulator
 ) -> None:
-    mark = Mark(notebook_id, "dag", "task", "run", -1)
+    mark = Mark("dag", "task", "run", -1)
 
     with pytest.raises(InvalidRequest, match="notebook_id"):
-        ModelArtsHook().save_once(mark, look_first=True, name="research", namespace="team")
+        ModelArtsHook().save_once(mark, notebook_id, look_first=True, name="research", namespace="team")
 
     assert simulator.journal == ()

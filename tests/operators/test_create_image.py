@@ -44,7 +44,10 @@ def operator(**arguments: Any) -> CreateNotebookImageOperator:
             {"tag": "2026-11-21T02:00:00+00:00"}, "tag", "letters, digits, hyphens", id="a time as tag"
         ),
         pytest.param({"tag": "a,b"}, "tag", "letters, digits, hyphens", id="a comma in a tag"),
-        pytest.param({"description": "x" * 513}, "description", "at most 512", id="a long description"),
+        pytest.param(
+            {"description": "x" * 513}, "description", "at most 439 characters", id="a long description"
+        ),
+        pytest.param({"on_clear": "save"}, "on_clear", "'adopt' or 'save_again'", id="an unknown on_clear"),
         pytest.param({"if_exists": "overwrite"}, "if_exists", "'fail' or 'adopt'", id="an unknown if_exists"),
     ],
 )
@@ -70,7 +73,7 @@ def test_the_save_is_sent_as_it_was_asked_for(simulator: Simulator) -> None:
 
     (image,) = simulator.images
     assert (image["name"], image["namespace"], image["tag"]) == ("research", "team", "nightly")
-    assert image["description"].startswith("after the course [airflow ")
+    assert image["description"].startswith("after the course [airflow:")
     assert image["workspace_id"] == "0"
 
 
@@ -206,7 +209,7 @@ def test_the_first_try_of_another_run_saves_again(simulator: Simulator) -> None:
 @pytest.mark.usefixtures("connection")
 def test_a_description_leaves_room_for_the_mark(simulator: Simulator) -> None:
     """Its limit is the cloud's, less the mark."""
-    with pytest.raises(AirflowFailException, match="description may have at most 485 characters"):
+    with pytest.raises(AirflowFailException, match="description may have at most 439 characters"):
         operator(description="x" * 500).execute(context(TaskInstance()))
 
     assert simulator.journal == ()

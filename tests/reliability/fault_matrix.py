@@ -21,14 +21,16 @@ from airflow_provider_modelarts.client import calls
 from airflow_provider_modelarts.client.auth import HostAgency
 from airflow_provider_modelarts.client.clouds import CLOUDS
 from airflow_provider_modelarts.client.errors import ModelArtsError
+from airflow_provider_modelarts.client.marker import Mark, prepare_request
 from airflow_provider_modelarts.client.modelarts import ModelArts
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image
-from airflow_provider_modelarts.client.saving import Mark, Saving
+from airflow_provider_modelarts.client.saving import Saving
 from airflow_provider_modelarts.hooks.conversation import shared_credentials
 from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
 from tests.reliability import document
 from tests.worlds import AsyncWorld, BlockingWorld, World
 
+MARK = Mark("nightly", "save", "scheduled__2026-11-21T02:00:00+00:00", -1)
 TRIES = 3
 RETRY_DELAY = 300.0
 SAVE_SECONDS = 240.0
@@ -149,24 +151,20 @@ class Scene:
     def __str__(self) -> str:
         return f"{self.operation}{self.title and f' ({self.title})'}"
 
-    def mark(self, simulator: Simulator) -> Mark:
-        return Mark(simulator.notebook_id, "nightly", "save", "scheduled__2026-11-21T02:00:00+00:00", -1)
+    @property
+    def words(self) -> dict[str, Any]:
+        """What the user gives for the image."""
+        return {"description": "after the course", **self.named}
 
     def request(self, simulator: Simulator) -> CreateImageRequest:
-        mark = self.mark(simulator)
-        return CreateImageRequest.for_cloud(
-            CLOUDS[self.cloud],
-            notebook_id=simulator.notebook_id,
-            tag=mark.tag(),
-            description=mark.describe("after the course"),
-            **self.named,
-        )
+        """Return what a try sends."""
+        return prepare_request(CLOUDS[self.cloud], simulator.notebook_id, MARK, self.words)[0]
 
     async def attempt(self, modelarts: ModelArts, simulator: Simulator, *, look_first: bool) -> Image:
         """Do what one try of the operator does."""
         if self.lists_notebooks:
             await modelarts.collect(calls.list_notebooks())
-        saving = Saving(modelarts, self.request(simulator), self.mark(simulator), if_exists="fail")
+        saving = Saving(modelarts, CLOUDS[self.cloud], simulator.notebook_id, MARK, **self.words)
         image, _ = await saving.save(look_first=look_first)
         ended = await modelarts.watch(
             calls.show_image(image.id),
@@ -219,7 +217,7 @@ def _an_earlier_save_failed(simulator: Simulator, scene: Scene) -> None:
 
 CREATE_FOR_EVER = {
     **_class_of_each(),
-    # It did take effect: the image is found by its mark.
+    # It did take effect: the image is found by its marker.
     **_each(((*FAILED_AFTER, *LOST, *STRANGE), saved())),
 }
 SCENES = [
