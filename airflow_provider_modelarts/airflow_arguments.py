@@ -1,8 +1,8 @@
 """
-The arguments that Airflow itself gives to every operator, for type checkers.
+The types of arguments: what a template may be, and what Airflow itself gives to every operator.
 
-Without them ``**kwargs`` would take a misspelled argument of ours for one of Airflow's. Nothing imports this
-module when a DAG is parsed.
+For type checkers. Without them ``**kwargs`` would take a misspelled argument of ours for one of Airflow's.
+Nothing imports this module when a DAG is parsed.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ from collections.abc import Callable, MutableMapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from airflow.providers.common.compat.sdk import DAG, Context, TaskGroup
+from airflow.providers.common.compat.sdk import DAG, Context, TaskGroup, XComArg
+from airflow.sdk.definitions.param import DagParam
 from typing_extensions import Required, TypedDict
+
+Templated: TypeAlias = str | XComArg | DagParam
+"""Text, a template of it, what another task returns, or a parameter of the DAG: ``dag.param("x")``."""
 
 Callback: TypeAlias = Callable[[Context], None]
 Callbacks: TypeAlias = Callback | list[Callback] | None

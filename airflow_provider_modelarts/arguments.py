@@ -79,6 +79,18 @@ def refuse_nothing(**fields: object) -> None:
         raise InvalidRequest(broken)
 
 
+def check_conn_id(value: object) -> None:
+    """
+    Judge the id of a connection, which Airflow would look for whatever it is.
+
+    :raises InvalidRequest: it is nothing, or no text.
+    """
+    refuse_nothing(modelarts_conn_id=value)
+    if not isinstance(value, str):
+        rule = f"must be the id of an Airflow connection, a string, not {type(value).__name__}"
+        raise InvalidRequest([BrokenRule("modelarts_conn_id", rule, value)])
+
+
 def image_id_of(value: object) -> str:
     """
     Return the id of an image that is given as itself or as the result of its save.

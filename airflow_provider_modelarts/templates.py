@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jinja2.nativetypes import NativeEnvironment
@@ -16,9 +17,27 @@ class TextTemplates:
     """
     Renders the text of a template as text, also in a DAG with ``render_template_as_native_obj``.
 
-    All templated arguments are text, and a tag such as ``20261121`` or ``1_0`` must not become a number on
-    its way. What arrives through an ``XComArg`` is not rendered and keeps its type.
+    Our templated arguments are text, and a tag such as ``20261121`` or ``1_0`` must not become a number on
+    its way. What arrives through an ``XComArg`` is not rendered and keeps its type. What a subclass adds to
+    ``template_fields`` is rendered as its DAG wants.
     """
+
+    text_fields: Sequence[str] = ()
+    """The templated fields that are text."""
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: jinja2.Environment,
+        seen_oids: set[int],
+    ) -> None:
+        """Choose the environment by the field: only here Airflow says which one it renders."""
+        text_env = self._text_environment(jinja_env)
+        for field in template_fields:
+            env = text_env if field in self.text_fields else jinja_env
+            super()._do_render_template_fields(parent, [field], context, env, seen_oids)  # type: ignore[misc]
 
     def render_template(
         self,
@@ -27,10 +46,13 @@ class TextTemplates:
         jinja_env: jinja2.Environment | None = None,
         seen_oids: set[int] | None = None,
     ) -> Any:
-        """Render text as text; anything else is Airflow's business, down to the texts in it."""
-        if not isinstance(content, str):
-            return super().render_template(content, context, jinja_env, seen_oids)  # type: ignore[misc]
-        environment = self._text_environment(jinja_env or self.get_template_env())  # type: ignore[attr-defined]
+        """Render text as its environment does; the rest is Airflow's business, down to the texts in it."""
+        environment = jinja_env or self.get_template_env()  # type: ignore[attr-defined]
+        # What a mapped task got from another one has been seen: it is no template, whatever stands in it.
+        is_template = isinstance(content, str) and id(content) not in (seen_oids or ())
+        if not is_template or isinstance(environment, NativeEnvironment):
+            return super().render_template(content, context, environment, seen_oids)  # type: ignore[misc]
+        # Airflow would ask the DAG, not the environment, whether to make an object of it.
         is_file = content.endswith(tuple(self.template_ext))  # type: ignore[attr-defined]
         template = environment.get_template(content) if is_file else environment.from_string(content)
         # Not by Template.render(), which reads all of the context, and Airflow 2 warns of some of it.

@@ -229,7 +229,7 @@ def messages() -> list[str]:
         ApiError("ListImages was refused", status=404, code="APIGW.0101"),
         ApiError("ListImages was refused", status=403),
         ApiError("ListImages was refused", status=400, code="ModelArts.9999"),
-        ConnectionLookupError("modelarts_default is not there"),
+        ConnectionLookupError("Airflow did not give the connection 'modelarts_default'"),
         UnexpectedReply("ListImages brought an unexpected reply"),
     ]
     return [*(diagnose(error, None) for error in errors), diagnose(refused("no"), by_password())]

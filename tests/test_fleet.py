@@ -114,3 +114,14 @@ def test_mapped_tasks_render_text_in_a_dag_that_renders_objects(
 
     assert states["save"] == ["success"]
     assert [image["tag"] for image in simulator.images] == ["1_0"]
+
+
+@pytest.mark.parametrize("dag_id", ["described_True", "described_False"])
+@pytest.mark.parametrize("words", ["{{ conn.modelarts_default.password }}", "by 50 {% of the team"])
+def test_mapped_tasks_do_not_render_what_another_task_returned(
+    dag_id: str, words: str, simulator: Simulator
+) -> None:
+    states, _ = run(dag_id, notebook_id=simulator.notebook_id, descriptions=[words])
+
+    assert states["save"] == ["success"]
+    assert [image["description"].rpartition(" [")[0] for image in simulator.images] == [words]

@@ -125,3 +125,50 @@ def test_render_template_fields_keeps_what_another_task_returned(native: bool, v
     wait.render_template_fields(CONTEXT)
 
     assert wait.image_id == value
+
+
+class Labelled(CreateNotebookImageOperator):
+    """A team's own operator, with templated arguments that are no text."""
+
+    template_fields = (*CreateNotebookImageOperator.template_fields, "wait_for_completion", "labels")
+
+    def __init__(self, *, labels: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.labels = labels
+
+
+@pytest.mark.parametrize(
+    ("native", "wait", "labels"),
+    [(True, False, ["1", 7]), (False, "False", ["1", "7"])],
+    ids=["native", "text"],
+)
+def test_render_template_fields_leaves_what_a_subclass_adds_to_its_dag(
+    native: bool, wait: object, labels: list[object]
+) -> None:
+    with dag(native=native):
+        save = Labelled(
+            task_id="save",
+            notebook_id="n",
+            tag="{{ ds_nodash }}",
+            wait_for_completion="{{ 1 > 2 }}",
+            labels=["{{ '1' }}" if not native else "{{ \"'1'\" }}", "{{ number }}"],
+        )
+
+    save.render_template_fields(CONTEXT)
+
+    assert (save.tag, save.wait_for_completion, save.labels) == ("20261121", wait, labels)
+
+
+@in_every_dag
+@pytest.mark.parametrize("text", ["{{ ds_nodash }}", "100 {% of it", "1_0"])
+def test_render_template_does_not_render_what_a_mapped_task_got(native: bool, text: str) -> None:
+    """Airflow names the objects that another task returned by their ids."""
+    with dag(native=native):
+        save = CreateNotebookImageOperator(
+            task_id="save", notebook_id="n", tag="{{ number }}", description=text
+        )
+
+    fields, seen = save.template_fields, {id(text)}
+    save._do_render_template_fields(save, fields, CONTEXT, save.get_template_env(), seen)
+
+    assert (save.tag, save.description) == ("7", text)

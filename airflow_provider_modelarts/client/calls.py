@@ -16,10 +16,9 @@ from airflow_provider_modelarts.client.models import (
     Image,
     Notebook,
     Page,
+    text_rule,
 )
 from airflow_provider_modelarts.client.wire import Call
-
-_EMPTY = "is empty (did a template render to nothing?)"
 
 IMAGES_PER_PAGE = 200
 MIN_IMAGES_PER_PAGE = 20
@@ -86,7 +85,7 @@ def list_images(
     """
     query = {
         "name": name,
-        "name_fuzzy_match": "true" if name_fuzzy_match else "false",
+        "name_fuzzy_match": _flag("name_fuzzy_match", name_fuzzy_match),
         "namespace": namespace,
         "service_type": service_type,
         "type": type,
@@ -95,14 +94,13 @@ def list_images(
         "sort_key": sort_key,
         "show_name": show_name,
         "show_tag": show_tag,
-        "limit": str(limit),
     }
     return Call(
         "ListImages",
         "GET",
         "/images",
         Page[Image].model_validate,
-        query=_given(query),
+        query=_given(query, limit=limit),
         max_bytes=MAX_PAGE_BYTES,
         page_sizes=_halves(limit),
     )
@@ -119,7 +117,7 @@ def delete_image(image_id: str, *, delete_swr_image: bool = False) -> Call[None]
         registered as an image again.
     """
     path = f"/images/{_segment('image_id', image_id)}"
-    force = "true" if delete_swr_image else "false"
+    force = _flag("delete_swr_image", delete_swr_image)
     body = {"is_force": delete_swr_image}
     return Call("DeleteImage", "DELETE", path, lambda _: None, query={"force": force}, body=body)
 
@@ -175,45 +173,60 @@ def list_notebooks(
         "workspaceId": workspace_id,
         "sort_dir": sort_dir,
         "sort_key": sort_key,
-        "limit": str(limit),
     }
-    path = "/notebooks/all" if all_users else "/notebooks"
+    path = "/notebooks/all" if _flag("all_users", all_users) == "true" else "/notebooks"
     return Call(
         "ListNotebooks",
         "GET",
         path,
         Page[Notebook].model_validate,
-        query=_given(query),
+        query=_given(query, limit=limit),
         max_bytes=MAX_PAGE_BYTES,
-        page_sizes=tuple(size for size in NOTEBOOK_PAGES if size <= limit),
+        page_sizes=_notebook_pages(limit),
     )
 
 
 def _halves(limit: int) -> tuple[int, ...]:
     """Return a page's size and its halves, down to the smallest page."""
+    if type(limit) is not int or limit < 1:
+        raise InvalidRequest([BrokenRule("limit", "must be a whole number from 1", limit)])
     sizes = [limit]
     while sizes[-1] > MIN_IMAGES_PER_PAGE:
         sizes.append(max(MIN_IMAGES_PER_PAGE, sizes[-1] // 2))
     return tuple(sizes)
 
 
-def _given(query: dict[str, str | None]) -> dict[str, str]:
-    """Return the filters that were given; a blank one would let everything through."""
+def _notebook_pages(limit: int) -> tuple[int, ...]:
+    """Return a page's size and the smaller ones."""
+    if type(limit) is not int or limit not in NOTEBOOK_PAGES:
+        raise InvalidRequest([BrokenRule("limit", "must be 10, 20 or 50", limit)])
+    return NOTEBOOK_PAGES[NOTEBOOK_PAGES.index(limit) :]
+
+
+def _given(query: dict[str, str | None], *, limit: int) -> dict[str, str]:
+    """Return the filters that were given, and the limit; a blank one would let everything through."""
     given = {key: value for key, value in query.items() if value is not None}
-    blank = [BrokenRule(key, _EMPTY, value) for key, value in given.items() if not value.strip()]
-    if blank:
-        raise InvalidRequest(blank)
-    return given
+    broken = [BrokenRule(key, rule, value) for key, value in given.items() if (rule := text_rule(value))]
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        broken.append(BrokenRule("limit", "must be a whole number from 1", limit))
+    if broken:
+        raise InvalidRequest(broken)
+    return {**given, "limit": str(limit)}
+
+
+def _flag(field: str, value: bool) -> str:
+    """Return a flag as a word. A word is refused: any would be true, the word false too."""
+    if not isinstance(value, bool):
+        raise InvalidRequest([BrokenRule(field, "must be True or False", value)])
+    return "true" if value else "false"
 
 
 def _segment(field: str, value: str) -> str:
     """Return the value as one segment of a path, so that no id reaches another path; a UUID in lower case."""
-    rule = None
-    if value is None or (isinstance(value, str) and not value.strip()):
-        rule = _EMPTY
-    elif not isinstance(value, str):
-        rule = f"must be a string, not {type(value).__name__}"
-    elif value.startswith(".") or any(c in "/\\?#%;" or c.isspace() or not c.isprintable() for c in value):
+    rule = text_rule("" if value is None else value)
+    if not rule and (
+        value.startswith(".") or any(c in "/\\?#%;" or c.isspace() or not c.isprintable() for c in value)
+    ):
         rule = "must be one id, without slash, percent sign, white space or leading period"
     if rule:
         raise InvalidRequest([BrokenRule(field, rule, value)])

@@ -291,11 +291,13 @@ class _Listing(Generic[Item]):
         known = len(self.items)
         for item in page.data:
             self.items.setdefault(item.id, item)
-        self._total = page.total
         unreadable = page.records - len(page.data)
         is_new = len(self.items) > known or (unreadable > 0 and not page.data)
         self.unreadable += unreadable if is_new else 0
         self._has_ended = not is_new
+        # A total below what was seen is none: to believe it would be to take a part for the whole.
+        is_total = page.total is not None and page.total >= len(self.items) + self.unreadable
+        self._total = page.total if is_total else None
         return is_new
 
     @property

@@ -34,6 +34,7 @@ from airflow_provider_modelarts.client.fields import (
 
 T = TypeVar("T")
 
+EMPTY = "is empty (did a template render to nothing?)"
 LONGEST_LINE = 500
 """Characters; the reason of a failed image may be a whole build log."""
 
@@ -78,21 +79,26 @@ class CreateImageRequest(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
-def _broken_rule(cloud: Cloud, field: str, value: object) -> str | None:
+def _broken_rule(cloud: Cloud, field: str, value: str | None) -> str | None:
     rule = cloud.rules.get(field, Rule())
     if value is None:
         return rule.broken_by(None)
     if field not in cloud.rules:
         return f"is not a field of create-image on {cloud.title}"
+    return text_rule(value) or rule.broken_by(value)
+
+
+def text_rule(value: object) -> str | None:
+    """Return which rule of every text that is sent a value breaks, if any."""
     if not isinstance(value, str):
         return f"must be a string, not {type(value).__name__}"
     if not value.strip():
-        return "is empty (did a template render to nothing?)"
+        return EMPTY
     try:
         value.encode()
     except UnicodeEncodeError:
         return "cannot be written in UTF-8"
-    return rule.broken_by(value)
+    return None
 
 
 class Reply(BaseModel):

@@ -22,6 +22,9 @@ from airflow_provider_modelarts.client.wire import Response
 
 T = TypeVar("T")
 
+MAX_DIGITS = 1000
+"""Digits of the longest integer that is read; no field has a twentieth of them."""
+
 
 def read(
     what: str,
@@ -97,11 +100,22 @@ def _skew(date: str, at: datetime) -> float | None:
 
 
 def _decoded(body: bytes) -> Any:
-    """Return the JSON of a body, or None: what is missing and what is broken end alike."""
+    """
+    Return the JSON of a body, or None: what is missing and what is broken end alike.
+
+    A text with bytes that are no UTF-8, or with a bare line break, and a number of thousands of digits are
+    one odd value each: they hide neither the rest of a record nor the others of a page.
+    """
+    text = body.decode(json.detect_encoding(body), "replace")
     try:
-        return json.loads(body)
+        return json.loads(text, strict=False, parse_int=_number)
     except (ValueError, RecursionError):
         return None
+
+
+def _number(digits: str) -> int | None:
+    """Return a number, which is none where Python would refuse to read it."""
+    return int(digits) if len(digits) < MAX_DIGITS else None
 
 
 def _request_id(response: Response, reply: Any) -> str:
@@ -128,19 +142,24 @@ _ENVELOPES = (
 def _refusal(reply: Any) -> tuple[str, str]:
     """Return the server's code and its words, from whichever envelope it used, however deep it lies."""
     level = [reply]
+    words = ""
     while level:
         inner: list[Any] = []
         for part in level:
+            if isinstance(part, list):
+                inner += part
             if not isinstance(part, dict):
                 continue
             for code, message in _ENVELOPES:
                 if code in part and message in part:
-                    return _scrubbed(part[code]), _scrubbed(part[message])
-            if "error_code" in part:
-                return _scrubbed(part["error_code"]), ""
+                    words = words or _scrubbed(part[message])
+                    if part[code]:
+                        return _scrubbed(part[code]), words
+            if part.get("error_code"):
+                return _scrubbed(part["error_code"]), words
             inner += part.values()
         level = inner
-    return "", ""
+    return "", words
 
 
 def _scrubbed(message: Any) -> str:

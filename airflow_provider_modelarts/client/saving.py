@@ -92,7 +92,7 @@ class Saving:
         self._if_exists = if_exists
         self._deadline = deadline
         self._failure: ModelArtsError = ModelArtsError("the save was never sent")
-        self._is_in_doubt = False
+        self._doubt: ModelArtsError | None = None
         self._has_left_tag = False
 
     async def save(self, *, look_first: bool, known_id: str | None = None) -> tuple[Image, bool]:
@@ -128,7 +128,7 @@ class Saving:
         if not self._is_own(image):
             return image, True
         log.info("The save had arrived, or another try's did. %s", image.describe())
-        return image, not self._is_in_doubt
+        return image, self._doubt is None
 
     async def _after(self, error: ModelArtsError) -> Image | None:
         """Return the image that is there although the save failed; None when it may be sent again."""
@@ -139,7 +139,7 @@ class Saving:
             return await self._find_or_raise(error)
         if not (error.arrived and (isinstance(error, DOUBTFUL) or type(error) is ApiError)):
             raise error
-        self._is_in_doubt = True
+        self._doubt = error
         if type(error) is ApiError and error.code.startswith("ModelArts."):
             # No gateway's word: the service itself refuses, and sending it again changes nothing today.
             return await self._find_or_raise(error)
@@ -191,6 +191,12 @@ class Saving:
     async def _resolve_taken_tag(self, error: TagTaken) -> Image | None:
         """Return the image to adopt; None when a failed record of ours was removed to make room."""
         image = await self._checked(self._search(self._holder_of_tag), LIST_IMAGES, error)
+        if image is None and self._doubt:
+            raise _with_words(
+                self._doubt,
+                f"{self._doubt.message} Now the tag {self._request.tag!r} is taken, perhaps by this very "
+                "save, and no list shows by which image: the next try looks again.",
+            ) from error
         if image is None:
             raise _with_words(
                 error,
@@ -207,28 +213,27 @@ class Saving:
                 return image
             if self._leave_tag_to(image):
                 return None
-            words = "saved before it was cleared, and cannot be overwritten: choose a shorter tag"
-        elif (marker := parse_marker(image.description)) and not marker.is_of_notebook(self._notebook_id):
-            words = (
-                f"did not save; it is of notebook {marker.notebook_id} and is not adopted for notebook "
-                f"{self._notebook_id}: choose another tag"
-            )
-        elif self._if_exists == "fail":
-            words = (
-                "did not save and which cannot be overwritten: choose another tag, or set if_exists to "
-                "'adopt'"
-            )
-        elif self._has_left_tag:
-            words = (
-                "did not save and which is not adopted, as its tag is not the one given: choose another tag"
-            )
-        elif image.has_failed or not image.is_known:
-            words = f"did not save and which is {image.status}, so it is not adopted: choose another tag"
-        else:
+            reason = "saved before it was cleared, and cannot be overwritten: choose a shorter tag"
+        elif not (reason := self._why_not_adopted(image)):
             log.info("The tag is taken and if_exists is 'adopt': adopting %s", _origin(image))
             return image
         tag = self._request.tag
-        raise _with_words(error, f"The tag {tag!r} belongs to image {image.id}, which this task {words}")
+        raise _with_words(error, f"The tag {tag!r} belongs to image {image.id}, which this task {reason}")
+
+    def _why_not_adopted(self, image: Image) -> str:
+        marker = parse_marker(image.description)
+        if marker and not marker.is_of_notebook(self._notebook_id):
+            notebooks = f"notebook {marker.notebook_id} and is not adopted for notebook {self._notebook_id}"
+            return f"did not save; it is of {notebooks}: choose another tag"
+        if self._if_exists == "fail":
+            reason = "cannot be overwritten: choose another tag, or set if_exists to 'adopt'"
+            return f"did not save and which {reason}"
+        reason = ""
+        if self._has_left_tag:
+            reason = "has a tag that was not given"
+        elif image.has_failed or not image.is_known:
+            reason = f"is {image.status}"
+        return reason and f"did not save and which {reason}, so it is not adopted: choose another tag"
 
     def _leave_tag_to(self, image: Image) -> bool:
         """Go on with the other tag, if there is one, and say why."""

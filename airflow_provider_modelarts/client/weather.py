@@ -36,7 +36,9 @@ class Weather:
         self._rounds = 0
         self._round_began = -math.inf
         self._in_flight = 0
-        self._shut_until = -math.inf
+        self._asked_until = -math.inf
+        self._paused_at = -math.inf
+        self._jitter = 1.0
         self._succeeded_at = -math.inf
         self.is_bad = False
         self.last_error: ModelArtsError | None = None
@@ -48,14 +50,14 @@ class Weather:
 
         :param is_last: whether the wait ends with this poll, which then need not wait for others.
         """
-        if now < self._shut_until:
-            return self._shut_until - now + self._random.uniform(0.0, poll_interval)
+        if left := self._left(now, poll_interval):
+            return left + self._random.uniform(0.0, poll_interval)
         if self.is_bad and self._in_flight:
             return poll_interval * self._random.uniform(0.5, 1.0)
         if self._in_flight >= self.MAX_IN_FLIGHT and not is_last:
             return min(poll_interval, 4.0) * self._random.uniform(0.25, 1.0)
         if self.is_bad:
-            self._shut_until = now + self._pause(poll_interval)
+            self._pause(now)
         self._in_flight += 1
         return 0.0
 
@@ -67,7 +69,7 @@ class Weather:
         """Let nobody poll for some seconds, because the service asked for it."""
         if seconds > 0:
             self.is_bad = True
-            self._shut_until = max(self._shut_until, now + min(seconds, self.LONGEST_RETRY_AFTER))
+            self._asked_until = max(self._asked_until, now + min(seconds, self.LONGEST_RETRY_AFTER))
 
     def worsen(self, error: ModelArtsError, now: float, poll_interval: float, *, sent_at: float) -> float:
         """
@@ -81,23 +83,36 @@ class Weather:
             self._rounds += 1
             self._round_began = now
         self.last_error = error
-        asked_for = min(error.retry_after or 0.0, self.LONGEST_RETRY_AFTER)
+        self.postpone(now, error.retry_after or 0.0)
         had_no_reply = isinstance(error, TransportFailed) and error.layer == "timeout"
         nobody_had_one = had_no_reply and self._succeeded_at < sent_at
-        is_refused = bool(asked_for) or isinstance(error, Throttled)
-        if is_refused or nobody_had_one or self._failures >= self.FAILURES:
+        if isinstance(error, Throttled) or nobody_had_one or self._failures >= self.FAILURES:
             self.is_bad = True
-            self._shut_until = now + max(asked_for, self._pause(poll_interval))
-        return max(0.0, self._shut_until - now)
+        if self.is_bad:
+            self._pause(now)
+        return self._left(now, poll_interval)
 
     def clear(self, now: float) -> None:
-        """Note a good reply."""
+        """Note a good reply. What the service asked for holds: the poll was sent before."""
         self._failures = self._rounds = 0
-        self._shut_until = -math.inf
         self._succeeded_at = now
-        self.is_bad = False
-        self.last_error = None
+        self.is_bad = now < self._asked_until
+        if not self.is_bad:
+            self.last_error = None
 
-    def _pause(self, poll_interval: float) -> float:
+    def _pause(self, now: float) -> None:
+        self._paused_at = now
+        self._jitter = self._random.uniform(1.0, 1.25)
+
+    def _left(self, now: float, poll_interval: float) -> float:
+        """
+        Return the seconds until a wait may probe.
+
+        Its own interval counts and not that of who probed last: one wait that polls every ten minutes must
+        not keep the others from a service that is well again.
+        """
+        if not self.is_bad:
+            return 0.0
         backoff = min(self.LONGEST_PAUSE, 2.0 ** min(self._rounds, 10))
-        return max(poll_interval, backoff) * self._random.uniform(1.0, 1.25)
+        paused_until = self._paused_at + max(poll_interval, backoff) * self._jitter
+        return max(0.0, self._asked_until - now, paused_until - now)

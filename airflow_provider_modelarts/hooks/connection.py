@@ -144,7 +144,8 @@ def settings_of(connection: Connection) -> Settings:
             proxy=reader.proxy("proxy"),
         ),
     )
-    reader.wrong += _contradictions(settings)
+    if reader.is_extra_read:  # else what is in it is not missing
+        reader.wrong += _contradictions(settings)
     if reader.wrong:
         raise InvalidConnection(
             f"Connection {connection.conn_id!r} cannot be used: {'; '.join(reader.wrong)}"
@@ -198,6 +199,7 @@ class _Reader:
 
     def __init__(self, connection: Connection) -> None:
         self.wrong: list[str] = []
+        self.is_extra_read = True
         self._connection = connection
         self._extra = self._given(connection.extra)
 
@@ -210,12 +212,14 @@ class _Reader:
             extra = None
         if not isinstance(extra, dict):
             self.wrong.append("extra is not a JSON object")
+            self.is_extra_read = False
             return {}
         given = {key: value for key, value in extra.items() if not _is_absent(value)}
         known = sorted(connection_fields())
         unknown = sorted(given.keys() - set(known))
         self.wrong += [
-            f"extra {one_line(key, 80)} is unknown: it may be one of {', '.join(known)}" for key in unknown
+            f"extra {one_line(ascii(key), 80)} is unknown: it may be one of {', '.join(known)}"
+            for key in unknown
         ]
         return given
 

@@ -181,7 +181,8 @@ class LookUp:
         """
         left = None if deadline is None else max(deadline - time.time(), LOOKUP_GRACE)
         give_up_at = math.inf if left is None else time.monotonic() + left
-        oldest = max(after, time.monotonic() - FRESH)
+        now = time.monotonic()
+        oldest = min(now, max(after, now - FRESH))
         while self._settings is None or self._looked_up_at < oldest:
             if self._running is None:
                 # Who only asks because what is known is old must not wait for long.

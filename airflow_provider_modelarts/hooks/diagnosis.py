@@ -52,8 +52,6 @@ def diagnose(error: ModelArtsError, settings: Settings | None) -> str:
     """Return what is wrong with a connection, from what its trial ended with."""
     if isinstance(error, (InvalidConnection, ConnectionLookupError)):
         return str(error)
-    if isinstance(error, ConnectionLookupError):
-        return f"Airflow does not give the connection: check its id, and that Airflow itself is well. {error}"
     if getattr(error, "layer", "") == "proxy" or getattr(error, "status", 0) == 407:
         return f"{_proxy(settings)} {error}"
     if isinstance(error, TransportFailed):

@@ -42,6 +42,7 @@ class ModelArtsHook(BaseHook):
     worker and :meth:`acall` in a trigger; the methods below them are short cuts for DAG authors.
 
     :param modelarts_conn_id: the Airflow connection to use.
+    :param logger_name: Airflow's own, as every hook has it.
     """
 
     conn_name_attr = "modelarts_conn_id"
@@ -49,8 +50,8 @@ class ModelArtsHook(BaseHook):
     conn_type = "modelarts"
     hook_name = "ModelArts"
 
-    def __init__(self, modelarts_conn_id: str = default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, modelarts_conn_id: str = default_conn_name, *, logger_name: str | None = None) -> None:
+        super().__init__(logger_name)
         self.modelarts_conn_id = modelarts_conn_id
 
     @cached_property

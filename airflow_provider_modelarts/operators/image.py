@@ -16,7 +16,13 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_modelarts.arguments import check_execution_timeout, given, refuse_nothing, seconds
+from airflow_provider_modelarts.arguments import (
+    check_conn_id,
+    check_execution_timeout,
+    given,
+    refuse_nothing,
+    seconds,
+)
 from airflow_provider_modelarts.client.errors import (
     PERMANENT,
     BrokenRule,
@@ -29,10 +35,10 @@ from airflow_provider_modelarts.operators.memory import recall, remember
 from airflow_provider_modelarts.templates import TextTemplates
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context, XComArg
+    from airflow.providers.common.compat.sdk import Context
     from typing_extensions import Unpack
 
-    from airflow_provider_modelarts.airflow_arguments import OperatorArguments
+    from airflow_provider_modelarts.airflow_arguments import OperatorArguments, Templated
     from airflow_provider_modelarts.client.models import Image
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
@@ -97,27 +103,28 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         "swr_instance_domain",
         "modelarts_conn_id",
     )
+    text_fields = template_fields
     operator_extra_links = (NotebookLink(), ImageLink())
     ui_color = "#cfe5f7"
 
     def __init__(
         self,
         *,
-        notebook_id: str | XComArg,
-        name: str | XComArg | None = None,
-        namespace: str | XComArg | None = None,
-        tag: str | XComArg | None = None,
-        description: str | XComArg | None = None,
-        workspace_id: str | XComArg | None = None,
-        swr_instance_id: str | XComArg | None = None,
-        swr_instance_domain: str | XComArg | None = None,
+        notebook_id: Templated,
+        name: Templated | None = None,
+        namespace: Templated | None = None,
+        tag: Templated | None = None,
+        description: Templated | None = None,
+        workspace_id: Templated | None = None,
+        swr_instance_id: Templated | None = None,
+        swr_instance_domain: Templated | None = None,
         if_exists: Literal["fail", "adopt"] = "fail",
         on_clear: Literal["adopt", "save_again"] = "adopt",
         wait_for_completion: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta = 15,
         timeout: float | timedelta = 3600,
-        modelarts_conn_id: str = "modelarts_default",
+        modelarts_conn_id: Templated = "modelarts_default",
         **kwargs: Unpack[OperatorArguments],
     ) -> None:
         super().__init__(**kwargs)
@@ -136,7 +143,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         self.deferrable = deferrable
         self.poll_interval = seconds("poll_interval", poll_interval)
         self.timeout = seconds("timeout", timeout)
-        self.modelarts_conn_id = modelarts_conn_id
+        self.modelarts_conn_id: Any = modelarts_conn_id  # a string once it is rendered
         self._image_id: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -149,12 +156,8 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
     def _save_and_wait(self, context: Context) -> dict[str, Any]:
         from airflow_provider_modelarts.triggers.wait import hand_on
 
-        refuse_nothing(
-            notebook_id=self.notebook_id,
-            name=self.name,
-            namespace=self.namespace,
-            modelarts_conn_id=self.modelarts_conn_id,
-        )
+        check_conn_id(self.modelarts_conn_id)
+        refuse_nothing(notebook_id=self.notebook_id, name=self.name, namespace=self.namespace)
         ti = context["ti"]
         ti.xcom_push(key=NotebookLink.xcom_key, value=self.hook.settings.notebooks_url)
         image, adopted = self._save(context)
@@ -178,11 +181,13 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the wait, and name it where it is Airflow that ended it."""
+        from airflow_provider_modelarts.triggers.wait import ENDED_BY_AIRFLOW
+
         try:
             return super().resume_execution(next_method, next_kwargs, context)
-        except AirflowFailException:
-            raise
         except AirflowException as error:
+            if next_method != ENDED_BY_AIRFLOW:
+                raise
             waited = f"Waiting in the triggerer for the image of notebook {self.notebook_id} ended"
             raise type(error)(f"{waited} (up to {self.timeout:.0f} s were given): {error}") from error
 

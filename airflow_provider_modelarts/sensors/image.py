@@ -21,9 +21,9 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_modelarts.arguments import (
+    check_conn_id,
     check_execution_timeout,
     image_id_of,
-    refuse_nothing,
     seconds,
 )
 from airflow_provider_modelarts.client.errors import (
@@ -39,15 +39,17 @@ from airflow_provider_modelarts.links.console import ImageLink
 from airflow_provider_modelarts.templates import TextTemplates
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context, XComArg
+    from airflow.providers.common.compat.sdk import Context
     from typing_extensions import Unpack
 
-    from airflow_provider_modelarts.airflow_arguments import SensorArguments
+    from airflow_provider_modelarts.airflow_arguments import SensorArguments, Templated
     from airflow_provider_modelarts.client.models import Image
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
 _HOPELESS: tuple[type[ModelArtsError], ...] = (ImageFailed, *PERMANENT)
 """What a retry of the sensor cannot mend."""
+_MAX_DOUBLINGS = 500
+"""With ``exponential_backoff`` Airflow doubles the interval for each poke, until the number overflows."""
 _MIN_INTERVAL = 1.0
 """Seconds between two polls, whatever was asked for: no wait may hammer the service."""
 
@@ -76,17 +78,18 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("image_id", "modelarts_conn_id")
+    text_fields = template_fields
     operator_extra_links = (ImageLink(),)
     ui_color = "#d9efe4"
 
     def __init__(
         self,
         *,
-        image_id: str | dict[str, Any] | XComArg,
+        image_id: Templated | dict[str, Any],
         poke_interval: float | timedelta = 15,
         timeout: float | timedelta = 3600,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        modelarts_conn_id: str = "modelarts_default",
+        modelarts_conn_id: Templated = "modelarts_default",
         **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(
@@ -97,15 +100,17 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         check_execution_timeout(self.execution_timeout)
         self.image_id = image_id
         self.deferrable = deferrable
-        self.modelarts_conn_id = modelarts_conn_id
+        self.modelarts_conn_id: Any = modelarts_conn_id  # a string once it is rendered
         self._poll_errors = PollErrors()
         self._status: str | None = None
         self._last_error: ModelArtsError | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait, here or in the triggerer."""
+        # A task that runs again in this process, as in dag.test(), is a copy that shares this.
+        self._poll_errors = PollErrors()
         try:
-            refuse_nothing(modelarts_conn_id=self.modelarts_conn_id)
+            check_conn_id(self.modelarts_conn_id)
             image_id = image_id_of(self.image_id)
             context["ti"].xcom_push(key=ImageLink.xcom_key, value=self.hook.settings.images_url)
         except PERMANENT as error:
@@ -132,7 +137,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
                 raise skip.__cause__ from skip.__cause__.__cause__
             if isinstance(skip.__cause__, AirflowTaskTimeout):
                 raise self._execution_timed_out(began, skip.__cause__) from skip
-            if skip.__cause__:
+            if skip.__cause__ or "timed out" not in str(skip):  # raised by a subclass, whose reason it is
                 raise
             raise AirflowSkipException(self._timed_out(self.timeout)) from skip
         except AirflowSensorTimeout as error:
@@ -223,7 +228,8 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         believed_after = max(MIN_TIME_TO_APPEAR, 2 * self.poke_interval)
         if self._is_rescheduled and isinstance(error, NotFound) and waited >= believed_after:
             raise AirflowFailException(str(error)) from error
-        interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
+        doublings = min(poke_count, _MAX_DOUBLINGS)
+        interval: float = super()._get_next_poke_interval(started_at, run_duration, doublings)
         return max(_MIN_INTERVAL, interval, min(self._retry_after, self.timeout - waited))
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -241,23 +247,27 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
         Where it is Airflow that ended the wait, name the image.
         """
+        from airflow_provider_modelarts.triggers.wait import ENDED_BY_AIRFLOW
+
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except _HOPELESS as error:
             raise AirflowFailException(str(error)) from error
         except AirflowException as error:
-            cause = error.__cause__ or error
-            # Airflow 2 has one class for a trigger that was late and for one that crashed.
-            is_timeout = isinstance(cause, AirflowSensorTimeout) or "timeout" in str(cause).lower()
-            kind = type(error if is_timeout or not isinstance(cause, AirflowException) else cause)
-            raise kind(self._ended_by_airflow(str(cause))) from error
+            # With either of these Airflow skips whatever was raised.
+            cause = error.__cause__ if self.soft_fail or self.never_fail else None
+            cause = cause if isinstance(cause, AirflowException) else error
+            if next_method == ENDED_BY_AIRFLOW:
+                # Airflow 2 has one class for a trigger that was late and for one that crashed.
+                is_timeout = isinstance(cause, AirflowSensorTimeout) or "timeout" in str(cause).lower()
+                raise type(error if is_timeout else cause)(self._ended_by_airflow(str(cause))) from error
+            if isinstance(cause, AirflowSensorTimeout):
+                raise type(error)(str(cause)) from error
+            raise cause from cause.__cause__
 
     def _ended_by_airflow(self, text: str) -> str:
-        image_id = image_id_of(self.image_id)
-        if image_id in text:
-            return text
         given = f"up to {self.timeout:.0f} s were given"
-        return f"Waiting in the triggerer for image {image_id} ended ({given}): {text}"
+        return f"Waiting in the triggerer for image {image_id_of(self.image_id)} ended ({given}): {text}"
 
     @cached_property
     def hook(self) -> ModelArtsHook:

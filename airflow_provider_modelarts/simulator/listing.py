@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from .choices import check_choice
-from .messages import Refusal, Request
+from .messages import Refusal, Request, whole_number
 from .records import NOTEBOOK_STATUSES, Image, Notebook
 from .rules import invalid
 
@@ -38,10 +38,10 @@ class Query:
 
     def integer(self, name: str, default: int, least: int) -> int:
         """Give a number that is not below ``least``."""
-        value = self._values.get(name, str(default))
-        if not (value.isascii() and value.isdigit()) or int(value) < least:
+        value = whole_number(self._values.get(name, str(default)))
+        if value is None or value < least:
             raise invalid(name, f"must be an integer from {least}")
-        return int(value)
+        return value
 
     def boolean(self, name: str, default: bool) -> bool:
         """Give a truth value."""

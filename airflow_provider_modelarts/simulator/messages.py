@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -100,6 +101,11 @@ class Outcome:
     reply: Reply
     effect: bool = False
     fault: str | None = None
+
+
+def whole_number(text: str) -> int | None:
+    """Read a number if it is one; Python refuses to read thousands of digits."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def json_reply(status: int, document: Any, *headers: tuple[str, str]) -> Reply:

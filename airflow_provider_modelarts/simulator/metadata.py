@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from .choices import check_choice
 from .keys import Keyring
-from .messages import Outcome, Reply, Request, json_reply, phrase
+from .messages import Outcome, Reply, Request, json_reply, phrase, whole_number
 from .routes import Operation, Route
 from .tokens import Flaw, Tokens
 
@@ -53,10 +53,10 @@ class Metadata:
     def _create_metadata_token(self, request: Request, _: Route) -> Outcome:
         if self._mode != "token":
             return _text(404)
-        wanted = request.header("X-Metadata-Token-Ttl-Seconds") or ""
-        if not (wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= _LONGEST):
+        wanted = whole_number(request.header("X-Metadata-Token-Ttl-Seconds") or "")
+        if wanted is None or not 1 <= wanted <= _LONGEST:
             return _text(400)
-        return _text(200, self._tokens.issue(int(wanted)).value)
+        return _text(200, self._tokens.issue(wanted).value)
 
 
 def _text(status: int, text: str = "") -> Outcome:

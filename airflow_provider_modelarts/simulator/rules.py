@@ -108,7 +108,7 @@ def json_object(body: bytes) -> dict[str, Any]:
         return {}
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refusal(400, INVALID_PARAMETER, "The request body is not JSON.") from None
     if not isinstance(document, dict):
         raise Refusal(400, INVALID_PARAMETER, "The request body is not a JSON object.")

@@ -141,10 +141,13 @@ class Server:
 
     async def _converse(self, reader: _Reader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection until one side ends it."""
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
-            while await self._exchange(reader, writer):
-                pass
-        writer.close()
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                while await self._exchange(reader, writer):
+                    pass
+        finally:
+            # Whatever went wrong here: a client that is left hanging does not learn of it.
+            writer.close()
         # TLS waits here for the client's goodbye, which is cut short when the server stops.
         with suppress(OSError):
             await writer.wait_closed()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from .messages import Refusal, Reply, Request, phrase
+from .messages import Refusal, Reply, Request, phrase, whole_number
 
 HEAD_LIMIT = 64 * 1024
 BODY_LIMIT = 12 * 1024 * 1024
@@ -66,8 +66,9 @@ def _body_length(request: Request) -> int:
     if request.header("Transfer-Encoding") is not None:
         raise Refusal(411, "APIGW.0201", "The request body needs a Content-Length.")
     value = request.header("Content-Length") or "0"
-    if not (value.isascii() and value.isdigit()):
+    length = whole_number(value)
+    if length is None:
         raise Refusal(400, "APIGW.0201", "The Content-Length is not a number.")
-    if int(value) > BODY_LIMIT:
+    if length > BODY_LIMIT:
         raise Refusal(413, "APIGW.0201", "The request body is larger than 12 MB.")
-    return int(value)
+    return length

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 from airflow_provider_modelarts.client.errors import ModelArtsError
@@ -26,14 +27,17 @@ MAX_CONNECTIONS = 8
 
 
 class AsyncTransport:
-    """``aiohttp`` on a handful of kept-alive connections. See :data:`shared`."""
+    """``aiohttp`` on a handful of kept-alive connections to each service. See :data:`shared`."""
 
     def __init__(self, session: aiohttp.ClientSession, route: Route) -> None:
         self._session = session
         self._route = route
         self._environment = getproxies_environment()
-        # Waiting for a free connection must not count against the time-outs of the route.
-        self._slots = _ConnectionSlots(MAX_CONNECTIONS)
+        # Waiting for a free connection must not count against the time-outs of the route. And a service that
+        # hangs must not hold those to another one: two regions, or ModelArts and IAM, are the same route.
+        self._slots: defaultdict[str, _ConnectionSlots] = defaultdict(
+            lambda: _ConnectionSlots(MAX_CONNECTIONS)
+        )
 
     @classmethod
     @asynccontextmanager
@@ -45,7 +49,7 @@ class AsyncTransport:
         from airflow_provider_modelarts.transport.connector import BoundedConnector
 
         async with aiohttp.ClientSession(
-            connector=BoundedConnector(limit=MAX_CONNECTIONS, tls=context),
+            connector=BoundedConnector(tls=context),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
@@ -68,7 +72,8 @@ class AsyncTransport:
         import aiohttp
 
         exchange = Exchange(request, self._route, self._environment, timeout=timeout)
-        if not await self._slots.acquire(timeout):
+        slots = self._slots[urlsplit(request.url).netloc]
+        if not await slots.acquire(timeout):
             raise exchange.queue_timeout()
         exchange.begin_connecting()
         token = current.set(exchange)
@@ -80,7 +85,7 @@ class AsyncTransport:
             failure = exchange.failure(error)
         finally:
             current.reset(token)
-            self._slots.release()
+            slots.release()
         # Here and not above, where Python would chain it to what the library said.
         raise failure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Coroutine
 from contextlib import closing
@@ -54,7 +55,7 @@ class BlockingTransport:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # said once, by the hook
         self._environment = getproxies_environment()
         self._tls = cache(self._route.tls)
-        self._adapters: dict[Proxy | None, BoundedAdapter] = {}
+        self._adapters: dict[tuple[int, Proxy | None], BoundedAdapter] = {}
 
     async def send(self, request: Request, *, timeout: float | None = None) -> Response:
         """
@@ -104,10 +105,12 @@ class BlockingTransport:
         from airflow_provider_modelarts.transport.adapter import BoundedAdapter
 
         # An adapter and not a session, which would look into .netrc, keep cookies, and read the body
-        # of a redirect to its end even when told not to follow it.
-        if proxy not in self._adapters:
-            self._adapters[proxy] = BoundedAdapter(self._tls, proxy)
-        return self._adapters[proxy]
+        # of a redirect to its end even when told not to follow it. Each process has its own: after a fork two
+        # would speak on the same connection, and each read what the other was told.
+        key = os.getpid(), proxy
+        if key not in self._adapters:
+            self._adapters[key] = BoundedAdapter(self._tls, proxy)
+        return self._adapters[key]
 
     async def sleep(self, seconds: float) -> None:
         """Hold the thread this long."""

@@ -30,11 +30,11 @@ class BoundedConnector(aiohttp.TCPConnector):
     """
     The connector whose connections keep to the exchange that they work for.
 
-    :param limit: of open connections.
+    How many there are is for the transport to say.
     """
 
-    def __init__(self, *, limit: int, tls: ssl.SSLContext) -> None:
-        super().__init__(limit=limit, ssl=tls, keepalive_timeout=75)
+    def __init__(self, *, tls: ssl.SSLContext) -> None:
+        super().__init__(limit=0, ssl=tls, keepalive_timeout=75)
         self._factory = cast("partial[ResponseHandler]", partial(_Protocol, loop=asyncio.get_running_loop()))
 
     async def connect(

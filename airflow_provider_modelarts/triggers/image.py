@@ -98,12 +98,12 @@ class NotebookImageTrigger(BaseTrigger):
         )
 
     def _is_still_deferred(self) -> bool:
-        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
         ti = self.task_instance
         if ti is None:
             return False
         try:
+            from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
             states = RuntimeTaskInstance.get_task_states(
                 dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=[ti.task_id], map_index=ti.map_index
             )

@@ -17,6 +17,9 @@ from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 GRACE = timedelta(minutes=10)
 """How long after the deadline Airflow itself ends the wait: a trigger that late is a dead one."""
 
+ENDED_BY_AIRFLOW = "__fail__"
+"""What Airflow goes on with, in place of a method, when the trigger was late or crashed."""
+
 
 class WaitingTask(Protocol):
     """What the operator and the sensor have in common."""

@@ -74,7 +74,7 @@ def test_renewals_go_on_as_before_when_the_wall_clock_jumps(
         image_id = _save(simulator)
 
         async def scenario(modelarts: ModelArts) -> Image:
-            modelarts._clock = WallClock(simulator)
+            modelarts._clock = modelarts._session._clock = WallClock(simulator)
             return await wait(modelarts, image_id, simulator.now() + 4 * HOUR, jump_at=3, jump=jump)
 
         if "agency_name" in extra:

@@ -258,7 +258,7 @@ TAKES_AN_ID: list[Any] = [
 )
 def test_an_id_reaches_no_other_path(make: Make, field: str, id_: str) -> None:
     """Refused before there is a call at all, with the field and the value."""
-    with pytest.raises(InvalidRequest, match="must be one id, without slash") as refused:
+    with pytest.raises(InvalidRequest, match=r"must be one id, without slash|cannot be written") as refused:
         make(id_)
     [rule] = refused.value.broken
     assert (rule.field, rule.value) == (field, id_)
@@ -271,6 +271,26 @@ def test_an_id_is_a_string(make: Make, field: str) -> None:
         make(7)
 
 
+@pytest.mark.parametrize("make", [list_images, list_notebooks])
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("name", 7, "must be a string, not int"),
+        ("workspace_id", 0, "must be a string, not int"),
+        ("name", "a\ud800", "cannot be written in UTF-8"),
+        ("limit", "20", "must be a whole number from 1"),
+        ("limit", None, "must be a whole number from 1"),
+        ("limit", 0, "must be a whole number from 1"),
+        ("limit", True, "must be a whole number from 1"),
+    ],
+)
+def test_list_refuses_a_filter_that_cannot_be_sent(
+    make: Callable[..., object], field: str, value: object, rule: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=f"Nothing was sent: {field} {rule}"):
+        make(**{field: value})
+
+
 @pytest.mark.parametrize("blank", ["", "  "])
 @pytest.mark.parametrize("filter_", ["name", "namespace", "workspace_id"])
 def test_a_blank_filter_is_refused(filter_: str, blank: str) -> None:
@@ -278,6 +298,55 @@ def test_a_blank_filter_is_refused(filter_: str, blank: str) -> None:
     given: dict[str, Any] = {filter_: blank}
     with pytest.raises(InvalidRequest, match=f"{filter_} is empty"):
         list_images(**given)
+
+
+@pytest.mark.parametrize("value", [0, 7.5, True, b"x", ["x"], {"x": "y"}, "\ud800"], ids=ascii)
+@pytest.mark.parametrize(
+    ("make", "filter_"),
+    [
+        *(
+            (list_images, name)
+            for name in ("name", "namespace", "workspace_id", "sort_key", "show_tag", "type")
+        ),
+        *(
+            (list_notebooks, name)
+            for name in ("name", "owner", "pool_id", "status", "workspace_id", "feature")
+        ),
+    ],
+)
+def test_lists_refuse_a_filter_that_is_no_text(make: Any, filter_: str, value: object) -> None:
+    with pytest.raises(InvalidRequest, match=f"{filter_} (must be a string|cannot be written)") as refused:
+        make(**{filter_: value})
+    assert refused.value.broken[0].value == value
+
+
+@pytest.mark.parametrize("limit", [0, -1, "ten", "50", 1.5, 10.0, True, None, [10]], ids=ascii)
+@pytest.mark.parametrize("make", [list_images, list_notebooks])
+def test_lists_refuse_a_limit_that_is_no_page(make: Any, limit: object) -> None:
+    with pytest.raises(InvalidRequest, match="limit must be ") as refused:
+        make(limit=limit)
+    assert [rule.value for rule in refused.value.broken] == [limit]
+
+
+@pytest.mark.parametrize("value", ["false", "True", "", 0, 1, None, []], ids=ascii)
+@pytest.mark.parametrize(
+    ("make", "flag"),
+    [
+        (lambda **flag: delete_image("i", **flag), "delete_swr_image"),
+        (list_images, "name_fuzzy_match"),
+        (list_notebooks, "all_users"),
+    ],
+)
+def test_operations_refuse_a_flag_that_is_none(make: Any, flag: str, value: object) -> None:
+    """The word false, as a template renders it, is true to Python: and deletes what nobody can bring back."""
+    with pytest.raises(InvalidRequest, match=f"{flag} must be True or False"):
+        make(**{flag: value})
+
+
+@pytest.mark.parametrize("limit", [1, 30, 100])
+def test_list_notebooks_refuses_a_limit_that_the_service_does_not_take(limit: Any) -> None:
+    with pytest.raises(InvalidRequest, match="limit must be 10, 20 or 50"):
+        list_notebooks(limit=limit)
 
 
 @pytest.mark.parametrize(("make", "field"), TAKES_AN_ID)

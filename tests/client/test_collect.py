@@ -75,6 +75,11 @@ FIVE = ["a", "b", "c", "d", "e"]
         pytest.param(listing(FIVE), FIVE, ["0", "2", "4", "5"], id="total is missing"),
         pytest.param(listing([]), [], ["0"], id="total is missing and nothing is there"),
         pytest.param(listing(FIVE, total=None), FIVE, ["0", "2", "4", "5"], id="total is null"),
+        pytest.param(listing(FIVE, total=-1), FIVE, ["0", "2", "4", "5"], id="total is not known to it"),
+        pytest.param(listing(FIVE, total=0), FIVE, ["0", "2", "4", "5"], id="total is 0 and it is not empty"),
+        pytest.param(
+            listing(FIVE, total=1), FIVE, ["0", "2", "4", "5"], id="total is less than what a page holds"
+        ),
         pytest.param(
             listing(FIVE, unit="pages", total=5),
             ["a", "b", "e", "c", "d"],

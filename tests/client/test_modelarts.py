@@ -192,9 +192,7 @@ HTML = b"<html><body>Welcome, hidden-word</body></html>"
         ),
         pytest.param(list_images(), b'{"data": "hidden-word"}', "data: Input should be", id="a strange list"),
         pytest.param(SAVE, b"[" * 100_000, "the body: Input should be", id="too deep"),
-        pytest.param(
-            LOOK, b'{"id": ' + b"1" * 5000 + b"}", "the body: Input should be", id="too long a number"
-        ),
+        pytest.param(LOOK, b'{"id": ' + b"1" * 5000 + b"}", "id: Input should be", id="too long a number"),
     ],
 )
 def test_a_strange_reply_is_described_and_not_shown(call: Call[Any], body: bytes, reason: str) -> None:
@@ -285,6 +283,25 @@ def test_a_redirect_is_not_followed(status: int) -> None:
         ),
         pytest.param(
             400, {"errorCode": "X.1", "errorMsg": "camel"}, ApiError, "X.1", "camel.", id="in camels"
+        ),
+        pytest.param(
+            400,
+            {"errors": [None, {"error_code": "ModelArts.6404", "error_msg": "listed"}]},
+            NotFound,
+            "ModelArts.6404",
+            "listed.",
+            id="in a list",
+        ),
+        pytest.param(
+            400,
+            {"error_code": None, "error_msg": None, "error": {"code": "ModelArts.6404", "message": "deep"}},
+            NotFound,
+            "ModelArts.6404",
+            "deep.",
+            id="behind nulls",
+        ),
+        pytest.param(
+            401, {"error_code": "", "error_msg": "words"}, NotAuthenticated, "", "words.", id="words alone"
         ),
         pytest.param(400, {"code": "X.2", "message": "plain"}, ApiError, "X.2", "plain.", id="plain"),
         pytest.param(

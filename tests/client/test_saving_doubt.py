@@ -35,6 +35,7 @@ from tests.client.save_service import (
     POST,
     RUNNING,
     SHOW,
+    TAKEN,
     Service,
     is_ring,
     lost,
@@ -86,6 +87,21 @@ def test_doubt_of_a_running_notebook_sends_again(doubt: Callable[[], Response | 
 
     assert service.save() == (IMAGE_ID, False)
     assert service.kinds == [POST, LIST, LIST, LIST, SHOW, POST]
+
+
+@doubts
+def test_doubt_whose_tag_is_taken_by_what_no_list_shows_is_left_to_the_next_try(
+    doubt: Callable[[], Response | Exception],
+) -> None:
+    """It is this very save, most likely, in a list that lags: no conflict that ends the task for good."""
+    service = Service({POST: [doubt(), TAKEN], LIST: [NOTHING], SHOW: [RUNNING]})
+
+    with pytest.raises(ModelArtsError, match="Now the tag 'nightly' is taken, perhaps by this") as caught:
+        service.save()
+
+    assert not isinstance(caught.value, PERMANENT)
+    assert not is_ring(caught.value)
+    assert service.posts == 2
 
 
 @doubts

@@ -227,6 +227,23 @@ def test_record_that_cannot_be_read_hides_none_of_the_others(operation: Any, str
     assert ([item.id for item in page.data], page.records, page.total) == (["a", "b"], 3, 3)
 
 
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        pytest.param(b'{"id": "b", "name": "caf\xe9"}', id="a text in another encoding"),
+        pytest.param(b'{"id": "b", "description": "\xe4\xb8"}', id="a text that was cut in a character"),
+        pytest.param(b'{"id": "b", "description": "one\r\n\ttwo\0"}', id="bare control characters"),
+        pytest.param(b'{"id": "b", "size": %s}' % (b"9" * 5000), id="thousands of digits"),
+        pytest.param(b'{"id": "b", "size": -%s, "create_at": NaN}' % (b"9" * 5000), id="negative"),
+    ],
+)
+def test_record_that_is_no_json_to_the_letter_hides_none_of_the_others(stranger: bytes) -> None:
+    body = b'{"data": [{"id": "a"}, %s, {"id": "c"}], "total": 3}' % stranger
+    found = run(modelarts(Scripted(reply(body))).collect(list_images()))
+    assert [each.id for each in found] == ["a", "b", "c"]
+    assert found[1].size is None
+
+
 def test_list_with_an_unreadable_record_is_complete() -> None:
     """It counts where the service counts it, in ``total`` and in ``offset``."""
     transport = Scripted(

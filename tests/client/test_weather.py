@@ -6,7 +6,12 @@ from random import Random
 
 import pytest
 
-from airflow_provider_modelarts.client.errors import ServiceFailed, Throttled, TransportFailed
+from airflow_provider_modelarts.client.errors import (
+    ModelArtsError,
+    ServiceFailed,
+    Throttled,
+    TransportFailed,
+)
 from airflow_provider_modelarts.client.weather import Weather
 
 INTERVAL = 10.0
@@ -107,3 +112,55 @@ def test_worsen_waits_no_longer_because_many_failed_together() -> None:
     pauses = [shared.worsen(LOST, 60, 2.0, sent_at=0) for _ in range(shared.MAX_IN_FLIGHT)]
     assert all(2 <= pause <= 2.5 for pause in pauses)
     assert [4 <= shared.worsen(LOST, 70, 2.0, sent_at=63) <= 5, shared.is_bad] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(Throttled("it"), id="turned away as well"),
+        pytest.param(Throttled("it", retry_after=1), id="told a shorter time"),
+        pytest.param(ServiceFailed("it"), id="the service failed"),
+        pytest.param(LOST, id="no reply"),
+    ],
+)
+def test_worsen_keeps_what_the_service_asked_for_when_another_poll_fails(error: ModelArtsError) -> None:
+    """Of several polls under way at once only one may be told for how long to stay away."""
+    shared = weather()
+    for _ in range(shared.MAX_IN_FLIGHT):
+        shared.claim(0, INTERVAL)
+    shared.worsen(Throttled("it", retry_after=200), 1, INTERVAL, sent_at=0)
+    pauses = [shared.worsen(error, 2, INTERVAL, sent_at=0) for _ in range(shared.MAX_IN_FLIGHT - 1)]
+    assert min(pauses) >= 199
+    for _ in range(shared.MAX_IN_FLIGHT):
+        shared.release()
+    assert shared.claim(200, INTERVAL) > 0
+    assert shared.claim(201, INTERVAL) == 0
+
+
+def test_clear_keeps_what_the_service_asked_for() -> None:
+    """A service that limits how often it is asked accepts one poll and turns the next one away."""
+    shared = weather()
+    shared.claim(0, INTERVAL)
+    shared.claim(0, INTERVAL)
+    shared.worsen(refusal := Throttled("it", retry_after=200), 1, INTERVAL, sent_at=0)
+    shared.release()
+    shared.clear(2)
+    shared.release()
+    assert shared.claim(200, INTERVAL) > 0
+    assert shared.last_error is refusal
+    assert shared.claim(201, INTERVAL) == 0
+    assert shared.claim(201, INTERVAL) > 0, "one probes"
+    shared.clear(202)
+    assert [shared.claim(202, INTERVAL) for _ in range(3)] == [0.0] * 3
+
+
+def test_claim_lets_a_wait_probe_after_its_own_interval_when_another_one_is_longer() -> None:
+    """A wait of the same project that polls once an hour must not keep it from a service that is back."""
+    shared = weather()
+    for _ in range(3):
+        shared.worsen(RESET, 0, 3600, sent_at=0)
+    assert shared.claim(4500, 3600) == 0
+    shared.worsen(RESET, 4501, 3600, sent_at=4500)
+    shared.release()
+    assert shared.claim(4600, 3600) > 3000
+    assert shared.claim(4600, INTERVAL) == 0

@@ -14,6 +14,7 @@ PARAMS = {
     "notebook_ids": Param([], type="array"),
     "notebook_id": Param("", type="string"),
     "tag": Param("nightly", type=["null", "string"]),
+    "descriptions": Param([], type="array"),
 }
 SAVE: dict[str, Any] = {"name": "research", "namespace": "team", "poll_interval": 1}
 WAIT: dict[str, Any] = {"poke_interval": 1, "timeout": 600}
@@ -32,6 +33,11 @@ def dag(dag_id: str, **arguments: Any) -> DAG:
 @task
 def notebooks(params: Any = None) -> list[str]:
     return list(params["notebook_ids"])
+
+
+@task
+def descriptions(params: Any = None) -> list[str]:
+    return list(params["descriptions"])
 
 
 @task
@@ -78,3 +84,9 @@ with dag("native_mapped", render_template_as_native_obj=True):
     CreateNotebookImageOperator.partial(task_id="save", tag="{{ params.tag }}", **SAVE).expand(
         notebook_id=notebooks()
     )
+
+for native in (True, False):
+    with dag(f"described_{native}", render_template_as_native_obj=native):
+        CreateNotebookImageOperator.partial(
+            task_id="save", notebook_id="{{ params.notebook_id }}", tag="{{ params.tag }}", **SAVE
+        ).expand(description=descriptions())

@@ -85,7 +85,7 @@ def test_null_and_empty_mean_absent(absent: str | None) -> None:
         pytest.param({"password": ""}, {}, "login (access key) and password", id="no secret key"),
         pytest.param({}, {"region": None}, "extra region is missing", id="neither region nor host"),
         pytest.param({}, {"cloud": "aws"}, "extra cloud must be one of huaweicloud", id="an unknown cloud"),
-        pytest.param({}, {"projekt": "x"}, "extra projekt is unknown", id="a misspelt extra"),
+        pytest.param({}, {"projekt": "x"}, "extra 'projekt' is unknown", id="a misspelt extra"),
         pytest.param(
             {},
             {"region": 7.5},

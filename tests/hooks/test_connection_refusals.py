@@ -139,10 +139,13 @@ def test_settings_refuse_other_types_in_standard_fields(
     assert CANARY not in shown
 
 
-@pytest.mark.parametrize("extra", [{"a": 1}, 5, b"[]"])
+@pytest.mark.parametrize("extra", [{"a": 1}, 5, b"[]", json.dumps(json.dumps({"region": CANARY}))])
 def test_settings_refuse_an_extra_that_is_no_json(extra: Any) -> None:
-    with pytest.raises(InvalidConnection, match="extra is not a JSON object"):
+    """And call nothing missing that may stand in it."""
+    with pytest.raises(InvalidConnection) as caught:
         settings_of(Connection(conn_id="c", conn_type="modelarts", extra=extra))
+
+    assert str(caught.value) == "Connection 'c' cannot be used: extra is not a JSON object"
 
 
 @pytest.mark.parametrize("value", [1.0, 0.0, [], ["/etc/ca.pem"], {}, "ca\x00.pem", "ca\n.pem"], ids=ascii)
@@ -235,8 +238,13 @@ def test_settings_refuse_schema_and_port_by_name(field: str, value: object, rule
 def test_settings_name_an_unknown_extra_without_its_value(field: str, value: object) -> None:
     shown = refusal(extra={field: value})
 
-    assert f"extra {field} is unknown" in shown
+    assert f"extra '{field}' is unknown" in shown
     assert CANARY not in shown
+
+
+@pytest.mark.parametrize("key", ["region ", "Region", "\u200bregion", "extra__modelarts__region"])
+def test_settings_show_how_an_unknown_extra_differs_from_a_known_one(key: str) -> None:
+    assert f"extra {key!a} is unknown: it may be one of " in refusal(extra={key: "eu-de"})
 
 
 def test_settings_show_no_secret_of_a_good_connection() -> None:

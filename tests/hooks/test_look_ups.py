@@ -20,7 +20,7 @@ from airflow_provider_modelarts.client.errors import (
     NotAuthenticated,
 )
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.hooks import conversation, modelarts
+from airflow_provider_modelarts.hooks import conversation
 from airflow_provider_modelarts.hooks.connection import Identity, settings_of
 from airflow_provider_modelarts.hooks.conversation import LookUp, look_ups
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
@@ -301,7 +301,7 @@ def test_wait_ends_soon_after_its_deadline_whatever_hangs(
     login = {"login": "snapshot-user", "password": "simulator-password"}
     given = {**simulator.connection, **login, "extra": {**simulator.connection["extra"], **user}}
     play("hang" if hanging == "lookup" else given)
-    monkeypatch.setattr(modelarts, "DEADLINE_GRACE", 1.0)
+    monkeypatch.setattr(conversation, "DEADLINE_GRACE", 1.0)
     monkeypatch.setattr(conversation, "LOOKUP_GRACE", FAR)
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
     if hanging == "login":

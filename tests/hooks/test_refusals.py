@@ -206,11 +206,11 @@ def test_unknown_code_of_a_401_is_waited_out_with_one_renewal(
 ) -> None:
     """It may be about one request only, so nothing is remembered, and it may pass."""
     connect(extra=USER, **PASSWORD)
-    simulator.inject(Fault("error", "ShowImage", times=150, status=401, code="ModelArts.9999"))
+    simulator.inject(Fault("error", "ShowImage", times=3, status=401, code="ModelArts.9999"))
 
     async def until_it_passes() -> list[Image | BaseException]:
         waiting = asyncio.create_task(wait_all(image_id))
-        while count(simulator, "ShowImage") < 160 and not waiting.done():
+        while count(simulator, "ShowImage") < 5 and not waiting.done():
             await asyncio.sleep(0.01)
         simulator.set_image_status(image_id, "ACTIVE")
         return await waiting

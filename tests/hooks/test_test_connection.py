@@ -214,7 +214,7 @@ def test_a_service_that_does_not_answer_is_named_soon(press: Try, monkeypatch: p
     ("error", "begins"),
     [
         pytest.param(
-            ConnectionLookupError("no such connection"), "Airflow does not give the connection", id="look-up"
+            ConnectionLookupError("Airflow did not give it"), "Airflow did not give it", id="look-up"
         ),
         pytest.param(
             ApiError("refused", status=401, code="IAM.0001"),

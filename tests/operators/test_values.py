@@ -71,6 +71,23 @@ def test_operator_refuses_nothing_in_a_field_that_it_was_given(
     assert simulator.journal == ()
 
 
+@pytest.mark.parametrize("value", [None, 7, b"modelarts_default", {"conn_id": "x"}, ["x"]], ids=repr)
+def test_tasks_refuse_a_connection_id_of_another_kind(value: Any, simulator: Simulator) -> None:
+    """Such as what a task that was skipped hands on: no retry finds a connection of that name."""
+    with pytest.raises(
+        AirflowFailException, match="modelarts_conn_id must be the id of an Airflow connection"
+    ):
+        save(modelarts_conn_id=value)
+    with pytest.raises(
+        AirflowFailException, match="modelarts_conn_id must be the id of an Airflow connection"
+    ):
+        NotebookImageSensor(task_id="wait", image_id=ID, modelarts_conn_id=value).execute(
+            context(TaskInstance())
+        )
+
+    assert simulator.journal == ()
+
+
 @pytest.mark.parametrize("field", ["name", "namespace"])
 def test_operator_takes_pythons_none_for_not_given(field: str, simulator: Simulator) -> None:
     if simulator.connection["extra"]["region"] == "eu-de":

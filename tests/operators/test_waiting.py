@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, TaskDeferred
-from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    TaskDeferred,
+)
+from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferralError, TaskDeferralTimeout
 
 from airflow_provider_modelarts.client import errors
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
@@ -138,6 +145,56 @@ def test_sensor_says_why_it_is_skipped_after_a_deferral() -> None:
         sensor(soft_fail=True).resume_execution("execute_complete", {"event": event}, context(TaskInstance()))
 
     assert type(caught.value).__name__ == "AirflowSkipException"
+
+
+SUCCESS = {"status": "success", "image": {"image_id": IMAGE_ID, "swr_path": "s", "status": "ACTIVE"}}
+OWN_ENDS = [
+    AirflowSkipException("not needed today"),
+    AirflowFailException("timeout of the scanner"),
+    AirflowException("the scanner failed"),
+    AirflowRescheduleException(datetime(2026, 11, 21, tzinfo=timezone.utc)),
+]
+
+
+class Scanned(CreateNotebookImageOperator):
+    """A team's own operator, which does more when the wait is over."""
+
+    end: Exception
+
+    def execute_complete(self, context: Any, event: Any = None) -> dict[str, Any]:
+        super().execute_complete(context, event)
+        raise self.end
+
+
+class ScannedWait(NotebookImageSensor):
+    """The same for the sensor."""
+
+    end: Exception
+
+    def execute_complete(self, context: Any, event: Any = None) -> dict[str, Any]:
+        super().execute_complete(context, event)
+        raise self.end
+
+
+@pytest.mark.parametrize("end", OWN_ENDS, ids=lambda end: type(end).__name__)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Scanned(task_id="save", notebook_id=ID),
+        lambda: ScannedWait(task_id="wait", image_id=IMAGE_ID),
+        lambda: ScannedWait(task_id="wait", image_id=IMAGE_ID, soft_fail=True),
+    ],
+    ids=["save", "wait", "soft"],
+)
+def test_tasks_leave_what_a_subclass_raises_after_the_wait(make: Any, end: Exception) -> None:
+    """The wait ended well, and Airflow acts on the class and on what it holds."""
+    task = make()
+    task.end = end
+
+    with pytest.raises(type(end)) as caught:
+        task.resume_execution("execute_complete", {"event": SUCCESS}, context(TaskInstance()))
+
+    assert caught.value is end
 
 
 @pytest.mark.usefixtures("connection")

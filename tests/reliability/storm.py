@@ -16,8 +16,10 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 from airflow_provider_modelarts.client.modelarts import ModelArts
+from airflow_provider_modelarts.hooks import conversation
 from airflow_provider_modelarts.hooks.connection import Settings
 from airflow_provider_modelarts.hooks.conversation import converse, look_ups
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
@@ -90,30 +92,6 @@ class VirtualTransport(AsyncTransport):
 
     async def sleep(self, seconds: float) -> None:
         await self.time.sleep(seconds)
-
-
-class _Hook(ModelArtsHook):
-    """The hook of a trigger, whose process has its conversations in a virtual time."""
-
-    def __init__(self, conversations: Shared[Settings, ModelArts]) -> None:
-        super().__init__(CONN_ID)
-        self._conversations = conversations
-
-    async def _ashared(self, talk: Talk[T], deadline: float | None = None) -> T:  # noqa: ARG002
-        async with (
-            look_ups.use(self.modelarts_conn_id) as look_up,
-            self._conversations.use(await look_up.settings()) as modelarts,
-        ):
-            return await talk(modelarts)
-
-
-class _Trigger(NotebookImageTrigger):
-    """The trigger, with that hook."""
-
-    hook: _Hook
-
-    def _load_hook(self) -> ModelArtsHook:
-        return self.hook
 
 
 class Storm:
@@ -196,15 +174,16 @@ class Storm:
         self._start = self._time.now
         transports: Shared[Route, AsyncTransport] = Shared(self._open_transport)
         conversations: Shared[Settings, ModelArts] = Shared(partial(self._open_conversation, transports))
-        hook = _Hook(conversations)
-        waits = [
-            self._time.start(self._wait(hook, fate, image))
-            for fate, image in zip(self._fates, self._images, strict=True)
-        ]
-        await self._pass_time(waits)
-        for wait in waits:
-            wait.cancel()
-        endings = await asyncio.gather(*waits, return_exceptions=True)
+        # Their time is virtual; everything else is what a triggerer does.
+        with patch.object(conversation, "conversations", conversations):
+            waits = [
+                self._time.start(self._wait(fate, image))
+                for fate, image in zip(self._fates, self._images, strict=True)
+            ]
+            await self._pass_time(waits)
+            for wait in waits:
+                wait.cancel()
+            endings = await asyncio.gather(*waits, return_exceptions=True)
         self._report.endings = [
             ending if isinstance(ending, Ending) else Ending(fate, None, f"a wait was lost: {ending!r}")
             for ending, fate in zip(endings, self._fates, strict=True)
@@ -247,16 +226,15 @@ class Storm:
     def _blow(self, fault: Fault) -> None:
         self._cloud.tell("faults", **asdict(fault))
 
-    async def _wait(self, hook: _Hook, fate: Fate, image: dict[str, Any]) -> Ending:
+    async def _wait(self, fate: Fate, image: dict[str, Any]) -> Ending:
         """Run one trigger, and judge what it told its task."""
         await self._time.sleep(fate.begins)
-        trigger = _Trigger(
+        trigger = NotebookImageTrigger(
             image_id=image["id"],
             modelarts_conn_id=CONN_ID,
             poll_interval=self._interval,
             deadline=self._start + fate.deadline,
         )
-        trigger.hook = hook
         events = [event async for event in trigger.run()]
         ended = self._time.now - self._start
         if len(events) != 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -379,3 +380,38 @@ def test_sensor_fails_before_it_defers_for_what_is_permanent(
 
     with pytest.raises(AirflowFailException):
         run(sensor(image_id, deferrable=True, soft_fail=soft_fail))
+
+
+class Needed(NotebookImageSensor):
+    """A team's own sensor, which may find that nothing has to be waited for."""
+
+    def poke(self, _: Any) -> Any:
+        raise AirflowSkipException("not needed today")
+
+
+@pytest.mark.parametrize("soft_fail", [True, False])
+def test_sensor_leaves_what_a_subclass_skips(soft_fail: bool, image_id: str) -> None:
+    with pytest.raises(AirflowSkipException, match=r"^not needed today$"):
+        Needed(task_id="wait", image_id=image_id, soft_fail=soft_fail).execute(context(TaskInstance()))
+
+
+@never
+@pytest.mark.usefixtures("clock")
+def test_sensor_counts_failed_polls_of_each_run_anew(image_id: str, simulator: Simulator) -> None:
+    """Where one process runs a task again, as dag.test() does: a new image may not be found at first."""
+    wait = sensor(image_id, timeout=100)
+    with pytest.raises(AirflowSensorTimeout):
+        copy(wait).execute(context(TaskInstance()))
+    simulator.inject(NOT_FOUND)
+
+    with pytest.raises(AirflowSensorTimeout):
+        copy(wait).execute(context(TaskInstance()))
+
+
+@pytest.mark.parametrize("interval", [15, 0.5, timedelta(days=3000)], ids=str)
+@pytest.mark.parametrize("pokes", [1024, 1025, 1026, 100_000])
+def test_sensor_backs_off_for_as_long_as_it_waits(interval: float | timedelta, pokes: int) -> None:
+    """Airflow doubles the interval as a float, which overflows after some thousand pokes."""
+    wait = sensor("i", poke_interval=interval, exponential_backoff=True, max_wait=timedelta(minutes=1))
+
+    assert wait._get_next_poke_interval(0.0, lambda: 1.0, pokes) == 60

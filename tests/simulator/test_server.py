@@ -106,6 +106,9 @@ def test_slow_reply_holds_up_nobody_else(simulator: Simulator, client: Client) -
         pytest.param(b"GET / HTTP/1.0\r\n\r\n", 400, id="old-http"),
         pytest.param(b"GET http://h/ HTTP/1.1\r\n\r\n", 400, id="absolute-target"),
         pytest.param(b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400, id="header"),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 400, id="length-of-digits"
+        ),
         pytest.param(b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400, id="length"),
         pytest.param(b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411, id="chunked"),
         pytest.param(
@@ -122,6 +125,11 @@ def test_unreadable_request_ends_the_connection(
     assert reply.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"Connection: close" in reply
     assert simulator.journal == ()
+
+
+def test_server_refuses_a_body_that_is_nested_too_deeply(client: Client) -> None:
+    head = b"POST /v3/auth/tokens HTTP/1.1\r\nConnection: close\r\nContent-Length: 200000\r\n\r\n"
+    assert answered(client, head + b"[" * 200_000).startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize("raw", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"])

@@ -17,7 +17,7 @@ import pytest
 
 from airflow_provider_modelarts.client.errors import ResponseTooLargeError, TransportFailed
 from airflow_provider_modelarts.client.wire import Request, Response, Transport
-from airflow_provider_modelarts.transport import MAX_CONNECTIONS, Route
+from airflow_provider_modelarts.transport import MAX_CONNECTIONS, Route, shared
 from tests.client.servers import Peer, answering, closed_port, full_port, reply, serving
 from tests.transport.transports import Run, awaiting, blocking, send
 
@@ -319,6 +319,27 @@ def test_timeout_counts_the_wait_for_a_free_connection() -> None:
     assert [failure.arrived for failure in failures] == [True] * MAX_CONNECTIONS + [False] * 100
     assert {failure.layer for failure in failures} == {"timeout"}
     assert "no free connection within" in failures[-1].message
+
+
+def test_a_service_that_hangs_holds_no_connection_to_another_one() -> None:
+    def hang(peer: Peer) -> None:
+        peer.request()
+        peer.hang()
+
+    async def main(hanging: str, healthy: str) -> int:
+        async with shared.use(PATIENT) as transport:
+            held = [
+                asyncio.ensure_future(transport.send(Request("GET", hanging))) for _ in range(MAX_CONNECTIONS)
+            ]
+            await asyncio.sleep(0)
+            replied = await transport.send(Request("GET", healthy), timeout=LONG)
+            for each in held:
+                each.cancel()
+            await asyncio.gather(*held, return_exceptions=True)
+            return replied.status
+
+    with serving(hang) as first, serving(answering(reply())) as second:
+        assert asyncio.run(main(first.url, second.url)) == 200
 
 
 def test_a_free_connection_is_not_lost_to_those_who_no_longer_wait_for_it() -> None:

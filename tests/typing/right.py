@@ -12,7 +12,20 @@ from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 
-with DAG("typed", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)):
+
+@task
+def chosen_connection() -> str:
+    """Choose at run time."""
+    return "modelarts_default"
+
+
+@task
+def notebooks() -> list[str]:
+    """Choose at run time."""
+    return []
+
+
+with DAG("typed", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)) as dag:
     save = CreateNotebookImageOperator(
         task_id="save",
         notebook_id="{{ params.notebook_id }}",
@@ -29,6 +42,22 @@ with DAG("typed", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone
     )
     wait = NotebookImageSensor(
         task_id="wait", image_id=save.output, mode="reschedule", soft_fail=True, timeout=600
+    )
+
+    saves = CreateNotebookImageOperator.partial(
+        task_id="saves", name="research", namespace="team", tag=dag.param("tag"), modelarts_conn_id="other"
+    ).expand(notebook_id=notebooks())
+    NotebookImageSensor.partial(task_id="waits", deferrable=True).expand(image_id=saves.output)
+    CreateNotebookImageOperator(
+        task_id="by_parameter",
+        notebook_id=dag.param("notebook_id", default=""),
+        tag=dag.param("tag", default=None),
+        modelarts_conn_id=chosen_connection(),
+    )
+    NotebookImageSensor(
+        task_id="wait_by_parameter",
+        image_id=dag.param("image_id", default=""),
+        modelarts_conn_id=dag.param("connection", default="modelarts_default"),
     )
 
     @task

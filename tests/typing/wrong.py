@@ -20,6 +20,7 @@ CreateNotebookImageOperator(task_id="save")  # type: ignore[call-arg]
 NotebookImageSensor(task_id="wait", image_id="i", poll_interval=10)  # type: ignore[call-arg]
 NotebookImageSensor(task_id="wait", image_id=7)  # type: ignore[arg-type]
 NotebookImageSensor(image_id="i")  # type: ignore[call-arg]
+ModelArtsHook(conn_id="modelarts_default")  # type: ignore[call-arg]
 hook = ModelArtsHook()
 hook.create_image("n", nmae="research")  # type: ignore[call-arg]
 hook.list_images(limit="ten")  # type: ignore[arg-type]
