@@ -245,6 +245,7 @@ class ModelArts:
             left = self._left(deadline)
             is_last = pause >= left
             await self._transport.sleep(min(pause, left))
+            self._session.check()  # what was refused to one wait ends all of them
             pause = self._weather.claim(clock.monotonic(), poll_interval, is_last=is_last)
             if not pause:
                 pause = poll_interval * self._random.uniform(0.9, 1.1)

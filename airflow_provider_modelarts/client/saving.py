@@ -213,27 +213,30 @@ class Saving:
                 return image
             if self._leave_tag_to(image):
                 return None
-            reason = "saved before it was cleared, and cannot be overwritten: choose a shorter tag"
-        elif not (reason := self._why_not_adopted(image)):
+            words = "saved before it was cleared, and cannot be overwritten: choose a shorter tag"
+        elif not (words := self._why_not_adopted(image)):
             log.info("The tag is taken and if_exists is 'adopt': adopting %s", _origin(image))
             return image
         tag = self._request.tag
-        raise _with_words(error, f"The tag {tag!r} belongs to image {image.id}, which this task {reason}")
+        raise _with_words(error, f"The tag {tag!r} belongs to image {image.id}, which this task {words}")
 
     def _why_not_adopted(self, image: Image) -> str:
+        """Return why somebody else's image is not adopted, and what to do; empty where it is."""
         marker = parse_marker(image.description)
         if marker and not marker.is_of_notebook(self._notebook_id):
-            notebooks = f"notebook {marker.notebook_id} and is not adopted for notebook {self._notebook_id}"
-            return f"did not save; it is of {notebooks}: choose another tag"
+            return (
+                f"did not save; it is of notebook {marker.notebook_id} and is not adopted for notebook "
+                f"{self._notebook_id}: choose another tag"
+            )
         if self._if_exists == "fail":
-            reason = "cannot be overwritten: choose another tag, or set if_exists to 'adopt'"
-            return f"did not save and which {reason}"
-        reason = ""
+            return (
+                "did not save and which cannot be overwritten: choose another tag, or adopt it by if_exists"
+            )
         if self._has_left_tag:
-            reason = "has a tag that was not given"
-        elif image.has_failed or not image.is_known:
-            reason = f"is {image.status}"
-        return reason and f"did not save and which {reason}, so it is not adopted: choose another tag"
+            return "did not save; it is not adopted, as its tag is not the one given: choose another tag"
+        if image.has_failed or not image.is_known:
+            return f"did not save and which is {image.status}, so it is not adopted: choose another tag"
+        return ""
 
     def _leave_tag_to(self, image: Image) -> bool:
         """Go on with the other tag, if there is one, and say why."""
@@ -267,7 +270,9 @@ class Saving:
     def _holder_of_tag(self, images: list[Image]) -> Image | None:
         """Return the image that holds the tag; without a name, any repository may have one."""
         holders = [image for image in images if image.tag == self._request.tag]
-        own = self._own(images) or next(filter(self._is_of_task, holders), None)
+        own = self._own(images) or next(
+            (held for held in holders if self._is_own(held) or self._is_of_earlier_clear(held)), None
+        )
         return own or (holders[0] if holders and self._is_named else None)
 
     @property
@@ -349,9 +354,6 @@ class Saving:
 
     def _is_of_earlier_clear(self, image: Image) -> bool:
         return self._mark.is_of_earlier_clear(image, self._notebook_id)
-
-    def _is_of_task(self, image: Image) -> bool:
-        return self._is_own(image) or self._is_of_earlier_clear(image)
 
     async def _namesakes(self) -> list[Image]:
         """Return the images of the same name; where a cloud lets the name be left out, all of one's own."""

@@ -73,6 +73,16 @@ class Session:
         """When the credentials were last refused, in monotonic seconds."""
         return max(self._log_in.refused_at, self._authentication.refused_at)
 
+    def check(self) -> None:
+        """
+        See that the credentials may be sent.
+
+        :raises NotAuthenticated: they were refused not long ago, whichever call sent them.
+        """
+        now = self._clock.monotonic()
+        self._log_in.check(now)
+        self._authentication.check(now)
+
     async def send(self, call: Call[T], *, timeout: float | None = None) -> T:
         """
         Make one call, whatever becomes of it; a token or temporary key that is refused is renewed once.
@@ -103,7 +113,8 @@ class Session:
                     self._passed(error)
                     raise
                 else:
-                    self._authentication.accept()
+                    if self._credentials.is_current(request):
+                        self._authentication.accept()
                     return result
 
     def _refused(self, request: Request, error: ApiError, *, is_last: bool) -> None:
@@ -136,9 +147,7 @@ class Session:
 
         :param queued_at: when the call began to wait for its turn, in monotonic seconds.
         """
-        now = self._clock.monotonic()
-        self._log_in.check(now)
-        self._authentication.check(now)
+        self.check()
         failed_at, failure = self._failure
         if failure is not None and failed_at > queued_at:
             # It failed while this call waited for its turn: a thousand calls need not each fail so.
