@@ -17,7 +17,7 @@ from typing_extensions import Required, TypedDict
 try:
     from airflow.sdk.definitions.param import DagParam
 except ImportError:  # Airflow 2.11
-    from airflow.models.param import DagParam  # type: ignore[no-redef, attr-defined]
+    from airflow.models.param import DagParam  # type: ignore[no-redef, import-not-found]
 
 Templated: TypeAlias = str | XComArg | DagParam
 """Text, a template of it, what another task returns, or a parameter of the DAG: ``dag.param("x")``."""
