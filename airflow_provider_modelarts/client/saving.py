@@ -217,8 +217,8 @@ class Saving:
         elif not (words := self._why_not_adopted(image)):
             log.info("The tag is taken and if_exists is 'adopt': adopting %s", _origin(image))
             return image
-        tag = self._request.tag
-        raise _with_words(error, f"The tag {tag!r} belongs to image {image.id}, which this task {words}")
+        tag = f"The tag {self._request.tag!r} belongs to image {image.id}, which this task"
+        raise _with_words(error, f"{tag} {words}")
 
     def _why_not_adopted(self, image: Image) -> str:
         """Return why somebody else's image is not adopted, and what to do; empty where it is."""
@@ -270,9 +270,8 @@ class Saving:
     def _holder_of_tag(self, images: list[Image]) -> Image | None:
         """Return the image that holds the tag; without a name, any repository may have one."""
         holders = [image for image in images if image.tag == self._request.tag]
-        own = self._own(images) or next(
-            (held for held in holders if self._is_own(held) or self._is_of_earlier_clear(held)), None
-        )
+        ours = (held for held in holders if self._is_own(held) or self._is_of_earlier_clear(held))
+        own = self._own(images) or next(ours, None)
         return own or (holders[0] if holders and self._is_named else None)
 
     @property
