@@ -15,9 +15,9 @@ usage: bash run.sh PART [arguments]
   matrix       the nightly DAG and clears on every supported Airflow (arguments: versions, default all)
   e2e          the tests that start a real Airflow        (arguments go to pytest)
   bench        the benchmarks in bench/
-  reliability  the figures of docs/reliability.md: fault-matrix, kills, take-over, chaos or hanging
+  reliability  the figures of docs/reliability.md: fault-matrix, kills, failover-time, chaos or hanging
                  --record  write them into that page     (--help after one of them tells the rest)
-                 kills and take-over, like e2e, install Debian's PostgreSQL and Redis where missing
+                 kills and failover-time, like e2e, install Debian's PostgreSQL and Redis where missing
   constraints  renew the pins in constraints.txt
 
 Needs Python 3.10 to 3.13 with venv, or uv. The first run makes .venv in this folder.
@@ -153,8 +153,8 @@ run_bench() {
 run_reliability() {
     local which="${1:-}"
     case "$which" in
-    fault-matrix | kills | take-over | chaos | hanging) shift ;;
-    *) die "say which: fault-matrix, kills, take-over, chaos or hanging." ;;
+    fault-matrix | kills | failover-time | chaos | hanging) shift ;;
+    *) die "say which: fault-matrix, kills, failover-time, chaos or hanging." ;;
     esac
     # Airflow makes its folder when it is imported: not in somebody's home.
     export AIRFLOW_HOME="$PWD/.venv/airflow"

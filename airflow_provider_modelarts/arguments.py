@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_modelarts.client.errors import BrokenRule, InvalidRequest
+from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidationError
 
 MAX_SECONDS = 10 * 365 * 86_400.0
 """Ten years: what is longer overflows a timer of Python or a column of Airflow's database."""
@@ -63,10 +63,10 @@ def refuse_nothing(**fields: object) -> None:
     """
     Refuse arguments whose template rendered to nothing; Python's None passes.
 
-    :raises InvalidRequest: it names each of them.
+    :raises RequestValidationError: it names each of them.
     """
-    broken = [
-        BrokenRule(
+    violations = [
+        FieldViolation(
             field,
             f"must not be {nothing}: its template rendered to {nothing}. Check what it refers to, or give it "
             "a default, as in {{ ... or 'x' }}",
@@ -75,27 +75,27 @@ def refuse_nothing(**fields: object) -> None:
         for field, value in fields.items()
         if (nothing := _nothing(value))
     ]
-    if broken:
-        raise InvalidRequest(broken)
+    if violations:
+        raise RequestValidationError(violations)
 
 
 def check_conn_id(value: object) -> None:
     """
     Judge the id of a connection, which Airflow would look for whatever it is.
 
-    :raises InvalidRequest: it is nothing, or no text.
+    :raises RequestValidationError: it is nothing, or no text.
     """
     refuse_nothing(modelarts_conn_id=value)
     if not isinstance(value, str):
         rule = f"must be the id of an Airflow connection, a string, not {type(value).__name__}"
-        raise InvalidRequest([BrokenRule("modelarts_conn_id", rule, value)])
+        raise RequestValidationError([FieldViolation("modelarts_conn_id", rule, value)])
 
 
 def image_id_of(value: object) -> str:
     """
     Return the id of an image that is given as itself or as the result of its save.
 
-    :raises InvalidRequest: it is neither; or it is nothing, because its task failed or was skipped.
+    :raises RequestValidationError: it is neither; or it is nothing, because its task failed or was skipped.
     """
     found = value.get("image_id") if isinstance(value, Mapping) else value
     if found is None or _nothing(found):
@@ -114,7 +114,7 @@ def image_id_of(value: object) -> str:
         rule = _IMAGE_ID
     else:
         return found
-    raise InvalidRequest([BrokenRule("image_id", rule, value)])
+    raise RequestValidationError([FieldViolation("image_id", rule, value)])
 
 
 def _nothing(value: Any) -> str:

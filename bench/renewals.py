@@ -29,10 +29,10 @@ from airflow.providers.common.compat.sdk import Connection
 from airflow.sdk._shared.secrets_masker import mask_secret
 from airflow.sdk.log import configure_logging
 
-from airflow_provider_modelarts.client import calls
-from airflow_provider_modelarts.client.wire import Request, Response
-from airflow_provider_modelarts.hooks.connection import Settings, settings_of
-from airflow_provider_modelarts.hooks.conversation import converse, credentials_of
+from airflow_provider_modelarts.client import operations
+from airflow_provider_modelarts.client.http_types import Request, Response
+from airflow_provider_modelarts.hooks.clients import build_credentials, create_client
+from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
 
 MOST_CPU = 3.0
 """Of what the first ten renewals cost, the last ten may cost this much: more is growth."""
@@ -90,7 +90,7 @@ class Cloud:
 def settings_with(extra: dict[str, str]) -> Settings:
     """Return the settings of a connection with these extras."""
     given = json.dumps({"region": "eu-de", "project_id": "p", **extra})
-    return settings_of(
+    return parse_connection(
         Connection(conn_id="bench", conn_type="modelarts", login="login", password="secret", extra=given)  # noqa: S106
     )
 
@@ -99,10 +99,10 @@ async def renew(extra: dict[str, str], renewals: int, done: Callable[[int], None
     """Poll once a day, so that each poll needs a renewal, and log as a busy triggerer does."""
     cloud = Cloud()
     settings = settings_with(extra)
-    modelarts = converse(settings, cloud, credentials=credentials_of(settings.identity), clock=cloud)
+    modelarts = create_client(settings, cloud, credentials=build_credentials(settings.identity), clock=cloud)
     log = logging.getLogger("airflow.bench")
     for number in range(1, renewals + 1):
-        await modelarts.call(calls.show_image("i"))
+        await modelarts.call(operations.show_image("i"))
         for line in range(LINES):
             log.info("Image %s is CREATING; line %s", "i", line)
         cloud.now += 2 * DAY

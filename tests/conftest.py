@@ -27,10 +27,10 @@ from airflow._shared import secrets_masker  # noqa: E402
 from airflow.sdk._shared import secrets_masker as task_secrets_masker  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
-from airflow_provider_modelarts.client import modelarts  # noqa: E402
-from airflow_provider_modelarts.hooks.conversation import shared_credentials  # noqa: E402
+from airflow_provider_modelarts.client import client  # noqa: E402
+from airflow_provider_modelarts.hooks.clients import shared_credentials  # noqa: E402
 from airflow_provider_modelarts.simulator import AfterReads, Simulator  # noqa: E402
-from tests.worlds import AsyncWorld, BlockingWorld, World  # noqa: E402
+from tests.transports import AsyncRunner, BlockingRunner, TransportRunner  # noqa: E402
 
 # How long an example takes says how busy the machine is, and nothing of what is tested.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -52,11 +52,11 @@ def simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
         yield simulator
 
 
-@pytest.fixture(params=[BlockingWorld, AsyncWorld], ids=["blocking", "async"])
-def world(request: pytest.FixtureRequest) -> World:
+@pytest.fixture(params=[BlockingRunner, AsyncRunner], ids=["blocking", "async"])
+def transport(request: pytest.FixtureRequest) -> TransportRunner:
     """The worker's world and the triggerer's: every scenario must be the same in both."""
-    world: World = request.param()
-    return world
+    transport: TransportRunner = request.param()
+    return transport
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +83,7 @@ def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let waits poll far more often than once a second, where they really sleep."""
     from airflow_provider_modelarts.sensors import image
 
-    monkeypatch.setattr(modelarts, "SHORTEST_INTERVAL", 0.01)
+    monkeypatch.setattr(client, "MIN_POLL_INTERVAL", 0.01)
     monkeypatch.setattr(image, "_MIN_INTERVAL", 0.01)
 
 

@@ -16,7 +16,7 @@ from airflow_provider_modelarts.arguments import (
     refuse_nothing,
     seconds,
 )
-from airflow_provider_modelarts.client.errors import InvalidRequest
+from airflow_provider_modelarts.exceptions import RequestValidationError
 
 ID = "4e0d1854-63e5-4517-b683-a0ee97a692a1"
 NOTHING = ["", "   ", "\n", "None", "None\n"]
@@ -38,10 +38,10 @@ def test_given_passes_everything_else(value: object) -> None:
 
 @pytest.mark.parametrize("value", NOTHING)
 def test_refuse_nothing_names_field_rule_and_remedy(value: str) -> None:
-    with pytest.raises(InvalidRequest) as caught:
+    with pytest.raises(RequestValidationError) as caught:
         refuse_nothing(notebook_id="n", name=value, namespace=None)
 
-    (broken,) = caught.value.broken
+    (broken,) = caught.value.violations
     words = "the word None" if "None" in value else "nothing"
     assert broken.field == "name"
     assert f"its template rendered to {words}" in str(caught.value)
@@ -49,7 +49,7 @@ def test_refuse_nothing_names_field_rule_and_remedy(value: str) -> None:
 
 
 def test_refuse_nothing_names_every_field() -> None:
-    with pytest.raises(InvalidRequest, match=r"notebook_id .*; namespace "):
+    with pytest.raises(RequestValidationError, match=r"notebook_id .*; namespace "):
         refuse_nothing(notebook_id="None", namespace="")
 
 
@@ -64,7 +64,7 @@ def test_image_id_of_takes_an_id_or_the_result_of_a_save(value: Any) -> None:
     "value", [*NOTHING, None, {}, {"image_id": None}, {"image_id": ""}, {"name": "n"}], ids=repr
 )
 def test_image_id_of_says_that_nothing_was_handed_on(value: Any) -> None:
-    with pytest.raises(InvalidRequest, match=r"image_id resolved to .* failed, was skipped"):
+    with pytest.raises(RequestValidationError, match=r"image_id resolved to .* failed, was skipped"):
         image_id_of(value)
 
 
@@ -86,13 +86,13 @@ def test_image_id_of_says_that_nothing_was_handed_on(value: Any) -> None:
     ],
 )
 def test_image_id_of_hints_at_the_result_for_what_is_no_id(value: Any) -> None:
-    with pytest.raises(InvalidRequest, match=r"pass save.output"):
+    with pytest.raises(RequestValidationError, match=r"pass save.output"):
         image_id_of(value)
 
 
 @pytest.mark.parametrize("value", [[ID], (ID,), [{"image_id": ID}], []])
 def test_image_id_of_hints_at_expand_for_several_images(value: Any) -> None:
-    with pytest.raises(InvalidRequest, match=r"expand\(image_id=save.output\)"):
+    with pytest.raises(RequestValidationError, match=r"expand\(image_id=save.output\)"):
         image_id_of(value)
 
 

@@ -15,21 +15,21 @@ import pytest
 from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_modelarts.client import iam
-from airflow_provider_modelarts.client.errors import (
+from airflow_provider_modelarts.client.http_types import Response
+from airflow_provider_modelarts.exceptions import (
     ApiError,
+    AuthenticationError,
     ConnectionLookupError,
+    InvalidResponseError,
     ModelArtsError,
-    NotAuthenticated,
-    PermissionDenied,
-    TransportFailed,
-    UnexpectedReply,
+    PermissionDeniedError,
+    TransportError,
 )
-from airflow_provider_modelarts.client.wire import Response
-from airflow_provider_modelarts.hooks.connection import Settings, settings_of
-from airflow_provider_modelarts.hooks.diagnosis import diagnose
+from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
+from airflow_provider_modelarts.hooks.connection_test import diagnose
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.provider_info import connection_fields, get_provider_info
-from airflow_provider_modelarts.transport import Route
+from airflow_provider_modelarts.transport import TransportConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "connection.md"
 CONN_ID = "modelarts_default"
@@ -151,7 +151,7 @@ def test_an_example_leads_to_its_cloud(example: Example, monkeypatch: pytest.Mon
 
     settings = settings_from(example.as_json, monkeypatch)
 
-    assert settings.cloud.title == example.cloud
+    assert settings.cloud.display_name == example.cloud
     assert settings.endpoint == ENDPOINTS[example.cloud]
     assert settings.identity.auth == auth
     extra = set(json.loads(example.as_json)["extra"])
@@ -197,13 +197,15 @@ def projects(*ids: str) -> Response:
     return Response(200, body=json.dumps({"projects": found}).encode())
 
 
-def refused(words: str = "", *, code: str = "APIGW.0301", skew: float = 0.0) -> NotAuthenticated:
-    return NotAuthenticated(f"ListImages was refused: {words}.", status=401, code=code, skew=skew)
+def refused(words: str = "", *, code: str = "APIGW.0301", clock_skew: float = 0.0) -> AuthenticationError:
+    return AuthenticationError(
+        f"ListImages was refused: {words}.", status=401, code=code, clock_skew=clock_skew
+    )
 
 
 def by_password() -> Settings:
     extra = {"region": "eu-de", "project_id": "p", "auth": "password", "domain_name": "d"}
-    return settings_of(
+    return parse_connection(
         Connection(conn_id="c", conn_type="modelarts", login="u", password="secret", extra=json.dumps(extra))
     )
 
@@ -214,23 +216,23 @@ LAYERS = ("dns", "refused", "timeout", "tls", "proxy", "connection")
 def messages() -> list[str]:
     """Return each thing that the test button can say of what is wrong."""
     errors = [
-        caught(lambda: settings_of(Connection(conn_id="c", conn_type="modelarts"))),
-        caught(lambda: Route(verify="/no/such.pem").tls()),
-        *(TransportFailed("ListImages failed", layer=layer) for layer in LAYERS),
-        refused("clock", skew=3600),
+        caught(lambda: parse_connection(Connection(conn_id="c", conn_type="modelarts"))),
+        caught(lambda: TransportConfig(verify="/no/such.pem").tls()),
+        *(TransportError("ListImages failed", stage=stage) for stage in LAYERS),
+        refused("clock", clock_skew=3600),
         refused("the AK not exist"),
         refused("signature fail"),
         refused("reach the limit"),
         refused("something else"),
         refused("another project", code="APIGW.0204"),
-        caught(lambda: iam.project_of(projects(), "eu-de", NOW)),
-        caught(lambda: iam.project_of(projects("a", "b"), "eu-de", NOW)),
-        PermissionDenied("ListImages was refused", status=403, code="ModelArts.0108"),
+        caught(lambda: iam.parse_project(projects(), "eu-de", NOW)),
+        caught(lambda: iam.parse_project(projects("a", "b"), "eu-de", NOW)),
+        PermissionDeniedError("ListImages was refused", status=403, code="ModelArts.0108"),
         ApiError("ListImages was refused", status=404, code="APIGW.0101"),
         ApiError("ListImages was refused", status=403),
         ApiError("ListImages was refused", status=400, code="ModelArts.9999"),
         ConnectionLookupError("Airflow did not give the connection 'modelarts_default'"),
-        UnexpectedReply("ListImages brought an unexpected reply"),
+        InvalidResponseError("ListImages brought an unexpected reply"),
     ]
     return [*(diagnose(error, None) for error in errors), diagnose(refused("no"), by_password())]
 

@@ -18,20 +18,20 @@ from hypothesis import event, example, given
 from hypothesis import strategies as st
 from yarl import URL
 
-from airflow_provider_modelarts.client import calls, iam
-from airflow_provider_modelarts.client.error_codes import TABLE, meaning
-from airflow_provider_modelarts.client.errors import (
-    ApiError,
-    DeadlinePassed,
-    InvalidConnection,
-    InvalidRequest,
-    ModelArtsError,
-    UnexpectedReply,
-)
+from airflow_provider_modelarts.client import iam, operations
+from airflow_provider_modelarts.client.error_codes import ERROR_CODES, classify
+from airflow_provider_modelarts.client.http_types import Operation, Response
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image
-from airflow_provider_modelarts.client.replies import read
-from airflow_provider_modelarts.client.wire import Call, Response
-from airflow_provider_modelarts.hooks.connection import settings_of
+from airflow_provider_modelarts.client.responses import parse_response
+from airflow_provider_modelarts.exceptions import (
+    ApiError,
+    InvalidConnectionError,
+    InvalidResponseError,
+    ModelArtsError,
+    RequestValidationError,
+    WaitTimeoutError,
+)
+from airflow_provider_modelarts.hooks.connection import parse_connection
 from airflow_provider_modelarts.triggers.events import ImageEvent
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 from tests.mutations import any_text, anything, bodies, documents, headers, mostly, mutated, scalars
@@ -80,13 +80,13 @@ PAGES: list[Any] = [
     {"current": 0, "data": [IMAGE, {"id": "b"}], "pages": 1, "total": 2},
     {"current": 0, "data": [NOTEBOOK], "pages": 1, "total": 1},
 ]
-CALLS: dict[str, Call[Any]] = {
-    "CreateImage": calls.create_image(ID, CreateImageRequest()),
-    "ShowImage": calls.show_image(ID),
-    "ListImages": calls.list_images(),
-    "DeleteImage": calls.delete_image(ID),
-    "ShowNotebook": calls.show_notebook(ID),
-    "ListNotebooks": calls.list_notebooks(),
+CALLS: dict[str, Operation[Any]] = {
+    "CreateImage": operations.create_image(ID, CreateImageRequest()),
+    "ShowImage": operations.show_image(ID),
+    "ListImages": operations.list_images(),
+    "DeleteImage": operations.delete_image(ID),
+    "ShowNotebook": operations.show_notebook(ID),
+    "ListNotebooks": operations.list_notebooks(),
 }
 
 OWN: dict[str, Any] = {
@@ -129,8 +129,8 @@ def test_a_reply_is_read_or_an_error_of_ours(exchange: tuple[str, Response]) -> 
     """Of every operation, whichever operation's reply it once was."""
     name, response = exchange
     try:
-        found = read(name, response, CALLS[name].parse, NOW)
-    except (ApiError, UnexpectedReply) as error:
+        found = parse_response(name, response, CALLS[name].parse, NOW)
+    except (ApiError, InvalidResponseError) as error:
         check_error(error)
         event(type(error).__name__)
     else:
@@ -141,43 +141,45 @@ def test_a_reply_is_read_or_an_error_of_ours(exchange: tuple[str, Response]) -> 
 
 @given(
     document=mutated(IMAGE) | mutated(FAILED),
-    carry=st.fixed_dictionaries({}, optional={"adopted": st.booleans()}),
+    passthrough=st.fixed_dictionaries({}, optional={"adopted": st.booleans()}),
 )
-def test_an_image_that_can_be_read_can_be_handed_on(document: Any, carry: dict[str, Any]) -> None:
+def test_an_image_that_can_be_read_can_be_handed_on(document: Any, passthrough: dict[str, Any]) -> None:
     """As JSON in UTF-8, through the event and back; or its failure is an error like any other."""
     try:
-        image = read("ShowImage", Response(200, {}, json.dumps(document).encode()), Image.model_validate, NOW)
-    except UnexpectedReply:
+        image = parse_response(
+            "ShowImage", Response(200, {}, json.dumps(document).encode()), Image.model_validate, NOW
+        )
+    except InvalidResponseError:
         event("unreadable")
         return
-    summary = image.summary()
+    summary = image.to_xcom()
     assert json.loads(json.dumps(summary, ensure_ascii=False).encode()) == summary
     assert image.describe().isprintable()
     try:
-        sent = ImageEvent.of_image(image.raise_for_status(), carry)
+        sent = ImageEvent.of_image(image.raise_for_status(), passthrough)
     except ModelArtsError as error:
         check_error(error)
         event("failed")
     else:
         received = ImageEvent.read(json.loads(sent.model_dump_json()))
-        assert received.outcome() == {**summary, **carry}
+        assert received.result() == {**summary, **passthrough}
         event("handed on")
 
 
 @given(
-    error=st.sampled_from(sorted(TABLE)) | st.tuples(st.integers(), any_text),
+    error=st.sampled_from(sorted(ERROR_CODES)) | st.tuples(st.integers(), any_text),
     status=st.none() | st.integers(),
 )
 def test_every_status_and_code_has_a_meaning(error: tuple[int, str], status: int | None) -> None:
     """A class of the tree, and a remedy where the class needs one."""
-    known = meaning(error[0] if status is None else status, error[1])
+    known = classify(error[0] if status is None else status, error[1])
 
     assert issubclass(known.error, ApiError)
     assert isinstance(known.error("x", status=error[0], code=error[1]), ModelArtsError)
 
 
 SUCCESS = ImageEvent.of_image(Image.model_validate(IMAGE), {"notebook_id": "n"}).model_dump(mode="json")
-FAILURE = ImageEvent.of_error(DeadlinePassed("too late"), {"notebook_id": "n"}).model_dump(mode="json")
+FAILURE = ImageEvent.of_error(WaitTimeoutError("too late"), {"notebook_id": "n"}).model_dump(mode="json")
 
 
 @given(given_=mutated(SUCCESS) | mutated(FAILURE) | documents)
@@ -185,7 +187,7 @@ FAILURE = ImageEvent.of_error(DeadlinePassed("too late"), {"notebook_id": "n"}).
 def test_an_event_is_understood_or_a_failure(given_: Any) -> None:
     """Never a success that names no image."""
     try:
-        outcome = ImageEvent.read(given_).outcome()
+        outcome = ImageEvent.read(given_).result()
     except ModelArtsError:
         event("failure")
         return
@@ -195,12 +197,12 @@ def test_an_event_is_understood_or_a_failure(given_: Any) -> None:
     event("success")
 
 
-Make = Callable[[str], Call[Any]]
+Make = Callable[[str], Operation[Any]]
 MAKERS: dict[str, Make] = {
-    "CreateImage": lambda value: calls.create_image(value, CreateImageRequest()),
-    "ShowImage": calls.show_image,
-    "DeleteImage": calls.delete_image,
-    "ShowNotebook": calls.show_notebook,
+    "CreateImage": lambda value: operations.create_image(value, CreateImageRequest()),
+    "ShowImage": operations.show_image,
+    "DeleteImage": operations.delete_image,
+    "ShowNotebook": operations.show_notebook,
 }
 _odd_ids = st.sampled_from(
     ["..", ".", "a/b", "a%2Fb", "a?b", "a#b", "a;b", "a\\b", "%2e%2e", "é", "a:b", "@", "a+b"]
@@ -212,7 +214,7 @@ def test_an_id_is_refused_or_one_segment_of_the_path(name: str, value: Any) -> N
     """For whoever parses the address, and it is the id that was given."""
     try:
         path = MAKERS[name](value).path
-    except InvalidRequest as error:
+    except RequestValidationError as error:
         check_error(error)
         event("refused")
         return
@@ -278,8 +280,8 @@ def test_a_connection_is_understood_or_invalid(extra: str, fields: dict[str, Any
     """Never anything else, and the password is not in the message."""
     connection = Connection(conn_id="c", conn_type="modelarts", extra=extra, **fields)
     try:
-        settings = settings_of(connection)
-    except InvalidConnection as error:
+        settings = parse_connection(connection)
+    except InvalidConnectionError as error:
         text = str(error)
         assert PLANTED not in text
         event("invalid")
@@ -288,7 +290,7 @@ def test_a_connection_is_understood_or_invalid(extra: str, fields: dict[str, Any
         assert urlsplit(endpoint).scheme in {"http", "https"}
         assert urlsplit(endpoint).hostname
     assert PLANTED not in repr(settings)
-    assert 0 < settings.route.read_timeout < 86_400
+    assert 0 < settings.transport_config.read_timeout < 86_400
     hash(settings)
     event("understood")
 
@@ -305,9 +307,9 @@ KEYS = {
 PROJECTS = {"projects": [{"id": "p", "name": "eu-de"}, {"id": "q", "name": "eu-de_research"}]}
 Read = Callable[[Response], Any]
 READERS: dict[str, Read] = {
-    "token": lambda response: iam.token_of(response, NOW),
-    "keys": lambda response: iam.temporary_keys_of("ShowSecurityKey", response, NOW),
-    "project": lambda response: iam.project_of(response, "eu-de", NOW),
+    "token": lambda response: iam.parse_token(response, NOW),
+    "keys": lambda response: iam.parse_temporary_keys("ShowSecurityKey", response, NOW),
+    "project": lambda response: iam.parse_project(response, "eu-de", NOW),
 }
 
 
@@ -350,10 +352,10 @@ _json = st.recursive(
     conn_id=any_text,
     poll_interval=st.floats(0, 1e6),
     deadline=st.floats(-1e12, 1e12),
-    carry=st.none() | st.dictionaries(st.sampled_from(["notebook_id", "adopted", "x"]), _json),
+    passthrough=st.none() | st.dictionaries(st.sampled_from(["notebook_id", "adopted", "x"]), _json),
 )
 def test_a_wait_can_go_on_elsewhere(
-    image_id: str, conn_id: str, poll_interval: float, deadline: float, carry: dict[str, Any] | None
+    image_id: str, conn_id: str, poll_interval: float, deadline: float, passthrough: dict[str, Any] | None
 ) -> None:
     """From what is stored, whatever the task gave it."""
     trigger = NotebookImageTrigger(
@@ -361,7 +363,7 @@ def test_a_wait_can_go_on_elsewhere(
         modelarts_conn_id=conn_id,
         poll_interval=poll_interval,
         deadline=deadline,
-        carry=carry,
+        passthrough=passthrough,
     )
     path, arguments = trigger.serialize()
     stored: Any = deserialize(json.loads(json.dumps(serialize(arguments))))

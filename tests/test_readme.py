@@ -12,9 +12,9 @@ import pytest
 from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_modelarts.client.clouds import HUAWEI_CLOUD
-from airflow_provider_modelarts.client.errors import InvalidRequest
 from airflow_provider_modelarts.client.models import CreateImageRequest
-from airflow_provider_modelarts.hooks.connection import settings_of
+from airflow_provider_modelarts.exceptions import RequestValidationError
+from airflow_provider_modelarts.hooks.connection import parse_connection
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -47,7 +47,7 @@ def test_its_connection_works() -> None:
     _, assignment = shlex.split(line)
     given = json.loads(assignment.partition("=")[2])
 
-    settings = settings_of(Connection(conn_id="c", **{**given, "extra": json.dumps(given["extra"])}))
+    settings = parse_connection(Connection(conn_id="c", **{**given, "extra": json.dumps(given["extra"])}))
 
     assert settings.endpoint == "https://modelarts.eu-de.otc.t-systems.com"
 
@@ -56,7 +56,7 @@ def test_its_error_is_what_a_user_sees() -> None:
     """Word for word."""
     quoted = " ".join(line.removeprefix("> ") for line in README.splitlines() if line.startswith("> "))
 
-    with pytest.raises(InvalidRequest) as caught:
+    with pytest.raises(RequestValidationError) as caught:
         CreateImageRequest.for_cloud(
             HUAWEI_CLOUD,
             notebook_id="6fa459ea-ee8a-3ca4-894e-db77e160355e",

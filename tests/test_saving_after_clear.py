@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.clouds import CLOUDS
-from airflow_provider_modelarts.client.errors import NotebookNotReady, TagTaken
-from airflow_provider_modelarts.client.marker import Mark, Marker
-from airflow_provider_modelarts.client.modelarts import ModelArts
+from airflow_provider_modelarts.client.idempotent_create import IdempotentCreate
+from airflow_provider_modelarts.client.marker import IdempotencyKey, Marker
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.client.saving import Saving
+from airflow_provider_modelarts.exceptions import NotebookNotReadyError, TagConflictError
 from airflow_provider_modelarts.simulator import AfterSeconds, AtOnce, Fault, Simulator
-from tests.worlds import World
+from tests.transports import TransportRunner
 
 OTHER_ID = "16fd2706-8baf-433b-82eb-8c7fada847da"
 NAMED: dict[str, Any] = {"name": "research", "namespace": "team"}
@@ -29,30 +29,30 @@ def simulator() -> Iterator[Simulator]:
 
 
 def save(
-    world: World,
+    transport: TransportRunner,
     simulator: Simulator,
     max_tries: int | None = None,
     *,
-    look_first: bool = True,
-    known_id: str | None = None,
+    check_existing: bool = True,
+    image_id_hint: str | None = None,
     if_exists: str = "fail",
     **fields: Any,
 ) -> tuple[Image, bool]:
     """Do what one try does."""
 
-    async def scenario(modelarts: ModelArts) -> tuple[Image, bool]:
-        saving = Saving(
+    async def scenario(modelarts: ModelArtsClient) -> tuple[Image, bool]:
+        saving = IdempotentCreate(
             modelarts,
             CLOUDS["huaweicloud"],
             simulator.notebook_id,
-            Mark(*RUN, max_tries),
+            IdempotencyKey(*RUN, max_tries),
             if_exists=if_exists,
             **NAMED,
             **fields,
         )
-        return await saving.save(look_first=look_first, known_id=known_id)
+        return await saving.save(check_existing=check_existing, image_id_hint=image_id_hint)
 
-    return world.talk(simulator, scenario)
+    return transport.run(simulator, scenario)
 
 
 def tags(simulator: Simulator) -> list[str]:
@@ -65,11 +65,11 @@ def operations(simulator: Simulator) -> list[str]:
 
 @pytest.mark.parametrize("tag", [None, "nightly"])
 def test_saving_without_max_tries_adopts_after_every_clear(
-    tag: str | None, simulator: Simulator, world: World
+    tag: str | None, simulator: Simulator, transport: TransportRunner
 ) -> None:
-    first, _ = save(world, simulator, look_first=False, tag=tag)
+    first, _ = save(transport, simulator, check_existing=False, tag=tag)
 
-    again = [save(world, simulator, tag=tag) for _ in range(3)]
+    again = [save(transport, simulator, tag=tag) for _ in range(3)]
     assert [(image.id, adopted) for image, adopted in again] == [(first.id, True)] * 3
     assert simulator.saves == 1
 
@@ -79,21 +79,25 @@ def test_saving_without_max_tries_adopts_after_every_clear(
     ("tag", "wanted"), [("nightly", ["nightly", "nightly-3", "nightly-5"]), (None, None)], ids=str
 )
 def test_saving_with_max_tries_saves_once_for_each_clear(
-    tag: str | None, wanted: list[str] | None, remembers: bool, simulator: Simulator, world: World
+    tag: str | None,
+    wanted: list[str] | None,
+    remembers: bool,
+    simulator: Simulator,
+    transport: TransportRunner,
 ) -> None:
     """The retries of each adopt what it saved; no request goes out whose tag is known to be taken."""
-    known_id = None
+    image_id_hint = None
     for clear, max_tries in enumerate((1, 3, 5)):
         image, adopted = save(
-            world,
+            transport,
             simulator,
             max_tries,
             tag=tag,
-            look_first=clear > 0,
-            known_id=known_id if remembers else None,
+            check_existing=clear > 0,
+            image_id_hint=image_id_hint if remembers else None,
         )
-        retried = [save(world, simulator, max_tries, tag=tag, known_id=image.id) for _ in range(2)]
-        known_id = image.id
+        retried = [save(transport, simulator, max_tries, tag=tag, image_id_hint=image.id) for _ in range(2)]
+        image_id_hint = image.id
 
         assert not adopted
         assert [(one.id, is_adopted) for one, is_adopted in retried] == [(image.id, True)] * 2
@@ -104,47 +108,51 @@ def test_saving_with_max_tries_saves_once_for_each_clear(
 
 
 def test_saving_that_did_not_see_the_earlier_image_gives_way_when_it_is_refused(
-    simulator: Simulator, world: World
+    simulator: Simulator, transport: TransportRunner
 ) -> None:
     """As where a list lags behind, or an executor starts a first try again."""
-    save(world, simulator, 0, look_first=False, tag="nightly")
+    save(transport, simulator, 0, check_existing=False, tag="nightly")
 
-    image, adopted = save(world, simulator, 1, look_first=False, tag="nightly")
+    image, adopted = save(transport, simulator, 1, check_existing=False, tag="nightly")
 
     assert (image.tag, adopted, simulator.saves) == ("nightly-1", False, 2)
-    assert save(world, simulator, 1, tag="nightly")[0].id == image.id
+    assert save(transport, simulator, 1, tag="nightly")[0].id == image.id
 
 
 @pytest.mark.parametrize("if_exists", ["fail", "adopt"])
-@pytest.mark.parametrize("look_first", [False, True])
+@pytest.mark.parametrize("check_existing", [False, True])
 def test_saving_again_never_adopts_the_image_of_an_earlier_clear(
-    if_exists: str, look_first: bool, simulator: Simulator, world: World
+    if_exists: str, check_existing: bool, simulator: Simulator, transport: TransportRunner
 ) -> None:
     """Whatever ``on_clear`` was when that was saved."""
-    save(world, simulator, look_first=False, tag="nightly")
+    save(transport, simulator, check_existing=False, tag="nightly")
 
-    image, adopted = save(world, simulator, 2, look_first=look_first, if_exists=if_exists, tag="nightly")
+    image, adopted = save(
+        transport, simulator, 2, check_existing=check_existing, if_exists=if_exists, tag="nightly"
+    )
 
     assert (image.tag, adopted, simulator.saves) == ("nightly-2", False, 2)
 
 
-def test_saving_without_max_tries_adopts_what_was_saved_with_it(simulator: Simulator, world: World) -> None:
+def test_saving_without_max_tries_adopts_what_was_saved_with_it(
+    simulator: Simulator, transport: TransportRunner
+) -> None:
     """``on_clear`` was changed to ``adopt`` before the clear."""
-    first, _ = save(world, simulator, 2, look_first=False, tag="nightly")
+    first, _ = save(transport, simulator, 2, check_existing=False, tag="nightly")
 
-    assert save(world, simulator, tag="nightly")[0].id == first.id
+    assert save(transport, simulator, tag="nightly")[0].id == first.id
     assert simulator.saves == 1
 
 
-@pytest.mark.parametrize("look_first", [False, True])
+@pytest.mark.parametrize("check_existing", [False, True])
 def test_failed_image_of_an_earlier_clear_makes_room(
-    look_first: bool, simulator: Simulator, world: World
+    check_existing: bool, simulator: Simulator, transport: TransportRunner
 ) -> None:
     """It is no snapshot that needs its tag."""
-    description = Mark(*RUN, 0).append_to(None, simulator.notebook_id)
+    description = IdempotencyKey(*RUN, 0).append_to(None, simulator.notebook_id)
     simulator.add_image(**NAMED, tag="nightly", description=description, status="CREATE_FAILED")
 
-    image, adopted = save(world, simulator, 1, look_first=look_first, tag="nightly")
+    image, adopted = save(transport, simulator, 1, check_existing=check_existing, tag="nightly")
 
     assert (image.tag, adopted, simulator.saves) == ("nightly", False, 1)
     assert "DeleteImage" in operations(simulator)
@@ -154,64 +162,66 @@ def test_failed_image_of_an_earlier_clear_makes_room(
     ("tag", "other"), [("x" * 64, "x" * 62 + "-7"), ("x" * 63, "x" * 62 + "-7")], ids=["64", "63"]
 )
 def test_long_tag_is_cut_so_that_its_suffix_fits(
-    tag: str, other: str, simulator: Simulator, world: World, caplog: pytest.LogCaptureFixture
+    tag: str, other: str, simulator: Simulator, transport: TransportRunner, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    save(world, simulator, 0, look_first=False, tag=tag)
+    save(transport, simulator, 0, check_existing=False, tag=tag)
 
-    image, _ = save(world, simulator, 7, tag=tag)
+    image, _ = save(transport, simulator, 7, tag=tag)
 
     assert image.tag == other
     assert f"the notebook is saved again with the tag '{other}'" in caplog.text
 
 
-def test_long_tag_that_the_suffix_leaves_as_it_is_is_refused(simulator: Simulator, world: World) -> None:
+def test_long_tag_that_the_suffix_leaves_as_it_is_is_refused(
+    simulator: Simulator, transport: TransportRunner
+) -> None:
     tag = "x" * 62 + "-7"
-    save(world, simulator, 0, look_first=False, tag=tag)
+    save(transport, simulator, 0, check_existing=False, tag=tag)
 
-    with pytest.raises(TagTaken, match="which this task saved before it was cleared, and cannot"):
-        save(world, simulator, 7, tag=tag)
+    with pytest.raises(TagConflictError, match="which this task saved before it was cleared, and cannot"):
+        save(transport, simulator, 7, tag=tag)
 
     assert simulator.saves == 1
 
 
 @pytest.mark.parametrize("if_exists", ["fail", "adopt"])
 def test_tag_with_suffix_that_somebody_else_has_is_refused(
-    if_exists: str, simulator: Simulator, world: World
+    if_exists: str, simulator: Simulator, transport: TransportRunner
 ) -> None:
     """To adopt by the tag that was given is not to adopt by another."""
-    save(world, simulator, 0, look_first=False, tag="nightly")
+    save(transport, simulator, 0, check_existing=False, tag="nightly")
     theirs = simulator.add_image(**NAMED, tag="nightly-1")
 
     with pytest.raises(
-        TagTaken, match=f"'nightly-1' belongs to image {theirs}, which this task did not save"
+        TagConflictError, match=f"'nightly-1' belongs to image {theirs}, which this task did not save"
     ):
-        save(world, simulator, 1, if_exists=if_exists, tag="nightly")
+        save(transport, simulator, 1, if_exists=if_exists, tag="nightly")
 
     assert simulator.saves == 1
 
 
 @pytest.mark.parametrize("kind", ["reset", "reset_after"])
 def test_lost_reply_after_a_clear_leaves_one_image_more(
-    kind: str, simulator: Simulator, world: World
+    kind: str, simulator: Simulator, transport: TransportRunner
 ) -> None:
-    save(world, simulator, 0, look_first=False, tag="nightly")
+    save(transport, simulator, 0, check_existing=False, tag="nightly")
     simulator.inject(Fault(kind, "CreateImage"))
 
-    image, adopted = save(world, simulator, 1, tag="nightly")
+    image, adopted = save(transport, simulator, 1, tag="nightly")
 
     assert (image.tag, adopted, tags(simulator)) == ("nightly-1", False, ["nightly", "nightly-1"])
 
 
-def test_clear_while_the_save_is_under_way_waits_for_a_retry(world: World) -> None:
+def test_clear_while_the_save_is_under_way_waits_for_a_retry(transport: TransportRunner) -> None:
     """A running or deferred task that is cleared has left a save behind that nothing cancels."""
     with Simulator(save=AfterSeconds(600)) as slow:
-        first, _ = save(world, slow, 2, look_first=False, tag="nightly")
-        with pytest.raises(NotebookNotReady):
-            save(world, slow, 3, tag="nightly")
+        first, _ = save(transport, slow, 2, check_existing=False, tag="nightly")
+        with pytest.raises(NotebookNotReadyError):
+            save(transport, slow, 3, tag="nightly")
         slow.advance(700)
 
-        second, adopted = save(world, slow, 3, tag="nightly")
+        second, adopted = save(transport, slow, 3, tag="nightly")
 
         assert (first.tag, second.tag, adopted, slow.saves) == ("nightly", "nightly-3", False, 2)
 
@@ -220,13 +230,13 @@ def test_clear_while_the_save_is_under_way_waits_for_a_retry(world: World) -> No
 @pytest.mark.parametrize("status", ["ACTIVE", "CREATING", "ERROR"])
 @pytest.mark.parametrize("max_tries", [None, 1])
 def test_image_of_another_notebook_is_not_adopted(
-    if_exists: str, status: str, max_tries: int | None, simulator: Simulator, world: World
+    if_exists: str, status: str, max_tries: int | None, simulator: Simulator, transport: TransportRunner
 ) -> None:
     description = f"theirs {Marker('0123456789abcdef', OTHER_ID)}"
     theirs = simulator.add_image(**NAMED, tag="nightly", description=description, status=status)
 
-    with pytest.raises(TagTaken) as caught:
-        save(world, simulator, max_tries, if_exists=if_exists, tag="nightly")
+    with pytest.raises(TagConflictError) as caught:
+        save(transport, simulator, max_tries, if_exists=if_exists, tag="nightly")
 
     assert f"belongs to image {theirs}" in str(caught.value)
     assert f"of notebook {OTHER_ID} and is not adopted for notebook {simulator.notebook_id}" in str(
@@ -240,12 +250,12 @@ def test_image_of_another_notebook_is_not_adopted(
     ["by hand", None, "[airflow:0123456789abcdef notebook:{}]", "[airflow 0123456789abcdef]"],
 )
 def test_image_of_this_notebook_or_of_none_known_is_adopted_if_asked_for(
-    description: str | None, simulator: Simulator, world: World
+    description: str | None, simulator: Simulator, transport: TransportRunner
 ) -> None:
     theirs = simulator.add_image(
         **NAMED, tag="nightly", description=description and description.format(simulator.notebook_id.upper())
     )
 
-    image, adopted = save(world, simulator, if_exists="adopt", tag="nightly")
+    image, adopted = save(transport, simulator, if_exists="adopt", tag="nightly")
 
     assert (image.id, adopted, simulator.saves) == (theirs, True, 0)

@@ -22,22 +22,22 @@ class Rule:
     What one field must be.
 
     :param pattern: what the whole value must match.
-    :param words: the same, for a reader; it follows the field's name.
+    :param message: the same, for a reader; it follows the field's name.
     """
 
     mandatory: bool = False
     max_length: int | None = None
     pattern: str | None = None
-    words: str = ""
+    message: str = ""
 
-    def broken_by(self, value: str | None) -> str | None:
+    def violation(self, value: str | None) -> str | None:
         """Return which part of the rule the value breaks, in words, or None."""
         if value is None:
             return "is mandatory on this cloud" if self.mandatory else None
         if self.max_length is not None and len(value) > self.max_length:
             return f"may have at most {self.max_length} characters, not {len(value)}"
         if self.pattern is not None and re.fullmatch(self.pattern, value) is None:
-            return self.words
+            return self.message
         return None
 
 
@@ -55,7 +55,7 @@ class Cloud:
     """
 
     name: CloudName
-    title: str
+    display_name: str
     domain: str
     signature: Signature
     console: str
@@ -77,14 +77,15 @@ class Cloud:
 _UUID = Rule(
     mandatory=True,
     pattern=r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
-    words="must be the notebook's id, a UUID such as 6fa459ea-ee8a-3ca4-894e-db77e160355e (not its name)",
+    message="must be the notebook's id, a UUID such as 6fa459ea-ee8a-3ca4-894e-db77e160355e (not its name)",
 )
 _TAG = Rule(
     max_length=64,
     # The English page of Huawei Cloud says "commas" where every other source says periods; a registry
     # takes no comma, and no tag that starts with a period or hyphen.
     pattern=r"[A-Za-z0-9_][A-Za-z0-9_.-]*",
-    words="must be letters, digits, hyphens, underscores and periods, and not start with a hyphen or period",
+    message="must be letters, digits, hyphens, underscores and periods, and not start with a hyphen or "
+    "period",
 )
 _DESCRIPTION = Rule(max_length=512)
 _ANYTHING = Rule()
@@ -96,14 +97,15 @@ _HUAWEI_RULES: dict[str, Rule] = {
         mandatory=True,
         max_length=128,
         pattern=r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?",
-        words="must be lower-case letters, digits, hyphens, underscores and periods, "
+        message="must be lower-case letters, digits, hyphens, underscores and periods, "
         "and start and end with a letter or digit",
     ),
     "namespace": Rule(
         mandatory=True,
         max_length=64,
         pattern=r"[a-z][A-Za-z0-9._-]*",
-        words="must be letters, digits, hyphens, underscores and periods, and start with a lower-case letter",
+        message="must be letters, digits, hyphens, underscores and periods, and start with a lower-case "
+        "letter",
     ),
     "tag": _TAG,
     "description": _DESCRIPTION,
@@ -119,7 +121,7 @@ _OTC_RULES: dict[str, Rule] = {
     "name": Rule(
         max_length=512,
         pattern=r"[a-z0-9._-]+",
-        words="must be lower-case letters, digits, hyphens, underscores and periods",
+        message="must be lower-case letters, digits, hyphens, underscores and periods",
     ),
     "namespace": _ANYTHING,
     "tag": _TAG,
@@ -129,7 +131,7 @@ _OTC_RULES: dict[str, Rule] = {
 
 HUAWEI_CLOUD = Cloud(
     name="huaweicloud",
-    title="Huawei Cloud",
+    display_name="Huawei Cloud",
     domain="myhuaweicloud.com",
     signature="access",
     console="https://console-intl.huaweicloud.com",
@@ -138,7 +140,7 @@ HUAWEI_CLOUD = Cloud(
 # The EU site's page (2025-05-30) states the older rules, which are Open Telekom Cloud's.
 HUAWEI_CLOUD_EU = Cloud(
     name="huaweicloud-eu",
-    title="Huawei Cloud EU",
+    display_name="Huawei Cloud EU",
     domain="myhuaweicloud.eu",
     signature="access",
     console="https://console.eu.huaweicloud.com",
@@ -147,7 +149,7 @@ HUAWEI_CLOUD_EU = Cloud(
 # https://docs.otc.t-systems.com/regions-and-endpoints/
 OPEN_TELEKOM_CLOUD = Cloud(
     name="otc",
-    title="Open Telekom Cloud",
+    display_name="Open Telekom Cloud",
     domain="otc.t-systems.com",
     signature="credential",
     console="https://console.otc.t-systems.com",
@@ -160,7 +162,7 @@ OPEN_TELEKOM_CLOUD = Cloud(
 # An operator's own installation: what the clouds' older pages agree on, and the registry fields.
 CUSTOM = Cloud(
     name="custom",
-    title="this private installation",
+    display_name="this private installation",
     domain="",
     signature="access",
     console="",
@@ -169,7 +171,7 @@ CUSTOM = Cloud(
 CLOUDS: dict[str, Cloud] = {c.name: c for c in (HUAWEI_CLOUD, HUAWEI_CLOUD_EU, OPEN_TELEKOM_CLOUD, CUSTOM)}
 
 
-def cloud_of(region: str) -> Cloud:
+def cloud_for_region(region: str) -> Cloud:
     """Return the cloud that a region belongs to; a region we never heard of is Huawei Cloud's."""
     if region in {"eu-de", "eu-nl", "eu-ch2"}:
         return OPEN_TELEKOM_CLOUD

@@ -16,16 +16,16 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from airflow_provider_modelarts.client import replies
-from airflow_provider_modelarts.client.error_codes import Meaning, meaning
-from airflow_provider_modelarts.client.errors import (
+from airflow_provider_modelarts.client import responses
+from airflow_provider_modelarts.client.error_codes import ErrorCode, classify
+from airflow_provider_modelarts.client.http_types import Request, Response
+from airflow_provider_modelarts.exceptions import (
     ApiError,
-    InvalidConnection,
-    NotAuthenticated,
-    UnexpectedReply,
-    one_line,
+    AuthenticationError,
+    InvalidConnectionError,
+    InvalidResponseError,
+    sanitize,
 )
-from airflow_provider_modelarts.client.wire import Request, Response
 
 T = TypeVar("T")
 
@@ -71,12 +71,12 @@ def create_token(
     return _request("POST", f"{endpoint}/v3/auth/tokens?nocatalog=true", body)
 
 
-def token_of(response: Response, at: datetime) -> Token:
+def parse_token(response: Response, at: datetime) -> Token:
     """Return the token that a log-in brought."""
-    reply = _read("CreateToken (POST /v3/auth/tokens)", response, _TokenReply.model_validate, at)
+    reply = _read("CreateToken (POST /v3/auth/tokens)", response, _TokenResponse.model_validate, at)
     value = response.headers.get("x-subject-token")
     if not value:
-        raise UnexpectedReply("CreateToken (POST /v3/auth/tokens) brought no token: check iam_endpoint")
+        raise InvalidResponseError("CreateToken (POST /v3/auth/tokens) brought no token: check iam_endpoint")
     return Token(value, reply.token.project.id, _usable_for(reply.token.expires_at, _date(response, at)))
 
 
@@ -103,7 +103,7 @@ def create_metadata_token(endpoint: str) -> Request:
     return Request("PUT", f"{endpoint}/meta-data/latest/api/token", headers)
 
 
-def metadata_token_of(response: Response, at: datetime) -> str | None:
+def parse_metadata_token(response: Response, at: datetime) -> str | None:
     """Return the token that the metadata service wants to see, or None where it knows of none."""
 
     def parse(_: Any) -> str:
@@ -117,9 +117,9 @@ def metadata_token_of(response: Response, at: datetime) -> str | None:
     return _read("CreateMetadataToken (PUT /meta-data/latest/api/token)", response, parse, at)
 
 
-def temporary_keys_of(what: str, response: Response, at: datetime) -> TemporaryKeys:
+def parse_temporary_keys(what: str, response: Response, at: datetime) -> TemporaryKeys:
     """Return the keys that IAM or the metadata service gave."""
-    given = _read(what, response, _KeysReply.model_validate, at).credential
+    given = _read(what, response, _KeysResponse.model_validate, at).credential
     usable_for = _usable_for(given.expires_at, _date(response, at))
     return TemporaryKeys(given.access, given.secret, given.securitytoken, usable_for)
 
@@ -129,20 +129,20 @@ def list_projects(endpoint: str, name: str) -> Request:
     return _request("GET", f"{endpoint}/v3/projects?name={quote(name, safe='~')}")
 
 
-def project_of(response: Response, name: str, at: datetime) -> str:
+def parse_project(response: Response, name: str, at: datetime) -> str:
     """
     Return the id of the one project that was found.
 
-    :raises InvalidConnection: there is none of that name, or more than one.
+    :raises InvalidConnectionError: there is none of that name, or more than one.
     """
-    found = _read("ListProjects (GET /v3/projects)", response, _ProjectsReply.model_validate, at).projects
+    found = _read("ListProjects (GET /v3/projects)", response, _ProjectsResponse.model_validate, at).projects
     ids = [project.id for project in found if project.name in (None, name)]
     if len(ids) == 1:
         return ids[0]
     if ids:
-        several = one_line(", ".join(ids), 300)
-        raise InvalidConnection(f"IAM knows several projects named {name!r} ({several}): set project_id")
-    raise InvalidConnection(
+        several = sanitize(", ".join(ids), 300)
+        raise InvalidConnectionError(f"IAM knows several projects named {name!r} ({several}): set project_id")
+    raise InvalidConnectionError(
         f"IAM knows no project named {name!r} that these credentials may see: set project_id, "
         "which the console shows under My Credentials, or project_name"
     )
@@ -154,20 +154,22 @@ def _request(method: str, url: str, body: dict[str, Any] | None = None) -> Reque
 
 
 def _read(what: str, response: Response, parse: Callable[[Any], T], at: datetime) -> T:
-    """Return what a reply of IAM says; see :func:`airflow_provider_modelarts.client.replies.read`."""
+    """
+    Return what a reply of IAM says; see :func:`airflow_provider_modelarts.client.responses.parse_response`.
+    """
     try:
-        return replies.read(what, response, parse, at, meaning=_meaning)
+        return responses.parse_response(what, response, parse, at, classify=_classify)
     except ApiError as error:
         if _is_status(error.status, error.code):
             error.code = ""
         raise
 
 
-def _meaning(status: int, code: str) -> Meaning:
+def _classify(status: int, code: str) -> ErrorCode:
     """Return what a refusal by IAM means: 401 is about who asks, whatever code came with it."""
     if status == 401:
-        return Meaning(NotAuthenticated, "Check the connection's credentials.")
-    return meaning(status, "" if _is_status(status, code) else code)
+        return ErrorCode(AuthenticationError, "Check the connection's credentials.")
+    return classify(status, "" if _is_status(status, code) else code)
 
 
 def _is_status(status: int, code: str) -> bool:
@@ -192,34 +194,34 @@ def _usable_for(expires_at: datetime, at: datetime) -> float:
     return max(seconds - _RENEW_AHEAD, seconds / 2)
 
 
-class _Reply(BaseModel):
+class _IamResponse(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
 
-class _Project(_Reply):
+class _Project(_IamResponse):
     id: str = Field(min_length=1)
     name: str | None = None
 
 
-class _ScopedToken(_Reply):
+class _ScopedToken(_IamResponse):
     expires_at: datetime
     project: _Project
 
 
-class _TokenReply(_Reply):
+class _TokenResponse(_IamResponse):
     token: _ScopedToken
 
 
-class _Keys(_Reply):
+class _Keys(_IamResponse):
     access: str = Field(min_length=1)
     secret: str = Field(min_length=1)
     securitytoken: str = Field(min_length=1)
     expires_at: datetime
 
 
-class _KeysReply(_Reply):
+class _KeysResponse(_IamResponse):
     credential: _Keys
 
 
-class _ProjectsReply(_Reply):
+class _ProjectsResponse(_IamResponse):
     projects: list[_Project]

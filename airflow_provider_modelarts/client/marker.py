@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from airflow_provider_modelarts.client.clouds import Cloud, Rule
-from airflow_provider_modelarts.client.errors import BrokenRule, InvalidRequest
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image
+from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidationError
 
 MAX_NOTEBOOK_ID = 64
 """Characters of a notebook's id that is no UUID; a UUID has 36."""
@@ -23,7 +23,7 @@ MARKABLE_ID = Rule(
     max_length=MAX_NOTEBOOK_ID,
     # What ends a marker or separates its parts is not in it, so that every marker can be read back.
     pattern=r"[A-Za-z0-9_][A-Za-z0-9_.-]*",
-    words="must be the notebook's id: letters, digits, hyphens, underscores and periods",
+    message="must be the notebook's id: letters, digits, hyphens, underscores and periods",
 )
 """What an id must be to stand in a marker."""
 
@@ -48,7 +48,7 @@ class Marker:
     """
     A marker, as it is written to a description and read from one.
 
-    :param digest: sixteen hexadecimal digits that stand for the task; see :class:`Mark`.
+    :param digest: sixteen hexadecimal digits that stand for the task; see :class:`IdempotencyKey`.
     :param notebook_id: a UUID in lower case, or another id as it is.
     """
 
@@ -88,18 +88,18 @@ def check_notebook_id(notebook_id: object) -> None:
     """
     Judge an id that is to be looked for in markers.
 
-    :raises InvalidRequest: no marker can hold it.
+    :raises RequestValidationError: no marker can hold it.
     """
     if isinstance(notebook_id, str):
-        rule = MARKABLE_ID.broken_by(notebook_id)
+        rule = MARKABLE_ID.violation(notebook_id)
     else:
         rule = f"must be a string, not {type(notebook_id).__name__}"
     if rule:
-        raise InvalidRequest([BrokenRule("notebook_id", rule, notebook_id)])
+        raise RequestValidationError([FieldViolation("notebook_id", rule, notebook_id)])
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class IdempotencyKey:
     """
     What makes a save this task's own, in this run.
 
@@ -166,19 +166,20 @@ class Mark:
 
 
 def prepare_request(
-    cloud: Cloud, notebook_id: str, mark: Mark, fields: dict[str, str | None]
+    cloud: Cloud, notebook_id: str, mark: IdempotencyKey, fields: dict[str, str | None]
 ) -> tuple[CreateImageRequest, str | None]:
     """
     Return the request with its marker and a tag, and the tag for where that one is an earlier clear's.
 
-    :raises InvalidRequest: every broken rule; the user's words are never cut to make room for the marker.
+    :raises RequestValidationError: every broken rule; the user's words are never cut to make room for the
+        marker.
     """
     longest = cloud.rules["description"].max_length or MAX_DESCRIPTION
     # Of any digest and, as the notebook's id is judged below, of any id.
     length = len(str(Marker("0" * 16, str(notebook_id))))
     room = max(0, longest - length - 1)
     words = f"may have at most {room} characters, because the marker behind it takes {length} of {longest}"
-    rules = {**cloud.rules, "description": Rule(pattern=rf"(?s).{{0,{room}}}\s*", words=words)}
+    rules = {**cloud.rules, "description": Rule(pattern=rf"(?s).{{0,{room}}}\s*", message=words)}
     if not rules["notebook_id"].pattern:
         rules["notebook_id"] = MARKABLE_ID
     request = CreateImageRequest.for_cloud(replace(cloud, rules=rules), notebook_id=notebook_id, **fields)

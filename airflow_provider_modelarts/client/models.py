@@ -13,12 +13,6 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from airflow_provider_modelarts.client.clouds import Cloud, Rule
-from airflow_provider_modelarts.client.errors import (
-    BrokenRule,
-    ImageFailed,
-    InvalidRequest,
-    one_line,
-)
 from airflow_provider_modelarts.client.fields import (
     Boolean,
     Description,
@@ -30,6 +24,12 @@ from airflow_provider_modelarts.client.fields import (
     Text,
     Texts,
     Timestamp,
+)
+from airflow_provider_modelarts.exceptions import (
+    FieldViolation,
+    ImageFailedError,
+    RequestValidationError,
+    sanitize,
 )
 
 T = TypeVar("T")
@@ -57,21 +57,21 @@ class CreateImageRequest(BaseModel):
         """
         Return the request if every value keeps the rules of the cloud's page.
 
-        :raises InvalidRequest: every broken rule, each with its field and value.
+        :raises RequestValidationError: every broken rule, each with its field and value.
         """
         given = {"notebook_id": notebook_id, **fields}
-        broken = [
-            BrokenRule(field, rule, value)
+        violations = [
+            FieldViolation(field, rule, value)
             for field, value in given.items()
-            if (rule := _broken_rule(cloud, field, value)) is not None
+            if (rule := _violation(cloud, field, value)) is not None
         ]
-        broken += [
-            BrokenRule(field, "is mandatory on this cloud", None)
+        violations += [
+            FieldViolation(field, "is mandatory on this cloud", None)
             for field, rule in cloud.rules.items()
             if rule.mandatory and field not in given
         ]
-        if broken:
-            raise InvalidRequest(broken)
+        if violations:
+            raise RequestValidationError(violations)
         return cls(**fields)
 
     def body(self) -> dict[str, str]:
@@ -79,13 +79,13 @@ class CreateImageRequest(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
-def _broken_rule(cloud: Cloud, field: str, value: str | None) -> str | None:
+def _violation(cloud: Cloud, field: str, value: str | None) -> str | None:
     rule = cloud.rules.get(field, Rule())
     if value is None:
-        return rule.broken_by(None)
+        return rule.violation(None)
     if field not in cloud.rules:
-        return f"is not a field of create-image on {cloud.title}"
-    return text_rule(value) or rule.broken_by(value)
+        return f"is not a field of create-image on {cloud.display_name}"
+    return text_rule(value) or rule.violation(value)
 
 
 def text_rule(value: object) -> str | None:
@@ -101,7 +101,7 @@ def text_rule(value: object) -> str | None:
     return None
 
 
-class Reply(BaseModel):
+class ResponseModel(BaseModel):
     """What every reply has in common: it may grow, and nobody changes it here."""
 
     # Built at the first reply: whoever only parses a DAG reads none.
@@ -111,7 +111,7 @@ class Reply(BaseModel):
     request_id: Text = None
 
 
-class Image(Reply):
+class Image(ResponseModel):
     """
     An image as create-image, ShowImage and ListImages give it.
 
@@ -166,23 +166,23 @@ class Image(Reply):
         """
         Return the image, pending or ACTIVE.
 
-        :raises ImageFailed: it ended otherwise.
+        :raises ImageFailedError: it ended otherwise.
         """
         if not self.has_failed:
             return self
         label = f"{self.name or 'unnamed'}:{self.tag or 'untagged'}"
         reason = self.status_message or "the service gave no reason"
-        end = one_line(f"Image {self.id} ({label}) ended as {self.status}: {reason}", LONGEST_LINE)
-        raise ImageFailed(f"{end} (request id {self.request_id})" if self.request_id else end)
+        end = sanitize(f"Image {self.id} ({label}) ended as {self.status}: {reason}", LONGEST_LINE)
+        raise ImageFailedError(f"{end} (request id {self.request_id})" if self.request_id else end)
 
     def describe(self) -> str:
         """Return a line for the log."""
         unknown = "" if self.is_known else ", a status this provider does not know and takes as pending"
         status = f"{self.status}{unknown}" if self.status else "without a status, which is taken as pending"
         message = f": {self.status_message}" if self.status_message else ""
-        return one_line(f"Image {self.id} is {status}{message}", LONGEST_LINE)
+        return sanitize(f"Image {self.id} is {status}{message}", LONGEST_LINE)
 
-    def summary(self) -> dict[str, Any]:
+    def to_xcom(self) -> dict[str, Any]:
         """Return what a task hands on: plain JSON, times in ISO 8601 UTC, only what the API gave."""
         facts = {
             "status": self.status,
@@ -199,7 +199,7 @@ class Image(Reply):
         return {"image_id": self.id, "swr_path": self.swr_path, **given}
 
 
-class Lease(Reply):
+class Lease(ResponseModel):
     """When a notebook stops by itself. Milliseconds; the epoch is UTC's."""
 
     create_at: Timestamp = None
@@ -209,7 +209,7 @@ class Lease(Reply):
     type: Text = None
 
 
-class NotebookImage(Reply):
+class NotebookImage(ResponseModel):
     """The image that a notebook runs; after a save this is the saved one."""
 
     id: Text = None
@@ -218,7 +218,7 @@ class NotebookImage(Reply):
     type: Text = None
 
 
-class Notebook(Reply):
+class Notebook(ResponseModel):
     """A notebook. Its access ``token``, which the API sends along, is dropped here."""
 
     id: Id
@@ -241,7 +241,7 @@ class Notebook(Reply):
         return self.status == "RUNNING"
 
 
-class Page(Reply, Generic[T]):
+class Page(ResponseModel, Generic[T]):
     """
     One page of a list: the records that can be read.
 

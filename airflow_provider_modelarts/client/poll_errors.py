@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from airflow_provider_modelarts.client.errors import ApiError, ModelArtsError, NotFound, PermissionDenied
+from airflow_provider_modelarts.exceptions import (
+    ApiError,
+    ModelArtsError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 
 CONFIRMATIONS = 3
 """How many polls in a row must say the same before a refusal that may pass is believed."""
@@ -39,7 +44,7 @@ class PollErrors:
         self._forbidden = self._forbidden + 1 if _is_bare_403(error) else 0
         if self._forbidden >= CONFIRMATIONS:
             raise self._permission_denied(error) from error
-        if isinstance(error, NotFound) and not self._has_succeeded:
+        if isinstance(error, NotFoundError) and not self._has_succeeded:
             self._not_found_since = self._not_found_since if self._not_found else now
             self._not_found += 1
             waited = now - self._not_found_since
@@ -48,8 +53,8 @@ class PollErrors:
         if not error.is_transient:
             raise error
 
-    def _permission_denied(self, error: ModelArtsError) -> PermissionDenied:
-        refusal = PermissionDenied(
+    def _permission_denied(self, error: ModelArtsError) -> PermissionDeniedError:
+        refusal = PermissionDeniedError(
             f"{self._forbidden} polls in a row were denied without a code: check the permissions of the "
             f"connection's user or agency, and the gateways on the way. {error.message}"
         )

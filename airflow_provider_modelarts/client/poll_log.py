@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import math
 
-from airflow_provider_modelarts.client.errors import ModelArtsError
-from airflow_provider_modelarts.client.wire import Clock
+from airflow_provider_modelarts.client.http_types import Clock
+from airflow_provider_modelarts.exceptions import ModelArtsError
 
 HEARTBEAT = 300.0
 """Seconds after which a wait that sees no change logs that it goes on."""

@@ -12,15 +12,15 @@ from datetime import datetime, timezone
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from airflow_provider_modelarts.client.auth import Credentials
-from airflow_provider_modelarts.client.errors import (
-    BAD_WEATHER,
+from airflow_provider_modelarts.client.credentials import Credentials
+from airflow_provider_modelarts.client.http_types import Clock, Operation, Request, Transport
+from airflow_provider_modelarts.client.responses import parse_response
+from airflow_provider_modelarts.exceptions import (
+    RETRYABLE_ERRORS,
     ApiError,
+    AuthenticationError,
     ModelArtsError,
-    NotAuthenticated,
 )
-from airflow_provider_modelarts.client.replies import read
-from airflow_provider_modelarts.client.wire import Call, Clock, Request, Transport
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Session:
     What all calls to one service with one set of credentials share.
 
     :param endpoint: scheme, host and port; no path.
-    :param lock: for what must not happen twice at once; see :class:`ModelArts`.
+    :param lock: for what must not happen twice at once; see :class:`ModelArtsClient`.
     """
 
     def __init__(
@@ -64,26 +64,26 @@ class Session:
         self._transport = transport
         self._clock = clock
         self._lock = lock or nullcontext()
-        self._log_in = credentials.state_at("")
+        self._login_request = credentials.state_at("")
         self._authentication = credentials.state_at(endpoint)
         self._failure: tuple[float, ModelArtsError | None] = -math.inf, None
 
     @property
     def refused_at(self) -> float:
         """When the credentials were last refused, in monotonic seconds."""
-        return max(self._log_in.refused_at, self._authentication.refused_at)
+        return max(self._login_request.refused_at, self._authentication.refused_at)
 
     def check(self) -> None:
         """
         See that the credentials may be sent.
 
-        :raises NotAuthenticated: they were refused not long ago, whichever call sent them.
+        :raises AuthenticationError: they were refused not long ago, whichever call sent them.
         """
         now = self._clock.monotonic()
-        self._log_in.check(now)
+        self._login_request.check(now)
         self._authentication.check(now)
 
-    async def send(self, call: Call[T], *, timeout: float | None = None) -> T:
+    async def send(self, call: Operation[T], *, timeout: float | None = None) -> T:
         """
         Make one call, whatever becomes of it; a token or temporary key that is refused is renewed once.
 
@@ -104,7 +104,7 @@ class Session:
                 try:
                     result = await self._exchange(call, request, timeout)
                 except ApiError as error:
-                    if error.status != 401 and not isinstance(error, NotAuthenticated):
+                    if error.status != 401 and not isinstance(error, AuthenticationError):
                         self._passed(error, is_news=self._is_news(request, sent_at))
                         raise
                     if self._is_news(request, sent_at):
@@ -127,7 +127,7 @@ class Session:
         now = self._clock.monotonic()
         was_proven = self._authentication.is_proven
         is_renewable = not is_last and self._authentication.begin_renewal(error, now)
-        if is_renewable and self._credentials.forget(request):
+        if is_renewable and self._credentials.invalidate(request):
             log.info("The credentials are renewed, because they were refused: %s", error)
             return
         if is_renewable and was_proven and not error.code:
@@ -135,24 +135,24 @@ class Session:
             # page must not end all waits with a key that was good a moment ago.
             log.info("The same credentials are sent once more, as no code came with the refusal: %s", error)
             return
-        if isinstance(error, NotAuthenticated):
+        if isinstance(error, AuthenticationError):
             self._authentication.refuse(error, now)
         raise error
 
     def _passed(self, error: ModelArtsError, *, is_news: bool) -> None:
         """Note what an error that is no refusal of the credentials says of them."""
-        if isinstance(error, BAD_WEATHER):
+        if isinstance(error, RETRYABLE_ERRORS):
             # Nothing: neither need those who queue to send theirs find out for themselves.
             if not self._authentication.is_proven:
                 self._failure = self._clock.monotonic(), copy.copy(error)
         elif isinstance(error, ApiError) and is_news:
             self._authentication.accept()
 
-    async def _exchange(self, call: Call[T], request: Request, timeout: float | None) -> T:
+    async def _exchange(self, call: Operation[T], request: Request, timeout: float | None) -> T:
         response = await self._transport.send(request, timeout=timeout)
-        return read(f"{call.operation} ({call.method} {call.path})", response, call.parse, self._now())
+        return parse_response(f"{call.name} ({call.method} {call.path})", response, call.parse, self._now())
 
-    async def _request(self, call: Call[Any], queued_at: float) -> Request:
+    async def _request(self, call: Operation[Any], queued_at: float) -> Request:
         """
         Return the request that makes a call, with the proof of who makes it.
 
@@ -163,20 +163,20 @@ class Session:
         if failure is not None and failed_at > queued_at:
             # It failed while this call waited for its turn: a thousand calls need not each fail so.
             shared = copy.copy(failure)
-            shared.arrived = False
+            shared.may_have_been_processed = False
             raise shared
         try:
-            return await self._signed(call)
+            return await self._build_request(call)
         except ModelArtsError as error:
             # It was about who asks: the call itself was never sent.
-            error.arrived = False
-            if isinstance(error, NotAuthenticated):
-                self._log_in.refuse(error, self._clock.monotonic())
+            error.may_have_been_processed = False
+            if isinstance(error, AuthenticationError):
+                self._login_request.refuse(error, self._clock.monotonic())
             else:
                 self._failure = self._clock.monotonic(), copy.copy(error)
             raise
 
-    async def _signed(self, call: Call[Any]) -> Request:
+    async def _build_request(self, call: Operation[Any]) -> Request:
         project_id = self._project.id or await self._credentials.project_id(
             self._project.endpoint, self._project.name, self._transport, self._clock
         )
@@ -194,7 +194,7 @@ class Session:
             body=b"" if call.body is None else json.dumps(call.body, ensure_ascii=False).encode(),
             max_bytes=call.max_bytes,
         )
-        return await self._credentials.authorise(request, self._transport, self._clock)
+        return await self._credentials.authenticate(request, self._transport, self._clock)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.time(), tz=timezone.utc)

@@ -12,7 +12,7 @@ import hmac
 from datetime import datetime, timezone
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from airflow_provider_modelarts.client.wire import Request
+from airflow_provider_modelarts.client.http_types import Request
 
 ALGORITHM = "SDK-HMAC-SHA256"
 

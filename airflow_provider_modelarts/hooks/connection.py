@@ -11,8 +11,8 @@ from urllib.parse import quote, urlsplit
 
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_modelarts.client.clouds import CLOUDS, Cloud, CloudName, Signature, cloud_of
-from airflow_provider_modelarts.client.errors import InvalidConnection, one_line
+from airflow_provider_modelarts.client.clouds import CLOUDS, Cloud, CloudName, Signature, cloud_for_region
+from airflow_provider_modelarts.exceptions import InvalidConnectionError, sanitize
 from airflow_provider_modelarts.hooks.addresses import (
     PROXY_SCHEMES,
     read_address,
@@ -22,7 +22,7 @@ from airflow_provider_modelarts.hooks.addresses import (
     read_proxy,
 )
 from airflow_provider_modelarts.provider_info import connection_fields
-from airflow_provider_modelarts.transport import Route
+from airflow_provider_modelarts.transport import TransportConfig
 
 Auth = Literal["access_key", "password", "host_agency"]
 AUTHS: tuple[Auth, ...] = get_args(Auth)
@@ -81,7 +81,7 @@ class Settings:
     identity: Identity
     workspace_id: str | None
     console_url: str
-    route: Route = field(repr=False)
+    transport_config: TransportConfig = field(repr=False)
 
     @property
     def notebooks_url(self) -> str:
@@ -98,62 +98,62 @@ class Settings:
         return self.console_url and self.console_url + path.format(region=region)
 
     @property
-    def exposed_endpoints(self) -> list[str]:
+    def plaintext_endpoints(self) -> list[str]:
         """Where what is sent can be read on the way: plain HTTP to another machine."""
         endpoints = (self.endpoint, self.identity.iam_endpoint)
         return [e for e in endpoints if e.startswith("http:") and not _is_loopback(e)]
 
 
-def settings_of(connection: Connection) -> Settings:
+def parse_connection(connection: Connection) -> Settings:
     """
     Return what a connection says.
 
     Null and empty mean absent: the connection form stores both for fields that nobody filled in.
 
-    :raises InvalidConnection: everything that is missing, unknown, contradictory or not to be sent, by
+    :raises InvalidConnectionError: everything that is missing, unknown, contradictory or not to be sent, by
         its field and with the remedy, but without its value: that may be a secret in the wrong field.
     """
-    reader = _Reader(connection)
-    named = reader.choice("cloud", _CLOUD_NAMES)
-    region = reader.region("region", is_custom=named == "custom") or ""
-    cloud = CLOUDS[named or cloud_of(region).name]
-    auth = reader.choice("auth", AUTHS) or "access_key"
+    parser = _FieldParser(connection)
+    named = parser.choice("cloud", _CLOUD_NAMES)
+    region = parser.region("region", is_custom=named == "custom") or ""
+    cloud = CLOUDS[named or cloud_for_region(region).name]
+    auth = parser.choice("auth", AUTHS) or "access_key"
     settings = Settings(
-        endpoint=reader.host() or cloud.endpoint("modelarts", region),
+        endpoint=parser.host() or cloud.endpoint("modelarts", region),
         cloud=cloud,
         identity=Identity(
             auth=auth,
-            login=reader.login(auth),
-            secret=reader.password(auth),
-            security_token=reader.header("security_token"),
-            signature=reader.choice("signature", SIGNATURES) or cloud.signature,
+            login=parser.login(auth),
+            secret=parser.password(auth),
+            security_token=parser.header("security_token"),
+            signature=parser.choice("signature", SIGNATURES) or cloud.signature,
             region=region,
-            iam_endpoint=reader.iam_endpoint("iam_endpoint") or cloud.endpoint("iam", region),
-            project_id=reader.identifier("project_id"),
-            project_name=reader.text("project_name") or region,
-            domain_name=reader.text("domain_name"),
-            agency_name=reader.text("agency_name"),
-            agency_domain_name=reader.text("agency_domain_name"),
+            iam_endpoint=parser.iam_endpoint("iam_endpoint") or cloud.endpoint("iam", region),
+            project_id=parser.identifier("project_id"),
+            project_name=parser.text("project_name") or region,
+            domain_name=parser.text("domain_name"),
+            agency_name=parser.text("agency_name"),
+            agency_domain_name=parser.text("agency_domain_name"),
         ),
-        workspace_id=reader.text("workspace_id"),
-        console_url=reader.console_url("console_url") or cloud.console,
-        route=Route(
-            connect_timeout=reader.seconds("connect_timeout", Route().connect_timeout),
-            read_timeout=reader.seconds("read_timeout", Route().read_timeout),
-            verify=reader.verify("verify"),
-            proxy=reader.proxy("proxy"),
+        workspace_id=parser.text("workspace_id"),
+        console_url=parser.console_url("console_url") or cloud.console,
+        transport_config=TransportConfig(
+            connect_timeout=parser.seconds("connect_timeout", TransportConfig().connect_timeout),
+            read_timeout=parser.seconds("read_timeout", TransportConfig().read_timeout),
+            verify=parser.verify("verify"),
+            proxy=parser.proxy("proxy"),
         ),
     )
-    if reader.is_extra_read:  # else what is in it is not missing
-        reader.wrong += _contradictions(settings)
-    if reader.wrong:
-        raise InvalidConnection(
-            f"Connection {connection.conn_id!r} cannot be used: {'; '.join(reader.wrong)}"
+    if parser.is_extra_read:  # else what is in it is not missing
+        parser.wrong += _find_conflicts(settings)
+    if parser.wrong:
+        raise InvalidConnectionError(
+            f"Connection {connection.conn_id!r} cannot be used: {'; '.join(parser.wrong)}"
         )
     return settings
 
 
-def _contradictions(settings: Settings) -> list[str]:
+def _find_conflicts(settings: Settings) -> list[str]:
     """Return what is missing or does not go together."""
     who = settings.identity
     both = who.login and who.secret
@@ -194,7 +194,7 @@ def _contradictions(settings: Settings) -> list[str]:
     return [message for message, is_broken in rules.items() if is_broken]
 
 
-class _Reader:
+class _FieldParser:
     """Reads a connection's fields and keeps what is wrong with them, by their names and without values."""
 
     def __init__(self, connection: Connection) -> None:
@@ -218,7 +218,7 @@ class _Reader:
         known = sorted(connection_fields())
         unknown = sorted(given.keys() - set(known))
         self.wrong += [
-            f"extra {one_line(ascii(key), 80)} is unknown: it may be one of {', '.join(known)}"
+            f"extra {sanitize(ascii(key), 80)} is unknown: it may be one of {', '.join(known)}"
             for key in unknown
         ]
         return given

@@ -8,29 +8,22 @@ from typing import Any, Literal, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_modelarts.client import calls
-from airflow_provider_modelarts.client.errors import (
-    ModelArtsError,
-)
-from airflow_provider_modelarts.client.marker import Mark, check_notebook_id, snapshots_of
-from airflow_provider_modelarts.client.modelarts import ModelArts, Watched
+from airflow_provider_modelarts.client import operations
+from airflow_provider_modelarts.client.client import ModelArtsClient, Pollable
+from airflow_provider_modelarts.client.http_types import Operation
+from airflow_provider_modelarts.client.idempotent_create import IdempotentCreate
+from airflow_provider_modelarts.client.marker import IdempotencyKey, check_notebook_id, snapshots_of
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Notebook
-from airflow_provider_modelarts.client.saving import Saving
-from airflow_provider_modelarts.client.wire import Call
+from airflow_provider_modelarts.exceptions import ModelArtsError
 from airflow_provider_modelarts.hooks.blocking import BlockingClient
-from airflow_provider_modelarts.hooks.connection import Settings, settings_of
-from airflow_provider_modelarts.hooks.conversation import (
-    converse,
-    lookup_errors,
-    run_shared,
-    watch_shared,
-)
-from airflow_provider_modelarts.hooks.diagnosis import diagnose, probe
-from airflow_provider_modelarts.hooks.form import behaviour, widgets
+from airflow_provider_modelarts.hooks.clients import create_client, lookup_errors, run_shared, watch_shared
+from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
+from airflow_provider_modelarts.hooks.connection_form import behaviour, widgets
+from airflow_provider_modelarts.hooks.connection_test import diagnose, probe
 from airflow_provider_modelarts.transport import BlockingTransport, block_on
 
 T = TypeVar("T")
-Seen = TypeVar("Seen", bound=Watched)
+PollableT = TypeVar("PollableT", bound=Pollable)
 
 
 class ModelArtsHook(BaseHook):
@@ -38,7 +31,7 @@ class ModelArtsHook(BaseHook):
     Talk to ModelArts on Huawei Cloud or Open Telekom Cloud.
 
     Nothing happens before the first call: no connection is looked up and no socket is opened.
-    Every operation of :mod:`airflow_provider_modelarts.client.calls` goes through :meth:`call` in a
+    Every operation of :mod:`airflow_provider_modelarts.client.operations` goes through :meth:`call` in a
     worker and :meth:`acall` in a trigger; the methods below them are short cuts for DAG authors.
 
     :param modelarts_conn_id: the Airflow connection to use.
@@ -59,11 +52,11 @@ class ModelArtsHook(BaseHook):
         """
         What the connection says.
 
-        :raises InvalidConnection: everything that is missing, unknown or contradictory.
+        :raises InvalidConnectionError: everything that is missing, unknown or contradictory.
         :raises ConnectionLookupError: Airflow did not give the connection.
         """
         with lookup_errors(self.modelarts_conn_id):
-            return settings_of(self.get_connection(self.modelarts_conn_id))
+            return parse_connection(self.get_connection(self.modelarts_conn_id))
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
@@ -98,63 +91,63 @@ class ModelArtsHook(BaseHook):
         return BlockingClient(self._modelarts)
 
     @cached_property
-    def _modelarts(self) -> ModelArts:
-        return converse(self.settings, BlockingTransport(self.settings.route))
+    def _modelarts(self) -> ModelArtsClient:
+        return create_client(self.settings, BlockingTransport(self.settings.transport_config))
 
-    def call(self, call: Call[T], *, deadline: float | None = None) -> T:
+    def call(self, operation: Operation[T], *, deadline: float | None = None) -> T:
         """
         Make one call from a worker; what fails and is safe to repeat is tried again for two minutes.
 
         :param deadline: epoch seconds after which it is not tried again.
         :raises ModelArtsError: the class says what a caller can do about it.
         """
-        return self._client.call(call, deadline=deadline)
+        return self._client.call(operation, deadline=deadline)
 
-    async def acall(self, call: Call[T], *, deadline: float | None = None) -> T:
+    async def acall(self, operation: Operation[T], *, deadline: float | None = None) -> T:
         """Make one call from a trigger; see :meth:`call`."""
         return await run_shared(
-            self.modelarts_conn_id, lambda modelarts: modelarts.call(call, deadline=deadline), deadline
+            self.modelarts_conn_id, lambda modelarts: modelarts.call(operation, deadline=deadline), deadline
         )
 
     def watch(
         self,
-        call: Call[Seen],
+        operation: Operation[PollableT],
         *,
-        is_over: Callable[[Seen], bool],
+        is_done: Callable[[PollableT], bool],
         poll_interval: float,
         deadline: float,
         not_before: float | None = None,
-    ) -> Seen:
+    ) -> PollableT:
         """
         Poll from a worker until it is over, and return the last reply.
 
         :param poll_interval: seconds between polls.
         :param deadline: epoch seconds of the last poll.
         :param not_before: epoch seconds before which the service wants no poll.
-        :raises DeadlinePassed: it was not over by then.
+        :raises WaitTimeoutError: it was not over by then.
         """
         return self._client.watch(
-            call, is_over=is_over, poll_interval=poll_interval, deadline=deadline, not_before=not_before
+            operation, is_done=is_done, poll_interval=poll_interval, deadline=deadline, not_before=not_before
         )
 
     async def awatch(
         self,
-        call: Call[Seen],
+        operation: Operation[PollableT],
         *,
-        is_over: Callable[[Seen], bool],
+        is_done: Callable[[PollableT], bool],
         poll_interval: float,
         deadline: float,
         not_before: float | None = None,
-    ) -> Seen:
+    ) -> PollableT:
         """
         Look from a trigger until it is over; see :meth:`watch`. A process's triggers share one session.
 
-        :raises DeadlinePassed: it was not over by then; some seconds later at most, whatever hangs.
+        :raises WaitTimeoutError: it was not over by then; some seconds later at most, whatever hangs.
         """
         return await watch_shared(
             self.modelarts_conn_id,
-            call,
-            is_over=is_over,
+            operation,
+            is_done=is_done,
             poll_interval=poll_interval,
             deadline=deadline,
             not_before=not_before,
@@ -186,7 +179,7 @@ class ModelArtsHook(BaseHook):
         :param workspace_id: the ModelArts workspace; by default the connection's.
         :param swr_instance_id: an Enterprise registry, on Huawei Cloud.
         :param swr_instance_domain: the Enterprise registry's domain, on Huawei Cloud.
-        :raises InvalidRequest: a value breaks a rule of the cloud's page; nothing was sent.
+        :raises RequestValidationError: a value breaks a rule of the cloud's page; nothing was sent.
         """
         request = CreateImageRequest.for_cloud(
             self.settings.cloud,
@@ -199,19 +192,19 @@ class ModelArtsHook(BaseHook):
             swr_instance_id=swr_instance_id,
             swr_instance_domain=swr_instance_domain,
         )
-        return self.call(calls.create_image(notebook_id, request))
+        return self.call(operations.create_image(notebook_id, request))
 
     def _workspace(self, workspace_id: str | None) -> str | None:
         """Return the connection's workspace where none is named; a blank name is refused later."""
         return self.settings.workspace_id if workspace_id is None else workspace_id
 
-    def save_once(
+    def create_image_once(
         self,
-        mark: Mark,
+        key: IdempotencyKey,
         notebook_id: str,
         *,
-        look_first: bool,
-        known_id: str | None = None,
+        check_existing: bool,
+        image_id_hint: str | None = None,
         if_exists: Literal["fail", "adopt"] = "fail",
         deadline: float | None = None,
         name: str | None = None,
@@ -225,22 +218,22 @@ class ModelArtsHook(BaseHook):
         """
         Save a notebook as :meth:`create_image` does, but never twice for one mark.
 
-        :param mark: of the task that saves; it goes into the description, and names the tag if none is given.
+        :param key: of the task that saves; it goes into the description, and names the tag if none is given.
         :param notebook_id: as for :meth:`create_image`, like the fields.
-        :param look_first: an earlier try may have saved already.
-        :param known_id: of the image that an earlier try is remembered to have left; it is checked.
+        :param check_existing: an earlier try may have saved already.
+        :param image_id_hint: of the image that an earlier try is remembered to have left; it is checked.
         :param if_exists: when the tag is somebody else's, ``fail`` or ``adopt``.
         :param deadline: epoch seconds after which no call is tried again.
         :param name: of the image, and so on.
         :return: the image, and whether it was there already.
-        :raises NotebookNotReady: the notebook is stopped or busy; a later try may succeed.
-        :raises TagTaken: the tag is somebody else's.
+        :raises NotebookNotReadyError: the notebook is stopped or busy; a later try may succeed.
+        :raises TagConflictError: the tag is somebody else's.
         """
-        saving = Saving(
+        creation = IdempotentCreate(
             self._modelarts,
             self.settings.cloud,
             notebook_id,
-            mark,
+            key,
             if_exists=if_exists,
             deadline=deadline,
             name=name,
@@ -251,7 +244,7 @@ class ModelArtsHook(BaseHook):
             swr_instance_id=swr_instance_id,
             swr_instance_domain=swr_instance_domain,
         )
-        return block_on(saving.save(look_first=look_first, known_id=known_id))
+        return block_on(creation.save(check_existing=check_existing, image_id_hint=image_id_hint))
 
     def get_image(self, image_id: str) -> Image:
         """
@@ -259,7 +252,7 @@ class ModelArtsHook(BaseHook):
 
         :param image_id: the image's id, a UUID.
         """
-        return self.call(calls.show_image(image_id))
+        return self.call(operations.show_image(image_id))
 
     def list_images(
         self,
@@ -274,7 +267,7 @@ class ModelArtsHook(BaseHook):
         sort_key: str | None = None,
         show_name: str | None = None,
         show_tag: str | None = None,
-        limit: int = calls.IMAGES_PER_PAGE,
+        limit: int = operations.IMAGES_PER_PAGE,
     ) -> list[Image]:
         """
         Return all images that pass the filters, from all pages.
@@ -292,7 +285,7 @@ class ModelArtsHook(BaseHook):
         :param limit: images on a page, at first; not of the result.
         """
         return self._client.list_all(
-            calls.list_images(
+            operations.list_images(
                 name=name,
                 name_fuzzy_match=name_fuzzy_match,
                 namespace=namespace,
@@ -315,7 +308,7 @@ class ModelArtsHook(BaseHook):
 
         :param notebook_id: the notebook's id.
         :param workspace_id: the ModelArts workspace; by default the connection's.
-        :raises InvalidRequest: no marker can hold this id; nothing was sent.
+        :raises RequestValidationError: no marker can hold this id; nothing was sent.
         """
         check_notebook_id(notebook_id)
         return snapshots_of(notebook_id, self.list_images(workspace_id=workspace_id))
@@ -328,7 +321,7 @@ class ModelArtsHook(BaseHook):
         :param delete_swr_image: also delete its tag in SWR, which otherwise stays and goes on costing. That
             cannot be undone, while the record can be made again by registering the tag.
         """
-        self.call(calls.delete_image(image_id, delete_swr_image=delete_swr_image))
+        self.call(operations.delete_image(image_id, delete_swr_image=delete_swr_image))
 
     def get_notebook(self, notebook_id: str) -> Notebook:
         """
@@ -336,7 +329,7 @@ class ModelArtsHook(BaseHook):
 
         :param notebook_id: the notebook's id, a UUID.
         """
-        return self.call(calls.show_notebook(notebook_id))
+        return self.call(operations.show_notebook(notebook_id))
 
     def list_notebooks(
         self,
@@ -367,7 +360,7 @@ class ModelArtsHook(BaseHook):
         :param limit: notebooks on a page, at first: 10, 20 or 50; not of the result.
         """
         return self._client.list_all(
-            calls.list_notebooks(
+            operations.list_notebooks(
                 feature=feature,
                 name=name,
                 owner=owner,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -23,15 +24,14 @@ from airflow_provider_modelarts.arguments import (
     refuse_nothing,
     seconds,
 )
-from airflow_provider_modelarts.client.errors import (
+from airflow_provider_modelarts.exceptions import (
     PERMANENT,
-    BrokenRule,
-    InvalidRequest,
+    FieldViolation,
     ModelArtsError,
-    NotFound,
+    NotFoundError,
+    RequestValidationError,
 )
 from airflow_provider_modelarts.links.console import ImageLink, NotebookLink
-from airflow_provider_modelarts.operators.memory import recall, remember
 from airflow_provider_modelarts.templates import TextTemplates
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.airflow_arguments import OperatorArguments, Templated
     from airflow_provider_modelarts.client.models import Image
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+
+IMAGE_ID_KEY = "image_id"
+
+log = logging.getLogger(__name__)
 
 
 class CreateNotebookImageOperator(TextTemplates, BaseOperator):
@@ -154,7 +158,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             raise AirflowFailException(str(error)) from error
 
     def _save_and_wait(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_modelarts.triggers.wait import hand_on
+        from airflow_provider_modelarts.results import push_image_xcoms
 
         check_conn_id(self.modelarts_conn_id)
         refuse_nothing(notebook_id=self.notebook_id, name=self.name, namespace=self.namespace)
@@ -163,25 +167,25 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         image, adopted = self._save(context)
         self._image_id = image.id
         ti.xcom_push(key=ImageLink.xcom_key, value=self.hook.settings.images_url)
-        carry = {"notebook_id": self.notebook_id, "adopted": adopted}
+        passthrough = {"notebook_id": self.notebook_id, "adopted": adopted}
         # Before any wait: whatever becomes of this task, the id of what it started is known.
-        result = hand_on(context, {**image.summary(), **carry})
+        result = push_image_xcoms(context, {**image.to_xcom(), **passthrough})
         if self.wait_for_completion:
-            return hand_on(context, {**self._wait(image, carry).summary(), **carry})
+            return push_image_xcoms(context, {**self._wait(image, passthrough).to_xcom(), **passthrough})
         return result
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on when the trigger has seen the end."""
-        from airflow_provider_modelarts.triggers.wait import resume
+        from airflow_provider_modelarts.triggers.deferral import complete
 
         try:
-            return resume(self, context, event)
+            return complete(self, context, event)
         except PERMANENT as error:
             raise AirflowFailException(str(error)) from error
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the wait, and name it where it is Airflow that ended it."""
-        from airflow_provider_modelarts.triggers.wait import ENDED_BY_AIRFLOW
+        from airflow_provider_modelarts.triggers.deferral import ENDED_BY_AIRFLOW
 
         try:
             return super().resume_execution(next_method, next_kwargs, context)
@@ -202,22 +206,24 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
 
     def _save(self, context: Context) -> tuple[Image, bool]:
         """Return the image, and whether it was there already."""
-        from airflow_provider_modelarts.client.marker import Mark
+        from airflow_provider_modelarts.client.marker import IdempotencyKey
 
         if self.on_clear not in ("adopt", "save_again"):
-            raise InvalidRequest([BrokenRule("on_clear", "must be 'adopt' or 'save_again'", self.on_clear)])
+            raise RequestValidationError(
+                [FieldViolation("on_clear", "must be 'adopt' or 'save_again'", self.on_clear)]
+            )
         ti = context["ti"]
         map_index = -1 if ti.map_index is None else ti.map_index
         is_retry = ti.try_number > 1
-        image, adopted = self.hook.save_once(
+        image, adopted = self.hook.create_image_once(
             # Not compared with the task's retries, which may be edited between two tries.
-            Mark(
+            IdempotencyKey(
                 *(ti.dag_id, ti.task_id, ti.run_id, map_index),
                 max_tries=ti.max_tries if self.on_clear == "save_again" else None,
             ),
             given(self.notebook_id),
-            look_first=is_retry,
-            known_id=recall(context) if is_retry else None,
+            check_existing=is_retry,
+            image_id_hint=load_image_id(context) if is_retry else None,
             if_exists=self.if_exists,
             deadline=time.time() + self.execution_timeout.total_seconds() if self.execution_timeout else None,
             name=given(self.name),
@@ -228,19 +234,19 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             swr_instance_id=given(self.swr_instance_id),
             swr_instance_domain=given(self.swr_instance_domain),
         )
-        remember(context, image.id)
+        store_image_id(context, image.id)
         self.log.info("Notebook %s. %s: %s", self.notebook_id, image.describe(), image.swr_path)
         return image, adopted
 
-    def _wait(self, image: Image, carry: dict[str, Any]) -> Image:
+    def _wait(self, image: Image, passthrough: dict[str, Any]) -> Image:
         """Return the image when it is ACTIVE, or defer until then."""
-        from airflow_provider_modelarts.client.calls import show_image
+        from airflow_provider_modelarts.client.operations import show_image
 
         if self.deferrable:
-            return self._poll_or_defer(image, carry)
+            return self._poll_or_defer(image, passthrough)
         last = image
 
-        def is_over(seen: Image) -> bool:
+        def is_done(seen: Image) -> bool:
             nonlocal last
             last = seen
             return not seen.is_pending
@@ -249,7 +255,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         try:
             return self.hook.watch(
                 show_image(image.id),
-                is_over=is_over,
+                is_done=is_done,
                 poll_interval=self.poll_interval,
                 deadline=time.time() + self.timeout,
             ).raise_for_status()
@@ -259,27 +265,31 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
                 f"{image.id}: last status {last.status}. {error}"
             ) from error
 
-    def _poll_or_defer(self, image: Image, carry: dict[str, Any]) -> Image:
+    def _poll_or_defer(self, image: Image, passthrough: dict[str, Any]) -> Image:
         """Return the image if it is ACTIVE at the first poll: such a save never visits the triggerer."""
-        from airflow_provider_modelarts.client.calls import show_image
-        from airflow_provider_modelarts.client.modelarts import ONCE
+        from airflow_provider_modelarts.client.client import NO_RETRY
+        from airflow_provider_modelarts.client.operations import show_image
 
         retry_after = None
         try:
-            seen = self.hook.call(show_image(image.id), deadline=ONCE)
+            seen = self.hook.call(show_image(image.id), deadline=NO_RETRY)
         except ModelArtsError as error:
             # What the service reads may lag behind, so an image that is not found may only be new.
-            if not (error.is_transient or isinstance(error, NotFound)):
+            if not (error.is_transient or isinstance(error, NotFoundError)):
                 raise
             self.log.warning("Poll failed, the triggerer will retry: %s", error)
             retry_after = error.retry_after
         else:
             if not seen.raise_for_status().is_pending:
                 return seen
-        from airflow_provider_modelarts.triggers.wait import defer_until_active
+        from airflow_provider_modelarts.triggers.deferral import defer_until_active
 
         return defer_until_active(
-            self, image_id=image.id, poll_interval=self.poll_interval, retry_after=retry_after, carry=carry
+            self,
+            image_id=image.id,
+            poll_interval=self.poll_interval,
+            retry_after=retry_after,
+            passthrough=passthrough,
         )
 
     @cached_property
@@ -288,3 +298,32 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
         return ModelArtsHook(self.modelarts_conn_id)
+
+
+# What a task remembers from one try to the next, where Airflow keeps it: the task state store of 3.3 and
+# later. Until 3.4 it outlives a clear, so what is remembered is a hint and no proof; and a task must not fail
+# for want of it.
+
+
+def load_image_id(context: Context) -> str | None:
+    """Return the id of the image that an earlier try left, if one is remembered."""
+    store = context.get("task_state_store")
+    if store is None:
+        return None
+    try:
+        known = store.get(IMAGE_ID_KEY)
+    except Exception as error:  # noqa: BLE001 - whatever Airflow raises, the image can still be looked for
+        log.warning("The task state store cannot be read, so the image is looked for: %s", error)
+        return None
+    return known if isinstance(known, str) else None
+
+
+def store_image_id(context: Context, image_id: str) -> None:
+    """Keep the id of the image that this try left."""
+    store = context.get("task_state_store")
+    if store is None:
+        return
+    try:
+        store.set(IMAGE_ID_KEY, image_id)
+    except Exception as error:  # noqa: BLE001 - whatever Airflow raises, the image has its marker
+        log.warning("Image %s is not remembered in the task state store: %s", image_id, error)

@@ -26,15 +26,15 @@ from airflow_provider_modelarts.arguments import (
     image_id_of,
     seconds,
 )
-from airflow_provider_modelarts.client.errors import (
+from airflow_provider_modelarts.client.poll_errors import MIN_TIME_TO_APPEAR, PollErrors
+from airflow_provider_modelarts.exceptions import (
     PERMANENT,
     ApiError,
-    DeadlinePassed,
-    ImageFailed,
+    ImageFailedError,
     ModelArtsError,
-    NotFound,
+    NotFoundError,
+    WaitTimeoutError,
 )
-from airflow_provider_modelarts.client.poll_errors import MIN_TIME_TO_APPEAR, PollErrors
 from airflow_provider_modelarts.links.console import ImageLink
 from airflow_provider_modelarts.templates import TextTemplates
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.client.models import Image
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
-_HOPELESS: tuple[type[ModelArtsError], ...] = (ImageFailed, *PERMANENT)
+_NON_RETRYABLE: tuple[type[ModelArtsError], ...] = (ImageFailedError, *PERMANENT)
 """What a retry of the sensor cannot mend."""
 _MAX_DOUBLINGS = 500
 """With ``exponential_backoff`` Airflow doubles the interval for each poke, until the number overflows."""
@@ -120,7 +120,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         # A poll before every deferral: an image that is ACTIVE never visits the triggerer.
         if (seen := self.poke(context)).is_done:
             return seen.xcom_value
-        from airflow_provider_modelarts.triggers.wait import defer_until_active
+        from airflow_provider_modelarts.triggers.deferral import defer_until_active
 
         return defer_until_active(
             self, image_id=image_id, poll_interval=self.poke_interval, retry_after=self._retry_after
@@ -160,16 +160,16 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
         :raises AirflowFailException: the image failed, or the poll did in a way that no retry can mend.
         """
-        from airflow_provider_modelarts.triggers.wait import hand_on
+        from airflow_provider_modelarts.results import push_image_xcoms
 
         try:
             image = self._poll()
-        except _HOPELESS as error:
+        except _NON_RETRYABLE as error:
             raise AirflowFailException(str(error)) from error
         if image is None or image.is_pending:
             return PokeReturnValue(is_done=False)
         self.log.info("%s: %s", image.describe(), image.swr_path)
-        return PokeReturnValue(is_done=True, xcom_value=hand_on(context, image.summary()))
+        return PokeReturnValue(is_done=True, xcom_value=push_image_xcoms(context, image.to_xcom()))
 
     def _poll(self) -> Image | None:
         """Return the image, pending or ACTIVE; None when the poll failed in a way that may pass."""
@@ -180,11 +180,13 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         return image
 
     def _poll_once(self) -> Image | None:
-        from airflow_provider_modelarts.client.calls import show_image
-        from airflow_provider_modelarts.client.modelarts import ONCE
+        from airflow_provider_modelarts.client.client import NO_RETRY
+        from airflow_provider_modelarts.client.operations import show_image
 
         try:
-            image = self.hook.call(show_image(image_id_of(self.image_id)), deadline=ONCE).raise_for_status()
+            image = self.hook.call(
+                show_image(image_id_of(self.image_id)), deadline=NO_RETRY
+            ).raise_for_status()
         except ModelArtsError as error:
             level = logging.DEBUG if self._last_error else logging.WARNING
             self.log.log(level, "Poll failed, will retry: %s", error)
@@ -206,7 +208,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         again at once whether it is forbidden, and judges *not found* by the age of the wait; one that
         defers leaves both to the trigger.
         """
-        if isinstance(error, NotFound) and (self.deferrable or self._is_rescheduled):
+        if isinstance(error, NotFoundError) and (self.deferrable or self._is_rescheduled):
             return
         self._poll_errors.accept(error, time.monotonic())
 
@@ -226,7 +228,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         waited = run_duration()
         error = self._last_error
         believed_after = max(MIN_TIME_TO_APPEAR, 2 * self.poke_interval)
-        if self._is_rescheduled and isinstance(error, NotFound) and waited >= believed_after:
+        if self._is_rescheduled and isinstance(error, NotFoundError) and waited >= believed_after:
             raise AirflowFailException(str(error)) from error
         doublings = min(poke_count, _MAX_DOUBLINGS)
         interval: float = super()._get_next_poke_interval(started_at, run_duration, doublings)
@@ -234,11 +236,11 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on when the trigger has seen the end."""
-        from airflow_provider_modelarts.triggers.wait import resume
+        from airflow_provider_modelarts.triggers.deferral import complete
 
         try:
-            return resume(self, context, event)
-        except DeadlinePassed as error:
+            return complete(self, context, event)
+        except WaitTimeoutError as error:
             raise AirflowSensorTimeout(str(error)) from error
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -247,11 +249,11 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
         Where it is Airflow that ended the wait, name the image.
         """
-        from airflow_provider_modelarts.triggers.wait import ENDED_BY_AIRFLOW
+        from airflow_provider_modelarts.triggers.deferral import ENDED_BY_AIRFLOW
 
         try:
             return super().resume_execution(next_method, next_kwargs, context)
-        except _HOPELESS as error:
+        except _NON_RETRYABLE as error:
             raise AirflowFailException(str(error)) from error
         except AirflowException as error:
             # With either of these Airflow skips whatever was raised.

@@ -8,9 +8,9 @@ with the rest of this package.
 from __future__ import annotations
 
 from .faults import Fault
-from .journal import JournalEntry
-from .progress import AfterReads, AfterSeconds, AtOnce
 from .project_view import ProjectView
+from .request_log import JournalEntry
+from .save_timing import AfterReads, AfterSeconds, AtOnce
 from .simulator import Simulator
 
 __all__ = ["AfterReads", "AfterSeconds", "AtOnce", "Fault", "JournalEntry", "ProjectView", "Simulator"]

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 from .control import PREFIX
 from .faults import Fault
-from .journal import JournalEntry
-from .progress import AfterReads, AfterSeconds
+from .request_log import JournalEntry
 from .rules import CLOUDS
+from .save_timing import AfterReads, AfterSeconds
 from .simulator import ACCESS_KEY, NOTEBOOK_ID, PROJECT_ID, SAVE, SECRET_KEY, Simulator
 
 

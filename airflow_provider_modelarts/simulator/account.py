@@ -23,7 +23,7 @@ class Domain:
 
 
 @dataclass(frozen=True)
-class Project:
+class ProjectRecord:
     """A project, which is named after its region unless it is a subproject."""
 
     id: str
@@ -40,7 +40,7 @@ class User:
 
 
 @dataclass(frozen=True)
-class Agency:
+class AgencyRecord:
     """What a user, of this account or another, can act as in the account that made it."""
 
     name: str
@@ -50,7 +50,7 @@ class Agency:
 class Account:
     """Who and what IAM knows."""
 
-    def __init__(self, user: User, agency: Agency, home: Project) -> None:
+    def __init__(self, user: User, agency: AgencyRecord, home: ProjectRecord) -> None:
         """Begin with the project that has the notebooks."""
         self.user = user
         self.agency = agency
@@ -63,13 +63,13 @@ class Account:
 
     def add_project(self, name: str, project_id: str | None = None) -> str:
         """Add a project. Names may repeat, so that a client can be shown an ambiguous answer."""
-        project = Project(project_id or uuid.uuid4().hex, name)
+        project = ProjectRecord(project_id or uuid.uuid4().hex, name)
         if project.id in (known.id for known in self.projects):
             raise ValueError(f"there is already a project {project.id}")
         self.projects.append(project)
         return project.id
 
-    def find_project(self, *, project_id: str | None = None, name: str | None = None) -> Project | None:
+    def find_project(self, *, project_id: str | None = None, name: str | None = None) -> ProjectRecord | None:
         """Give the first project that fits what is said of it."""
         fits = (
             project
@@ -78,7 +78,7 @@ class Account:
         )
         return next(fits, None)
 
-    def project(self, id_or_name: str) -> Project:
+    def project(self, id_or_name: str) -> ProjectRecord:
         """Give the project of an id or a name; raises ValueError where there is none or are several."""
         known = self.find_project(project_id=id_or_name)
         named = [known] if known else [project for project in self.projects if project.name == id_or_name]

@@ -6,7 +6,7 @@ import time
 from datetime import datetime, timezone
 
 
-class Clock:
+class SimulatedClock:
     """Epoch seconds that never step back: a jump of the machine's own clock does not reach it."""
 
     def __init__(self) -> None:

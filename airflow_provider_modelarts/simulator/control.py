@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, get_type_hints
 
-from .clock import Clock
+from .clock import SimulatedClock
+from .exchange import HttpReply, HttpRequest, Refusal, json_reply
 from .faults import Fault, FaultQueue
 from .grants import Grants
-from .journal import Journal
-from .messages import Refusal, Reply, Request, json_reply
 from .projects import Projects
+from .request_log import RequestLog
 from .rules import json_object
-from .state import World
+from .store import ProjectStore
 from .traffic import Traffic
 
 PREFIX = "/_simulator/"
@@ -26,8 +26,8 @@ class Control:
         self,
         projects: Projects,
         faults: FaultQueue,
-        journal: Journal,
-        clock: Clock,
+        request_log: RequestLog,
+        clock: SimulatedClock,
         *,
         grants: Grants,
         traffic: Traffic,
@@ -37,7 +37,7 @@ class Control:
         """Take hold of what can be seen and changed."""
         self._projects = projects
         self._faults = faults
-        self._journal = journal
+        self._request_log = request_log
         self._clock = clock
         self._grants = grants
         self._traffic = traffic
@@ -59,7 +59,7 @@ class Control:
             ("POST", "reset"): self._start_over,
         }
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: HttpRequest) -> HttpReply:
         """Do what is asked, or say what is wrong with it."""
         command = self._commands.get((request.method, request.path.removeprefix(PREFIX)))
         if command is None:
@@ -73,7 +73,7 @@ class Control:
             return json_reply(400, {"error": str(error)})
 
     def _show_journal(self) -> list[dict[str, Any]]:
-        return [asdict(entry) for entry in self._journal.entries()]
+        return [asdict(entry) for entry in self._request_log.entries()]
 
     def _show_images(self) -> list[dict[str, Any]]:
         return self._projects.saved_images()
@@ -84,7 +84,7 @@ class Control:
             "saves": self._projects.saves,
             "swr_paths": sorted(self._projects.swr_paths),
             "notebooks": [
-                asdict(notebook) for world in self._projects.worlds() for notebook in world.notebooks()
+                asdict(notebook) for store in self._projects.stores() for notebook in store.notebooks()
             ],
         }
 
@@ -117,10 +117,10 @@ class Control:
         An ``id`` means a notebook that is there and gets another status.
         """
         if "id" not in given:
-            _check(given, get_type_hints(World.add_notebook) | {"project_id": str})
+            _check(given, get_type_hints(ProjectStore.add_notebook) | {"project_id": str})
             project_id = given.pop("project_id", None)
-            world = self._projects.world(project_id) if project_id else self._projects.home
-            return {"id": world.add_notebook(**given)}
+            store = self._projects.store(project_id) if project_id else self._projects.home
+            return {"id": store.add_notebook(**given)}
         _check(given, {"id": str, "status": str})
         notebook_id = given.pop("id")
         self._projects.of_notebook(notebook_id).set_notebook_status(notebook_id, **given)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from random import Random
 
-from .messages import ENVELOPES, Ending, Reply, error_reply, phrase
+from .exchange import ENVELOPES, Ending, HttpReply, error_reply, phrase
 from .routes import OPERATIONS
 
 _REPLACING = frozenset({"takes_effect"})
@@ -128,7 +128,7 @@ class Fault:
         """Whether the request is processed before its reply is spoiled."""
         return self.takes_effect or self.kind in _ALWAYS_EFFECTIVE
 
-    def spoil(self, reply: Reply, request_id: str) -> Reply:
+    def spoil(self, reply: HttpReply, request_id: str) -> HttpReply:
         """Give what the client gets in place of the usual reply."""
         spoiled = _SPOILERS[self.kind](self, reply, request_id)
         if self.retry_after is None:
@@ -178,7 +178,7 @@ class FaultQueue:
         return None
 
 
-def _error(fault: Fault, _reply: Reply, request_id: str) -> Reply:
+def _error(fault: Fault, _reply: HttpReply, request_id: str) -> HttpReply:
     """Answer in an envelope; the defaults are the internal error of whoever speaks."""
     envelope = fault.envelope or "modelarts"
     code = ("APIGW.0201" if envelope == "gateway" else "ModelArts.6102") if fault.code is None else fault.code
@@ -186,59 +186,59 @@ def _error(fault: Fault, _reply: Reply, request_id: str) -> Reply:
     return error_reply(envelope, fault.status or 500, code, message, request_id)
 
 
-def _throttle(fault: Fault, _reply: Reply, request_id: str) -> Reply:
+def _throttle(fault: Fault, _reply: HttpReply, request_id: str) -> HttpReply:
     code = "APIGW.0308" if fault.code is None else fault.code
     message = fault.message or "The throttling threshold has been reached."
     return error_reply(fault.envelope or "gateway", 429, code, message, request_id)
 
 
-def _html(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
+def _html(fault: Fault, _reply: HttpReply, _request_id: str) -> HttpReply:
     status = fault.status or 502
     title = f"{status} {phrase(status)}"
     page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-    return Reply(status, page.encode(), content_type="text/html")
+    return HttpReply(status, page.encode(), content_type="text/html")
 
 
-def _empty(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
-    return Reply(fault.status or 502)
+def _empty(fault: Fault, _reply: HttpReply, _request_id: str) -> HttpReply:
+    return HttpReply(fault.status or 502)
 
 
-def _document(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
-    return Reply(fault.status or 200, (fault.body or "").encode())
+def _document(fault: Fault, _reply: HttpReply, _request_id: str) -> HttpReply:
+    return HttpReply(fault.status or 200, (fault.body or "").encode())
 
 
-def _huge(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
+def _huge(fault: Fault, _reply: HttpReply, _request_id: str) -> HttpReply:
     """Fill a valid JSON document up to the size that is asked for."""
     size = 64 * 1024 * 1024 if fault.size is None else fault.size
     frame = len(json.dumps({"padding": ""}))
-    return Reply(200, json.dumps({"padding": "x" * max(size - frame, 0)}).encode())
+    return HttpReply(200, json.dumps({"padding": "x" * max(size - frame, 0)}).encode())
 
 
-def _redirect(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
-    return Reply(302, headers=(("Location", fault.location or ""),))
+def _redirect(fault: Fault, _reply: HttpReply, _request_id: str) -> HttpReply:
+    return HttpReply(302, headers=(("Location", fault.location or ""),))
 
 
-def _slow(fault: Fault, reply: Reply, _request_id: str) -> Reply:
+def _slow(fault: Fault, reply: HttpReply, _request_id: str) -> HttpReply:
     return replace(reply, delay=1.0 if fault.seconds is None else fault.seconds)
 
 
-def _hang(fault: Fault, _reply: Reply, _request_id: str) -> Reply:
-    return Reply(504, delay=_HANG if fault.seconds is None else fault.seconds, ending=Ending.NOTHING)
+def _hang(fault: Fault, _reply: HttpReply, _request_id: str) -> HttpReply:
+    return HttpReply(504, delay=_HANG if fault.seconds is None else fault.seconds, ending=Ending.NOTHING)
 
 
-def _torn(_fault: Fault, reply: Reply, _request_id: str) -> Reply:
+def _torn(_fault: Fault, reply: HttpReply, _request_id: str) -> HttpReply:
     return replace(reply, ending=Ending.TORN)
 
 
-def _reset(_fault: Fault, reply: Reply, _request_id: str) -> Reply:
+def _reset(_fault: Fault, reply: HttpReply, _request_id: str) -> HttpReply:
     return replace(reply, ending=Ending.RESET)
 
 
-def _garbage(_fault: Fault, reply: Reply, _request_id: str) -> Reply:
+def _garbage(_fault: Fault, reply: HttpReply, _request_id: str) -> HttpReply:
     return replace(reply, body=reply.body[: len(reply.body) // 2])
 
 
-def _miscount(fault: Fault, reply: Reply, _request_id: str) -> Reply:
+def _miscount(fault: Fault, reply: HttpReply, _request_id: str) -> HttpReply:
     document = json.loads(reply.body) if reply.body else None
     if not isinstance(document, dict) or "total" not in document:
         return reply
@@ -246,7 +246,7 @@ def _miscount(fault: Fault, reply: Reply, _request_id: str) -> Reply:
     return replace(reply, body=json.dumps(document, ensure_ascii=False).encode())
 
 
-_SPOILERS: Mapping[str, Callable[[Fault, Reply, str], Reply]] = {
+_SPOILERS: Mapping[str, Callable[[Fault, HttpReply, str], HttpReply]] = {
     "throttle": _throttle,
     "error": _error,
     "html": _html,

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 
 from .choices import check_choice
-from .messages import Refusal
+from .exchange import Refusal
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "CreateImage": (

@@ -10,24 +10,24 @@ from email.utils import formatdate
 from typing import Protocol
 
 from . import routes
-from .authority import Authority
-from .clock import Clock
+from .authentication import Authentication
+from .clock import SimulatedClock
 from .control import PREFIX, Control
+from .exchange import Ending, HttpReply, HttpRequest, Outcome, Refusal
 from .faults import FaultQueue
 from .grants import Grants
-from .journal import Journal, JournalEntry
-from .messages import Ending, Outcome, Refusal, Reply, Request
 from .projects import Projects
-from .routes import Operation, Route
+from .request_log import JournalEntry, RequestLog
+from .routes import MatchedRoute, OperationHandler
 from .traffic import Traffic
 
-_UNTOUCHED = Outcome(Reply(204))
+_UNTOUCHED = Outcome(HttpReply(204))
 
 
 class Service(Protocol):
     """A part of the cloud that carries out operations."""
 
-    by_name: Mapping[str, Operation]
+    by_name: Mapping[str, OperationHandler]
 
     def reset(self) -> None:
         """Go back to the start."""
@@ -39,33 +39,33 @@ class Handler:
     def __init__(
         self,
         *,
-        clock: Clock,
+        clock: SimulatedClock,
         projects: Projects,
-        authority: Authority,
+        authentication: Authentication,
         grants: Grants,
         faults: FaultQueue,
-        journal: Journal,
+        request_log: RequestLog,
         traffic: Traffic,
         services: Sequence[Service],
     ) -> None:
         """Put the parts together."""
         self.lock = threading.RLock()
         self._clock = clock
-        self._authority = authority
+        self._authentication = authentication
         self._grants = grants
         self._faults = faults
-        self._journal = journal
+        self._request_log = request_log
         self._traffic = traffic
         self._services = services
         self._operations = {name: run for service in services for name, run in service.by_name.items()}
         self._control = Control(
             projects,
             faults,
-            journal,
+            request_log,
             clock,
             grants=grants,
             traffic=traffic,
-            revoke_tokens=authority.revoke_tokens,
+            revoke_tokens=authentication.revoke_tokens,
             reset=self.reset,
         )
 
@@ -74,13 +74,13 @@ class Handler:
         with self.lock:
             for service in self._services:
                 service.reset()
-            self._authority.reset()
+            self._authentication.reset()
             self._grants.reset()
             self._faults.clear()
-            self._journal.clear()
+            self._request_log.clear()
             self._traffic.reset()
 
-    def handle(self, request: Request) -> Reply:
+    def handle(self, request: HttpRequest) -> HttpReply:
         """Answer a request, be it for the API or for the control address."""
         request_id = uuid.uuid4().hex
         with self.lock:
@@ -91,14 +91,14 @@ class Handler:
             date = formatdate(self._clock.now(), usegmt=True)
         return replace(reply, headers=(*reply.headers, ("Date", date), ("X-Request-Id", request_id)))
 
-    def _answer(self, request: Request, request_id: str) -> Reply:
+    def _answer(self, request: HttpRequest, request_id: str) -> HttpReply:
         route = routes.find(request)
         operation = route.operation if route else routes.UNKNOWN
         fault = self._faults.take(operation)
         reached = fault is None or fault.processed
         outcome = self._process(request, route, request_id) if reached else _UNTOUCHED
         reply = fault.spoil(outcome.reply, request_id) if fault else outcome.reply
-        self._journal.add(
+        self._request_log.add(
             JournalEntry(
                 at=self._clock.now(),
                 method=request.method,
@@ -114,16 +114,16 @@ class Handler:
         )
         return reply
 
-    def _process(self, request: Request, route: Route | None, request_id: str) -> Outcome:
+    def _process(self, request: HttpRequest, route: MatchedRoute | None, request_id: str) -> Outcome:
         try:
             return self._run(request, route)
         except Refusal as refusal:
             return Outcome(refusal.reply(request_id))
 
-    def _run(self, request: Request, route: Route | None) -> Outcome:
+    def _run(self, request: HttpRequest, route: MatchedRoute | None) -> Outcome:
         """Let a request through to its operation, or raise the refusal."""
         if route is None:
             raise Refusal(404, "APIGW.0101", "The API does not exist or has not been published.")
-        self._authority.admit(request, route)
+        self._authentication.admit(request, route)
         self._grants.check(route.operation)
         return self._operations[route.operation](request, route)

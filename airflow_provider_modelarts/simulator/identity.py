@@ -13,22 +13,22 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .account import Account, Project
+from .account import Account, ProjectRecord
 from .clock import iso
+from .documents import OWNER
+from .exchange import HttpRequest, Outcome, Refusal, json_reply
 from .keys import Keyring
 from .listing import Query
-from .messages import Outcome, Refusal, Request, json_reply
-from .records import OWNER
-from .routes import Operation, Route
+from .routes import MatchedRoute, OperationHandler
 from .rules import json_object
-from .tokens import Token, Tokens
+from .tokens import IssuedToken, Tokens
 
 _MALFORMED_TOKEN_REQUEST = (400, "", "The request body is invalid")
 _MALFORMED_KEY_REQUEST = (400, "IAM.0011", "Request body is invalid.")
 _SHORTEST, _LONGEST = 900, 86_400
 
 
-class Identity:
+class IamService:
     """Hands out tokens and temporary keys, and lists projects."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Identity:
         self._now = now
         self._token_lifetime = token_lifetime
         self._endpoint = endpoint
-        self.by_name: Mapping[str, Operation] = {
+        self.by_name: Mapping[str, OperationHandler] = {
             "CreateToken": self._create_token,
             "ListProjects": self._list_projects,
             "CreateTemporaryAccessKey": self._create_temporary_access_key,
@@ -58,7 +58,7 @@ class Identity:
         """Go back to the start."""
         self._account.reset()
 
-    def _create_token(self, request: Request, _: Route) -> Outcome:
+    def _create_token(self, request: HttpRequest, _: MatchedRoute) -> Outcome:
         auth = _member(_document(request, _MALFORMED_TOKEN_REQUEST), "auth")
         self._check_user(_member(auth, "identity"))
         project = self._project_of(_member(auth, "scope", "project"))
@@ -77,7 +77,7 @@ class Identity:
         if given != [user.name, user.password, user.domain.name]:
             raise Refusal(401, "", "The username or password is wrong.")
 
-    def _project_of(self, scope: Any) -> Project | None:
+    def _project_of(self, scope: Any) -> ProjectRecord | None:
         """Find the project of a scope; a token without one is for global services only."""
         if scope is None:
             return None
@@ -90,7 +90,7 @@ class Identity:
             raise Refusal(401, "", "The request you have made requires authentication.")
         return project
 
-    def _token_document(self, token: Token, project: Project | None) -> dict[str, Any]:
+    def _token_document(self, token: IssuedToken, project: ProjectRecord | None) -> dict[str, Any]:
         user = self._account.user
         domain = {"domain": user.domain.document()}
         document: dict[str, Any] = {
@@ -116,7 +116,7 @@ class Identity:
         }
         return [{"id": service_id, "name": "iam", "type": "identity", "endpoints": [endpoint]}]
 
-    def _list_projects(self, request: Request, _: Route) -> Outcome:
+    def _list_projects(self, request: HttpRequest, _: MatchedRoute) -> Outcome:
         name = Query(request).text("name")
         domain_id = self._account.user.domain.id
         projects = [
@@ -136,7 +136,7 @@ class Identity:
         links = {"self": f"{self._endpoint()}{request.target}", "previous": None, "next": None}
         return Outcome(json_reply(200, {"links": links, "projects": projects}))
 
-    def _create_temporary_access_key(self, request: Request, _: Route) -> Outcome:
+    def _create_temporary_access_key(self, request: HttpRequest, _: MatchedRoute) -> Outcome:
         identity = _member(_document(request, _MALFORMED_KEY_REQUEST), "auth", "identity")
         given = _member(identity, "assume_role")
         if _member(identity, "methods") != ["assume_role"] or not isinstance(given, dict):
@@ -162,7 +162,7 @@ class Identity:
             raise Refusal(403, "IAM.0002", "You are not authorized to perform the requested action.")
 
 
-def _document(request: Request, malformed: tuple[int, str, str]) -> dict[str, Any]:
+def _document(request: HttpRequest, malformed: tuple[int, str, str]) -> dict[str, Any]:
     try:
         return json_object(request.body)
     except Refusal:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .clock import iso
-from .ledger import Ledger
+from .issued_secrets import IssuedSecrets
 
 _ALPHABET = string.ascii_uppercase + string.digits
 
@@ -52,12 +52,12 @@ class KeyPair:
 class Keyring:
     """All key pairs that sign requests."""
 
-    def __init__(self, own: KeyPair, now: Callable[[], float], ledger: Ledger) -> None:
+    def __init__(self, own: KeyPair, now: Callable[[], float], issued_secrets: IssuedSecrets) -> None:
         """Begin with the user's own pair."""
         self._first = own
         self._now = now
-        self._ledger = ledger
-        ledger.add(own.secret, own.security_token)
+        self._issued_secrets = issued_secrets
+        issued_secrets.add(own.secret, own.security_token)
         self.reset()
 
     def reset(self) -> None:
@@ -71,7 +71,7 @@ class Keyring:
 
     def rotate(self, access: str, secret: str) -> None:
         """Replace the user's own pair."""
-        self._ledger.add(secret)
+        self._issued_secrets.add(secret)
         self.own = replace(self.own, access=access, secret=secret)
 
     def issue(self, lifetime: float) -> KeyPair:
@@ -82,7 +82,7 @@ class Keyring:
             security_token=secrets.token_urlsafe(120),
             expires_at=self._now() + lifetime,
         )
-        self._ledger.add(pair.secret, pair.security_token)
+        self._issued_secrets.add(pair.secret, pair.security_token)
         self._temporary[pair.access] = pair
         return pair
 

@@ -7,14 +7,14 @@ from random import Random
 from typing import Any, TypeVar
 
 from .choices import check_choice
-from .messages import Refusal, Request, whole_number
-from .records import NOTEBOOK_STATUSES, Image, Notebook
+from .documents import NOTEBOOK_STATUSES, ImageRecord, NotebookRecord
+from .exchange import HttpRequest, Refusal, whole_number
 from .rules import invalid
 
 OFFSET_UNITS = ("records", "pages", "none")
 ORDERS = ("asked", "stored", "random")
 
-_T = TypeVar("_T", Image, Notebook)
+_T = TypeVar("_T", ImageRecord, NotebookRecord)
 _SORT_KEYS = {
     "create_at": "create_at",
     "createTime": "create_at",
@@ -28,7 +28,7 @@ _SERVICE_TYPES = ("COMMON", "INFERENCE", "TRAIN", "DEV", "UNKNOWN")
 class Query:
     """The query of a list request, read with the types the pages give it. Unknown names are ignored."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: HttpRequest) -> None:
         """Of a repeated name the last value counts."""
         self._values = dict(request.query_pairs)
 
@@ -98,7 +98,9 @@ class Pages:
         return {"records": offset, "pages": offset * size, "none": 0}[self._offset_unit], size
 
 
-def images(request: Request, records: Sequence[Image], pages: Pages) -> tuple[dict[str, Any], list[Image]]:
+def images(
+    request: HttpRequest, records: Sequence[ImageRecord], pages: Pages
+) -> tuple[dict[str, Any], list[ImageRecord]]:
     """
     Choose the page of images a request asks for; give its envelope and its records.
 
@@ -121,8 +123,8 @@ def images(request: Request, records: Sequence[Image], pages: Pages) -> tuple[di
 
 
 def notebooks(
-    request: Request, records: Sequence[Notebook], pages: Pages
-) -> tuple[dict[str, Any], list[Notebook]]:
+    request: HttpRequest, records: Sequence[NotebookRecord], pages: Pages
+) -> tuple[dict[str, Any], list[NotebookRecord]]:
     """
     Choose the page of notebooks a request asks for; give its envelope and its records.
 
@@ -152,7 +154,7 @@ def _named(name: str | None, fuzzy: bool) -> Callable[[str], bool]:
     return (lambda candidate: name in candidate) if fuzzy else (lambda candidate: name == candidate)
 
 
-def _equal(record: Image | Notebook, wanted: dict[str, str | None]) -> bool:
+def _equal(record: ImageRecord | NotebookRecord, wanted: dict[str, str | None]) -> bool:
     return all(value is None or getattr(record, field) == value for field, value in wanted.items())
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .choices import check_choice
+from .exchange import HttpReply, HttpRequest, Outcome, json_reply, phrase, whole_number
 from .keys import Keyring
-from .messages import Outcome, Reply, Request, json_reply, phrase, whole_number
-from .routes import Operation, Route
+from .routes import MatchedRoute, OperationHandler
 from .tokens import Flaw, Tokens
 
 MODES = ("plain", "token", "off")
@@ -33,7 +33,7 @@ class Metadata:
         self._keyring = keyring
         self._tokens = tokens
         self._key_lifetime = key_lifetime
-        self.by_name: Mapping[str, Operation] = {
+        self.by_name: Mapping[str, OperationHandler] = {
             "ShowSecurityKey": self._show_security_key,
             "CreateMetadataToken": self._create_metadata_token,
         }
@@ -42,7 +42,7 @@ class Metadata:
         """Go back to the start."""
         self._tokens.reset()
 
-    def _show_security_key(self, request: Request, _: Route) -> Outcome:
+    def _show_security_key(self, request: HttpRequest, _: MatchedRoute) -> Outcome:
         if self._mode == "off":
             return _text(404)
         token = self._tokens.find(request.header("X-Metadata-Token"))
@@ -50,7 +50,7 @@ class Metadata:
             return _text(401)
         return Outcome(json_reply(200, self._keyring.issue(self._key_lifetime).document()))
 
-    def _create_metadata_token(self, request: Request, _: Route) -> Outcome:
+    def _create_metadata_token(self, request: HttpRequest, _: MatchedRoute) -> Outcome:
         if self._mode != "token":
             return _text(404)
         wanted = whole_number(request.header("X-Metadata-Token-Ttl-Seconds") or "")
@@ -60,4 +60,4 @@ class Metadata:
 
 
 def _text(status: int, text: str = "") -> Outcome:
-    return Outcome(Reply(status, (text or phrase(status)).encode(), content_type="text/plain"))
+    return Outcome(HttpReply(status, (text or phrase(status)).encode(), content_type="text/plain"))

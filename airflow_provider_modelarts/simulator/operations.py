@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from . import listing
+from .documents import OWNER, NotebookRecord
+from .exchange import HttpRequest, Outcome, json_reply
 from .faults import FaultQueue
 from .listing import Pages
-from .messages import Outcome, Request, json_reply
 from .projects import Projects
-from .records import OWNER, Notebook
-from .routes import Operation, Route
+from .routes import MatchedRoute, OperationHandler
 from .rules import create_image_fields, invalid, json_object
-from .state import World
+from .store import ProjectStore
 
 
 class Operations:
@@ -24,7 +24,7 @@ class Operations:
         self._faults = faults
         self._create_status = create_status
         self._pages = pages
-        self.by_name: Mapping[str, Operation] = {
+        self.by_name: Mapping[str, OperationHandler] = {
             "CreateImage": self._create_image,
             "ShowImage": self._show_image,
             "ListImages": self._list_images,
@@ -39,55 +39,57 @@ class Operations:
         self._projects.reset()
         self._pages.reset()
 
-    def _world(self, route: Route) -> World:
-        return self._projects.world(route.project_id)
+    def _store(self, route: MatchedRoute) -> ProjectStore:
+        return self._projects.store(route.project_id)
 
-    def _create_image(self, request: Request, route: Route) -> Outcome:
-        world = self._world(route)
-        given = create_image_fields(world.cloud, request.body)
-        image = world.start_save(route.id, given)
+    def _create_image(self, request: HttpRequest, route: MatchedRoute) -> Outcome:
+        store = self._store(route)
+        given = create_image_fields(store.cloud, request.body)
+        image = store.start_save(route.id, given)
         failure = self._faults.take_save_failure()
         if failure is not None:
-            world.doom(image.id, failure.message or "Failed to save the image.")
+            store.doom(image.id, failure.message or "Failed to save the image.")
         reply = json_reply(self._create_status, image.document())
         return Outcome(reply, effect=True, fault=failure.kind if failure else None)
 
-    def _show_image(self, _: Request, route: Route) -> Outcome:
-        return Outcome(json_reply(200, self._world(route).show(route.id).document()))
+    def _show_image(self, _: HttpRequest, route: MatchedRoute) -> Outcome:
+        return Outcome(json_reply(200, self._store(route).show(route.id).document()))
 
-    def _list_images(self, request: Request, route: Route) -> Outcome:
-        world = self._world(route)
-        envelope, page = listing.images(request, world.listed_images(), self._pages)
-        seen = world.read([image.id for image in page])
+    def _list_images(self, request: HttpRequest, route: MatchedRoute) -> Outcome:
+        store = self._store(route)
+        envelope, page = listing.images(request, store.listed_images(), self._pages)
+        seen = store.read([image.id for image in page])
         return Outcome(json_reply(200, envelope | {"data": [image.item() for image in seen]}))
 
-    def _delete_image(self, request: Request, route: Route) -> Outcome:
+    def _delete_image(self, request: HttpRequest, route: MatchedRoute) -> Outcome:
         """Delete; Huawei's and OTC's pages have a query ``force``, Huawei's SDK a body ``is_force``."""
         document = json_object(request.body)
         for name, value in document.items():
             if name != "is_force" or not isinstance(value, bool):
                 raise invalid(name, "is not a parameter of this API, which has is_force, true or false")
         force = listing.Query(request).boolean("force", False) or document.get("is_force", False)
-        image = self._world(route).delete_image(route.id, force)
+        image = self._store(route).delete_image(route.id, force)
         return Outcome(json_reply(200, image.document()), effect=True)
 
-    def _show_notebook(self, _: Request, route: Route) -> Outcome:
-        world = self._world(route)
-        notebook = world.notebook(route.id)
-        return Outcome(json_reply(200, notebook.document(world.image_of(notebook), world.notebook_host)))
+    def _show_notebook(self, _: HttpRequest, route: MatchedRoute) -> Outcome:
+        store = self._store(route)
+        notebook = store.notebook(route.id)
+        return Outcome(json_reply(200, notebook.document(store.image_of(notebook), store.notebook_host)))
 
-    def _list_notebooks(self, request: Request, route: Route) -> Outcome:
+    def _list_notebooks(self, request: HttpRequest, route: MatchedRoute) -> Outcome:
         """List the user's own notebooks."""
-        world = self._world(route)
-        own = [notebook for notebook in world.notebooks() if notebook.owner == OWNER]
-        return self._notebook_page(request, world, own)
+        store = self._store(route)
+        own = [notebook for notebook in store.notebooks() if notebook.owner == OWNER]
+        return self._notebook_page(request, store, own)
 
-    def _list_all_notebooks(self, request: Request, route: Route) -> Outcome:
+    def _list_all_notebooks(self, request: HttpRequest, route: MatchedRoute) -> Outcome:
         """List the notebooks of all users."""
-        world = self._world(route)
-        return self._notebook_page(request, world, world.notebooks())
+        store = self._store(route)
+        return self._notebook_page(request, store, store.notebooks())
 
-    def _notebook_page(self, request: Request, world: World, notebooks: Sequence[Notebook]) -> Outcome:
+    def _notebook_page(
+        self, request: HttpRequest, store: ProjectStore, notebooks: Sequence[NotebookRecord]
+    ) -> Outcome:
         envelope, page = listing.notebooks(request, notebooks, self._pages)
-        data = [notebook.document(world.image_of(notebook), world.notebook_host) for notebook in page]
+        data = [notebook.document(store.image_of(notebook), store.notebook_host) for notebook in page]
         return Outcome(json_reply(200, envelope | {"data": data}))

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, final
 
-from .account import Project
+from .account import ProjectRecord
+from .documents import OWNER
 from .projects import Projects
-from .records import OWNER
 
 
 @final
@@ -17,7 +17,7 @@ class ProjectView:
 
     def __init__(
         self,
-        project: Project,
+        project: ProjectRecord,
         projects: Projects,
         lock: AbstractContextManager[Any],
         connection: Callable[[str], Mapping[str, Any]],
@@ -38,13 +38,13 @@ class ProjectView:
     def images(self) -> list[dict[str, Any]]:
         """The project's image records but the built-in ones, deleted ones too, in API form, oldest first."""
         with self._lock:
-            return self._projects.world(self.id).saved_images()
+            return self._projects.store(self.id).saved_images()
 
     @property
     def saves(self) -> int:
         """How many create-image requests took effect in this project."""
         with self._lock:
-            return self._projects.world(self.id).saves
+            return self._projects.store(self.id).saves
 
     def add_notebook(
         self,
@@ -64,10 +64,10 @@ class ProjectView:
             one shows in the list of all users only
         """
         with self._lock:
-            world = self._projects.world(self.id)
-            return world.add_notebook(notebook_id, name, status, workspace_id, image_id, owner=owner)
+            store = self._projects.store(self.id)
+            return store.add_notebook(notebook_id, name, status, workspace_id, image_id, owner=owner)
 
     def add_image(self, **fields: Any) -> str:
         """Add an image record and give its id; the fields are the API's, and all have defaults."""
         with self._lock:
-            return self._projects.world(self.id).add_image(fields)
+            return self._projects.store(self.id).add_image(fields)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from .messages import Outcome, Request
+from .exchange import HttpRequest, Outcome
 
 UNKNOWN = "Unknown"
 """What a request for no known operation is called in the journal."""
@@ -44,7 +44,7 @@ OPERATIONS = tuple(_ROUTES)
 
 
 @dataclass(frozen=True)
-class Route:
+class MatchedRoute:
     """The operation a request is for, with what its path says."""
 
     operation: str
@@ -53,11 +53,11 @@ class Route:
     id: str
 
 
-Operation = Callable[[Request, Route], Outcome]
+OperationHandler = Callable[[HttpRequest, MatchedRoute], Outcome]
 """Carries out a request for what its route names, or raises the refusal."""
 
 
-def find(request: Request) -> Route | None:
+def find(request: HttpRequest) -> MatchedRoute | None:
     """Tell which operation a request is for."""
     segments = request.segments
     if not all(segments):
@@ -67,5 +67,5 @@ def find(request: Request) -> Route | None:
         if request.method == method and len(names) == len(segments):
             values = dict(zip(names, segments, strict=True))
             if all(name == value for name, value in values.items() if not name.startswith("{")):
-                return Route(operation, gate, values.get("{project_id}", ""), values.get("{id}", ""))
+                return MatchedRoute(operation, gate, values.get("{project_id}", ""), values.get("{id}", ""))
     return None

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .messages import Refusal
+from .exchange import Refusal
 
 INVALID_PARAMETER = "ModelArts.0104"
 """The error table's code for a bad parameter; which of its like the service picks is not documented."""
@@ -39,7 +39,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Cloud:
+class CloudRules:
     """What differs between the clouds."""
 
     region: str
@@ -86,14 +86,14 @@ _OTC_FIELDS = {
     **_SHARED,
 }
 
-CLOUDS: Mapping[str, Cloud] = {
-    "huaweicloud": Cloud(
+CLOUDS: Mapping[str, CloudRules] = {
+    "huaweicloud": CloudRules(
         "cn-north-4", "myhuaweicloud.com", _HUAWEI_FIELDS, ascend=True, keeps_used_images=True
     ),
-    "huaweicloud-eu": Cloud(
+    "huaweicloud-eu": CloudRules(
         "eu-west-101", "myhuaweicloud.eu", _OTC_FIELDS, ascend=True, keeps_used_images=True
     ),
-    "otc": Cloud("eu-de", "otc.t-systems.com", _OTC_FIELDS, ascend=False, keeps_used_images=False),
+    "otc": CloudRules("eu-de", "otc.t-systems.com", _OTC_FIELDS, ascend=False, keeps_used_images=False),
 }
 
 
@@ -115,7 +115,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     return document
 
 
-def create_image_fields(cloud: Cloud, body: bytes) -> dict[str, str]:
+def create_image_fields(cloud: CloudRules, body: bytes) -> dict[str, str]:
     """Check the body of create-image against the page of a cloud."""
     document = json_object(body)
     for name in document:

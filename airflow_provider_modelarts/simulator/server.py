@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from .control import PREFIX
-from .messages import Ending, Refusal, Reply, Request
+from .exchange import Ending, HttpReply, HttpRequest, Refusal
 from .traffic import Traffic
 from .wire import HEAD_LIMIT, head_of, read_request, wants_to_stay
 
@@ -29,7 +29,7 @@ _BACKLOG = 4096
 _OPEN_FILES = 8192
 
 
-class _Reader(asyncio.StreamReader):
+class _RequestReader(asyncio.StreamReader):
     """A stream that tells at once when the client has gone away, though nobody reads from it then."""
 
     def __init__(self, traffic: Traffic) -> None:
@@ -65,7 +65,7 @@ class Server:
 
     def __init__(
         self,
-        answer: Callable[[Request], Reply],
+        answer: Callable[[HttpRequest], HttpReply],
         port: int,
         traffic: Traffic,
         tls: ssl.SSLContext | None = None,
@@ -116,7 +116,7 @@ class Server:
         # The socket takes connections from the moment it is made, so start() need not wait.
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: asyncio.StreamReaderProtocol(_Reader(self._traffic), self._accept),
+            lambda: asyncio.StreamReaderProtocol(_RequestReader(self._traffic), self._accept),
             sock=listener,
             backlog=_BACKLOG,
             ssl=self._tls,
@@ -133,13 +133,13 @@ class Server:
         await asyncio.sleep(0)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        assert isinstance(reader, _Reader)  # noqa: S101 - for the type
+        assert isinstance(reader, _RequestReader)  # noqa: S101 - for the type
         task = asyncio.get_running_loop().create_task(self._converse(reader, writer))
         self._conversations[writer] = task
         task.add_done_callback(lambda _: self._conversations.pop(writer))
         self._traffic.accept()
 
-    async def _converse(self, reader: _Reader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(self, reader: _RequestReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection until one side ends it."""
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -152,7 +152,7 @@ class Server:
         with suppress(OSError):
             await writer.wait_closed()
 
-    async def _exchange(self, reader: _Reader, writer: asyncio.StreamWriter) -> bool:
+    async def _exchange(self, reader: _RequestReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; tell whether there may be another."""
         host, port = writer.get_extra_info("peername")
         try:
@@ -175,7 +175,9 @@ class Server:
             reader.finish()
 
 
-async def _deliver(reply: Reply, reader: _Reader, writer: asyncio.StreamWriter, stay: bool) -> bool:
+async def _deliver(
+    reply: HttpReply, reader: _RequestReader, writer: asyncio.StreamWriter, stay: bool
+) -> bool:
     """Send a reply the way it is meant to arrive; tell whether the connection goes on."""
     if reply.delay and await reader.is_gone_within(reply.delay):
         return False

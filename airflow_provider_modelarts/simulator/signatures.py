@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from .messages import Request
+from .exchange import HttpRequest
 
 FORMS = ("either", "access", "credential")
 """Which form a gateway reads."""
@@ -31,7 +31,7 @@ _AUTHORIZATION = re.compile(
 
 
 @dataclass(frozen=True)
-class Signature:
+class ParsedSignature:
     """What an Authorization header says; only the form with a credential has a scope."""
 
     access_key: str
@@ -49,21 +49,21 @@ class Signature:
         """The day of the scope, which must be that of X-Sdk-Date. Region and service may be anything."""
         return None if self.scope is None else self.scope.partition("/")[0]
 
-    def fits(self, request: Request, secret_key: str) -> bool:
+    def fits(self, request: HttpRequest, secret_key: str) -> bool:
         """Tell whether the holder of the secret made it for this request."""
         return hmac.compare_digest(sign(request, self.headers, secret_key, self.scope), self.value)
 
 
-def read(authorization: str) -> Signature | None:
+def read(authorization: str) -> ParsedSignature | None:
     """Read an Authorization header; None when it is of neither form."""
     match = _AUTHORIZATION.fullmatch(authorization.strip())
     if match is None:
         return None
     headers = tuple(match["headers"].split(";"))
-    return Signature(match["access"] or match["holder"], headers, match["value"], match["scope"])
+    return ParsedSignature(match["access"] or match["holder"], headers, match["value"], match["scope"])
 
 
-def sign(request: Request, signed: tuple[str, ...], secret_key: str, scope: str | None = None) -> str:
+def sign(request: HttpRequest, signed: tuple[str, ...], secret_key: str, scope: str | None = None) -> str:
     """Compute the signature a request should carry when the named headers are signed."""
     canonical = "\n".join(
         [
@@ -102,13 +102,13 @@ def _canonical_path(path: str) -> str:
     return encoded if encoded.endswith("/") else f"{encoded}/"
 
 
-def _canonical_query(request: Request) -> str:
+def _canonical_query(request: HttpRequest) -> str:
     return "&".join(
         f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in sorted(request.query_pairs)
     )
 
 
-def _payload_hash(request: Request) -> str:
+def _payload_hash(request: HttpRequest) -> str:
     """Hash the body, unless the client says what to take instead, such as UNSIGNED-PAYLOAD."""
     declared = request.header("X-Sdk-Content-Sha256") if request.body else None
     return declared or hashlib.sha256(request.body).hexdigest()

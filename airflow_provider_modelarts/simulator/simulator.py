@@ -7,27 +7,27 @@ from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Any, final
 
-from .account import Account, Agency, Domain, Project, User
-from .authority import Authority
+from .account import Account, AgencyRecord, Domain, ProjectRecord, User
+from .authentication import Authentication
 from .choices import check_choice
-from .clock import Clock
+from .clock import SimulatedClock
+from .documents import OWNER
 from .faults import Fault, FaultQueue
 from .grants import Grants
 from .handler import Handler
-from .identity import Identity
-from .journal import Journal, JournalEntry
+from .identity import IamService
+from .issued_secrets import IssuedSecrets
 from .keys import KeyPair, Keyring
-from .ledger import Ledger
 from .listing import Pages
 from .metadata import Metadata
 from .operations import Operations
-from .progress import AfterReads, Progress
 from .project_view import ProjectView
 from .projects import Projects
-from .records import OWNER
+from .request_log import JournalEntry, RequestLog
 from .rules import CLOUDS
+from .save_timing import AfterReads, SaveTiming
 from .server import HOST, Server, tls_context
-from .state import Behaviour, World
+from .store import Behaviour, ProjectStore
 from .tokens import Tokens
 from .traffic import Traffic
 
@@ -60,7 +60,7 @@ class Simulator:
         project_id: str = PROJECT_ID,
         region: str | None = None,
         port: int = 0,
-        save: Progress = SAVE,
+        save: SaveTiming = SAVE,
         notebook_id: str = NOTEBOOK_ID,
         security_token: str | None = None,
         create_status: int = 200,
@@ -130,22 +130,22 @@ class Simulator:
         self.notebook_id = notebook_id
         self._cloud = cloud
         self._region = region or CLOUDS[cloud].region
-        self._clock = Clock()
+        self._clock = SimulatedClock()
         self._faults = FaultQueue(seed)
-        self._journal = Journal(observer)
-        self._ledger = Ledger()
-        self._ledger.add(user_password)
+        self._request_log = RequestLog(observer)
+        self._issued_secrets = IssuedSecrets()
+        self._issued_secrets.add(user_password)
         now = self._clock.now
-        self._keyring = Keyring(KeyPair(access_key, secret_key, security_token), now, self._ledger)
-        self._tokens = Tokens(now, self._ledger)
-        self._metadata_tokens = Tokens(now, self._ledger)
+        self._keyring = Keyring(KeyPair(access_key, secret_key, security_token), now, self._issued_secrets)
+        self._tokens = Tokens(now, self._issued_secrets)
+        self._metadata_tokens = Tokens(now, self._issued_secrets)
         self._account = Account(
             User(user_name, user_password, Domain(domain_name)),
-            Agency(agency_name, Domain(agency_domain_name)),
-            Project(project_id, self._region),
+            AgencyRecord(agency_name, Domain(agency_domain_name)),
+            ProjectRecord(project_id, self._region),
         )
         behaviour = Behaviour(
-            progress=save,
+            save_timing=save,
             failed_image_holds_tag=failed_image_holds_tag,
             refuse_delete_in_use=(
                 CLOUDS[cloud].keeps_used_images if refuse_delete_in_use is None else refuse_delete_in_use
@@ -154,13 +154,13 @@ class Simulator:
             read_lag=read_lag,
         )
 
-        def build(swr_paths: set[str], notebook_id: str | None) -> World:
-            return World(
+        def build(swr_paths: set[str], notebook_id: str | None) -> ProjectStore:
+            return ProjectStore(
                 CLOUDS[cloud],
                 self._region,
                 behaviour,
                 clock=self._clock,
-                ledger=self._ledger,
+                issued_secrets=self._issued_secrets,
                 swr_paths=swr_paths,
                 notebook_id=notebook_id,
             )
@@ -168,7 +168,7 @@ class Simulator:
         self._projects = Projects(self._account, build, notebook_id)
         self._grants = Grants(grants, denied_code, denied_status)
         self._traffic = Traffic()
-        identity = Identity(
+        identity = IamService(
             self._account,
             self._keyring,
             self._tokens,
@@ -179,10 +179,10 @@ class Simulator:
         self._handler = Handler(
             clock=self._clock,
             projects=self._projects,
-            authority=Authority(self._account, self._keyring, self._tokens, now, signature),
+            authentication=Authentication(self._account, self._keyring, self._tokens, now, signature),
             grants=self._grants,
             faults=self._faults,
-            journal=self._journal,
+            request_log=self._request_log,
             traffic=self._traffic,
             services=(
                 Operations(
@@ -246,13 +246,13 @@ class Simulator:
         keys, of the metadata service or of notebooks.
         """
         with self._lock:
-            return self._ledger.values()
+            return self._issued_secrets.values()
 
     @property
     def journal(self) -> tuple[JournalEntry, ...]:
         """The API requests so far, oldest first; the newest hundred thousand of them."""
         with self._lock:
-            return self._journal.entries()
+            return self._request_log.entries()
 
     @property
     def images(self) -> list[dict[str, Any]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from .messages import Refusal, Reply, Request, phrase, whole_number
+from .exchange import HttpReply, HttpRequest, Refusal, phrase, whole_number
 
 HEAD_LIMIT = 64 * 1024
 BODY_LIMIT = 12 * 1024 * 1024
 """Above 12 MB the API gateway answers 413, says OTC's page of gateway errors."""
 
 
-async def read_request(reader: asyncio.StreamReader, client: str) -> Request | None:
+async def read_request(reader: asyncio.StreamReader, client: str) -> HttpRequest | None:
     """
     Read the next request of a connection; None when there is none.
 
@@ -25,17 +25,17 @@ async def read_request(reader: asyncio.StreamReader, client: str) -> Request | N
         raise Refusal(431, "APIGW.0201", "The request header is too large.") from None
     request_line, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     method, target = _split_request_line(request_line)
-    request = Request(method, target, tuple(_split_header(line) for line in lines), client=client)
+    request = HttpRequest(method, target, tuple(_split_header(line) for line in lines), client=client)
     body = await reader.readexactly(_body_length(request))
-    return Request(method, target, request.headers, body, client)
+    return HttpRequest(method, target, request.headers, body, client)
 
 
-def wants_to_stay(request: Request) -> bool:
+def wants_to_stay(request: HttpRequest) -> bool:
     """Whether the client keeps the connection for its next request."""
     return (request.header("Connection") or "").lower() != "close"
 
 
-def head_of(reply: Reply, stay: bool) -> bytes:
+def head_of(reply: HttpReply, stay: bool) -> bytes:
     """Write the status line and the headers of a reply."""
     headers = [
         ("Content-Length", str(len(reply.body))),
@@ -62,7 +62,7 @@ def _split_header(line: str) -> tuple[str, str]:
     return name, value.strip()
 
 
-def _body_length(request: Request) -> int:
+def _body_length(request: HttpRequest) -> int:
     if request.header("Transfer-Encoding") is not None:
         raise Refusal(411, "APIGW.0201", "The request body needs a Content-Length.")
     value = request.header("Content-Length") or "0"

@@ -5,9 +5,8 @@ Each transport is the same two verbs, and the only code that names ``requests`` 
 are loaded when a transport is opened, because each takes some hundred milliseconds.
 """
 
-from airflow_provider_modelarts.transport.async_transport import MAX_CONNECTIONS, AsyncTransport, shared
+from airflow_provider_modelarts.transport.async_transport import MAX_CONNECTIONS, AsyncTransport
 from airflow_provider_modelarts.transport.blocking_transport import BlockingTransport, block_on
-from airflow_provider_modelarts.transport.pool import Shared
-from airflow_provider_modelarts.transport.route import Route
+from airflow_provider_modelarts.transport.config import TransportConfig
 
-__all__ = ["MAX_CONNECTIONS", "AsyncTransport", "BlockingTransport", "Route", "Shared", "block_on", "shared"]
+__all__ = ["MAX_CONNECTIONS", "AsyncTransport", "BlockingTransport", "TransportConfig", "block_on"]

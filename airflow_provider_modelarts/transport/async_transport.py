@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
-from airflow_provider_modelarts.client.errors import ModelArtsError
-from airflow_provider_modelarts.client.wire import Request, Response
+from airflow_provider_modelarts.client.http_types import Request, Response
+from airflow_provider_modelarts.exceptions import ModelArtsError
+from airflow_provider_modelarts.transport.config import TransportConfig
 from airflow_provider_modelarts.transport.exchange import HEAD_BYTES, UNSIGNED_HEADERS, Exchange, current
-from airflow_provider_modelarts.transport.pool import Shared
-from airflow_provider_modelarts.transport.route import Route
 
 if TYPE_CHECKING:
     import ssl
@@ -27,11 +26,11 @@ MAX_CONNECTIONS = 8
 
 
 class AsyncTransport:
-    """``aiohttp`` on a handful of kept-alive connections to each service. See :data:`shared`."""
+    """``aiohttp`` on a handful of kept-alive connections to each service."""
 
-    def __init__(self, session: aiohttp.ClientSession, route: Route) -> None:
+    def __init__(self, session: aiohttp.ClientSession, config: TransportConfig) -> None:
         self._session = session
-        self._route = route
+        self._config = config
         self._environment = getproxies_environment()
         # Waiting for a free connection must not count against the time-outs of the route. And a service that
         # hangs must not hold those to another one: two regions, or ModelArts and IAM, are the same route.
@@ -41,9 +40,9 @@ class AsyncTransport:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, route: Route) -> AsyncIterator[AsyncTransport]:
+    async def open(cls, config: TransportConfig) -> AsyncIterator[AsyncTransport]:
         """Open a session on the running loop; what is slow about it happens in a thread."""
-        context = await asyncio.to_thread(_load, route)
+        context = await asyncio.to_thread(_load, config)
         import aiohttp
 
         from airflow_provider_modelarts.transport.connector import BoundedConnector
@@ -57,7 +56,7 @@ class AsyncTransport:
             max_line_size=HEAD_BYTES,
             max_field_size=HEAD_BYTES,
         ) as session:
-            yield cls(session, route)
+            yield cls(session, config)
 
     async def send(self, request: Request, *, timeout: float | None = None) -> Response:
         """
@@ -65,13 +64,13 @@ class AsyncTransport:
 
         :param timeout: seconds for all of it, the wait for a free connection included, where that is less
             than the route allows.
-        :raises InvalidConnection: it can never be sent.
-        :raises TransportFailed: no complete reply came back.
+        :raises InvalidConnectionError: it can never be sent.
+        :raises TransportError: no complete reply came back.
         :raises ResponseTooLargeError: the reply is larger than the request allows; it was not read.
         """
         import aiohttp
 
-        exchange = Exchange(request, self._route, self._environment, timeout=timeout)
+        exchange = Exchange(request, self._config, self._environment, timeout=timeout)
         slots = self._slots[urlsplit(request.url).netloc]
         if not await slots.acquire(timeout):
             raise exchange.queue_timeout()
@@ -98,7 +97,7 @@ class AsyncTransport:
         is_tunnelled = proxy is not None and request.url.startswith("https:")
         if proxy and not is_tunnelled:
             headers |= proxy.headers
-        connect, read = self._route.connect_timeout, self._route.read_timeout
+        connect, read = self._config.connect_timeout, self._config.read_timeout
         async with self._session.request(
             request.method,
             URL(request.url, encoded=True),  # as it was signed
@@ -180,11 +179,7 @@ def _resolve(future: asyncio.Future[bool], result: bool) -> bool:
     return True
 
 
-shared: Shared[Route, AsyncTransport] = Shared(AsyncTransport.open)
-"""One session per event loop and route for all waits of a triggerer."""
-
-
-def _load(route: Route) -> ssl.SSLContext:
+def _load(config: TransportConfig) -> ssl.SSLContext:
     """Load what takes its time: the library and the certificates."""
     importlib.import_module("airflow_provider_modelarts.transport.connector")
-    return route.tls()
+    return config.tls()

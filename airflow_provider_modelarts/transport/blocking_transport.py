@@ -11,10 +11,10 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.request import getproxies_environment
 
-from airflow_provider_modelarts.client.errors import ModelArtsError
-from airflow_provider_modelarts.client.wire import Request, Response
+from airflow_provider_modelarts.client.http_types import Request, Response
+from airflow_provider_modelarts.exceptions import ModelArtsError
+from airflow_provider_modelarts.transport.config import TransportConfig
 from airflow_provider_modelarts.transport.exchange import UNSIGNED_HEADERS, Exchange, current
-from airflow_provider_modelarts.transport.route import Route
 from airflow_provider_modelarts.transport.validation import Proxy
 
 if TYPE_CHECKING:
@@ -46,15 +46,15 @@ def block_on(coroutine: Coroutine[Any, Any, T]) -> T:
 class BlockingTransport:
     """``requests`` on kept-alive connections, and a sleep that holds the thread."""
 
-    def __init__(self, route: Route | None = None) -> None:
+    def __init__(self, config: TransportConfig | None = None) -> None:
         import urllib3
 
-        self._route = route or Route()
-        self._route.check_ca_file()
-        if self._route.verify is False:
+        self._config = config or TransportConfig()
+        self._config.check_ca_file()
+        if self._config.verify is False:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # said once, by the hook
         self._environment = getproxies_environment()
-        self._tls = cache(self._route.tls)
+        self._tls = cache(self._config.tls)
         self._adapters: dict[tuple[int, Proxy | None], BoundedAdapter] = {}
 
     async def send(self, request: Request, *, timeout: float | None = None) -> Response:
@@ -62,13 +62,13 @@ class BlockingTransport:
         Exchange a request for its reply.
 
         :param timeout: seconds for all of it, where that is less than the route allows.
-        :raises InvalidConnection: it can never be sent.
-        :raises TransportFailed: no complete reply came back.
+        :raises InvalidConnectionError: it can never be sent.
+        :raises TransportError: no complete reply came back.
         :raises ResponseTooLargeError: the reply is larger than the request allows; it was not read.
         """
         from urllib3.exceptions import HTTPError
 
-        exchange = Exchange(request, self._route, self._environment, timeout=timeout)
+        exchange = Exchange(request, self._config, self._environment, timeout=timeout)
         if exchange.total_remaining <= 0:
             raise exchange.queue_timeout()
         exchange.begin_connecting()
@@ -87,7 +87,7 @@ class BlockingTransport:
         reply = self._adapter(proxy).send(
             _prepared(exchange.request),
             # The sockets know better, but nothing of the library's own is to wait for ever.
-            timeout=(self._route.connect_timeout, self._route.read_timeout),
+            timeout=(self._config.connect_timeout, self._config.read_timeout),
             proxies={"http": proxy.url, "https": proxy.url} if proxy else {},
             stream=True,
         )

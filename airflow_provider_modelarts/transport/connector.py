@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-from airflow_provider_modelarts.client.errors import ResponseTooLargeError
+from airflow_provider_modelarts.exceptions import ResponseTooLargeError
 from airflow_provider_modelarts.transport.exchange import current
 
 if TYPE_CHECKING:

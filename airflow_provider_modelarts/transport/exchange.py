@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 
 from airflow_provider_modelarts import __version__
-from airflow_provider_modelarts.client.errors import ModelArtsError, ResponseTooLargeError, TransportFailed
-from airflow_provider_modelarts.client.wire import Request, Response
-from airflow_provider_modelarts.transport.route import Route
+from airflow_provider_modelarts.client.http_types import Request, Response
+from airflow_provider_modelarts.exceptions import ModelArtsError, ResponseTooLargeError, TransportError
+from airflow_provider_modelarts.transport.config import TransportConfig
 from airflow_provider_modelarts.transport.validation import name_of, not_sent, validate
 
 HEAD_BYTES = 64 * 1024
@@ -37,34 +37,34 @@ class Exchange:
 
     :param environment: its proxies.
     :param timeout: seconds for all of it, where that is less than the route allows.
-    :raises InvalidConnection: the request can never be sent.
+    :raises InvalidConnectionError: the request can never be sent.
     """
 
     def __init__(
         self,
         request: Request,
-        route: Route,
+        config: TransportConfig,
         environment: Mapping[str, str],
         *,
         timeout: float | None = None,
     ) -> None:
         validate(request)
         self.request = request
-        self.proxy = route.parsed_proxy_for(request.url, environment)
+        self.proxy = config.parsed_proxy_for(request.url, environment)
         self.is_sent = False
-        self._route = route
+        self._config = config
         self._began_at = time.monotonic()
         self._ends_at = self._gives_up_at = self._began_at + (math.inf if timeout is None else timeout)
         self._bytes_left = request.max_bytes + HEAD_BYTES
 
     def begin_connecting(self) -> None:
         """From here on the connect time-out counts."""
-        self._gives_up_at = min(self._ends_at, time.monotonic() + self._route.connect_timeout)
+        self._gives_up_at = min(self._ends_at, time.monotonic() + self._config.connect_timeout)
 
     def begin_sending(self) -> None:
         """From here on the read time-out counts, and the service may have seen the request."""
         self.is_sent = True
-        self._gives_up_at = min(self._ends_at, time.monotonic() + self._route.read_timeout)
+        self._gives_up_at = min(self._ends_at, time.monotonic() + self._config.read_timeout)
 
     @property
     def total_remaining(self) -> float:
@@ -119,7 +119,7 @@ class Exchange:
         Return the reply, decompressed should a proxy on the way have thought it clever to compress it.
 
         :raises ResponseTooLargeError: it is too large when it is unfolded.
-        :raises TransportFailed: it is a proxy's that does not let us through, or it cannot be decompressed.
+        :raises TransportError: it is a proxy's that does not let us through, or it cannot be decompressed.
         """
         if status == 407:
             raise self.proxy_refused(status)
@@ -158,41 +158,41 @@ class Exchange:
             return error.with_traceback(None)
         causes = _causes(error)
         kind = type(causes[-1]).__name__
-        layer = _layer(causes, is_sent=self.is_sent)
-        if layer == "address":
+        stage = _stage(causes, is_sent=self.is_sent)
+        if stage == "address":
             return not_sent(f"The request to {self.request.service} cannot be written ({kind})")
-        if self.proxy and not self.is_sent and layer in {"dns", "refused", "connection"}:
-            layer = "proxy"
-        if layer == "timeout":
+        if self.proxy and not self.is_sent and stage in {"dns", "refused", "connection"}:
+            stage = "proxy"
+        if stage == "timeout":
             words = f"timed out after {time.monotonic() - self._began_at:.1f} s"
         else:
             words = ": ".join(filter(None, (kind, _words(causes))))
-        return self._failed(layer, words)
+        return self._failed(stage, words)
 
-    def queue_timeout(self) -> TransportFailed:
+    def queue_timeout(self) -> TransportError:
         """Return the error for a request whose time ran out before it had a connection."""
         waited = time.monotonic() - self._began_at
-        return TransportFailed(
+        return TransportError(
             f"Nothing was sent: {name_of(self.request)} had no free connection within {waited:.1f} s",
-            layer="timeout",
-            arrived=False,
+            stage="timeout",
+            may_have_been_processed=False,
         )
 
-    def proxy_refused(self, status: int) -> TransportFailed:
+    def proxy_refused(self, status: int) -> TransportError:
         """Return the error for what a proxy refused by itself."""
         self.is_sent = False
         advice = "; its user name or password is missing or wrong" if status == 407 else ""
         return self._failed("proxy", f"the proxy refuses with HTTP {status}{advice}")
 
-    def _failed(self, layer: str, words: str) -> TransportFailed:
+    def _failed(self, stage: str, words: str) -> TransportError:
         if self.is_sent:
             consequence = "whether the service acted on it is not known"
         else:
             consequence = "the service never saw it; check host, port, proxy and certificates"
-        return TransportFailed(
+        return TransportError(
             f"No reply to {name_of(self.request)}: {words}; {consequence}",
-            layer=layer,
-            arrived=self.is_sent,
+            stage=stage,
+            may_have_been_processed=self.is_sent,
         )
 
     def _too_large(self) -> ResponseTooLargeError:
@@ -220,8 +220,8 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def _layer(causes: list[BaseException], *, is_sent: bool) -> str:
-    """Return what failed, as :class:`TransportFailed` names it, or ``address`` for what cannot be sent."""
+def _stage(causes: list[BaseException], *, is_sent: bool) -> str:
+    """Return what failed, as :class:`TransportError` names it, or ``address`` for what cannot be sent."""
     if any(isinstance(error, ssl.SSLError) for error in causes):
         return "tls"
     if any(isinstance(error, (TimeoutError, asyncio.TimeoutError)) for error in causes):

@@ -11,8 +11,8 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
-from airflow_provider_modelarts.client.errors import InvalidConnection
-from airflow_provider_modelarts.client.wire import Request
+from airflow_provider_modelarts.client.http_types import Request
+from airflow_provider_modelarts.exceptions import InvalidConnectionError
 
 _NEVER_IN_AN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
 _NEVER_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -41,7 +41,7 @@ def parse_proxy(address: str, *, origin: str) -> Proxy:
     Return the proxy at an address, which may hold a user name and a password.
 
     :param origin: where the address is from, for the message.
-    :raises InvalidConnection: no proxy can be there. The message does not hold the address.
+    :raises InvalidConnectionError: no proxy can be there. The message does not hold the address.
     """
     fault, parts = _split(address)
     # A password with one of these characters makes the rest of it look like a path, a query or a fragment.
@@ -64,8 +64,8 @@ def validate(request: Request) -> None:
     """
     See that a request can be written as it was signed.
 
-    :raises InvalidConnection: it cannot. What is wrong comes from the connection, because everything else in
-        a request is quoted by us; the message names the part and not the value.
+    :raises InvalidConnectionError: it cannot. What is wrong comes from the connection, because everything
+        else in a request is quoted by us; the message names the part and not the value.
     """
     fault, parts = _split(request.url)
     if not fault and "@" in request.url:
@@ -84,10 +84,10 @@ def validate(request: Request) -> None:
             )
 
 
-def not_sent(what: str) -> InvalidConnection:
+def not_sent(what: str) -> InvalidConnectionError:
     """Return the error for what no try can mend, and which left nothing at the service."""
-    error = InvalidConnection(f"Nothing was sent. {what}.")
-    error.arrived = False
+    error = InvalidConnectionError(f"Nothing was sent. {what}.")
+    error.may_have_been_processed = False
     return error
 
 

@@ -6,12 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from airflow_provider_modelarts.client.errors import (
-    DeadlinePassed,
-    ModelArtsError,
-    named,
-)
 from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError, error_from_name
 
 
 class ImageEvent(BaseModel):
@@ -24,7 +20,7 @@ class ImageEvent(BaseModel):
 
     :param image: the image's summary, as it goes to XCom.
     :param error: the class of the error that ended the wait, and ``message`` its text.
-    :param carry: what the task gave the trigger, handed back. ``dag.test()`` drops the keyword
+    :param passthrough: what the task gave the trigger, handed back. ``dag.test()`` drops the keyword
         arguments of a deferral, the event it keeps.
     """
 
@@ -34,7 +30,7 @@ class ImageEvent(BaseModel):
     image: dict[str, Any] = Field(default_factory=dict)
     error: str = ""
     message: str = "the trigger gave no reason"
-    carry: dict[str, Any] = Field(default_factory=dict)
+    passthrough: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _names_the_image(self) -> ImageEvent:
@@ -45,22 +41,22 @@ class ImageEvent(BaseModel):
         return self
 
     @classmethod
-    def of_image(cls, image: Image, carry: dict[str, Any]) -> ImageEvent:
+    def of_image(cls, image: Image, passthrough: dict[str, Any]) -> ImageEvent:
         """Return the event of a good end."""
-        return cls(status="success", image=image.summary(), carry=carry)
+        return cls(status="success", image=image.to_xcom(), passthrough=passthrough)
 
     @classmethod
-    def of_error(cls, error: ModelArtsError, carry: dict[str, Any], *, wait: str = "") -> ImageEvent:
+    def of_error(cls, error: ModelArtsError, passthrough: dict[str, Any], *, wait: str = "") -> ImageEvent:
         """
         Return the event of a bad end.
 
         :param wait: which wait ended and when, which only the error of a timeout says by itself.
         """
         name = type(error).__name__
-        if isinstance(error, DeadlinePassed):
-            return cls(status="timeout", error=name, message=str(error), carry=carry)
+        if isinstance(error, WaitTimeoutError):
+            return cls(status="timeout", error=name, message=str(error), passthrough=passthrough)
         message = f"{wait}: {error}" if wait else str(error)
-        return cls(status="failed", error=name, message=message, carry=carry)
+        return cls(status="failed", error=name, message=message, passthrough=passthrough)
 
     @classmethod
     def read(cls, event: Any) -> ImageEvent:
@@ -79,15 +75,15 @@ class ImageEvent(BaseModel):
                 "all the same; clear the task to look again."
             ) from error
 
-    def outcome(self) -> dict[str, Any]:
+    def result(self) -> dict[str, Any]:
         """
         Return what the task hands on.
 
-        :raises DeadlinePassed: the wait was over before the image was ACTIVE.
+        :raises WaitTimeoutError: the wait was over before the image was ACTIVE.
         :raises ModelArtsError: the wait ended badly, by the class of the error that ended it.
         """
         if self.status == "success":
-            return {**self.image, **self.carry}
+            return {**self.image, **self.passthrough}
         if self.status == "timeout":
-            raise DeadlinePassed(self.message)
-        raise named(self.error, self.message)
+            raise WaitTimeoutError(self.message)
+        raise error_from_name(self.error, self.message)

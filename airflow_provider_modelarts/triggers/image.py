@@ -12,13 +12,13 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 if TYPE_CHECKING:
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
-SETTLE = 7.0
+MIN_WAIT_BEFORE_EVENT = 7.0
 """
 Seconds before which a wait tells no end. The worker of a task that deferred stays for up to five more, and
 Airflow takes a task for failed that goes on before it has seen that worker end.
 """
 
-ARGUMENTS = ("image_id", "modelarts_conn_id", "poll_interval", "deadline", "carry", "since", "not_before")
+KWARGS = ("image_id", "modelarts_conn_id", "poll_interval", "deadline", "passthrough", "since", "not_before")
 
 
 class NotebookImageTrigger(BaseTrigger):
@@ -31,7 +31,7 @@ class NotebookImageTrigger(BaseTrigger):
     :param modelarts_conn_id: the Airflow connection to use.
     :param poll_interval: seconds between looks.
     :param deadline: epoch seconds of the last look.
-    :param carry: plain values that the event hands back to the task.
+    :param passthrough: plain values that the event hands back to the task.
     :param since: epoch seconds at which the wait began, for messages; by default when the trigger starts.
     :param not_before: epoch seconds before which the service wants no poll.
     """
@@ -43,7 +43,7 @@ class NotebookImageTrigger(BaseTrigger):
         modelarts_conn_id: str,
         poll_interval: float,
         deadline: float,
-        carry: dict[str, Any] | None = None,
+        passthrough: dict[str, Any] | None = None,
         since: float | None = None,
         not_before: float | None = None,
     ) -> None:
@@ -52,39 +52,39 @@ class NotebookImageTrigger(BaseTrigger):
         self.modelarts_conn_id = modelarts_conn_id
         self.poll_interval = poll_interval
         self.deadline = deadline
-        self.carry = carry or {}
+        self.passthrough = passthrough or {}
         self.since = since
         self.not_before = not_before
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what another triggerer needs to go on with this wait."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
-        return path, {name: getattr(self, name) for name in ARGUMENTS}
+        return path, {name: getattr(self, name) for name in KWARGS}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield the one event of this wait."""
         began = time.monotonic()
         since = time.time() if self.since is None else self.since
         hook = await asyncio.to_thread(self._load_hook)
-        from airflow_provider_modelarts.client.calls import show_image
-        from airflow_provider_modelarts.client.errors import ModelArtsError
+        from airflow_provider_modelarts.client.operations import show_image
+        from airflow_provider_modelarts.exceptions import ModelArtsError
         from airflow_provider_modelarts.triggers.events import ImageEvent
 
         try:
             image = await hook.awatch(
                 show_image(self.image_id),
-                is_over=lambda image: not image.is_pending,
+                is_done=lambda image: not image.is_pending,
                 poll_interval=self.poll_interval,
                 deadline=self.deadline,
                 not_before=self.not_before,
             )
-            event = ImageEvent.of_image(image.raise_for_status(), self.carry)
+            event = ImageEvent.of_image(image.raise_for_status(), self.passthrough)
         except ModelArtsError as error:
             waited = max(0.0, time.time() - since)
             wait = f"Waiting for image {self.image_id} ended after {waited:.0f} s"
-            event = ImageEvent.of_error(error, self.carry, wait=wait)
+            event = ImageEvent.of_error(error, self.passthrough, wait=wait)
         if self.task_instance is not None:  # else it runs in line, as in dag.test()
-            await asyncio.sleep(began + SETTLE - time.monotonic())
+            await asyncio.sleep(began + MIN_WAIT_BEFORE_EVENT - time.monotonic())
         yield TriggerEvent(event.model_dump(mode="json"))
 
     async def on_kill(self) -> None:

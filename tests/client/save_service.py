@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts.client.clouds import CLOUDS
-from airflow_provider_modelarts.client.errors import ModelArtsError, TransportFailed
-from airflow_provider_modelarts.client.marker import Mark
-from airflow_provider_modelarts.client.saving import Saving
-from airflow_provider_modelarts.client.wire import Request, Response
-from tests.client.scripted import IMAGE_ID, Scripted, modelarts, reply, run
+from airflow_provider_modelarts.client.http_types import Request, Response
+from airflow_provider_modelarts.client.idempotent_create import IdempotentCreate
+from airflow_provider_modelarts.client.marker import IdempotencyKey
+from airflow_provider_modelarts.exceptions import ModelArtsError, TransportError
+from tests.client.fake_transport import IMAGE_ID, FakeTransport, modelarts, reply, run
 
 NOTEBOOK_ID = "6B1C2D3E-4F50-4A61-8B72-9C83AD94BE05"
-MARK = Mark("nightly", "save", "run", -1)
-OTHERS = Mark("weekly", "save", "run", -1)
+OWN_KEY = IdempotencyKey("nightly", "save", "run", -1)
+OTHER_KEY = IdempotencyKey("weekly", "save", "run", -1)
 FIELDS = {"name": "research", "namespace": "team", "tag": "nightly", "description": "after the course"}
 HTML = b"<html>"
 POST, LIST, SHOW, LOOK, DELETE = "create-image", "list", "notebook", "image", "delete"
@@ -26,7 +26,7 @@ def record(**fields: object) -> dict[str, object]:
     """Return this task's image, as a list holds it."""
     own = {
         "tag": "nightly",
-        "description": MARK.append_to("after the course", NOTEBOOK_ID),
+        "description": OWN_KEY.append_to("after the course", NOTEBOOK_ID),
         "status": "CREATING",
     }
     return {"id": IMAGE_ID, "name": "research", "namespace": "team", **own, **fields}
@@ -55,7 +55,7 @@ TAKEN = refused(400, "ModelArts.6737")
 Answers = Mapping[str, Sequence[Response | Exception]]
 
 
-class Service(Scripted):
+class Service(FakeTransport):
     """A service that answers each kind of request from a script of its own, the last one for ever."""
 
     def __init__(self, answers: Answers) -> None:
@@ -83,15 +83,15 @@ class Service(Scripted):
     def save(
         self,
         *,
-        look_first: bool = False,
-        known_id: str | None = None,
-        mark: Mark = MARK,
+        check_existing: bool = False,
+        image_id_hint: str | None = None,
+        key: IdempotencyKey = OWN_KEY,
         **how: Any,
     ) -> tuple[str, bool]:
         """Save through it, and return the image's id and whether it was adopted."""
         given = {**FIELDS, **how}
-        saving = Saving(modelarts(self), CLOUDS["huaweicloud"], NOTEBOOK_ID, mark, **given)
-        image, adopted = run(saving.save(look_first=look_first, known_id=known_id))
+        saving = IdempotentCreate(modelarts(self), CLOUDS["huaweicloud"], NOTEBOOK_ID, key, **given)
+        image, adopted = run(saving.save(check_existing=check_existing, image_id_hint=image_id_hint))
         return image.id, adopted
 
     def fails(self, error: type[ModelArtsError], **how: Any) -> ModelArtsError:
@@ -121,4 +121,4 @@ def is_ring(error: BaseException) -> bool:
 
 
 def lost() -> Exception:
-    return TransportFailed("No reply", layer="timeout")
+    return TransportError("No reply", stage="timeout")

@@ -71,7 +71,7 @@ def serving(handle: Callable[[Peer], None], tls: ssl.SSLContext | None = None) -
     threads: list[Thread] = []
     open_ones: list[socket.socket] = []
 
-    def converse(connection: socket.socket) -> None:
+    def create_client(connection: socket.socket) -> None:
         with suppress(OSError), connection:
             spoken = tls.wrap_socket(connection, server_side=True) if tls else connection
             with spoken:
@@ -89,7 +89,7 @@ def serving(handle: Callable[[Peer], None], tls: ssl.SSLContext | None = None) -
                 return
             connection.settimeout(30)
             served.connections += 1
-            thread = Thread(target=converse, args=(connection,), daemon=True)
+            thread = Thread(target=create_client, args=(connection,), daemon=True)
             threads.append(thread)
             thread.start()
 

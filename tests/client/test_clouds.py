@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_modelarts.client.clouds import CLOUDS, Cloud, cloud_of
+from airflow_provider_modelarts.client.clouds import CLOUDS, Cloud, cloud_for_region
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,8 @@ from airflow_provider_modelarts.client.clouds import CLOUDS, Cloud, cloud_of
 )
 def test_a_region_is_on_one_cloud(region: str, cloud: str, endpoint: str) -> None:
     """A region we never heard of is Huawei Cloud's."""
-    assert cloud_of(region).name == cloud
-    assert cloud_of(region).endpoint("modelarts", region) == endpoint
+    assert cloud_for_region(region).name == cloud
+    assert cloud_for_region(region).endpoint("modelarts", region) == endpoint
 
 
 def test_each_cloud_is_known_by_its_name() -> None:

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_modelarts.client.clouds import CLOUDS
-from airflow_provider_modelarts.client.errors import InvalidRequest
 from airflow_provider_modelarts.client.marker import (
-    Mark,
+    IdempotencyKey,
     Marker,
     check_notebook_id,
     parse_marker,
@@ -20,12 +19,13 @@ from airflow_provider_modelarts.client.marker import (
     snapshots_of,
 )
 from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.exceptions import RequestValidationError
 
 ID = "6fa459ea-ee8a-3ca4-894e-db77e160355e"
 OTHER_ID = "16fd2706-8baf-433b-82eb-8c7fada847da"
 TEXT = f"[airflow:0123456789abcdef notebook:{ID}]"
 MARKER = Marker("0123456789abcdef", ID)
-MARK = Mark("nightly", "save", "run", -1)
+MARK = IdempotencyKey("nightly", "save", "run", -1)
 FIELDS: dict[str, Any] = {"name": "research", "namespace": "team"}
 
 
@@ -81,7 +81,7 @@ def test_parse_marker_tolerates_space_and_case_and_nothing_else(
 def test_parse_marker_reads_what_append_to_wrote(
     words: str, notebook_id: str, run_id: str, max_tries: int | None
 ) -> None:
-    mark = Mark("d", "t", run_id.encode(errors="replace").decode(), -1, max_tries)
+    mark = IdempotencyKey("d", "t", run_id.encode(errors="replace").decode(), -1, max_tries)
     described = mark.append_to(words, notebook_id)
 
     assert parse_marker(described) == mark.marker(notebook_id)
@@ -125,11 +125,11 @@ def test_matches_tells_one_clear_from_another_only_where_each_saves_again(
     [
         "by hand",
         None,
-        Mark("nightly", "save", "another run", -1).append_to(None, ID),
-        Mark("nightly", "save", "run", 0).append_to(None, ID),
+        IdempotencyKey("nightly", "save", "another run", -1).append_to(None, ID),
+        IdempotencyKey("nightly", "save", "run", 0).append_to(None, ID),
         MARK.append_to(None, OTHER_ID),
         str(Marker(MARK.marker(ID).digest, OTHER_ID)),
-        f"{MARK.marker(ID)} {Mark('weekly', 'save', 'run', -1).marker(ID)}",
+        f"{MARK.marker(ID)} {IdempotencyKey('weekly', 'save', 'run', -1).marker(ID)}",
     ],
 )
 def test_matches_no_image_of_another_task_run_or_notebook(
@@ -155,12 +155,12 @@ def test_matches_no_image_of_another_task_run_or_notebook(
 def test_default_tag_is_valid_and_names_its_run(
     run_id: str, start: str, max_tries: int | None, cloud: str
 ) -> None:
-    mark = Mark("d", "t", run_id, -1, max_tries)
+    mark = IdempotencyKey("d", "t", run_id, -1, max_tries)
     tag = mark.default_tag("n")
 
     assert tag.startswith(start)
     assert tag.endswith(mark.marker("n").digest)
-    assert CLOUDS[cloud].rules["tag"].broken_by(tag) is None
+    assert CLOUDS[cloud].rules["tag"].violation(tag) is None
 
 
 def test_prepare_request_derives_the_tag_and_appends_the_marker(cloud: str) -> None:
@@ -193,7 +193,7 @@ def test_prepare_request_gives_a_tag_for_after_a_clear(
 
     assert request.tag == (tag or mark.default_tag(ID))
     assert other_tag == other
-    assert other is None or CLOUDS[cloud].rules["tag"].broken_by(other) is None
+    assert other is None or CLOUDS[cloud].rules["tag"].violation(other) is None
 
 
 @pytest.mark.parametrize("words", ["x" * 439, "x" * 439 + " \n" * 50, "\u00fc\n" * 219])
@@ -225,17 +225,17 @@ def test_prepare_request_leaves_439_characters_for_the_users_words(words: str, c
 def test_prepare_request_refuses(
     cloud_name: str, notebook_id: Any, fields: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(InvalidRequest, match="Nothing was sent") as caught:
+    with pytest.raises(RequestValidationError, match="Nothing was sent") as caught:
         prepare_request(CLOUDS[cloud_name], notebook_id, MARK, {**FIELDS, **fields})
 
     assert words in str(caught.value)
 
 
 def test_prepare_request_names_all_that_is_wrong_at_once() -> None:
-    with pytest.raises(InvalidRequest) as caught:
+    with pytest.raises(RequestValidationError) as caught:
         prepare_request(CLOUDS["huaweicloud"], "n", MARK, {**FIELDS, "tag": "a b", "description": "x" * 500})
 
-    assert {broken.field for broken in caught.value.broken} == {"notebook_id", "tag", "description"}
+    assert {broken.field for broken in caught.value.violations} == {"notebook_id", "tag", "description"}
 
 
 def test_snapshots_of_are_a_notebooks_newest_first() -> None:
@@ -243,7 +243,7 @@ def test_snapshots_of_are_a_notebooks_newest_first() -> None:
     images = [
         image(MARK.append_to("x", ID), id="old", create_at=1_000),
         image(MARK.append_to("x", ID.upper()), id="timeless", status="ERROR"),
-        image(Mark("weekly", "t", "r", 3, 7).append_to(None, ID), id="new", create_at=3_000),
+        image(IdempotencyKey("weekly", "t", "r", 3, 7).append_to(None, ID), id="new", create_at=3_000),
         image(MARK.append_to("x", ID), id="garbled", create_at="yesterday"),
         image(MARK.append_to("x", ID).upper(), id="middle", create_at=2_000),
         image(MARK.append_to("x", OTHER_ID), id="another", create_at=9_000),
@@ -258,5 +258,5 @@ def test_snapshots_of_are_a_notebooks_newest_first() -> None:
 
 @pytest.mark.parametrize("notebook_id", [None, "", " ", 7, "a b", "a]", "n" * 65])
 def test_check_notebook_id_refuses_what_no_marker_holds(notebook_id: Any) -> None:
-    with pytest.raises(InvalidRequest, match="notebook_id"):
+    with pytest.raises(RequestValidationError, match="notebook_id"):
         check_notebook_id(notebook_id)

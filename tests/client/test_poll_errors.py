@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_modelarts.client.errors import (
-    ApiError,
-    ModelArtsError,
-    NotAuthenticated,
-    NotFound,
-    PermissionDenied,
-    RequestRefused,
-    ServiceFailed,
-    TransportFailed,
-)
 from airflow_provider_modelarts.client.poll_errors import PollErrors
+from airflow_provider_modelarts.exceptions import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    ModelArtsError,
+    NotFoundError,
+    PermissionDeniedError,
+    ServerError,
+    TransportError,
+)
 
-GONE = NotFound("not found", status=400, code="ModelArts.6404")
+GONE = NotFoundError("not found", status=400, code="ModelArts.6404")
 BARE_403 = ApiError("denied", status=403, request_id="r-1")
 NEW_403 = ApiError("denied", status=403, code="ModelArts.9999")
 HTML_404 = ApiError("no reason given", status=404)
@@ -41,16 +41,16 @@ def end(*polls: Poll) -> tuple[int, type[ModelArtsError]] | None:
 @pytest.mark.parametrize(
     ("polls", "expected"),
     [
-        pytest.param([(0, GONE), (15, GONE), (30, GONE)], (3, NotFound), id="three in 30 s"),
+        pytest.param([(0, GONE), (15, GONE), (30, GONE)], (3, NotFoundError), id="three in 30 s"),
         pytest.param([(0, GONE), (5, GONE), (10, GONE), (29, GONE)], None, id="four in 29 s"),
         pytest.param([(0, GONE), (3600, GONE)], None, id="two in an hour"),
         pytest.param(
-            [(0, GONE), (15, ServiceFailed("it")), (20, GONE), (40, GONE)],
-            (4, NotFound),
+            [(0, GONE), (15, ServerError("it")), (20, GONE), (40, GONE)],
+            (4, NotFoundError),
             id="a failure between",
         ),
-        pytest.param([(0, SEEN), (15, GONE)], (2, NotFound), id="seen before"),
-        pytest.param([(0, GONE), (15, SEEN), (30, GONE)], (3, NotFound), id="seen late"),
+        pytest.param([(0, SEEN), (15, GONE)], (2, NotFoundError), id="seen before"),
+        pytest.param([(0, GONE), (15, SEEN), (30, GONE)], (3, NotFoundError), id="seen late"),
     ],
 )
 def test_accept_believes_not_found_when_confirmed(
@@ -63,15 +63,17 @@ def test_accept_believes_not_found_when_confirmed(
 @pytest.mark.parametrize(
     ("polls", "expected"),
     [
-        pytest.param([BARE_403] * 3, (3, PermissionDenied), id="three in a row"),
+        pytest.param([BARE_403] * 3, (3, PermissionDeniedError), id="three in a row"),
         pytest.param([BARE_403, BARE_403, SEEN, BARE_403, BARE_403], None, id="a good poll between"),
         pytest.param([BARE_403, BARE_403, HTML_404, BARE_403], None, id="another failure between"),
         pytest.param([NEW_403] * 100, None, id="a code that no table holds"),
         pytest.param([HTML_404] * 100, None, id="a page of a gateway"),
-        pytest.param([TransportFailed("it")] * 100, None, id="no reply"),
-        pytest.param([NotAuthenticated("it")], (1, NotAuthenticated), id="credentials"),
-        pytest.param([PermissionDenied("it", code="ModelArts.6407")], (1, PermissionDenied), id="permission"),
-        pytest.param([RequestRefused("it", code="ModelArts.0104")], (1, RequestRefused), id="bad request"),
+        pytest.param([TransportError("it")] * 100, None, id="no reply"),
+        pytest.param([AuthenticationError("it")], (1, AuthenticationError), id="credentials"),
+        pytest.param(
+            [PermissionDeniedError("it", code="ModelArts.6407")], (1, PermissionDeniedError), id="permission"
+        ),
+        pytest.param([BadRequestError("it", code="ModelArts.0104")], (1, BadRequestError), id="bad request"),
     ],
 )
 def test_accept_ends_the_wait_when_the_refusal_is_certain(
@@ -84,5 +86,5 @@ def test_accept_keeps_what_support_asks_for_when_access_is_denied() -> None:
     errors = PollErrors()
     errors.accept(BARE_403, 0)
     errors.accept(BARE_403, 1)
-    with pytest.raises(PermissionDenied, match=r"3 polls in a row .*HTTP 403, request id r-1"):
+    with pytest.raises(PermissionDeniedError, match=r"3 polls in a row .*HTTP 403, request id r-1"):
         errors.accept(BARE_403, 2)

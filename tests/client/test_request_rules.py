@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from airflow_provider_modelarts.client.calls import create_image
 from airflow_provider_modelarts.client.clouds import CLOUDS
-from airflow_provider_modelarts.client.errors import BrokenRule, InvalidRequest
 from airflow_provider_modelarts.client.models import CreateImageRequest
-from tests.client.scripted import Scripted, image, modelarts, run
+from airflow_provider_modelarts.client.operations import create_image
+from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidationError
+from tests.client.fake_transport import FakeTransport, image, modelarts, run
 
 HUAWEI = ["huaweicloud"]
 OTC = ["huaweicloud-eu", "otc"]  # The EU site's page states the rules of Open Telekom Cloud.
@@ -33,12 +33,12 @@ def by_cloud(rows: list[tuple[Any, ...]]) -> list[Any]:
     ]
 
 
-def broken_by(cloud: str, **fields: Any) -> list[BrokenRule]:
+def violation(cloud: str, **fields: Any) -> list[FieldViolation]:
     """Return the rules that a request breaks, none if it can be made."""
     try:
         CreateImageRequest.for_cloud(CLOUDS[cloud], **fields)
-    except InvalidRequest as refused:
-        return list(refused.broken)
+    except RequestValidationError as refused:
+        return list(refused.violations)
     return []
 
 
@@ -163,16 +163,16 @@ REFUSED: list[tuple[Any, ...]] = [
 def test_what_the_page_refuses_is_never_sent(cloud: str, field: str, value: Any, words: str) -> None:
     """The error names the field, the rule and the value, and no call comes of it."""
     fields: dict[str, Any] = {**GOOD, field: value}
-    words = words.format(title=CLOUDS[cloud].title)
-    transport = Scripted(image())
+    words = words.format(title=CLOUDS[cloud].display_name)
+    transport = FakeTransport(image())
 
     async def save() -> None:
         request = CreateImageRequest.for_cloud(CLOUDS[cloud], **fields)
         await modelarts(transport).call(create_image(fields["notebook_id"], request))
 
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(RequestValidationError) as refused:
         run(save())
-    assert refused.value.broken == (BrokenRule(field, words, value),)
+    assert refused.value.violations == (FieldViolation(field, words, value),)
     shown = f"{value!r:.80}"
     assert str(refused.value).startswith(f"Nothing was sent: {field} {words}; got {shown}")
     assert transport.requests == []
@@ -181,14 +181,14 @@ def test_what_the_page_refuses_is_never_sent(cloud: str, field: str, value: Any,
 @pytest.mark.parametrize("cloud", ALL)
 def test_what_is_mandatory_may_not_be_left_out_either(cloud: str) -> None:
     """Left out and None are the same."""
-    wanted = [BrokenRule(field, MANDATORY, None) for field in ("name", "namespace") if cloud in HUAWEI]
-    assert broken_by(cloud, notebook_id=NOTEBOOK) == wanted
+    wanted = [FieldViolation(field, MANDATORY, None) for field in ("name", "namespace") if cloud in HUAWEI]
+    assert violation(cloud, notebook_id=NOTEBOOK) == wanted
 
 
 def test_all_broken_rules_are_told_at_once() -> None:
     """So that one correction is enough, not five."""
     number: Any = 0  # what a template can render to
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(RequestValidationError) as refused:
         CreateImageRequest.for_cloud(
             CLOUDS["huaweicloud"],
             notebook_id="my-notebook",
@@ -197,7 +197,7 @@ def test_all_broken_rules_are_told_at_once() -> None:
             description="",
             workspace_id=number,
         )
-    assert [rule.field for rule in refused.value.broken] == [
+    assert [rule.field for rule in refused.value.violations] == [
         "notebook_id",
         "name",
         "tag",
@@ -214,7 +214,7 @@ def test_all_broken_rules_are_told_at_once() -> None:
 
 def test_a_long_value_is_shown_in_part() -> None:
     """Enough to recognise it, and how long it is."""
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(RequestValidationError) as refused:
         CreateImageRequest.for_cloud(CLOUDS["otc"], notebook_id="n", description="d" * 513)
     assert str(refused.value) == (
         f"Nothing was sent: description {too_long(512)}; got '{'d' * 79}… (513 characters)"
@@ -223,16 +223,18 @@ def test_a_long_value_is_shown_in_part() -> None:
 
 def test_a_field_that_no_cloud_has_is_refused() -> None:
     """A slip in a name must not be lost on the way."""
-    with pytest.raises(InvalidRequest, match="naem is not a field of create-image on Open Telekom Cloud"):
+    with pytest.raises(
+        RequestValidationError, match="naem is not a field of create-image on Open Telekom Cloud"
+    ):
         CreateImageRequest.for_cloud(CLOUDS["otc"], notebook_id="n", naem="a")
 
 
 @pytest.mark.parametrize("field", ["notebook_id", "namespace", "description", "workspace_id"])
 def test_what_is_no_text_at_all_is_refused(field: str) -> None:
     """Half a surrogate pair cannot be encoded, so it would fail on the way out."""
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(RequestValidationError) as refused:
         CreateImageRequest.for_cloud(CLOUDS["otc"], **{**GOOD, field: "a\ud800"})
-    assert [rule.field for rule in refused.value.broken] == [field]
+    assert [rule.field for rule in refused.value.violations] == [field]
     str(refused.value).encode()
 
 
@@ -302,7 +304,7 @@ def test_a_request_exists_only_if_every_value_keeps_its_rule(
     """And a refusal names exactly the fields that do not."""
     everything = {**dict.fromkeys(FIELDS), "notebook_id": notebook_id, **fields}
     bad = {field for field, value in everything.items() if not keeps_the_rule(cloud, field, value)}
-    broken = broken_by(cloud, notebook_id=notebook_id, **fields)
+    broken = violation(cloud, notebook_id=notebook_id, **fields)
     assert {rule.field for rule in broken} == bad
     if not bad:
         request = CreateImageRequest.for_cloud(CLOUDS[cloud], notebook_id=notebook_id, **fields)

@@ -7,21 +7,21 @@ from random import Random
 
 import pytest
 
-from airflow_provider_modelarts.client.auth import AccessKey
-from airflow_provider_modelarts.client.calls import show_image
-from airflow_provider_modelarts.client.errors import NotAuthenticated
-from airflow_provider_modelarts.client.modelarts import ModelArts
+from airflow_provider_modelarts.client.client import ModelArtsClient
+from airflow_provider_modelarts.client.credentials import AccessKeyCredentials
+from airflow_provider_modelarts.client.http_types import Request, Response
 from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.client.operations import show_image
 from airflow_provider_modelarts.client.session import Project
-from airflow_provider_modelarts.client.wire import Request, Response
-from tests.client.scripted import ENDPOINT, IMAGE_ID, Scripted, image, reply
+from airflow_provider_modelarts.exceptions import AuthenticationError
+from tests.client.fake_transport import ENDPOINT, IMAGE_ID, FakeTransport, image, reply
 
 PAGE = reply(b"<html>", 401)
 WRONG = reply({"error_code": "APIG.0301", "error_msg": "wrong signature"}, 401)
 CALLS = 5
 
 
-class Overlapping(Scripted):
+class Overlapping(FakeTransport):
     """A service that has all calls of a round before it answers the first of them."""
 
     def __init__(self, *rounds: list[Response]) -> None:
@@ -48,14 +48,14 @@ def outcomes(transport: Overlapping, *, later: int = 0) -> list[Image | BaseExce
     """Make one call, which proves the key, then some at the same time, and then others one by one."""
 
     async def run() -> list[Image | BaseException]:
-        client = ModelArts(
+        client = ModelArtsClient(
             endpoint=ENDPOINT,
             project=Project("p1"),
-            credentials=AccessKey("AK", "SK"),
+            credentials=AccessKeyCredentials("AK", "SK"),
             transport=transport,
             clock=transport,
             random=Random(1),
-            one_at_a_time=asyncio.Lock(),
+            lock=asyncio.Lock(),
         )
         await client.call(show_image(IMAGE_ID))
         together = [client.call(show_image(IMAGE_ID)) for _ in range(CALLS)]
@@ -81,7 +81,7 @@ def test_send_outlasts_401s_without_a_code_that_came_together(pages: int) -> Non
 
 def test_send_believes_a_401_without_a_code_that_is_repeated() -> None:
     transport = Overlapping([image()], [PAGE] * CALLS, [PAGE])
-    assert {type(outcome) for outcome in outcomes(transport)} == {NotAuthenticated}
+    assert {type(outcome) for outcome in outcomes(transport)} == {AuthenticationError}
     assert len(transport.requests) == 1 + CALLS + 1
 
 
@@ -89,5 +89,5 @@ def test_send_never_repeats_a_signature_that_is_refused_with_a_code() -> None:
     """Five of those lock the key."""
     transport = Overlapping([image()], [WRONG, *[image()] * (CALLS - 1)])
     ends = [type(outcome) for outcome in outcomes(transport, later=3)]
-    assert ends == [NotAuthenticated, *[Image] * (CALLS - 1), *[NotAuthenticated] * 3]
+    assert ends == [AuthenticationError, *[Image] * (CALLS - 1), *[AuthenticationError] * 3]
     assert len(transport.requests) == 1 + CALLS, "a reply to what was sent before does not lift the refusal"

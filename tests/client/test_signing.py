@@ -15,9 +15,9 @@ from huaweicloudsdkcore.signer.signer import Signer
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_modelarts.client.auth import AccessKey
+from airflow_provider_modelarts.client.credentials import AccessKeyCredentials
+from airflow_provider_modelarts.client.http_types import Request
 from airflow_provider_modelarts.client.signing import canonical_request, sign
-from airflow_provider_modelarts.client.wire import Request
 
 AT = datetime(2025, 1, 1, tzinfo=timezone.utc)
 EMPTY = hashlib.sha256(b"").hexdigest()
@@ -282,7 +282,7 @@ def test_what_is_logged_by_mistake_shows_no_secret() -> None:
     """Neither the key nor the proof nor a body."""
     bare = Request("POST", "https://h/p", {"X-Security-Token": "hidden-token"}, b"hidden")
     signed = sign(bare, access_key="AK", secret_key="hidden-word", at=AT)
-    assert "hidden" not in repr(AccessKey("AK", "hidden-word", security_token="hidden-token"))
+    assert "hidden" not in repr(AccessKeyCredentials("AK", "hidden-word", security_token="hidden-token"))
     assert repr(signed) == "Request(method='POST', url='https://h/p', service='modelarts')"
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_modelarts.client.errors import InvalidConnection
-from airflow_provider_modelarts.hooks.connection import Settings, settings_of
+from airflow_provider_modelarts.exceptions import InvalidConnectionError
+from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
 
 PROJECT = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 USER = {"auth": "password", "domain_name": "research"}
@@ -23,12 +23,12 @@ def settings(*, extra: dict[str, Any] | None = None, **fields: Any) -> Settings:
     """Return what a good connection says, with some fields and extras replaced."""
     given = {"conn_type": "modelarts", "login": "ACCESSKEY", "password": "secret-key", **fields}
     texts = {"region": "eu-de", "project_id": PROJECT, **(extra or {})}
-    return settings_of(Connection(conn_id="c", **given, extra=json.dumps(texts)))
+    return parse_connection(Connection(conn_id="c", **given, extra=json.dumps(texts)))
 
 
 def refusal(**fields: Any) -> str:
     """Return all that can be seen of the error of a bad one: its message, repr and traceback."""
-    with pytest.raises(InvalidConnection) as caught:
+    with pytest.raises(InvalidConnectionError) as caught:
         settings(**fields)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None

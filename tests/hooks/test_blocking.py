@@ -10,30 +10,37 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from airflow_provider_modelarts.client import calls
-from airflow_provider_modelarts.client.errors import DeadlinePassed, InvalidRequest, NotFound
-from airflow_provider_modelarts.client.marker import Mark
+from airflow_provider_modelarts.client import operations
+from airflow_provider_modelarts.client.marker import IdempotencyKey
 from airflow_provider_modelarts.client.models import CreateImageRequest
+from airflow_provider_modelarts.exceptions import NotFoundError, RequestValidationError, WaitTimeoutError
 from airflow_provider_modelarts.hooks.blocking import BlockingClient
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import AfterReads, Simulator
 
 pytestmark = pytest.mark.usefixtures("connection")
-PUBLIC = ("create_image", "save_once", "list_images", "list_snapshots", "list_notebooks", "delete_image")
+PUBLIC = (
+    "create_image",
+    "create_image_once",
+    "list_images",
+    "list_snapshots",
+    "list_notebooks",
+    "delete_image",
+)
 
 
 def test_call_sends_and_returns_the_answer(simulator: Simulator) -> None:
     request = CreateImageRequest(name="research", namespace="team", tag="nightly")
 
-    image = ModelArtsHook().get_conn().call(calls.create_image(simulator.notebook_id, request))
+    image = ModelArtsHook().get_conn().call(operations.create_image(simulator.notebook_id, request))
 
     assert simulator.saves == 1
     assert image.id == simulator.images[0]["id"]
 
 
 def test_call_raises_what_the_service_says(simulator: Simulator) -> None:
-    with pytest.raises(NotFound):
-        ModelArtsHook().get_conn().call(calls.show_image("4e0d1854-63e5-4517-b683-a0ee97a692a1"))
+    with pytest.raises(NotFoundError):
+        ModelArtsHook().get_conn().call(operations.show_image("4e0d1854-63e5-4517-b683-a0ee97a692a1"))
 
     assert [entry.operation for entry in simulator.journal] == ["ShowImage"]
 
@@ -41,7 +48,7 @@ def test_call_raises_what_the_service_says(simulator: Simulator) -> None:
 def test_list_all_returns_the_items_of_all_pages(simulator: Simulator) -> None:
     ids = {simulator.add_image(name="research", namespace="team", tag=f"t{n}") for n in range(5)}
 
-    found = ModelArtsHook().get_conn().list_all(calls.list_images(limit=2))
+    found = ModelArtsHook().get_conn().list_all(operations.list_images(limit=2))
 
     assert {image.id for image in found} == ids
     assert len(simulator.journal) == 3
@@ -53,8 +60,8 @@ def test_watch_returns_when_it_is_over(simulator: Simulator) -> None:
     image = hook.create_image(simulator.notebook_id, name="research", namespace="team", tag="nightly")
 
     seen = hook.get_conn().watch(
-        calls.show_image(image.id),
-        is_over=lambda image: image.is_active,
+        operations.show_image(image.id),
+        is_done=lambda image: image.is_active,
         poll_interval=1,
         deadline=time.time() + 600,
     )
@@ -65,9 +72,12 @@ def test_watch_returns_when_it_is_over(simulator: Simulator) -> None:
 def test_watch_raises_at_its_deadline(simulator: Simulator) -> None:
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
 
-    with pytest.raises(DeadlinePassed, match=image_id):
+    with pytest.raises(WaitTimeoutError, match=image_id):
         ModelArtsHook().get_conn().watch(
-            calls.show_image(image_id), is_over=lambda image: image.is_active, poll_interval=1, deadline=0
+            operations.show_image(image_id),
+            is_done=lambda image: image.is_active,
+            poll_interval=1,
+            deadline=0,
         )
 
 
@@ -91,7 +101,7 @@ def test_short_cuts_name_their_arguments(method: str) -> None:
     assert not [parameter for parameter in parameters if parameter.kind is inspect.Parameter.VAR_KEYWORD]
     document = inspect.getdoc(getattr(ModelArtsHook, method)) or ""
     named = [parameter.name for parameter in parameters if parameter.name != "self"]
-    if method != "save_once":  # which refers to create_image for what both take
+    if method != "create_image_once":  # which refers to create_image for what both take
         assert [name for name in named if f":param {name}:" not in document] == []
 
 
@@ -134,9 +144,11 @@ def test_delete_image_keeps_the_tag_in_swr_unless_told_otherwise(
 def test_save_once_judges_the_notebook_id_before_it_derives_a_tag(
     notebook_id: Any, simulator: Simulator
 ) -> None:
-    mark = Mark("dag", "task", "run", -1)
+    key = IdempotencyKey("dag", "task", "run", -1)
 
-    with pytest.raises(InvalidRequest, match="notebook_id"):
-        ModelArtsHook().save_once(mark, notebook_id, look_first=True, name="research", namespace="team")
+    with pytest.raises(RequestValidationError, match="notebook_id"):
+        ModelArtsHook().create_image_once(
+            key, notebook_id, check_existing=True, name="research", namespace="team"
+        )
 
     assert simulator.journal == ()

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_modelarts.client.errors import InvalidConnection
-from airflow_provider_modelarts.hooks.connection import Settings, settings_of
-from airflow_provider_modelarts.transport import Route
+from airflow_provider_modelarts.exceptions import InvalidConnectionError
+from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
+from airflow_provider_modelarts.transport import TransportConfig
 
 EXTRA = {"region": "eu-de", "project_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"}
 
@@ -24,7 +24,7 @@ def settings(*, extra: dict[str, Any] | str | None = None, **fields: Any) -> Set
         **fields,
     }
     text = extra if isinstance(extra, str) else json.dumps({**EXTRA, **(extra or {})})
-    return settings_of(Connection(**given, extra=text))
+    return parse_connection(Connection(**given, extra=text))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_null_and_empty_mean_absent(absent: str | None) -> None:
 )
 def test_what_is_wrong_is_named(fields: dict[str, Any], extra: dict[str, Any] | str, says: str) -> None:
     """With the field; and the secret key is not in it."""
-    with pytest.raises(InvalidConnection) as caught:
+    with pytest.raises(InvalidConnectionError) as caught:
         settings(**fields, extra=extra)
 
     assert says in str(caught.value)
@@ -127,8 +127,8 @@ def test_what_is_wrong_is_named(fields: dict[str, Any], extra: dict[str, Any] | 
 
 def test_all_that_is_wrong_is_named_at_once() -> None:
     """Nobody wants to learn it one run at a time."""
-    with pytest.raises(InvalidConnection) as caught:
-        settings_of(Connection(conn_id="c", conn_type="modelarts", extra='{"colour": "blue"}'))
+    with pytest.raises(InvalidConnectionError) as caught:
+        parse_connection(Connection(conn_id="c", conn_type="modelarts", extra='{"colour": "blue"}'))
 
     for part in ("colour", "project_id", "login", "region", "iam_endpoint"):
         assert part in str(caught.value)
@@ -144,7 +144,7 @@ def test_time_outs_may_be_set() -> None:
     """As numbers, or as the strings that a URI makes of them."""
     found = settings(extra={"connect_timeout": 3, "read_timeout": "90.5"})
 
-    assert found.route == Route(connect_timeout=3.0, read_timeout=90.5)
+    assert found.transport_config == TransportConfig(connect_timeout=3.0, read_timeout=90.5)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_the_console_may_be_elsewhere() -> None:
 )
 def test_plain_http_is_for_this_machine(endpoint: str, exposed: bool) -> None:
     """Elsewhere it earns a warning."""
-    assert settings(host=endpoint).exposed_endpoints == ([endpoint] if exposed else [])
+    assert settings(host=endpoint).plaintext_endpoints == ([endpoint] if exposed else [])
 
 
 def test_a_connection_survives_its_uri() -> None:
@@ -205,7 +205,7 @@ def test_a_connection_survives_its_uri() -> None:
 
     again = Connection.from_uri(connection.get_uri(), conn_id="c")
 
-    assert settings_of(again) == settings_of(connection)
+    assert parse_connection(again) == parse_connection(connection)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_the_project_is_the_regions_unless_named() -> None:
 )
 def test_verify_is_what_a_form_or_a_uri_made_of_it(value: Any, verify: bool | str) -> None:
     """A flag, or the name of a file."""
-    assert settings(extra={"verify": value}).route.verify == verify
+    assert settings(extra={"verify": value}).transport_config.verify == verify
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_verify_is_what_a_form_or_a_uri_made_of_it(value: Any, verify: bool | st
 )
 def test_what_does_not_go_together_is_named(fields: dict[str, Any], extra: dict[str, Any], says: str) -> None:
     """Before anything is sent."""
-    with pytest.raises(InvalidConnection) as caught:
+    with pytest.raises(InvalidConnectionError) as caught:
         settings(**fields, extra=extra)
 
     assert says in str(caught.value)

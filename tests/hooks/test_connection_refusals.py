@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_modelarts.client import calls
-from airflow_provider_modelarts.client.errors import PERMANENT, InvalidConnection
-from airflow_provider_modelarts.hooks.connection import settings_of
+from airflow_provider_modelarts.client import operations
+from airflow_provider_modelarts.exceptions import PERMANENT, InvalidConnectionError
+from airflow_provider_modelarts.hooks.connection import parse_connection
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.provider_info import connection_fields
 from airflow_provider_modelarts.simulator import Simulator
@@ -142,8 +142,8 @@ def test_settings_refuse_other_types_in_standard_fields(
 @pytest.mark.parametrize("extra", [{"a": 1}, 5, b"[]", json.dumps(json.dumps({"region": CANARY}))])
 def test_settings_refuse_an_extra_that_is_no_json(extra: Any) -> None:
     """And call nothing missing that may stand in it."""
-    with pytest.raises(InvalidConnection) as caught:
-        settings_of(Connection(conn_id="c", conn_type="modelarts", extra=extra))
+    with pytest.raises(InvalidConnectionError) as caught:
+        parse_connection(Connection(conn_id="c", conn_type="modelarts", extra=extra))
 
     assert str(caught.value) == "Connection 'c' cannot be used: extra is not a JSON object"
 
@@ -252,9 +252,9 @@ def test_settings_show_no_secret_of_a_good_connection() -> None:
         login=CANARY, password=CANARY, extra={"security_token": CANARY, "proxy": f"http://u:{CANARY}@proxy"}
     )
 
-    for shown in (found, found.identity, found.route):
+    for shown in (found, found.identity, found.transport_config):
         assert CANARY not in repr(shown)
-    assert found.route.proxy == f"http://u:{CANARY}@proxy"
+    assert found.transport_config.proxy == f"http://u:{CANARY}@proxy"
 
 
 @pytest.mark.parametrize(
@@ -278,10 +278,10 @@ def test_nothing_is_sent_with_a_connection_that_is_refused(
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(given))
     hook = ModelArtsHook()
 
-    with pytest.raises(InvalidConnection) as in_worker:
-        hook.call(calls.list_images())
-    with pytest.raises(InvalidConnection) as in_trigger:
-        asyncio.run(hook.acall(calls.list_images()))
+    with pytest.raises(InvalidConnectionError) as in_worker:
+        hook.call(operations.list_images())
+    with pytest.raises(InvalidConnectionError) as in_trigger:
+        asyncio.run(hook.acall(operations.list_images()))
     good, message = hook.test_connection()
 
     assert isinstance(in_worker.value, PERMANENT)

@@ -10,7 +10,7 @@ import pytest
 from airflow.models.connection import Connection as StoredConnection
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_modelarts.hooks.connection import settings_of
+from airflow_provider_modelarts.hooks.connection import parse_connection
 from airflow_provider_modelarts.provider_info import connection_fields
 from tests.hooks.connections import AGENCY, PROJECT, USER, refusal, settings
 
@@ -185,7 +185,7 @@ def test_settings_read_what_airflow_makes_of_a_uri(
     query: str, extra: dict[str, Any], connection: Callable[[str], Connection]
 ) -> None:
     """It stores what looks like a number or a flag as one, and reads it from the environment as text."""
-    assert settings_of(connection(query)) == settings(extra=extra)
+    assert parse_connection(connection(query)) == settings(extra=extra)
 
 
 NUMBERED = ["workspace_id", "project_id", "project_name", "security_token", "agency_name", "region", "verify"]
@@ -198,7 +198,7 @@ def test_settings_take_a_whole_number_as_text_in_json(field: str) -> None:
 
     by_number = Connection.from_json(json.dumps({**given, "extra": {**extra, field: 789}}), conn_id="c")
 
-    assert settings_of(by_number) == settings(login="123", password="456", extra={**extra, field: "789"})
+    assert parse_connection(by_number) == settings(login="123", password="456", extra={**extra, field: "789"})
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_settings_take_a_whole_number_as_text_in_json(field: str) -> None:
     ids=ascii,
 )
 def test_settings_read_verify_whatever_the_case(value: object, verify: bool | str) -> None:
-    assert settings(extra={"verify": value}).route.verify == verify
+    assert settings(extra={"verify": value}).transport_config.verify == verify
 
 
 @pytest.mark.parametrize("field", ["connect_timeout", "read_timeout"])
@@ -219,7 +219,7 @@ def test_settings_read_verify_whatever_the_case(value: object, verify: bool | st
     ("value", "seconds"), [("5", 5.0), (" 2.5\n", 2.5), (7, 7.0), (0.5, 0.5), ("1e1", 10.0)]
 )
 def test_settings_read_seconds(field: str, value: object, seconds: float) -> None:
-    assert getattr(settings(extra={field: value}).route, field) == seconds
+    assert getattr(settings(extra={field: value}).transport_config, field) == seconds
 
 
 @pytest.mark.parametrize(

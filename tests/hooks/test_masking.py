@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import redact
 
-from airflow_provider_modelarts.client import calls
-from airflow_provider_modelarts.client.auth import HostAgency
-from airflow_provider_modelarts.client.errors import ModelArtsError
+from airflow_provider_modelarts.client import operations
+from airflow_provider_modelarts.client.credentials import EcsAgencyCredentials
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.hooks.conversation import look_ups
+from airflow_provider_modelarts.exceptions import ModelArtsError
+from airflow_provider_modelarts.hooks.clients import connection_cache
 from airflow_provider_modelarts.hooks.masking import mask
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
@@ -50,7 +50,7 @@ def image_id(simulator: Simulator) -> str:
 @pytest.fixture
 def connect(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], None]:
     """What writes the connection, with the simulator's metadata service as the host's."""
-    defaults = HostAgency.__init__.__kwdefaults__
+    defaults = EcsAgencyCredentials.__init__.__kwdefaults__
     assert defaults
     monkeypatch.setitem(defaults, "endpoint", simulator.endpoint)
 
@@ -90,10 +90,10 @@ def test_renewals_on_an_event_loop_leave_the_masker_as_it_was(
         for _ in range(times):
             simulator.revoke_tokens()
             simulator.revoke_keys()
-            await ModelArtsHook().acall(calls.show_image(image_id))
+            await ModelArtsHook().acall(operations.show_image(image_id))
 
     async def run() -> tuple[set[str], set[str]]:
-        async with look_ups.use("modelarts_default"):
+        async with connection_cache.use("modelarts_default"):
             await renew(1)
             before = masked()
             await renew(20)
@@ -154,8 +154,8 @@ def test_no_secret_reaches_a_log_in_a_triggerer(
         loop.slow_callback_duration = 0.0  # each callback is logged
         waiting = asyncio.ensure_future(
             ModelArtsHook().awatch(
-                calls.show_image(image_id),
-                is_over=lambda image: image.is_active,
+                operations.show_image(image_id),
+                is_done=lambda image: image.is_active,
                 poll_interval=1,
                 deadline=time.time() + 60,
             )
@@ -166,7 +166,7 @@ def test_no_secret_reaches_a_log_in_a_triggerer(
                 await asyncio.sleep(0.02)
             simulator.revoke_tokens()
             simulator.revoke_keys()
-        await ModelArtsHook().acall(calls.show_notebook(simulator.notebook_id))
+        await ModelArtsHook().acall(operations.show_notebook(simulator.notebook_id))
         simulator.set_image_status(image_id, "ACTIVE")
         return await waiting
 
@@ -178,7 +178,7 @@ def test_no_secret_reaches_a_log_in_a_triggerer(
                 options: dict[str, Any] = {"status": 401, "envelope": "iam"} if kind == "error" else {}
                 simulator.inject(Fault(kind, operation, **options))
                 try:
-                    await ModelArtsHook().acall(calls.show_image(image_id), deadline=time.time())
+                    await ModelArtsHook().acall(operations.show_image(image_id), deadline=time.time())
                 except ModelArtsError:
                     logging.getLogger("a.triggerer").exception("The trigger failed")
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts.client import calls
-from airflow_provider_modelarts.client.errors import NotAuthenticated, NotFound
+from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.hooks import conversation
+from airflow_provider_modelarts.exceptions import AuthenticationError, NotFoundError
+from airflow_provider_modelarts.hooks import clients
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
 
@@ -41,7 +41,7 @@ def test_each_operation_has_a_short_cut(simulator: Simulator) -> None:
     assert hook.get_notebook(simulator.notebook_id).image is not None
     assert [n.id for n in hook.list_notebooks(status="RUNNING")] == [simulator.notebook_id]
     hook.delete_image(old)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         hook.get_image(old)
     assert simulator.connections == 1
 
@@ -51,7 +51,7 @@ def test_a_trigger_can_make_any_call(simulator: Simulator) -> None:
     """The same values, awaited."""
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly")
 
-    image = asyncio.run(ModelArtsHook().acall(calls.show_image(image_id)))
+    image = asyncio.run(ModelArtsHook().acall(operations.show_image(image_id)))
 
     assert image.is_active
 
@@ -65,8 +65,8 @@ async def wait(image_id: str, timeout: float = 30) -> Image:
     import time
 
     return await ModelArtsHook().awatch(
-        calls.show_image(image_id),
-        is_over=lambda image: image.is_active,
+        operations.show_image(image_id),
+        is_done=lambda image: image.is_active,
         poll_interval=0.05,
         deadline=time.time() + timeout,
     )
@@ -78,11 +78,11 @@ def test_waits_share_one_look_up(simulator: Simulator, monkeypatch: pytest.Monke
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly")
 
     async def one_after_the_other() -> None:
-        async with conversation.look_ups.use("modelarts_default") as look_up:
-            first = await look_up.settings()
+        async with clients.connection_cache.use("modelarts_default") as cache:
+            first = await cache.settings()
             change_connection(monkeypatch, simulator, read_timeout=5)
             await asyncio.gather(*(wait(image_id) for _ in range(20)))
-            assert await look_up.settings() is first
+            assert await cache.settings() is first
 
     asyncio.run(one_after_the_other())
 
@@ -92,12 +92,12 @@ def test_an_edited_connection_takes_effect(simulator: Simulator, monkeypatch: py
     """When it is old enough, although there is always a wait that uses the old one."""
 
     async def some_minutes_later() -> None:
-        async with conversation.look_ups.use("modelarts_default") as look_up:
-            first = await look_up.settings()
+        async with clients.connection_cache.use("modelarts_default") as cache:
+            first = await cache.settings()
             change_connection(monkeypatch, simulator, read_timeout=5)
-            monkeypatch.setattr(conversation, "FRESH", 0.0)
-            second = await look_up.settings()
-            assert (first.route.read_timeout, second.route.read_timeout) == (60, 5)
+            monkeypatch.setattr(clients, "CONNECTION_TTL", 0.0)
+            second = await cache.settings()
+            assert (first.transport_config.read_timeout, second.transport_config.read_timeout) == (60, 5)
 
     asyncio.run(some_minutes_later())
 
@@ -127,7 +127,7 @@ def test_a_key_that_is_simply_wrong_is_not_tried_again(simulator: Simulator) -> 
     """Five wrong signatures lock it."""
     simulator.inject(Fault("error", "ShowImage", times=None, status=401, code="APIGW.0301"))
 
-    with pytest.raises(NotAuthenticated):
+    with pytest.raises(AuthenticationError):
         asyncio.run(wait("i"))
 
     assert len(simulator.journal) == 1

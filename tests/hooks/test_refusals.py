@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.connection import get_async_connection
 
-from airflow_provider_modelarts.client import auth, calls
-from airflow_provider_modelarts.client.errors import DeadlinePassed, ModelArtsError, NotAuthenticated
+from airflow_provider_modelarts.client import credentials, operations
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.hooks import conversation
+from airflow_provider_modelarts.exceptions import AuthenticationError, ModelArtsError, WaitTimeoutError
+from airflow_provider_modelarts.hooks import clients
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
 
@@ -48,7 +48,7 @@ def lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(conn_id)
         return await get_async_connection(conn_id)
 
-    monkeypatch.setattr(conversation, "get_async_connection", counted)
+    monkeypatch.setattr(clients, "get_async_connection", counted)
     return asked
 
 
@@ -64,8 +64,8 @@ def count(simulator: Simulator, operation: str) -> int:
 
 async def wait(image_id: str, conn_id: str = "one", *, timeout: float = 60) -> Image:
     return await ModelArtsHook(conn_id).awatch(
-        calls.show_image(image_id),
-        is_over=lambda image: image.is_active,
+        operations.show_image(image_id),
+        is_done=lambda image: image.is_active,
         poll_interval=1,
         deadline=time.time() + timeout,
     )
@@ -101,7 +101,7 @@ def test_waits_send_a_wrong_password_once_in_all(
 
     outcomes = asyncio.run(wait_all(image_id, *conn_ids))
 
-    assert {type(outcome) for outcome in outcomes} == {NotAuthenticated}
+    assert {type(outcome) for outcome in outcomes} == {AuthenticationError}
     assert [entry.operation for entry in simulator.journal] == ["CreateToken"]
     assert len(lookups) == 2 * len(conn_ids)
     followers = [str(outcome) for outcome in outcomes if "not tried again" in str(outcome)]
@@ -116,12 +116,12 @@ def test_refusal_is_remembered_by_later_waits_until_its_time_is_over(
     connect(extra=USER, **WRONG)
 
     for _ in range(3):
-        with pytest.raises(NotAuthenticated):
+        with pytest.raises(AuthenticationError):
             asyncio.run(wait(image_id))
     assert count(simulator, "CreateToken") == 1
 
-    monkeypatch.setattr(auth, "REFUSAL_TTL", 0.0)
-    with pytest.raises(NotAuthenticated):
+    monkeypatch.setattr(credentials, "REFUSAL_TTL", 0.0)
+    with pytest.raises(AuthenticationError):
         asyncio.run(wait(image_id))
     assert count(simulator, "CreateToken") == 2
 
@@ -130,7 +130,7 @@ def test_refusal_is_remembered_in_a_worker_too(simulator: Simulator, connect: Co
     connect(extra=USER, **WRONG)
 
     for message in ("CreateToken", "not tried again for"):
-        with pytest.raises(NotAuthenticated, match=message):
+        with pytest.raises(AuthenticationError, match=message):
             ModelArtsHook("one").get_image("i")
 
     assert count(simulator, "CreateToken") == 1
@@ -145,7 +145,7 @@ def test_waits_renew_once_in_all_when_every_proof_is_refused(
 
     outcomes = asyncio.run(wait_all(image_id))
 
-    assert {type(outcome) for outcome in outcomes} == {NotAuthenticated}
+    assert {type(outcome) for outcome in outcomes} == {AuthenticationError}
     assert count(simulator, "CreateToken") <= 2
     assert count(simulator, "CreateTemporaryAccessKey") <= 2
     assert count(simulator, "ShowImage") == 2
@@ -159,7 +159,7 @@ def test_waits_send_one_wrong_signature_in_all(
 
     outcomes = asyncio.run(wait_all(image_id))
 
-    assert {type(outcome) for outcome in outcomes} == {NotAuthenticated}
+    assert {type(outcome) for outcome in outcomes} == {AuthenticationError}
     assert count(simulator, "ShowImage") == 1
     assert len(lookups) == 2
     connect()
@@ -190,7 +190,7 @@ def test_first_reply_that_says_nothing_of_the_credentials_does_not_prove_them(
     simulator.inject(fault)
 
     async def ask_all() -> None:
-        call = calls.show_image(image_id)
+        call = operations.show_image(image_id)
         asking = [ModelArtsHook("one").acall(call, deadline=time.time()) for _ in range(WAITS)]
         await asyncio.gather(*asking, return_exceptions=True)
 
@@ -232,7 +232,7 @@ def test_unknown_code_of_a_401_for_one_image_costs_no_login_per_poll(
 
     outcomes = asyncio.run(wait_all(image_id, timeout=3))
 
-    assert {type(outcome) for outcome in outcomes} == {DeadlinePassed}
+    assert {type(outcome) for outcome in outcomes} == {WaitTimeoutError}
     assert count(simulator, "CreateToken") <= 2
 
 
@@ -283,8 +283,8 @@ def test_new_wait_sees_a_connection_that_was_corrected_during_the_cool_down(
     connect(extra=USER, **WRONG)
 
     async def correct() -> Image:
-        async with conversation.look_ups.use("one"):
-            with pytest.raises(NotAuthenticated):
+        async with clients.connection_cache.use("one"):
+            with pytest.raises(AuthenticationError):
                 await wait(image_id)
             connect(extra=USER, **PASSWORD)
             return await wait_once(simulator, image_id)
@@ -294,7 +294,7 @@ def test_new_wait_sees_a_connection_that_was_corrected_during_the_cool_down(
 
 def test_test_button_tries_what_is_remembered_as_refused(simulator: Simulator, connect: Connect) -> None:
     connect(extra=USER, **WRONG)
-    with pytest.raises(NotAuthenticated):
+    with pytest.raises(AuthenticationError):
         ModelArtsHook("one").get_image("i")
 
     assert ModelArtsHook("one").test_connection()[0] is False
@@ -310,7 +310,7 @@ def test_cancelled_wait_does_not_take_the_login_from_the_others(
     simulator.inject(Fault("slow", "CreateToken", seconds=1))
 
     async def cancel_first() -> list[Image | BaseException]:
-        call = calls.show_image(image_id)
+        call = operations.show_image(image_id)
         waits = [asyncio.ensure_future(ModelArtsHook("one").acall(call)) for _ in range(20)]
         while not simulator.journal:
             await asyncio.sleep(0.01)
@@ -345,15 +345,15 @@ def test_login_is_refused_by_401_only(
     with pytest.raises(ModelArtsError) as caught:
         block(ModelArtsHook("one"))
 
-    assert isinstance(caught.value, NotAuthenticated) is is_refusal
+    assert isinstance(caught.value, AuthenticationError) is is_refusal
     assert "401, 401" not in str(caught.value)
     assert "403, 403" not in str(caught.value)
     if is_refusal:
-        with pytest.raises(NotAuthenticated, match="not tried again"):
+        with pytest.raises(AuthenticationError, match="not tried again"):
             block(ModelArtsHook("one"))
     else:
         assert block(ModelArtsHook("one")) == []
 
 
 def block(hook: ModelArtsHook) -> Any:
-    return hook.call(calls.list_images(limit=1), deadline=time.time()).data
+    return hook.call(operations.list_images(limit=1), deadline=time.time()).data

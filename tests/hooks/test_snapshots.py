@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from airflow_provider_modelarts.client.errors import InvalidRequest
-from airflow_provider_modelarts.client.marker import Mark
+from airflow_provider_modelarts.client.marker import IdempotencyKey
+from airflow_provider_modelarts.exceptions import RequestValidationError
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Simulator
 
@@ -22,7 +22,7 @@ def test_list_snapshots_gives_what_any_task_saved_newest_first(simulator: Simula
     own = []
     for number in range(450):
         notebook_id = OTHER_ID if number % 3 else simulator.notebook_id
-        mark = Mark("dag", f"task{number % 7}", f"run{number}", -1)
+        mark = IdempotencyKey("dag", f"task{number % 7}", f"run{number}", -1)
         image_id = simulator.add_image(
             name=f"n{number % 5}",
             namespace="team",
@@ -63,7 +63,7 @@ def test_list_snapshots_asks_for_the_connections_workspace_unless_one_is_named(
 @pytest.mark.parametrize("notebook_id", [None, "", "  ", 7, "a/b"])
 @pytest.mark.usefixtures("connection")
 def test_list_snapshots_refuses_what_is_no_id(notebook_id: Any, simulator: Simulator) -> None:
-    with pytest.raises(InvalidRequest, match="notebook_id"):
+    with pytest.raises(RequestValidationError, match="notebook_id"):
         ModelArtsHook().list_snapshots(notebook_id)
 
     assert simulator.journal == ()

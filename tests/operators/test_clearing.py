@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts.client.marker import Mark
+from airflow_provider_modelarts.client.marker import IdempotencyKey
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.simulator import AtOnce, Simulator
 from tests.recorder import TaskInstance, TaskStateStore, context
@@ -66,7 +66,9 @@ def test_operator_clears_mapped_tasks_one_by_one(simulator: Simulator) -> None:
 
     execute(simulator, 2, 1, on_clear="save_again", map_index=1)
 
-    marks = [Mark("dag", "task", "nightly", index, tries) for index, tries in ((0, 0), (1, 0), (1, 1))]
+    marks = [
+        IdempotencyKey("dag", "task", "nightly", index, tries) for index, tries in ((0, 0), (1, 0), (1, 1))
+    ]
     assert [image["tag"] for image in simulator.images] == [
         mark.default_tag(simulator.notebook_id) for mark in marks
     ]
@@ -75,5 +77,5 @@ def test_operator_clears_mapped_tasks_one_by_one(simulator: Simulator) -> None:
 def test_operator_writes_the_documented_marker(simulator: Simulator) -> None:
     execute(simulator, 1, 0, description="after the course")
 
-    marker = Mark("dag", "task", "nightly", -1).marker(simulator.notebook_id)
+    marker = IdempotencyKey("dag", "task", "nightly", -1).marker(simulator.notebook_id)
     assert simulator.images[0]["description"] == f"after the course {marker}"

@@ -18,10 +18,10 @@ from importlib.metadata import version
 from platform import python_version
 from statistics import median
 
-from airflow_provider_modelarts.client.wire import Request, Response
+from airflow_provider_modelarts.client.http_types import Request, Response
 from tests.reliability.document import record
 from tests.reliability.remote import RemoteCloud
-from tests.reliability.storm import LATE, WARM, Report, Storm, VirtualTransport
+from tests.reliability.soak import LATE, WARM, Report, Soak, VirtualTransport
 
 FAULTY = 0.05
 """The share of replies that are faulty."""
@@ -82,7 +82,7 @@ def run(
     with RemoteCloud(
         "--save-seconds", str(10 * duration), "--token-lifetime", str(lifetime), "--seed", str(seed)
     ) as cloud:
-        storm = Storm(
+        soak = Soak(
             cloud,
             waits=waits,
             duration=duration,
@@ -92,7 +92,7 @@ def run(
             say=say,
             transport=transport,
         )
-        return storm.run()
+        return soak.run()
 
 
 class Hoarder(VirtualTransport):
@@ -135,7 +135,7 @@ def problems(report: Report) -> list[str]:
 
 def figures(report: Report) -> list[tuple[str, str]]:
     """Return what the table says of a run."""
-    ends = Counter(ending.fate.status for ending in report.endings)
+    ends = Counter(ending.expected_outcome.status for ending in report.endings)
     lost = sum(ending.ended is None for ending in report.endings)
     wrong = sum(bool(ending.problem) for ending in report.endings) - lost
     faults, late = report.faults, report.lateness
@@ -143,7 +143,7 @@ def figures(report: Report) -> list[tuple[str, str]]:
     return [
         ("images that became", ", ".join(f"{name} {number:,}" for name, number in ends.most_common())),
         ("requests", f"{report.requests:,}"),
-        ("of these log-ins, for tokens ran out or were taken back", f"{report.log_ins}"),
+        ("of these log-ins, for tokens ran out or were taken back", f"{report.logins}"),
         ("faulty replies", f"{faults.total():,} ({faults.total() / report.requests:.1%})"),
         ("of these", ", ".join(f"{name} {number:,}" for name, number in faults.most_common())),
         ("waits lost", f"{lost}"),

@@ -17,20 +17,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from airflow_provider_modelarts.client import calls
-from airflow_provider_modelarts.client.auth import HostAgency
+from airflow_provider_modelarts.client import operations
+from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.clouds import CLOUDS
-from airflow_provider_modelarts.client.errors import ModelArtsError
-from airflow_provider_modelarts.client.marker import Mark, prepare_request
-from airflow_provider_modelarts.client.modelarts import ModelArts
+from airflow_provider_modelarts.client.credentials import EcsAgencyCredentials
+from airflow_provider_modelarts.client.idempotent_create import IdempotentCreate
+from airflow_provider_modelarts.client.marker import IdempotencyKey, prepare_request
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image
-from airflow_provider_modelarts.client.saving import Saving
-from airflow_provider_modelarts.hooks.conversation import shared_credentials
+from airflow_provider_modelarts.exceptions import ModelArtsError
+from airflow_provider_modelarts.hooks.clients import shared_credentials
 from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
 from tests.reliability import document
-from tests.worlds import AsyncWorld, BlockingWorld, World
+from tests.transports import AsyncRunner, BlockingRunner, TransportRunner
 
-MARK = Mark("nightly", "save", "scheduled__2026-11-21T02:00:00+00:00", -1)
+MARK = IdempotencyKey("nightly", "save", "scheduled__2026-11-21T02:00:00+00:00", -1)
 TRIES = 3
 RETRY_DELAY = 300.0
 SAVE_SECONDS = 240.0
@@ -40,7 +40,7 @@ TOO_LATE = 1.0
 """The read timeout where a reply is too late, in real seconds: any other takes a few hundredths of one."""
 MAX_REPLY = 1024 * 1024
 """Bytes; of most operations less is read."""
-WORLDS: dict[str, Callable[[], World]] = {"worker": BlockingWorld, "triggerer": AsyncWorld}
+RUNNERS: dict[str, Callable[[], TransportRunner]] = {"worker": BlockingRunner, "triggerer": AsyncRunner}
 
 PASSWORD = {"login": "snapshot-user", "password": "simulator-password"}
 USER = {"auth": "password", "domain_name": "research-account"}
@@ -81,7 +81,7 @@ UNREADABLE = (*FOREIGN, *TOO_LARGE, *STRANGE)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskRun:
     """How a night ended: ``saved`` or the class of the error, at which try, after how many creates."""
 
     end: str
@@ -94,25 +94,25 @@ class Outcome:
         return "saved" if self.tries == 1 else f"saved at try {self.tries}"
 
 
-def saved(at_try: int = 1) -> Outcome:
-    return Outcome("saved", at_try, 1)
+def saved(at_try: int = 1) -> TaskRun:
+    return TaskRun("saved", at_try, 1)
 
 
-def failed(error: str, *, creates: int = 0) -> Outcome:
-    return Outcome(error, TRIES, creates)
+def failed(error: str, *, creates: int = 0) -> TaskRun:
+    return TaskRun(error, TRIES, creates)
 
 
-def _each(*groups: tuple[tuple[str, ...], Outcome]) -> dict[str, Outcome]:
+def _each(*groups: tuple[tuple[str, ...], TaskRun]) -> dict[str, TaskRun]:
     return {fault: outcome for faults, outcome in groups for fault in faults}
 
 
-def _class_of_each(*, creates: int = 0) -> dict[str, Outcome]:
+def _class_of_each(*, creates: int = 0) -> dict[str, TaskRun]:
     """Return what becomes of a night whose operation never succeeds: the error that says why."""
     return _each(
-        (TURNED_AWAY, failed("Throttled", creates=creates)),
-        ((*FAILED, *FAILED_AFTER), failed("ServiceFailed", creates=creates)),
-        ((*CUT, *LOST), failed("TransportFailed", creates=creates)),
-        ((*FOREIGN, *STRANGE), failed("UnexpectedReply", creates=creates)),
+        (TURNED_AWAY, failed("RateLimitError", creates=creates)),
+        ((*FAILED, *FAILED_AFTER), failed("ServerError", creates=creates)),
+        ((*CUT, *LOST), failed("TransportError", creates=creates)),
+        ((*FOREIGN, *STRANGE), failed("InvalidResponseError", creates=creates)),
         (TOO_LARGE, failed("ResponseTooLargeError", creates=creates)),
     )
 
@@ -125,7 +125,7 @@ LIST_ONCE = {**READ_ONCE, **_each((TOO_LARGE, saved()))}
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class Scenario:
     """
     A night that one operation decides.
 
@@ -137,12 +137,12 @@ class Scene:
     """
 
     operation: str
-    once: dict[str, Outcome]
-    for_ever: dict[str, Outcome]
+    once: dict[str, TaskRun]
+    for_ever: dict[str, TaskRun]
     title: str = ""
     cloud: str = "huaweicloud"
     named: dict[str, Any] = field(default_factory=lambda: dict(NAMED))
-    before: Callable[[Simulator, Scene], None] = lambda _simulator, _scene: None
+    before: Callable[[Simulator, Scenario], None] = lambda _simulator, _scenario: None
     is_retry: bool = False
     lists_notebooks: bool = False
     options: dict[str, Any] = field(default_factory=dict)
@@ -160,21 +160,23 @@ class Scene:
         """Return what a try sends."""
         return prepare_request(CLOUDS[self.cloud], simulator.notebook_id, MARK, self.words)[0]
 
-    async def attempt(self, modelarts: ModelArts, simulator: Simulator, *, look_first: bool) -> Image:
+    async def attempt(
+        self, modelarts: ModelArtsClient, simulator: Simulator, *, check_existing: bool
+    ) -> Image:
         """Do what one try of the operator does."""
         if self.lists_notebooks:
-            await modelarts.collect(calls.list_notebooks())
-        saving = Saving(modelarts, CLOUDS[self.cloud], simulator.notebook_id, MARK, **self.words)
-        image, _ = await saving.save(look_first=look_first)
+            await modelarts.list_all(operations.list_notebooks())
+        saving = IdempotentCreate(modelarts, CLOUDS[self.cloud], simulator.notebook_id, MARK, **self.words)
+        image, _ = await saving.save(check_existing=check_existing)
         ended = await modelarts.watch(
-            calls.show_image(image.id),
-            is_over=lambda image: not image.is_pending,
+            operations.show_image(image.id),
+            is_done=lambda image: not image.is_pending,
             poll_interval=60,
             deadline=simulator.now() + WAIT_SECONDS,
         )
         return ended.raise_for_status()
 
-    def play(self, fault: str, *, lasting: bool, world: World) -> Outcome:
+    def play(self, fault: str, *, lasting: bool, runner: TransportRunner) -> TaskRun:
         """Go through the night."""
         with Simulator(cloud=self.cloud, save=AfterSeconds(SAVE_SECONDS), **self.options) as simulator:
             self.before(simulator, self)
@@ -183,35 +185,37 @@ class Scene:
             )
             patience = TOO_LATE if fault == "too late" else READ_TIMEOUT
             given = {**self.fields, "extra": {"read_timeout": patience, **self.fields.get("extra", {})}}
-            host = HostAgency(endpoint=simulator.endpoint) if self.options else None
+            host = EcsAgencyCredentials(endpoint=simulator.endpoint) if self.options else None
             end, tries = "", 0
             while tries < TRIES and end != "saved":
                 tries += 1
                 shared_credentials.cache_clear()  # each try is a process of its own
-                attempt = partial(self.attempt, simulator=simulator, look_first=self.is_retry or tries > 1)
+                attempt = partial(
+                    self.attempt, simulator=simulator, check_existing=self.is_retry or tries > 1
+                )
                 try:
-                    world.talk(simulator, attempt, credentials=host, **given)
+                    runner.run(simulator, attempt, credentials=host, **given)
                 except ModelArtsError as error:
                     end = type(error).__name__
                     simulator.advance(RETRY_DELAY)
                 else:
                     end = "saved"
-            return Outcome(end, tries, simulator.saves)
+            return TaskRun(end, tries, simulator.saves)
 
 
-def _an_earlier_try_died(simulator: Simulator, scene: Scene) -> None:
+def _an_earlier_try_died(simulator: Simulator, scenario: Scenario) -> None:
     """Its create took effect and nobody was left to read the reply."""
-    request = scene.request(simulator)
-    BlockingWorld().talk(simulator, lambda m: m.call(calls.create_image(simulator.notebook_id, request)))
+    request = scenario.request(simulator)
+    BlockingRunner().run(simulator, lambda m: m.call(operations.create_image(simulator.notebook_id, request)))
 
 
-def _a_reply_is_lost(simulator: Simulator, _scene: Scene) -> None:
+def _a_reply_is_lost(simulator: Simulator, _scenario: Scenario) -> None:
     simulator.inject(Fault("reset", "CreateImage"))
 
 
-def _an_earlier_save_failed(simulator: Simulator, scene: Scene) -> None:
+def _an_earlier_save_failed(simulator: Simulator, scenario: Scenario) -> None:
     """Its record holds the tag."""
-    request = scene.request(simulator)
+    request = scenario.request(simulator)
     simulator.add_image(**NAMED, tag=request.tag, description=request.description, status="CREATE_FAILED")
 
 
@@ -220,9 +224,9 @@ CREATE_FOR_EVER = {
     # It did take effect: the image is found by its marker.
     **_each(((*FAILED_AFTER, *LOST, *STRANGE), saved())),
 }
-SCENES = [
+SCENARIOS = [
     *(
-        Scene(
+        Scenario(
             "CreateImage",
             title=title,
             cloud=cloud,
@@ -236,13 +240,13 @@ SCENES = [
             ("Open Telekom Cloud without a name", "otc", {}),
         )
     ),
-    Scene(
+    Scenario(
         "ShowImage",
         once=_each((ANY, saved())),
-        for_ever=_each((ANY, failed("DeadlinePassed", creates=1))),
+        for_ever=_each((ANY, failed("WaitTimeoutError", creates=1))),
     ),
     *(
-        Scene(
+        Scenario(
             "ListImages",
             title=title,
             cloud=cloud,
@@ -257,14 +261,14 @@ SCENES = [
             ("Open Telekom Cloud without a name", "otc", {}),
         )
     ),
-    Scene(
+    Scenario(
         "ShowNotebook",
         before=_a_reply_is_lost,
         once=READ_ONCE,
         # Only in doubt is it asked for, and the next try is in none.
         for_ever=_each((ANY, saved(2))),
     ),
-    Scene(
+    Scenario(
         "DeleteImage",
         before=_an_earlier_save_failed,
         once={**_each((ANY, saved(2))), **_each(((*TURNED_AWAY, *STRANGE, "another's JSON"), saved()))},
@@ -272,66 +276,71 @@ SCENES = [
             **_class_of_each(),
             **_each(((*FAILED_AFTER, *LOST), saved(2)), (STRANGE, saved())),
             # What a delete answers is not read; here it never was one.
-            "another's JSON": failed("TagTaken"),
+            "another's JSON": failed("TagConflictError"),
         },
     ),
-    Scene("ListNotebooks", lists_notebooks=True, once=LIST_ONCE, for_ever=_class_of_each()),
-    Scene("CreateToken", fields={**PASSWORD, "extra": USER}, once=READ_ONCE, for_ever=_class_of_each()),
-    Scene("CreateTemporaryAccessKey", fields={"extra": AGENCY}, once=READ_ONCE, for_ever=_class_of_each()),
-    Scene("ListProjects", fields={"extra": {"project_id": None}}, once=READ_ONCE, for_ever=_class_of_each()),
-    Scene("ShowSecurityKey", options={"metadata": "plain"}, once=READ_ONCE, for_ever=_class_of_each()),
-    Scene(
+    Scenario("ListNotebooks", lists_notebooks=True, once=LIST_ONCE, for_ever=_class_of_each()),
+    Scenario("CreateToken", fields={**PASSWORD, "extra": USER}, once=READ_ONCE, for_ever=_class_of_each()),
+    Scenario("CreateTemporaryAccessKey", fields={"extra": AGENCY}, once=READ_ONCE, for_ever=_class_of_each()),
+    Scenario(
+        "ListProjects", fields={"extra": {"project_id": None}}, once=READ_ONCE, for_ever=_class_of_each()
+    ),
+    Scenario("ShowSecurityKey", options={"metadata": "plain"}, once=READ_ONCE, for_ever=_class_of_each()),
+    Scenario(
         "CreateMetadataToken",
         options={"metadata": "token"},
         once=READ_ONCE,
         # It is text, so half a token is one, which then opens nothing.
         for_ever={
             **_class_of_each(),
-            **_each((("broken JSON", "another's JSON"), failed("NotAuthenticated"))),
+            **_each((("broken JSON", "another's JSON"), failed("AuthenticationError"))),
         },
     ),
 ]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Case:
     """One fault of one operation in one world."""
 
-    scene: Scene
+    scenario: Scenario
     fault: str
     lasting: bool
-    world: str
+    runner: str
 
     def __str__(self) -> str:
-        return f"{self.scene}-{self.fault}-{'for ever' if self.lasting else 'once'}-{self.world}"
+        return f"{self.scenario}-{self.fault}-{'for ever' if self.lasting else 'once'}-{self.runner}"
 
     @property
-    def expected(self) -> Outcome:
-        return (self.scene.for_ever if self.lasting else self.scene.once)[self.fault]
+    def expected(self) -> TaskRun:
+        return (self.scenario.for_ever if self.lasting else self.scenario.once)[self.fault]
 
-    def play(self) -> Outcome:
-        return self.scene.play(self.fault, lasting=self.lasting, world=WORLDS[self.world]())
+    def play(self) -> TaskRun:
+        return self.scenario.play(self.fault, lasting=self.lasting, runner=RUNNERS[self.runner]())
 
 
-def cells() -> Iterator[Cell]:
+def cases() -> Iterator[Case]:
     """Return all there are; what is too late for ever takes real time, so two operations stand for all."""
-    for scene in SCENES:
+    for scenario in SCENARIOS:
         for fault in FAULTS:
             for lasting in (False, True):
-                if not (lasting and fault == "too late") or scene.operation in {"CreateImage", "ShowImage"}:
-                    for world in WORLDS:
-                        yield Cell(scene, fault, lasting, world)
+                if not (lasting and fault == "too late") or scenario.operation in {
+                    "CreateImage",
+                    "ShowImage",
+                }:
+                    for runner in RUNNERS:
+                        yield Case(scenario, fault, lasting, runner)
 
 
-def page(outcomes: dict[Cell, Outcome]) -> str:
+def page(outcomes: dict[Case, TaskRun]) -> str:
     """Return what the page says of these outcomes."""
-    nights = len(outcomes)
-    saved_nights = sum(outcome.end == "saved" for outcome in outcomes.values())
+    runs = len(outcomes)
+    saved_runs = sum(outcome.end == "saved" for outcome in outcomes.values())
     most = max(outcome.creates for outcome in outcomes.values())
     summary = (
-        f"{nights} nights: {len(SCENES)} scenes, {len(FAULTS)} faults, each once and for ever (for ever what "
-        "is too late only where a save or a wait meets it), through both transports with the "
-        f"same outcome. {saved_nights} nights ended with the image saved, the others with an error that says "
+        f"{runs} nights: {len(SCENARIOS)} scenes, {len(FAULTS)} faults, each once and for ever (for ever "
+        "what is too late only where a save or a wait meets it), through both transports with the "
+        f"same outcome. {saved_runs} nights ended with the image saved, the others with an error that says "
         f"why. Creates that took effect, per notebook and run: {most} at most, and exactly 1 wherever the "
         "night ended well."
     )
@@ -339,19 +348,19 @@ def page(outcomes: dict[Cell, Outcome]) -> str:
     for lasting, title in ((False, "Once"), (True, "For ever")):
         lines += ["", f"**{title}**", "", "| operation | fault | outcome |", "| --- | --- | --- |"]
         alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
-        for scene in SCENES:
+        for scenario in SCENARIOS:
             by_outcome: dict[str, list[str]] = {}
-            for cell, outcome in outcomes.items():
-                if cell.scene is scene and cell.lasting is lasting and cell.world == "worker":
-                    by_outcome.setdefault(str(outcome), []).append(cell.fault)
+            for case, outcome in outcomes.items():
+                if case.scenario is scenario and case.lasting is lasting and case.runner == "worker":
+                    by_outcome.setdefault(str(outcome), []).append(case.fault)
             rows = tuple(
                 ("every one" if len(by_outcome) == 1 else ", ".join(faults), end)
                 for end, faults in by_outcome.items()
             )
-            alike.setdefault(rows, []).append(str(scene))
+            alike.setdefault(rows, []).append(str(scenario))
         lines += [
-            f"| {'; '.join(scenes)} | {faults} | {end} |"
-            for rows, scenes in alike.items()
+            f"| {'; '.join(scenarios)} | {faults} | {end} |"
+            for rows, scenarios in alike.items()
             for faults, end in rows
         ]
     return "\n".join(lines)
@@ -364,11 +373,11 @@ def main(arguments: list[str]) -> int:
     logging.getLogger("airflow_provider_modelarts").setLevel(logging.ERROR)
     outcomes = {}
     wrong = 0
-    for number, cell in enumerate(cells(), start=1):
-        outcomes[cell] = outcome = cell.play()
-        if outcome != cell.expected:
+    for number, case in enumerate(cases(), start=1):
+        outcomes[case] = outcome = case.play()
+        if outcome != case.expected:
             wrong += 1
-            print(f"WRONG  {cell}: {outcome!r}, expected {cell.expected!r}")
+            print(f"WRONG  {case}: {outcome!r}, expected {case.expected!r}")
         if number % 100 == 0:
             print(f"{number} nights, {wrong} wrong", flush=True)
     print(page(outcomes))

@@ -19,9 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_modelarts.client.calls import show_image
-from airflow_provider_modelarts.client.errors import DeadlinePassed
-from airflow_provider_modelarts.client.weather import Weather
+from airflow_provider_modelarts.client.circuit_breaker import CircuitBreaker
+from airflow_provider_modelarts.client.operations import show_image
+from airflow_provider_modelarts.exceptions import WaitTimeoutError
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
@@ -104,11 +104,11 @@ def in_workers(waits: int, timeout: float = TIMEOUT) -> Report:
             try:
                 ModelArtsHook().watch(
                     show_image(image_id),
-                    is_over=lambda image: not image.is_pending,
+                    is_done=lambda image: not image.is_pending,
                     poll_interval=POLL_INTERVAL,
                     deadline=deadline,
                 )
-            except DeadlinePassed as error:
+            except WaitTimeoutError as error:
                 return image_id, time.time() - deadline, str(error)
             return image_id, time.time() - deadline, "success"
 
@@ -174,7 +174,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _too_many(report: Report) -> list[str]:
-    limit = Weather.MAX_IN_FLIGHT
+    limit = CircuitBreaker.MAX_IN_FLIGHT
     found = []
     if report.max_in_flight > limit:
         found.append(f"{report.max_in_flight} requests were in flight, more than {limit}")

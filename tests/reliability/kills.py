@@ -27,8 +27,8 @@ from airflow_provider_modelarts.simulator import AfterSeconds, Fault, JournalEnt
 from tests.e2e.components import StackError
 from tests.e2e.flows import SAVE, VICTIMS, WAIT, Flow, on_two_triggerers
 from tests.e2e.stack import POLL_SECONDS, AirflowStack
-from tests.reliability.circumstances import circumstances
 from tests.reliability.document import record
+from tests.reliability.environment import describe_environment
 
 SAVE_SECONDS = 6.0
 """How long a save takes: over before a task is tried again whose worker was killed."""
@@ -88,7 +88,7 @@ class Outcome:
     complaints: list[str]
 
 
-class Weather:
+class FaultSchedule:
     """
     What becomes of requests, decided by a seed: each tells what happens to the next of its operation.
 
@@ -99,7 +99,7 @@ class Weather:
         self._random = Random(seed)
         self._simulator: Simulator | None = None
 
-    def reign(self, simulator: Simulator) -> None:
+    def start(self, simulator: Simulator) -> None:
         """Begin, with the first request of each operation."""
         self._simulator = simulator
         for operation in LOSSES:
@@ -223,9 +223,9 @@ def await_orphans(stack: AirflowStack) -> None:
 def describe(outcome: Outcome) -> str:
     """Return the line of one run."""
     kill, flow = outcome.kill, outcome.flow
-    blow = f"killed after {kill.moment:4.1f} s" if outcome.hit else "MISSED"
+    kill_text = f"killed after {kill.moment:4.1f} s" if outcome.hit else "MISSED"
     return (
-        f"run {kill.number:3}  {kill.victim:23}  {blow}  {outcome.seconds:5.1f} s  "
+        f"run {kill.number:3}  {kill.victim:23}  {kill_text}  {outcome.seconds:5.1f} s  "
         f"{len(flow.creates)} create requests, {flow.saves} took effect  "
         f"{'ok' if not outcome.complaints else 'FAILED'}"
     )
@@ -287,13 +287,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     # So that SIGTERM, too, unwinds the with blocks below and leaves no process behind.
     signal.signal(signal.SIGTERM, _exit_on_signal)
 
-    weather = Weather(options.seed)
+    schedule = FaultSchedule(options.seed)
     outcomes: list[Outcome] = []
     with (
-        Simulator(save=AfterSeconds(SAVE_SECONDS), observer=weather) as simulator,
+        Simulator(save=AfterSeconds(SAVE_SECONDS), observer=schedule) as simulator,
         on_two_triggerers(simulator, progress=_say) as (stack, database),
     ):
-        weather.reign(simulator)
+        schedule.start(simulator)
         for outcome in live_all(plan(options.runs, options.seed), options.lanes, stack, simulator):
             outcomes.append(outcome)
             _say(describe(outcome))
@@ -307,7 +307,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         failed = sum(bool(item.complaints) for item in outcomes)
         stack.keep_logs = failed > 0
         figures = table(outcomes)
-        told = circumstances(database)
+        told = describe_environment(database)
     _say(f"\n{figures}\n")
     _say(f"{len(outcomes) - failed} passed, {failed} failed")
     if options.record:

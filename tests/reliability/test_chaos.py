@@ -8,23 +8,31 @@ from random import Random
 
 import pytest
 
-from airflow_provider_modelarts.client.errors import DeadlinePassed, ImageFailed, NotFound
 from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.exceptions import ImageFailedError, NotFoundError, WaitTimeoutError
 from airflow_provider_modelarts.simulator.faults import FaultQueue
 from airflow_provider_modelarts.triggers.events import ImageEvent
 from tests.reliability.chaos import in_small, problems
-from tests.reliability.fates import BLOWS, FAULTS, NEVER, Fate, fates, judge, shares
-from tests.reliability.storm import SAMPLES, Report, Sample
+from tests.reliability.expected_outcomes import (
+    FAULTS,
+    NEVER,
+    OUTAGES,
+    ExpectedOutcome,
+    expected_outcomes,
+    judge,
+    shares,
+)
+from tests.reliability.soak import SAMPLES, Report, Sample
 
 ISSUED = {"id": "i", "swr_path": "swr.example.com/team/n:nightly"}
 
 
 ENDS: dict[str, ImageEvent] = {
     "ACTIVE": ImageEvent.of_image(Image(id="i", swr_path=ISSUED["swr_path"], status="ACTIVE"), {}),
-    "CREATE_FAILED": ImageEvent.of_error(ImageFailed("Image i ended as CREATE_FAILED"), {}),
-    "ERROR": ImageEvent.of_error(ImageFailed("Image i ended as ERROR"), {}),
-    "DELETED": ImageEvent.of_error(NotFound("Image i is not found"), {}),
-    NEVER: ImageEvent.of_error(DeadlinePassed("Image i is CREATING"), {}),
+    "CREATE_FAILED": ImageEvent.of_error(ImageFailedError("Image i ended as CREATE_FAILED"), {}),
+    "ERROR": ImageEvent.of_error(ImageFailedError("Image i ended as ERROR"), {}),
+    "DELETED": ImageEvent.of_error(NotFoundError("Image i is not found"), {}),
+    NEVER: ImageEvent.of_error(WaitTimeoutError("Image i is CREATING"), {}),
 }
 """How a wait must end, by what becomes of its image."""
 
@@ -34,11 +42,11 @@ def test_no_wait_is_lost_or_ends_wrongly_in_bad_weather() -> None:
     report = in_small()
 
     assert problems(report) == []
-    assert {ending.fate.status for ending in report.endings} == ENDS.keys()
+    assert {ending.expected_outcome.status for ending in report.endings} == ENDS.keys()
     assert len(report.endings) == 60
     assert report.faults.total() / report.requests == pytest.approx(0.05, abs=0.02)
-    assert report.faults.keys() == {fault.kind for fault in (*FAULTS, *BLOWS)}
-    assert report.log_ins > 4
+    assert report.faults.keys() == {fault.kind for fault in (*FAULTS, *OUTAGES)}
+    assert report.logins > 4
 
 
 def test_a_leak_is_a_problem() -> None:
@@ -55,9 +63,11 @@ def test_a_leak_is_a_problem() -> None:
 @pytest.mark.parametrize("status", ENDS)
 def test_a_wait_ends_as_its_image_did(status: str, ended: str) -> None:
     """Any other end is wrong; ERROR and CREATE_FAILED end alike."""
-    fate = Fate(begins=0, ends=None if status == NEVER else 10, status=status, deadline=20)
+    expected_outcome = ExpectedOutcome(
+        begins=0, ends=None if status == NEVER else 10, status=status, deadline=20
+    )
 
-    problem = judge(fate, ISSUED, ENDS[ended].model_dump(mode="json"), ended=20)
+    problem = judge(expected_outcome, ISSUED, ENDS[ended].model_dump(mode="json"), ended=20)
 
     assert (problem == "") == (ENDS[status].error == ENDS[ended].error)
 
@@ -73,23 +83,27 @@ def test_another_image_is_a_wrong_end(image_id: str, swr_path: str) -> None:
     """However ACTIVE it is."""
     event = ImageEvent.of_image(Image(id=image_id, swr_path=swr_path, status="ACTIVE"), {})
 
-    assert "became ACTIVE, but" in judge(Fate(0, 10, "ACTIVE", 20), ISSUED, event.model_dump(), ended=11)
+    assert "became ACTIVE, but" in judge(
+        ExpectedOutcome(0, 10, "ACTIVE", 20), ISSUED, event.model_dump(), ended=11
+    )
 
 
 @pytest.mark.parametrize("event", [None, {}, {"status": "success"}, "success"], ids=repr)
 def test_an_event_that_says_nothing_is_a_wrong_end(event: object) -> None:
     """The task could not go on with it."""
-    assert "became ACTIVE, but" in judge(Fate(0, 10, "ACTIVE", 20), ISSUED, event, ended=11)
+    assert "became ACTIVE, but" in judge(ExpectedOutcome(0, 10, "ACTIVE", 20), ISSUED, event, ended=11)
 
 
 @pytest.mark.parametrize(("status", "earliest"), [("ACTIVE", 10), ("DELETED", 10), (NEVER, 20)])
 def test_an_end_before_its_time_is_wrong(status: str, earliest: float) -> None:
     """Nobody could know yet, and a deadline is a promise."""
-    fate = Fate(begins=0, ends=None if status == NEVER else 10, status=status, deadline=20)
+    expected_outcome = ExpectedOutcome(
+        begins=0, ends=None if status == NEVER else 10, status=status, deadline=20
+    )
     event = ENDS[status].model_dump(mode="json")
 
-    assert judge(fate, ISSUED, event, ended=earliest) == ""
-    assert "ended 1 s before its time" in judge(fate, ISSUED, event, ended=earliest - 1)
+    assert judge(expected_outcome, ISSUED, event, ended=earliest) == ""
+    assert "ended 1 s before its time" in judge(expected_outcome, ISSUED, event, ended=earliest - 1)
 
 
 def test_all_faults_have_the_same_share() -> None:
@@ -107,9 +121,11 @@ def test_all_faults_have_the_same_share() -> None:
 
 def test_waits_overlap_for_half_of_the_time() -> None:
     """So that their number is constant while the memory is measured, and some begin too late."""
-    given = fates(1000, 3600.0, Random(1))
+    given = expected_outcomes(1000, 3600.0, Random(1))
 
-    assert max(fate.begins for fate in given) <= 900
-    assert all(fate.over <= 1125 or 2700 <= fate.over <= 3600 for fate in given)
-    assert any(fate.over < fate.begins for fate in given)
-    assert all(fate.over <= fate.deadline for fate in given)
+    assert max(expected_outcome.begins for expected_outcome in given) <= 900
+    assert all(
+        expected_outcome.over <= 1125 or 2700 <= expected_outcome.over <= 3600 for expected_outcome in given
+    )
+    assert any(expected_outcome.over < expected_outcome.begins for expected_outcome in given)
+    assert all(expected_outcome.over <= expected_outcome.deadline for expected_outcome in given)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_modelarts.client.weather import Weather
+from airflow_provider_modelarts.client.circuit_breaker import CircuitBreaker
 from tests.reliability import hanging
 
 BUSY = 30.0
@@ -28,4 +28,4 @@ def test_wait_ends_at_its_deadline_when_the_service_hangs(
     report = run(waits, 2.5)
 
     assert hanging.problems(report, allowed=BUSY) == []
-    assert report.max_in_flight <= Weather.MAX_IN_FLIGHT
+    assert report.max_in_flight <= CircuitBreaker.MAX_IN_FLIGHT

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_provider_modelarts.client.errors import ModelArtsError
+from airflow_provider_modelarts.exceptions import ModelArtsError
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
@@ -118,7 +118,7 @@ def test_a_time_out_says_whose_it_was(limits: dict[str, Any], error: type[BaseEx
 
 
 @pytest.mark.parametrize("soft_fail", [True, False])
-@pytest.mark.parametrize("error", ["ImageFailed", "NotFound"])
+@pytest.mark.parametrize("error", ["ImageFailedError", "NotFoundError"])
 def test_a_resumed_failure_is_neither_retried_nor_skipped(soft_fail: bool, error: str) -> None:
     """As at the first look."""
     with pytest.raises(AirflowFailException, match="gone"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_modelarts.simulator import AfterReads, AfterSeconds, AtOnce, Fault, Simulator
-from airflow_provider_modelarts.simulator.progress import Progress
+from airflow_provider_modelarts.simulator.save_timing import SaveTiming
 
 if TYPE_CHECKING:
     from tests.simulator.conftest import Client, Start
@@ -76,7 +76,7 @@ def test_status_201_can_be_played(start: Start) -> None:
         pytest.param(AfterReads(4), ["INIT", "CREATING", "CREATING", "ACTIVE"], id="4-reads"),
     ],
 )
-def test_reads_end_a_save(start: Start, progress: Progress, statuses: list[str]) -> None:
+def test_reads_end_a_save(start: Start, progress: SaveTiming, statuses: list[str]) -> None:
     """The n-th look at the image shows it ACTIVE, and it stays so."""
     _, client = start(save=progress)
     image_id = client.save().json["id"]

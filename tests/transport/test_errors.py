@@ -10,26 +10,26 @@ from urllib.parse import quote
 
 import pytest
 
-from airflow_provider_modelarts.client.errors import (
+from airflow_provider_modelarts.client.http_types import Request, Transport
+from airflow_provider_modelarts.exceptions import (
     PERMANENT,
-    InvalidConnection,
+    InvalidConnectionError,
     ModelArtsError,
-    TransportFailed,
+    TransportError,
 )
-from airflow_provider_modelarts.client.wire import Request, Transport
-from airflow_provider_modelarts.transport import Route
+from airflow_provider_modelarts.transport import TransportConfig
 from tests.certificates import Authority
 from tests.client.servers import Peer, answering, closed_port, reply, serving
 from tests.transport.transports import Run, send
 
 SECRET = "hidden-word"
-ROUTE = Route(connect_timeout=30, read_timeout=30)
+ROUTE = TransportConfig(connect_timeout=30, read_timeout=30)
 
 
-def failing(run: Run, request: Request, route: Route = ROUTE) -> ModelArtsError:
+def failing(run: Run, request: Request, config: TransportConfig = ROUTE) -> ModelArtsError:
     """Return what a request fails with, which chains to nothing and does not hold the secret."""
     with pytest.raises(ModelArtsError) as failed:
-        run(send(request), route)
+        run(send(request), config)
     error = failed.value
     assert error.__cause__ is None
     assert error.__context__ is None
@@ -39,9 +39,9 @@ def failing(run: Run, request: Request, route: Route = ROUTE) -> ModelArtsError:
 
 def assert_never_sent(error: ModelArtsError) -> None:
     """It is no passing failure, and left nothing anywhere."""
-    assert isinstance(error, InvalidConnection)
+    assert isinstance(error, InvalidConnectionError)
     assert isinstance(error, PERMANENT)
-    assert (error.is_transient, error.arrived) == (False, False)
+    assert (error.is_transient, error.may_have_been_processed) == (False, False)
 
 
 # What cannot be sent
@@ -139,7 +139,7 @@ def test_a_proxy_that_cannot_be_one_is_refused_without_being_shown(
     """Wherever it was given; nothing goes past it either."""
     with serving(answering(reply())) as server:
         request = Request("GET", f"{scheme}://127.0.0.1:{server.port}/")
-        given = failing(run, request, Route(proxy=proxy))
+        given = failing(run, request, TransportConfig(proxy=proxy))
         monkeypatch.setenv(f"{scheme}_proxy", proxy)
         inherited = failing(run, request)
         assert server.connections == 0
@@ -157,11 +157,11 @@ def test_a_proxy_gets_the_password_that_was_percent_encoded(run: Run, password: 
     from base64 import b64encode
 
     with serving(answering(reply(status="403 Forbidden"))) as proxy:
-        route = Route(proxy=proxy.url.replace("//", f"//us%3Aer:{quote(password, safe='')}@"))
+        config = TransportConfig(proxy=proxy.url.replace("//", f"//us%3Aer:{quote(password, safe='')}@"))
         if scheme == "http":
-            assert run(send(Request("GET", "http://modelarts.invalid/")), route).status == 403
+            assert run(send(Request("GET", "http://modelarts.invalid/")), config).status == 403
         else:
-            failing(run, Request("GET", "https://modelarts.invalid/"), route)
+            failing(run, Request("GET", "https://modelarts.invalid/"), config)
     proof = b64encode(f"us:er:{password}".encode())
     assert b"Proxy-Authorization: Basic " + proof + b"\r\n" in proxy.requests[0]
 
@@ -171,7 +171,7 @@ def test_two_proxies_get_each_its_own_password(run: Run, monkeypatch: pytest.Mon
 
     async def both(transport: Transport) -> None:
         await transport.send(Request("GET", "http://modelarts.invalid/"))
-        with pytest.raises(TransportFailed):
+        with pytest.raises(TransportError):
             await transport.send(Request("GET", "https://modelarts.invalid/"))
 
     with serving(answering(reply(status="403 Forbidden"))) as proxy:
@@ -200,14 +200,14 @@ def test_a_proxys_407_never_arrived(run: Run, status: int, scheme: str) -> None:
     """Of other refusals only those of a tunnel are surely the proxy's."""
     answer = reply(SECRET.encode(), f"Proxy-Authenticate: {SECRET}", status=f"{status} {SECRET}")
     with serving(answering(answer)) as proxy:
-        route = Route(proxy=proxy.url.replace("//", f"//someone:{SECRET}@"))
+        config = TransportConfig(proxy=proxy.url.replace("//", f"//someone:{SECRET}@"))
         request = Request("POST", f"{scheme}://modelarts.invalid/v1")
         if scheme == "http" and status != 407:
-            assert run(send(request), route).status == status
+            assert run(send(request), config).status == status
             return
-        error = failing(run, request, route)
-    assert isinstance(error, TransportFailed)
-    assert (error.layer, error.arrived, error.is_transient) == ("proxy", False, True)
+        error = failing(run, request, config)
+    assert isinstance(error, TransportError)
+    assert (error.stage, error.may_have_been_processed, error.is_transient) == ("proxy", False, True)
     assert f"HTTP {status}" in error.message
     assert ("user name or password" in error.message) == (status == 407)
 
@@ -229,20 +229,20 @@ def _babble(peer: Peer) -> None:
 @pytest.mark.parametrize("handle", [_close, _reset, _babble])
 def test_a_tunnel_that_does_not_come_about_never_arrived(run: Run, handle: object) -> None:
     with serving(handle) as proxy:  # type: ignore[arg-type]
-        route = Route(proxy=proxy.url.replace("//", f"//someone:{SECRET}@"))
-        error = failing(run, Request("POST", "https://modelarts.invalid/v1"), route)
-    assert isinstance(error, TransportFailed)
-    assert (error.layer, error.arrived) == ("proxy", False)
+        config = TransportConfig(proxy=proxy.url.replace("//", f"//someone:{SECRET}@"))
+        error = failing(run, Request("POST", "https://modelarts.invalid/v1"), config)
+    assert isinstance(error, TransportError)
+    assert (error.stage, error.may_have_been_processed) == ("proxy", False)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid"])
 def test_a_proxy_out_of_reach_is_the_layer(run: Run, scheme: str, host: str) -> None:
     with closed_port() as port:
-        route = Route(proxy=f"http://someone:{SECRET}@{host}:{port}")
-        error = failing(run, Request("POST", f"{scheme}://modelarts.invalid/v1"), route)
-    assert isinstance(error, TransportFailed)
-    assert (error.layer, error.arrived) == ("proxy", False)
+        config = TransportConfig(proxy=f"http://someone:{SECRET}@{host}:{port}")
+        error = failing(run, Request("POST", f"{scheme}://modelarts.invalid/v1"), config)
+    assert isinstance(error, TransportError)
+    assert (error.stage, error.may_have_been_processed) == ("proxy", False)
 
 
 # What fails on the way
@@ -251,15 +251,15 @@ def test_a_proxy_out_of_reach_is_the_layer(run: Run, scheme: str, host: str) -> 
 def test_a_refused_connection_says_so(run: Run) -> None:
     with closed_port() as port:
         error = failing(run, Request("POST", f"http://127.0.0.1:{port}/v1?key={SECRET}", {"X": SECRET}))
-    assert isinstance(error, TransportFailed)
-    assert (error.layer, error.arrived) == ("refused", False)
+    assert isinstance(error, TransportError)
+    assert (error.stage, error.may_have_been_processed) == ("refused", False)
     assert f"POST http://127.0.0.1:{port}/v1: ConnectionRefusedError: Connection refused" in error.message
 
 
 def test_an_unknown_host_says_so(run: Run) -> None:
     error = failing(run, Request("POST", f"https://nowhere.invalid/v1?key={SECRET}"))
-    assert isinstance(error, TransportFailed)
-    assert (error.layer, error.arrived) == ("dns", False)
+    assert isinstance(error, TransportError)
+    assert (error.stage, error.may_have_been_processed) == ("dns", False)
     assert "gaierror" in error.message
 
 
@@ -272,8 +272,8 @@ def test_a_certificate_says_what_is_wrong_with_it(
     with serving(answering(reply()), tls) as server:
         error = failing(run, Request("POST", f"https://127.0.0.1:{server.port}/?key={SECRET}"))
         assert server.requests == []
-    assert isinstance(error, TransportFailed)
-    assert (error.layer, error.arrived) == ("tls", False)
+    assert isinstance(error, TransportError)
+    assert (error.stage, error.may_have_been_processed) == ("tls", False)
     assert "certificate refused: unable to get local issuer certificate" in error.message
 
 
@@ -283,8 +283,8 @@ def test_plain_http_on_a_tls_port_says_so(run: Run) -> None:
 
     with serving(babble) as server:
         error = failing(run, Request("POST", f"https://127.0.0.1:{server.port}/"))
-    assert isinstance(error, TransportFailed)
-    assert (error.layer, error.arrived) == ("tls", False)
+    assert isinstance(error, TransportError)
+    assert (error.stage, error.may_have_been_processed) == ("tls", False)
 
 
 BAD_REPLIES = {
@@ -304,8 +304,8 @@ def test_a_reply_that_is_none_is_not_quoted(run: Run, what: str) -> None:
 
     with serving(answer) as server:
         error = failing(run, Request("POST", server.url))
-    assert isinstance(error, TransportFailed)
-    assert (error.layer, error.arrived) == ("connection", True)
+    assert isinstance(error, TransportError)
+    assert (error.stage, error.may_have_been_processed) == ("connection", True)
 
 
 def test_a_head_that_cannot_be_read_is_not_logged(run: Run, caplog: pytest.LogCaptureFixture) -> None:
@@ -320,11 +320,11 @@ def test_a_head_that_cannot_be_read_is_not_logged(run: Run, caplog: pytest.LogCa
     with serving(once) as server:
         try:
             run(send(Request("POST", server.url)), ROUTE)
-        except TransportFailed as error:
+        except TransportError as error:
             assert SECRET not in str(error)  # noqa: PT017 - one library takes it, the other does not
     assert SECRET not in caplog.text
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_a_route_does_not_show_its_proxy() -> None:
-    assert SECRET not in repr(Route(proxy=f"http://someone:{SECRET}@127.0.0.1"))
+    assert SECRET not in repr(TransportConfig(proxy=f"http://someone:{SECRET}@127.0.0.1"))

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from airflow_provider_modelarts.client.wire import Request
+from airflow_provider_modelarts.client.http_types import Request
 from airflow_provider_modelarts.transport import BlockingTransport, block_on
 from tests.client.servers import answering, reply, serving
 

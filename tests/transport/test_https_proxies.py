@@ -12,9 +12,9 @@ from threading import Thread
 
 import pytest
 
-from airflow_provider_modelarts.client.errors import TransportFailed
-from airflow_provider_modelarts.client.wire import Request
-from airflow_provider_modelarts.transport import Route
+from airflow_provider_modelarts.client.http_types import Request
+from airflow_provider_modelarts.exceptions import TransportError
+from airflow_provider_modelarts.transport import TransportConfig
 from tests.client.servers import Peer, answering, reply, serving
 from tests.transport.test_limits import LONG, Pourer
 from tests.transport.transports import Run, awaiting, send
@@ -57,16 +57,16 @@ def tunnelling(port: int) -> Callable[[Peer], None]:
 def test_an_https_proxy_is_gone_through(run: Run, tls: ssl.SSLContext, verify: bool) -> None:
     with serving(answering(reply(b"hello")), tls) as server, serving(tunnelling(server.port), tls) as proxy:
         request = Request("GET", f"https://127.0.0.1:{server.port}/")
-        route = Route(verify=verify, proxy=f"https://someone:word@127.0.0.1:{proxy.port}")
-        assert run(send(request), route).body == b"hello"
+        config = TransportConfig(verify=verify, proxy=f"https://someone:word@127.0.0.1:{proxy.port}")
+        assert run(send(request), config).body == b"hello"
         assert b"Proxy-Authorization" in proxy.requests[0]
         assert b"Proxy-Authorization" not in server.requests[0]
 
 
 def test_plain_http_goes_through_an_https_proxy(run: Run, tls: ssl.SSLContext) -> None:
     with serving(answering(reply(b"hello")), tls) as proxy:
-        route = Route(proxy=f"https://127.0.0.1:{proxy.port}")
-        assert run(send(Request("GET", "http://modelarts.invalid/x")), route).body == b"hello"
+        config = TransportConfig(proxy=f"https://127.0.0.1:{proxy.port}")
+        assert run(send(Request("GET", "http://modelarts.invalid/x")), config).body == b"hello"
         assert proxy.requests[0].startswith(b"GET http://modelarts.invalid/x ")
 
 
@@ -76,8 +76,8 @@ def test_connect_timeout_bounds_the_handshake_that_drips_through_an_https_proxy(
     handshake = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"
     pourer = Pourer(b"HTTP/1.1 200 OK\r\n\r\n" + handshake, b"\x03", seconds=0.02)
     with serving(pourer, tls) as proxy:
-        route = Route(connect_timeout=0.5, proxy=f"https://127.0.0.1:{proxy.port}")
-        with pytest.raises(TransportFailed) as failed:
-            run(send(Request("GET", "https://modelarts.invalid/")), route)
+        config = TransportConfig(connect_timeout=0.5, proxy=f"https://127.0.0.1:{proxy.port}")
+        with pytest.raises(TransportError) as failed:
+            run(send(Request("GET", "https://modelarts.invalid/")), config)
         assert pourer.was_left.wait(LONG)
-    assert (failed.value.layer, failed.value.arrived) == ("timeout", False)
+    assert (failed.value.stage, failed.value.may_have_been_processed) == ("timeout", False)

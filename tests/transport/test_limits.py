@@ -15,14 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_modelarts.client.errors import ResponseTooLargeError, TransportFailed
-from airflow_provider_modelarts.client.wire import Request, Response, Transport
-from airflow_provider_modelarts.transport import MAX_CONNECTIONS, Route, shared
+from airflow_provider_modelarts.client.http_types import Request, Response, Transport
+from airflow_provider_modelarts.exceptions import ResponseTooLargeError, TransportError
+from airflow_provider_modelarts.hooks.clients import transport_pool
+from airflow_provider_modelarts.transport import MAX_CONNECTIONS, TransportConfig
 from tests.client.servers import Peer, answering, closed_port, full_port, reply, serving
 from tests.transport.transports import Run, awaiting, blocking, send
 
-HASTY = Route(connect_timeout=30, read_timeout=0.2)
-PATIENT = Route(connect_timeout=120, read_timeout=120)
+HASTY = TransportConfig(connect_timeout=30, read_timeout=0.2)
+PATIENT = TransportConfig(connect_timeout=120, read_timeout=120)
 LONG = 60.0
 """Seconds that nothing here takes unless it hangs, however busy the machine is."""
 
@@ -77,11 +78,13 @@ class Pourer:
             raise
 
 
-def failing(run: Run, request: Request, route: Route, timeout: float | None = None) -> TransportFailed:
+def failing(
+    run: Run, request: Request, config: TransportConfig, timeout: float | None = None
+) -> TransportError:
     """Return what an exchange fails with, which it does in bearable time."""
     began = time.monotonic()
-    with pytest.raises(TransportFailed) as failed:
-        run(send(request, timeout), route)
+    with pytest.raises(TransportError) as failed:
+        run(send(request, timeout), config)
     assert time.monotonic() - began < LONG / 2
     return failed.value
 
@@ -92,7 +95,7 @@ def test_read_timeout_bounds_the_exchange_that_drips(run: Run, what: str) -> Non
     with serving(pourer) as server:
         failure = failing(run, Request("GET", server.url), HASTY)
         assert pourer.was_left.wait(LONG)
-    assert (failure.layer, failure.arrived) == ("timeout", True)
+    assert (failure.stage, failure.may_have_been_processed) == ("timeout", True)
 
 
 @pytest.mark.parametrize("what", [what for what in ENDLESS if what != "chunk size"])
@@ -100,11 +103,11 @@ def test_max_bytes_bounds_the_exchange_that_pours(run: Run, what: str) -> None:
     """Some of it the libraries refuse themselves; nothing is read on until the time is over."""
     pourer = Pourer(*ENDLESS[what])
     with serving(pourer) as server:
-        with pytest.raises((ResponseTooLargeError, TransportFailed)) as failed:
+        with pytest.raises((ResponseTooLargeError, TransportError)) as failed:
             run(send(Request("GET", server.url)), PATIENT)
         assert pourer.was_left.wait(LONG)
-    assert failed.value.arrived
-    assert getattr(failed.value, "layer", "") != "timeout"
+    assert failed.value.may_have_been_processed
+    assert getattr(failed.value, "stage", "") != "timeout"
     assert pourer.sent < 32 * 1024 * 1024, "what the sockets' buffers hold, and no more"
 
 
@@ -123,10 +126,10 @@ def test_connect_timeout_bounds_the_tls_handshake_that_drips(run: Run) -> None:
         failure = failing(
             run,
             Request("POST", f"https://127.0.0.1:{server.port}/"),
-            Route(connect_timeout=0.3, read_timeout=90),
+            TransportConfig(connect_timeout=0.3, read_timeout=90),
         )
         assert pourer.was_left.wait(LONG)
-    assert (failure.layer, failure.arrived) == ("timeout", False)
+    assert (failure.stage, failure.may_have_been_processed) == ("timeout", False)
 
 
 @pytest.mark.parametrize(
@@ -140,17 +143,20 @@ def test_connect_timeout_bounds_the_tls_handshake_that_drips(run: Run) -> None:
 def test_connect_timeout_bounds_the_proxy_that_drips(run: Run, begin: bytes, repeat: bytes) -> None:
     pourer = Pourer(begin, repeat, seconds=0.02)
     with serving(pourer) as proxy:
-        route = Route(connect_timeout=0.3, read_timeout=90, proxy=proxy.url)
-        failure = failing(run, Request("POST", "https://modelarts.invalid/"), route)
+        config = TransportConfig(connect_timeout=0.3, read_timeout=90, proxy=proxy.url)
+        failure = failing(run, Request("POST", "https://modelarts.invalid/"), config)
         assert pourer.was_left.wait(LONG)
-    assert (failure.layer, failure.arrived) == ("timeout", False)
+    assert (failure.stage, failure.may_have_been_processed) == ("timeout", False)
 
 
 def test_max_bytes_bounds_the_proxy_that_pours(run: Run) -> None:
     pourer = Pourer(b"HTTP/1.1 200 OK\r\n", b"X: x\r\n")
     with serving(pourer) as proxy:
-        with pytest.raises((ResponseTooLargeError, TransportFailed)):
-            run(send(Request("POST", "https://modelarts.invalid/")), Route(120, 120, proxy=proxy.url))
+        with pytest.raises((ResponseTooLargeError, TransportError)):
+            run(
+                send(Request("POST", "https://modelarts.invalid/")),
+                TransportConfig(120, 120, proxy=proxy.url),
+            )
         assert pourer.was_left.wait(LONG)
 
 
@@ -164,7 +170,7 @@ def test_a_length_above_max_bytes_is_refused_unread(run: Run, length: str) -> No
         peer.hang()
 
     began = time.monotonic()
-    with serving(announce) as server, pytest.raises((ResponseTooLargeError, TransportFailed)) as failed:
+    with serving(announce) as server, pytest.raises((ResponseTooLargeError, TransportError)) as failed:
         run(send(Request("GET", server.url, max_bytes=1000)), PATIENT)
     assert time.monotonic() - began < LONG
     # No 64 bits hold the last two, which one of the libraries does not take for a reply at all.
@@ -228,7 +234,7 @@ def test_max_bytes_is_that_of_the_decompressed_body(
 def test_a_body_that_cannot_be_decompressed_is_no_reply(run: Run, body: bytes) -> None:
     with serving(answering(reply(body, "Content-Encoding: gzip"))) as server:
         failure = failing(run, Request("GET", server.url), PATIENT)
-    assert (failure.layer, failure.arrived) == ("connection", True)
+    assert (failure.stage, failure.may_have_been_processed) == ("connection", True)
 
 
 @pytest.mark.parametrize("interim", ["100 Continue", "102 Processing", "103 Early Hints"])
@@ -263,7 +269,7 @@ def test_a_kept_connection_has_the_time_and_the_bytes_of_each_exchange(run: Run,
 
     with serving(answering(*answers), tls) as server:
         url = f"https://127.0.0.1:{server.port}/"
-        got = run(several, Route(connect_timeout=30, read_timeout=2))
+        got = run(several, TransportConfig(connect_timeout=30, read_timeout=2))
         assert [len(each.body) for each in got] == [60_000, 5, 60_000, 60_000, 60_000, 60_000]
         assert server.connections == 1
 
@@ -279,27 +285,27 @@ def hanging(peer: Peer) -> None:
 def test_timeout_bounds_an_exchange_that_the_route_would_wait_for(run: Run) -> None:
     with serving(hanging) as server:
         failure = failing(run, Request("POST", server.url), PATIENT, timeout=0.3)
-    assert (failure.layer, failure.arrived) == ("timeout", True)
+    assert (failure.stage, failure.may_have_been_processed) == ("timeout", True)
     assert len(server.requests) == 1
 
 
 def test_timeout_bounds_an_exchange_that_drips(run: Run) -> None:
     with serving(Pourer(*ENDLESS["headers"], seconds=0.02)) as server:
         failure = failing(run, Request("GET", server.url), PATIENT, timeout=0.3)
-    assert (failure.layer, failure.arrived) == ("timeout", True)
+    assert (failure.stage, failure.may_have_been_processed) == ("timeout", True)
 
 
 def test_timeout_does_not_lengthen_what_the_route_allows(run: Run) -> None:
     with serving(hanging) as server:
         failure = failing(run, Request("GET", server.url), HASTY, timeout=10_000)
-    assert failure.layer == "timeout"
+    assert failure.stage == "timeout"
 
 
 @pytest.mark.parametrize("timeout", [0.0, -1.0])
 def test_timeout_that_is_over_sends_nothing(run: Run, timeout: float) -> None:
     with serving(answering(reply())) as server:
         failure = failing(run, Request("POST", server.url), PATIENT, timeout=timeout)
-    assert (failure.layer, failure.arrived) == ("timeout", False)
+    assert (failure.stage, failure.may_have_been_processed) == ("timeout", False)
     assert failure.is_transient
     assert server.connections == 0
 
@@ -315,9 +321,11 @@ def test_timeout_counts_the_wait_for_a_free_connection() -> None:
     with serving(hanging) as server:
         outcomes = awaiting(many, PATIENT)
         assert len(server.requests) == server.connections == MAX_CONNECTIONS
-    failures = [outcome for outcome in outcomes if isinstance(outcome, TransportFailed)]
-    assert [failure.arrived for failure in failures] == [True] * MAX_CONNECTIONS + [False] * 100
-    assert {failure.layer for failure in failures} == {"timeout"}
+    failures = [outcome for outcome in outcomes if isinstance(outcome, TransportError)]
+    assert [failure.may_have_been_processed for failure in failures] == [True] * MAX_CONNECTIONS + [
+        False
+    ] * 100
+    assert {failure.stage for failure in failures} == {"timeout"}
     assert "no free connection within" in failures[-1].message
 
 
@@ -327,7 +335,7 @@ def test_a_service_that_hangs_holds_no_connection_to_another_one() -> None:
         peer.hang()
 
     async def main(hanging: str, healthy: str) -> int:
-        async with shared.use(PATIENT) as transport:
+        async with transport_pool.use(PATIENT) as transport:
             held = [
                 asyncio.ensure_future(transport.send(Request("GET", hanging))) for _ in range(MAX_CONNECTIONS)
             ]
@@ -380,11 +388,11 @@ def test_a_free_connection_is_not_lost_to_those_who_no_longer_wait_for_it() -> N
 
 def test_connect_timeout_bounds_the_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The operating system's may take half a minute, and cannot be told."""
-    is_over = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: is_over.wait(LONG))
-    failure = failing(blocking, Request("POST", "http://127.0.0.1:1/"), Route(connect_timeout=0.3))
-    is_over.set()
-    assert (failure.layer, failure.arrived) == ("timeout", False)
+    is_done = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: is_done.wait(LONG))
+    failure = failing(blocking, Request("POST", "http://127.0.0.1:1/"), TransportConfig(connect_timeout=0.3))
+    is_done.set()
+    assert (failure.stage, failure.may_have_been_processed) == ("timeout", False)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse instead of waiting")
@@ -396,5 +404,7 @@ def test_each_address_of_a_host_has_its_share_of_the_connect_timeout(monkeypatch
         found = [(*tcp, ("127.0.0.1", port)) for port in ports]
         with monkeypatch.context() as resolver:
             resolver.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-            got = blocking(send(Request("GET", "http://modelarts.invalid/")), Route(connect_timeout=2))
+            got = blocking(
+                send(Request("GET", "http://modelarts.invalid/")), TransportConfig(connect_timeout=2)
+            )
     assert got.status == 200

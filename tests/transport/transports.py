@@ -6,28 +6,29 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from airflow_provider_modelarts.client.wire import Request, Response, Transport
-from airflow_provider_modelarts.transport import BlockingTransport, Route, block_on, shared
+from airflow_provider_modelarts.client.http_types import Request, Response, Transport
+from airflow_provider_modelarts.hooks.clients import transport_pool
+from airflow_provider_modelarts.transport import BlockingTransport, TransportConfig, block_on
 
 T = TypeVar("T")
 Scenario = Callable[[Transport], Coroutine[Any, Any, T]]
 Run = Callable[..., Any]
 
 
-def blocking(scenario: Scenario[T], route: Route | None = None) -> T:
+def blocking(scenario: Scenario[T], config: TransportConfig | None = None) -> T:
     """Run a scenario as a worker does."""
-    transport = BlockingTransport(route)
+    transport = BlockingTransport(config)
     try:
         return block_on(scenario(transport))
     finally:
         transport.close()
 
 
-def awaiting(scenario: Scenario[T], route: Route | None = None) -> T:
+def awaiting(scenario: Scenario[T], config: TransportConfig | None = None) -> T:
     """Run a scenario as the triggerer does."""
 
     async def main() -> T:
-        async with shared.use(route or Route()) as transport:
+        async with transport_pool.use(config or TransportConfig()) as transport:
             return await scenario(transport)
 
     return asyncio.run(main())

@@ -47,11 +47,11 @@ def image_id(simulator: Simulator, connection: str) -> str:
 
 def test_a_wait_ends_with_one_event(image_id: str, simulator: Simulator) -> None:
     """It holds all that the task hands on, and what the task gave along."""
-    (event,) = asyncio.run(payloads(trigger(image_id, carry=CARRY)))
+    (event,) = asyncio.run(payloads(trigger(image_id, passthrough=CARRY)))
 
     (image,) = simulator.images
     assert event["status"] == "success"
-    assert event["carry"] == CARRY
+    assert event["passthrough"] == CARRY
     assert (event["image"]["image_id"], event["image"]["swr_path"]) == (image["id"], image["swr_path"])
     assert json.loads(json.dumps(event)) == event
 
@@ -62,7 +62,7 @@ def test_a_failed_image_is_an_event_too(image_id: str, simulator: Simulator) -> 
 
     (event,) = asyncio.run(payloads(trigger(image_id)))
 
-    assert (event["status"], event["error"]) == ("failed", "ImageFailed")
+    assert (event["status"], event["error"]) == ("failed", "ImageFailedError")
     assert "disk full" in event["message"]
 
 
@@ -73,7 +73,7 @@ def test_a_deadline_is_an_event_after_a_last_look(
     """Also when the triggerer was away while it passed."""
     (event,) = asyncio.run(payloads(trigger(image_id, timeout=timeout, poll_interval=60)))
 
-    assert (event["status"], event["error"]) == ("timeout", "DeadlinePassed")
+    assert (event["status"], event["error"]) == ("timeout", "WaitTimeoutError")
     looks = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
     # The first look comes after a random part of the interval, which may be before this deadline.
     assert 1 <= len(looks) <= 2
@@ -93,7 +93,7 @@ def test_a_refused_look_is_an_event_at_once(image_id: str, simulator: Simulator)
 
     (event,) = asyncio.run(payloads(trigger(image_id)))
 
-    assert (event["status"], event["error"]) == ("failed", "PermissionDenied")
+    assert (event["status"], event["error"]) == ("failed", "PermissionDeniedError")
     assert len(simulator.journal) == 2
 
 
@@ -103,7 +103,7 @@ def test_a_connection_that_cannot_be_used_is_an_event(monkeypatch: pytest.Monkey
 
     (event,) = asyncio.run(payloads(trigger("i")))
 
-    assert event["error"] == "InvalidConnection"
+    assert event["error"] == "InvalidConnectionError"
     assert "extra region is missing" in event["message"]
 
 
@@ -112,7 +112,7 @@ def test_an_end_is_not_told_before_airflow_can_take_it(
     image_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A task that goes on while the worker that deferred it is still there has failed, to Airflow."""
-    monkeypatch.setattr(image, "SETTLE", 0.5)
+    monkeypatch.setattr(image, "MIN_WAIT_BEFORE_EVENT", 0.5)
 
     began = time.monotonic()
     (event,) = asyncio.run(payloads(of_a_task(trigger(image_id, timeout=0))))
@@ -125,7 +125,7 @@ def test_another_triggerer_can_go_on(image_id: str) -> None:
     """From what is stored, through Airflow's own encoder."""
     from airflow.sdk.serde import deserialize, serialize
 
-    path, arguments = trigger(image_id, carry=CARRY).serialize()
+    path, arguments = trigger(image_id, passthrough=CARRY).serialize()
     stored = deserialize(json.loads(json.dumps(serialize(arguments))))
 
     assert path == "airflow_provider_modelarts.triggers.image.NotebookImageTrigger"

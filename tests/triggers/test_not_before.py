@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts.client import modelarts
+from airflow_provider_modelarts.client import client
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
@@ -33,7 +33,7 @@ def image_id(simulator: Simulator, connection: str) -> str:
     return hook.create_image(simulator.notebook_id, name="research", namespace="team", tag="nightly").id
 
 
-@pytest.mark.parametrize("arguments", [OLD, {**OLD, "carry": {"notebook_id": "n"}}])
+@pytest.mark.parametrize("arguments", [OLD, {**OLD, "passthrough": {"notebook_id": "n"}}])
 def test_trigger_takes_what_was_stored_without_the_newer_arguments(arguments: dict[str, Any]) -> None:
     stored = NotebookImageTrigger(**arguments).serialize()[1]
 
@@ -64,7 +64,7 @@ def test_trigger_names_image_and_wait_in_a_failure(image_id: str, simulator: Sim
 
     event = asyncio.run(run(trigger(image_id=image_id, since=time.time() - 3600)))
 
-    assert (event["status"], event["error"]) == ("failed", "PermissionDenied")
+    assert (event["status"], event["error"]) == ("failed", "PermissionDeniedError")
     began, _, cause = event["message"].partition(" s: ")
     assert began.startswith(f"Waiting for image {image_id} ended after 36")
     assert "ModelArts.0108" in cause
@@ -81,4 +81,4 @@ def test_trigger_names_the_image_where_the_connection_cannot_be_used(monkeypatch
 def test_shortest_interval_is_the_sensors_too() -> None:
     from airflow_provider_modelarts.sensors import image
 
-    assert image._MIN_INTERVAL == modelarts.SHORTEST_INTERVAL
+    assert image._MIN_INTERVAL == client.MIN_POLL_INTERVAL

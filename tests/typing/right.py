@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 from airflow.providers.common.compat.sdk import DAG, task
 
-from airflow_provider_modelarts.client import calls
+from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
@@ -65,7 +65,7 @@ with DAG("typed", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone
         """Use the hook, and the client that it connects."""
         hook = ModelArtsHook()
         images: list[Image] = hook.list_images(namespace="team", limit=50)
-        image: Image = hook.get_conn().call(calls.show_image(images[0].id))
+        image: Image = hook.get_conn().call(operations.show_image(images[0].id))
         hook.delete_image(image.id, delete_swr_image=True)
-        everything: list[Image] = hook.get_conn().list_all(calls.list_images())
+        everything: list[Image] = hook.get_conn().list_all(operations.list_images())
         return [image.id for image in everything] + [save.hook.modelarts_conn_id, wait.hook.conn_type]

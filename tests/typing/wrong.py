@@ -7,7 +7,7 @@ longer needed; ``tests/test_typing.py`` takes them off.
 
 from __future__ import annotations
 
-from airflow_provider_modelarts.client import calls
+from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
@@ -26,5 +26,5 @@ hook.create_image("n", nmae="research")  # type: ignore[call-arg]
 hook.list_images(limit="ten")  # type: ignore[arg-type]
 hook.list_notebooks(stauts="RUNNING")  # type: ignore[call-arg]
 hook.delete_image("i", delete_swr_image="no")  # type: ignore[arg-type]
-hook.get_conn().call(calls.show_image("i")).nmae  # type: ignore[attr-defined]  # noqa: B018
+hook.get_conn().call(operations.show_image("i")).nmae  # type: ignore[attr-defined]  # noqa: B018
 hook.get_image("i").id + 1  # type: ignore[operator]

@@ -1,0 +1,168 @@
+"""Images and notebooks as values, and how the API writes them down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+NOTEBOOK_STATUSES = (
+    "INIT",
+    "CREATING",
+    "STARTING",
+    "STOPPING",
+    "DELETING",
+    "RUNNING",
+    "STOPPED",
+    "SNAPSHOTTING",
+    "CREATE_FAILED",
+    "START_FAILED",
+    "DELETE_FAILED",
+    "ERROR",
+    "DELETED",
+    "FROZEN",
+)
+"""The notebook statuses of both clouds' documentation."""
+
+OWNER = "2c94c2b7e1f04d5b8a6c3d9e0f1a2b3c"
+"""The id of the user who asks, and who owns the notebooks that are not said to be another's."""
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """An image record; the names are the API's, and a field that is None is left out of replies."""
+
+    id: str
+    name: str
+    tag: str
+    swr_path: str
+    create_at: int
+    update_at: int
+    namespace: str | None = None
+    description: str = ""
+    status: str = "ACTIVE"
+    status_message: str | None = None
+    type: str = "DEDICATED"
+    origin: str | None = "IMAGE_SAVE"
+    visibility: str | None = "PRIVATE"
+    service_type: str = "TRAIN"
+    arch: str = "x86_64"
+    dev_services: tuple[str, ...] = ("SSH", "NOTEBOOK")
+    resource_categories: tuple[str, ...] = ("CPU", "GPU")
+    support_res_categories: tuple[str, ...] | None = None
+    flavor_type: str | None = None
+    size: int | None = None
+    workspace_id: str = "0"
+    swr_instance_id: str | None = None
+    show_name: str | None = None
+    show_tag: str | None = None
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the record is only remembered."""
+        return self.status == "DELETED"
+
+    def document(self) -> dict[str, Any]:
+        """Write the image as ShowImage does."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in sorted(vars(self).items())
+            if value is not None
+        }
+
+    def item(self) -> dict[str, Any]:
+        """Write the image as an item of ListImages, whose model has no ``support_res_categories``."""
+        document = self.document()
+        document.pop("support_res_categories", None)
+        return document
+
+
+@dataclass(frozen=True)
+class NotebookRecord:
+    """A notebook instance and the image it maps to."""
+
+    id: str
+    name: str
+    status: str
+    workspace_id: str
+    image_id: str
+    create_at: int
+    update_at: int
+    owner: str = OWNER
+
+    @property
+    def token(self) -> str:
+        """The secret with which a browser enters the notebook."""
+        return f"simulated-secret-token-of-{self.id}"
+
+    def document(self, image: ImageRecord, host: str) -> dict[str, Any]:
+        """Write the notebook as ShowNotebook does, the secret ``token`` included."""
+        return {
+            "billing_items": ["COMPUTE"],
+            "description": "",
+            "endpoints": [{"service": "NOTEBOOK", "uri": f"https://{host}/{self.id}/lab"}],
+            "feature": "NOTEBOOK",
+            "flavor": "modelarts.vm.cpu.2u",
+            "id": self.id,
+            "image": {
+                "id": image.id,
+                "name": image.name,
+                "swr_path": image.swr_path,
+                "type": image.type,
+            },
+            "lease": {
+                "create_at": self.create_at,
+                "duration": 259_200_000,
+                "enable": True,
+                "type": "TIMING",
+                "update_at": self.update_at,
+            },
+            "name": self.name,
+            "status": self.status,
+            "token": self.token,
+            "url": f"https://{host}/{self.id}/lab",
+            "user": {
+                "domain": {"id": OWNER[::-1], "name": "simulator"},
+                "id": self.owner,
+                "name": "simulator" if self.owner == OWNER else f"user-{self.owner[:8]}",
+            },
+            "user_id": self.owner,
+            "volume": {"capacity": 5, "category": "EVS", "ownership": "MANAGED", "status": "ACTIVE"},
+            "workspace_id": self.workspace_id,
+        }
+
+
+def built_in_images(registry: str, ascend: bool, at: int) -> list[ImageRecord]:
+    """
+    Give the images every project sees.
+
+    As in the OTC documents' examples, they have no namespace, origin or visibility.
+    """
+
+    def built_in(number: int, name: str, tag: str, **fields: Any) -> ImageRecord:
+        return ImageRecord(
+            id=f"00000000-0000-4000-8000-{number:012d}",
+            name=name,
+            tag=tag,
+            swr_path=f"{registry}/atelier/{name}:{tag}",
+            create_at=at,
+            update_at=at,
+            type="BUILD_IN",
+            origin=None,
+            visibility=None,
+            service_type="COMMON",
+            **fields,
+        )
+
+    images = [
+        built_in(1, "pytorch1.8-cuda10.2-cudnn7-ubuntu18.04", "1.0.0"),
+        built_in(2, "tensorflow2.1-cuda10.1-cudnn7-ubuntu18.04", "1.0.0"),
+    ]
+    if ascend:
+        fields: Mapping[str, Any] = {
+            "arch": "aarch64",
+            "resource_categories": ("ASCEND",),
+            "flavor_type": "ASCEND_SNT9B",
+        }
+        images.append(built_in(3, "pytorch2.1-cann8.0-euler2.10", "1.0.0", **fields))
+    return images

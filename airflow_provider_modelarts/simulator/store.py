@@ -1,0 +1,346 @@
+"""The notebooks and images of one project, and how a save moves both."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from .clock import SimulatedClock
+from .documents import OWNER, ImageRecord, NotebookRecord, built_in_images
+from .exchange import Refusal
+from .issued_secrets import IssuedSecrets
+from .rules import CloudRules
+from .save_timing import SaveTiming, Stage
+
+# The pages give the size in KB; this is an image of 3.8 GB.
+_SIZE = 3_984_588
+_IMAGE_FIELDS = frozenset(field.name for field in fields(ImageRecord))
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How the service acts where a test may want it otherwise; see :class:`Simulator`."""
+
+    save_timing: SaveTiming
+    failed_image_holds_tag: bool
+    refuse_delete_in_use: bool
+    list_lag: float = 0.0
+    read_lag: float = 0.0
+
+
+@dataclass
+class _Save:
+    """A save that is under way."""
+
+    notebook_id: str
+    started: float
+    reads: int = 0
+    failure: str | None = None
+    pinned: bool = False
+
+
+class ProjectStore:
+    """What exists in the simulated project. Saves move on when something looks at them."""
+
+    def __init__(
+        self,
+        cloud: CloudRules,
+        region: str,
+        behaviour: Behaviour,
+        *,
+        clock: SimulatedClock,
+        issued_secrets: IssuedSecrets,
+        swr_paths: set[str],
+        notebook_id: str | None,
+    ) -> None:
+        """
+        Build the project as it is at the start, with built-in images.
+
+        :param swr_paths: the registry, which the projects of an account share
+        :param notebook_id: the notebook that runs in it, if there is to be one
+        """
+        self.cloud = cloud
+        self.notebook_host = f"authoring-modelarts-{region}.{cloud.domain}"
+        self._registry = cloud.registry(region)
+        self._clock = clock
+        self._issued_secrets = issued_secrets
+        self._behaviour = behaviour
+        self._swr_paths = swr_paths
+        built_in = built_in_images(self._registry, self.cloud.ascend, self._milliseconds())
+        self._images = {image.id: image for image in built_in}
+        self._notebooks: dict[str, NotebookRecord] = {}
+        self._saves: dict[str, _Save] = {}
+        self.saves = 0
+        swr_paths |= {image.swr_path for image in built_in}
+        if notebook_id is not None:
+            self.add_notebook(notebook_id)
+
+    def add_notebook(
+        self,
+        notebook_id: str | None = None,
+        name: str | None = None,
+        status: str = "RUNNING",
+        workspace_id: str = "0",
+        image_id: str | None = None,
+        *,
+        owner: str = OWNER,
+    ) -> str:
+        """Add a notebook; without an image it maps to the first built-in one."""
+        notebook_id = notebook_id or str(uuid.uuid4())
+        image_id = image_id or next(iter(self._images))
+        if notebook_id in self._notebooks:
+            raise ValueError(f"there is already a notebook {notebook_id}")
+        if image_id not in self._images:
+            raise ValueError(f"there is no image {image_id}")
+        now = self._milliseconds()
+        notebook = NotebookRecord(
+            id=notebook_id,
+            name=name or f"notebook-{notebook_id[:8]}",
+            status=status,
+            workspace_id=workspace_id,
+            image_id=image_id,
+            create_at=now,
+            update_at=now,
+            owner=owner,
+        )
+        self._notebooks[notebook_id] = notebook
+        self._issued_secrets.add(notebook.token)
+        return notebook_id
+
+    def add_image(self, given: Mapping[str, Any]) -> str:
+        """Add an image record that no save made, and that stays as it is. Every field has a default."""
+        unknown = given.keys() - _IMAGE_FIELDS
+        if unknown:
+            raise ValueError(f"an image has no field {', '.join(sorted(unknown))}")
+        image_id = given.get("id") or str(uuid.uuid4())
+        if image_id in self._images:
+            raise ValueError(f"there is already an image {image_id}")
+        values = self._defaults(image_id, given, self._registry) | {
+            name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+        }
+        self._put(ImageRecord(**values))
+        return str(image_id)
+
+    def has_notebook(self, notebook_id: str) -> bool:
+        """Tell whether a notebook is in this project."""
+        return notebook_id in self._notebooks
+
+    def has_image(self, image_id: str) -> bool:
+        """Tell whether an image is in this project."""
+        return image_id in self._images
+
+    def notebook(self, notebook_id: str) -> NotebookRecord:
+        """Give a notebook as it is now."""
+        if notebook_id not in self._notebooks:
+            raise Refusal(400, "ModelArts.6404", f"The notebook {notebook_id} is not found.")
+        self._settle_notebook(notebook_id)
+        return self._notebooks[notebook_id]
+
+    def notebooks(self) -> list[NotebookRecord]:
+        """Give all notebooks as they are now."""
+        self._settle_all()
+        return list(self._notebooks.values())
+
+    def image(self, image_id: str) -> ImageRecord:
+        """Give an image that has not been deleted."""
+        self._settle(image_id)
+        image = self._images.get(image_id)
+        if image is None or image.deleted:
+            raise Refusal(400, "ModelArts.6404", f"The image {image_id} is not found.")
+        return image
+
+    def images(self) -> list[ImageRecord]:
+        """Give every image record, the deleted ones too, oldest first."""
+        self._settle_all()
+        return sorted(self._images.values(), key=lambda image: image.create_at)
+
+    def listed_images(self) -> list[ImageRecord]:
+        """Give the image records that lists know of yet."""
+        return [image for image in self.images() if self._is_shown(image, self._behaviour.list_lag)]
+
+    def saved_images(self) -> list[dict[str, Any]]:
+        """Give the project's own images in the form of the API, oldest first."""
+        return [image.document() for image in self.images() if image.type != "BUILD_IN"]
+
+    def image_of(self, notebook: NotebookRecord) -> ImageRecord:
+        """Give the image a notebook maps to."""
+        return self._images[notebook.image_id]
+
+    def show(self, image_id: str) -> ImageRecord:
+        """Give an image that can be shown yet, to a client: a look may be what ends a save."""
+        if not self._is_shown(self.image(image_id), self._behaviour.read_lag):
+            raise Refusal(400, "ModelArts.6404", f"The image {image_id} is not found.")
+        (image,) = self.read([image_id])
+        return image
+
+    def read(self, image_ids: Iterable[str]) -> list[ImageRecord]:
+        """Look at images as a client does: a look may be what ends a save."""
+        for image_id in image_ids:
+            if image_id in self._saves:
+                self._saves[image_id].reads += 1
+        return [self.image(image_id) for image_id in image_ids]
+
+    def start_save(self, notebook_id: str, given: Mapping[str, str]) -> ImageRecord:
+        """Begin to save a running notebook; the image comes back as the reply shows it."""
+        notebook = self.notebook(notebook_id)
+        if notebook.status == "SNAPSHOTTING":
+            raise Refusal(
+                400, "ModelArts.6357", f"Another operation is being performed on the notebook {notebook_id}."
+            )
+        if notebook.status != "RUNNING":
+            raise Refusal(400, "ModelArts.6327", f"The notebook {notebook_id} is not in running.")
+        source = self.image_of(notebook)
+        kept = {name: value for name, value in given.items() if name in _IMAGE_FIELDS} | {"status": "INIT"}
+        # Inferred: an image in the Enterprise edition of SWR has the address of that registry.
+        registry = given.get("swr_instance_domain", self._registry)
+        values = self._defaults(str(uuid.uuid4()), kept, registry) | kept
+        image = ImageRecord(**values, arch=source.arch, resource_categories=source.resource_categories)
+        self._refuse_taken_tag(image)
+        self._put(image)
+        self._change_notebook(notebook, status="SNAPSHOTTING")
+        self._saves[image.id] = _Save(notebook_id, self._clock.now())
+        self.saves += 1
+        return image
+
+    def doom(self, image_id: str, message: str) -> None:
+        """Let a save that is under way end with CREATE_FAILED."""
+        self._saves[image_id].failure = message
+
+    def delete_image(self, image_id: str, force: bool) -> ImageRecord:
+        """Forget an image, and with ``force`` its tag in SWR."""
+        image = self.image(image_id)
+        if image_id in self._saves:
+            raise Refusal(400, "ModelArts.6357", f"The image {image_id} is being saved.")
+        if image.type == "BUILD_IN":
+            raise Refusal(400, "ModelArts.6347", f"The image {image_id} is a built-in one.")
+        is_used = any(notebook.image_id == image_id for notebook in self.notebooks())
+        if is_used and self._behaviour.refuse_delete_in_use:
+            raise Refusal(400, "ModelArts.6347", f"The image {image_id} is used by a notebook.")
+        self._images[image_id] = replace(image, status="DELETED", update_at=self._milliseconds())
+        if force:
+            self._swr_paths.discard(image.swr_path)
+        return self._images[image_id]
+
+    def set_notebook_status(self, notebook_id: str, status: str) -> None:
+        """Put a notebook into a status; a save under way goes on behind it."""
+        self._change_notebook(self.notebook(notebook_id), status=status)
+
+    def set_image_status(self, image_id: str, status: str, message: str | None = None) -> None:
+        """
+        Put an image into a status, where it stays.
+
+        A save ends with ACTIVE, CREATE_FAILED, ERROR and DELETED; in any other status, documented
+        or not, it is held up there and its notebook stays SNAPSHOTTING.
+        """
+        self.image(image_id)
+        if status in ("ACTIVE", "CREATE_FAILED", "ERROR", "DELETED"):
+            self._finish(image_id, status, message)
+        else:
+            self._change(image_id, status, message)
+            if image_id in self._saves:
+                self._saves[image_id].pinned = True
+
+    def _defaults(self, image_id: str, given: Mapping[str, Any], registry: str) -> dict[str, Any]:
+        """
+        Fill what a request may leave out.
+
+        No page says what the service makes up for an omitted name, namespace or tag. These are
+        inventions: a client must take them from the reply.
+        """
+        now = self._milliseconds()
+        name = given.get("name", f"notebook-image-{image_id[:8]}")
+        namespace = given.get("namespace", "modelarts-default")
+        tag = given.get("tag", image_id[:8])
+        return {
+            "id": image_id,
+            "name": name,
+            "namespace": namespace,
+            "tag": tag,
+            "swr_path": f"{registry}/{namespace}/{name}:{tag}",
+            "create_at": now,
+            "update_at": given.get("create_at", now),
+            "size": _SIZE if given.get("status", "ACTIVE") == "ACTIVE" else None,
+        }
+
+    def _refuse_taken_tag(self, new: ImageRecord) -> None:
+        self._settle_all()
+        for image in self._images.values():
+            same = (image.namespace, image.name, image.tag) == (new.namespace, new.name, new.tag)
+            failed = image.status in ("CREATE_FAILED", "ERROR")
+            if same and not image.deleted and (self._behaviour.failed_image_holds_tag or not failed):
+                raise Refusal(
+                    400,
+                    "ModelArts.6737",
+                    f"Conflict tag {new.tag} for image {new.name}: cannot be duplicated.",
+                )
+
+    def _settle_all(self) -> None:
+        for image_id in tuple(self._saves):
+            self._settle(image_id)
+
+    def _settle_notebook(self, notebook_id: str) -> None:
+        for image_id, save in tuple(self._saves.items()):
+            if save.notebook_id == notebook_id:
+                self._settle(image_id)
+
+    def _settle(self, image_id: str) -> None:
+        """Bring a save to where its progress says it is."""
+        save = self._saves.get(image_id)
+        if save is None or save.pinned:
+            return
+        stage = self._behaviour.save_timing.stage(save.reads, self._clock.now() - save.started)
+        if stage is not Stage.DONE:
+            self._change(image_id, stage.value, None)
+        elif save.failure is None:
+            self._finish(image_id, "ACTIVE", None)
+        else:
+            self._finish(image_id, "CREATE_FAILED", save.failure)
+
+    def _change(self, image_id: str, status: str, message: str | None) -> None:
+        image = self._images[image_id]
+        if (image.status, image.status_message) != (status, message):
+            self._put(replace(image, status=status, status_message=message, update_at=self._milliseconds()))
+
+    def _finish(self, image_id: str, status: str, message: str | None) -> None:
+        """End a save, if one made the image: its notebook runs again, on the new image if there is one."""
+        self._change(image_id, status, message)
+        save = self._saves.pop(image_id, None)
+        if status == "ACTIVE":
+            self._complete(image_id, save)
+        if save is not None:
+            notebook = self._notebooks[save.notebook_id]
+            mapped = image_id if status == "ACTIVE" else notebook.image_id
+            running = "RUNNING" if notebook.status == "SNAPSHOTTING" else notebook.status
+            self._change_notebook(notebook, status=running, image_id=mapped)
+
+    def _complete(self, image_id: str, save: _Save | None) -> None:
+        """Fill in what is only known of a finished image."""
+        image = self._images[image_id]
+        source = image if save is None else self.image_of(self._notebooks[save.notebook_id])
+        self._put(
+            replace(
+                image,
+                size=image.size or _SIZE,
+                support_res_categories=image.resource_categories,
+                flavor_type=source.flavor_type,
+            )
+        )
+
+    def _change_notebook(self, notebook: NotebookRecord, **changes: Any) -> None:
+        changed = replace(notebook, update_at=self._milliseconds(), **changes)
+        self._notebooks[notebook.id] = changed
+
+    def _put(self, image: ImageRecord) -> None:
+        """Keep an image; an ACTIVE one can be seen in SWR."""
+        self._images[image.id] = image
+        if image.status == "ACTIVE":
+            self._swr_paths.add(image.swr_path)
+
+    def _is_shown(self, image: ImageRecord, lag: float) -> bool:
+        """Tell whether an image is older than what lags behind."""
+        return not lag or image.type == "BUILD_IN" or image.create_at <= self._milliseconds() - 1000 * lag
+
+    def _milliseconds(self) -> int:
+        return int(self._clock.now() * 1000)

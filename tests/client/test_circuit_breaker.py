@@ -1,0 +1,161 @@
+"""How waits share what they know of a service in trouble."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from airflow_provider_modelarts.client.circuit_breaker import CircuitBreaker
+from airflow_provider_modelarts.exceptions import ModelArtsError, RateLimitError, ServerError, TransportError
+
+INTERVAL = 10.0
+LOST = TransportError("no reply in time", stage="timeout")
+RESET = TransportError("reset", stage="connection")
+
+
+def breaker() -> CircuitBreaker:
+    return CircuitBreaker(Random(1))
+
+
+def test_claim_lets_a_handful_poll_at_the_same_time() -> None:
+    shared = breaker()
+    claims = [shared.delay_before_request(0, INTERVAL) for _ in range(200)]
+    assert claims.count(0.0) == shared.MAX_IN_FLIGHT
+    assert all(0 < claim <= INTERVAL for claim in claims if claim)
+    shared.release()
+    assert [shared.delay_before_request(0, INTERVAL) for _ in range(10)].count(0.0) == 1
+
+
+def test_claim_lets_a_last_poll_through_when_the_service_answers() -> None:
+    """A good end at the deadline is not missed because others poll too."""
+    shared = breaker()
+    claims = [shared.delay_before_request(0, INTERVAL, is_last=True) for _ in range(50)]
+    assert claims == [0.0] * 50
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_claim_lets_one_probe_through_when_the_service_hangs(is_last: bool) -> None:
+    shared = breaker()
+    for _ in range(shared.MAX_IN_FLIGHT):
+        assert shared.delay_before_request(0, INTERVAL) == 0
+    for _ in range(shared.MAX_IN_FLIGHT):
+        shared.record_failure(LOST, 60, INTERVAL, sent_at=0)
+        assert shared.delay_before_request(60, INTERVAL, is_last=is_last) > 0
+        shared.release()
+    assert shared.is_open
+    probes = []
+    for now in range(61, 3600):
+        if not shared.delay_before_request(now, INTERVAL, is_last=is_last):
+            probes.append(now)
+            assert shared.delay_before_request(now, INTERVAL, is_last=is_last) > 0
+            # It hangs as well, for a minute, in which the breaker's pause runs out.
+            for later in range(now + 1, now + 60):
+                assert shared.delay_before_request(later, INTERVAL, is_last=is_last) > 0
+            shared.record_failure(LOST, now + 60, INTERVAL, sent_at=now)
+            shared.release()
+    assert 10 < len(probes) < 70
+
+
+@pytest.mark.parametrize(
+    ("replied_at", "error", "is_bad"),
+    [
+        pytest.param(-5, LOST, True, id="nobody had a reply meanwhile"),
+        pytest.param(5, LOST, False, id="another wait had one"),
+        pytest.param(-5, RESET, False, id="a reset says little"),
+        pytest.param(-5, ServerError("it"), False, id="so does one 503"),
+        pytest.param(5, RateLimitError("it"), True, id="the service wants to be asked less"),
+        pytest.param(5, ServerError("it", retry_after=30), True, id="and says when"),
+    ],
+)
+def test_worsen_opens_at_once_when_the_service_hangs_or_asks_for_it(
+    replied_at: float, error: TransportError, is_bad: bool
+) -> None:
+    shared = breaker()
+    shared.record_success(replied_at)
+    shared.delay_before_request(0, INTERVAL)
+    shared.record_failure(error, 60, INTERVAL, sent_at=0)
+    assert shared.is_open is is_bad
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "waited"), [(-5.0, 0), (0.0, 0), (200.0, 200), (86_400.0, CircuitBreaker.MAX_RETRY_AFTER)]
+)
+def test_postpone_holds_all_polls_back_when_the_service_asked_for_it(asked_for: float, waited: float) -> None:
+    shared = breaker()
+    shared.postpone(0, asked_for)
+    claim = shared.delay_before_request(0, INTERVAL)
+    assert waited <= claim <= waited + INTERVAL
+    assert shared.delay_before_request(waited, INTERVAL) == 0 or not asked_for > 0
+
+
+def test_clear_lets_all_poll_again_after_a_good_reply() -> None:
+    shared = breaker()
+    for _ in range(5):
+        shared.record_failure(RESET, 0, INTERVAL, sent_at=0)
+    assert shared.delay_before_request(1, INTERVAL) > 0
+    assert shared.last_error is RESET
+    shared.record_success(2)
+    assert [shared.delay_before_request(2, INTERVAL) for _ in range(3)] == [0.0] * 3
+    assert shared.last_error is None
+
+
+def test_worsen_waits_no_longer_because_many_failed_together() -> None:
+    shared = breaker()
+    for _ in range(shared.MAX_IN_FLIGHT):
+        shared.delay_before_request(0, 2.0)
+    pauses = [shared.record_failure(LOST, 60, 2.0, sent_at=0) for _ in range(shared.MAX_IN_FLIGHT)]
+    assert all(2 <= pause <= 2.5 for pause in pauses)
+    assert [4 <= shared.record_failure(LOST, 70, 2.0, sent_at=63) <= 5, shared.is_open] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(RateLimitError("it"), id="turned away as well"),
+        pytest.param(RateLimitError("it", retry_after=1), id="told a shorter time"),
+        pytest.param(ServerError("it"), id="the service failed"),
+        pytest.param(LOST, id="no reply"),
+    ],
+)
+def test_worsen_keeps_what_the_service_asked_for_when_another_poll_fails(error: ModelArtsError) -> None:
+    """Of several polls under way at once only one may be told for how long to stay away."""
+    shared = breaker()
+    for _ in range(shared.MAX_IN_FLIGHT):
+        shared.delay_before_request(0, INTERVAL)
+    shared.record_failure(RateLimitError("it", retry_after=200), 1, INTERVAL, sent_at=0)
+    pauses = [shared.record_failure(error, 2, INTERVAL, sent_at=0) for _ in range(shared.MAX_IN_FLIGHT - 1)]
+    assert min(pauses) >= 199
+    for _ in range(shared.MAX_IN_FLIGHT):
+        shared.release()
+    assert shared.delay_before_request(200, INTERVAL) > 0
+    assert shared.delay_before_request(201, INTERVAL) == 0
+
+
+def test_clear_keeps_what_the_service_asked_for() -> None:
+    """A service that limits how often it is asked accepts one poll and turns the next one away."""
+    shared = breaker()
+    shared.delay_before_request(0, INTERVAL)
+    shared.delay_before_request(0, INTERVAL)
+    shared.record_failure(refusal := RateLimitError("it", retry_after=200), 1, INTERVAL, sent_at=0)
+    shared.release()
+    shared.record_success(2)
+    shared.release()
+    assert shared.delay_before_request(200, INTERVAL) > 0
+    assert shared.last_error is refusal
+    assert shared.delay_before_request(201, INTERVAL) == 0
+    assert shared.delay_before_request(201, INTERVAL) > 0, "one probes"
+    shared.record_success(202)
+    assert [shared.delay_before_request(202, INTERVAL) for _ in range(3)] == [0.0] * 3
+
+
+def test_claim_lets_a_wait_probe_after_its_own_interval_when_another_one_is_longer() -> None:
+    """A wait of the same project that polls once an hour must not keep it from a service that is back."""
+    shared = breaker()
+    for _ in range(3):
+        shared.record_failure(RESET, 0, 3600, sent_at=0)
+    assert shared.delay_before_request(4500, 3600) == 0
+    shared.record_failure(RESET, 4501, 3600, sent_at=4500)
+    shared.release()
+    assert shared.delay_before_request(4600, 3600) > 3000
+    assert shared.delay_before_request(4600, INTERVAL) == 0

@@ -1,0 +1,469 @@
+"""How long a wait is, what it outlasts, how it spares a service in trouble and what it logs."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from airflow_provider_modelarts.client.client import ModelArtsClient
+from airflow_provider_modelarts.client.http_types import Request, Response
+from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.client.operations import show_image
+from airflow_provider_modelarts.exceptions import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    TransportError,
+    WaitTimeoutError,
+)
+from tests.client.fake_transport import (
+    IMAGE_ID,
+    START,
+    ConcurrentFakeTransport,
+    FakeTransport,
+    http_date,
+    image,
+    modelarts,
+    reply,
+    run,
+    run_together,
+)
+
+LOOK = show_image(IMAGE_ID)
+HTML = b"<html>hidden</html>"
+
+
+# Waits
+
+
+def is_done(seen: Image) -> bool:
+    """Say whether there is nothing more to wait for."""
+    return not seen.is_pending
+
+
+def watch(
+    transport: FakeTransport, *, poll_interval: float = 10.0, timeout: float = 3600.0, seed: int = 1
+) -> Image:
+    """Wait for the image."""
+    return run(
+        modelarts(transport, seed=seed).watch(
+            LOOK, is_done=is_done, poll_interval=poll_interval, deadline=START + timeout
+        )
+    )
+
+
+def gaps(times: list[float]) -> list[float]:
+    """Return the seconds between one look and the next."""
+    return [later - earlier for earlier, later in pairwise(times)]
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "CREATE_FAILED", "ERROR", "DELETED"])
+def test_a_wait_ends_with_what_was_seen_last(status: str) -> None:
+    """Good or bad: that is for the caller to say."""
+    transport = FakeTransport(image("INIT"), image("CREATING"), image(status))
+    assert watch(transport).status == status
+    assert len(transport.requests) == 3
+
+
+def test_a_status_of_tomorrow_is_waited_out() -> None:
+    """It may pass."""
+    assert watch(FakeTransport(image("PUSHING"), image("ACTIVE"))).is_active
+
+
+def test_a_status_that_goes_backwards_is_waited_out(said: Callable[..., list[str]]) -> None:
+    """Replicas of a service may disagree for a while; each change is said."""
+    steps = ["CREATING", "INIT", "CREATING", "PUSHING", "INIT", "ACTIVE"]
+    assert watch(FakeTransport(*map(image, steps))).is_active
+    assert [line.split(",")[0] for line in said()] == [f"Image {IMAGE_ID} is {step}" for step in steps]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_looks_are_spread(seed: int) -> None:
+    """The first one within the interval, the others about an interval apart."""
+    transport = FakeTransport(*[image()] * 20, image("ACTIVE"))
+    watch(transport, seed=seed)
+    assert 0 <= transport.times[0] <= 10
+    assert all(9 <= gap <= 11 for gap in gaps(transport.times))
+    assert len(set(gaps(transport.times))) > 10
+
+
+def test_waits_that_start_together_do_not_look_together() -> None:
+    """Their first looks are all over the interval."""
+    first = []
+    for seed in range(100):
+        transport = FakeTransport(image("ACTIVE"))
+        watch(transport, seed=seed)
+        first.append(transport.times[0])
+    assert min(first) < 1
+    assert max(first) > 9
+
+
+@pytest.mark.parametrize("poll_interval", [0.5, 0.0, -5.0])
+def test_no_wait_hammers_the_service(poll_interval: float) -> None:
+    """A second is the least, whatever was asked for."""
+    transport = FakeTransport(*[image()] * 20, image("ACTIVE"))
+    watch(transport, poll_interval=poll_interval)
+    assert all(0.9 <= gap <= 1.1 for gap in gaps(transport.times))
+
+
+TRANSIENT = [
+    TransportError("gone"),
+    TransportError("refused", may_have_been_processed=False),
+    reply(HTML),
+    reply(b"", 503),
+    reply({"error_code": "ModelArts.6102", "error_msg": "internal"}, 500),
+    reply({"error_code": "APIGW.0308", "error_msg": "throttled"}, 429),
+    reply({"id": "another", "status": "ACTIVE"}),
+    reply({}, 408),
+    reply(b"", 302),
+    reply(HTML, 404),
+    reply({}, 400),
+    reply(b"", 413),
+    reply({"error_code": "ModelArts.9999", "error_msg": "new"}, 400),
+    reply({"error_code": "ModelArts.9999", "error_msg": "new"}, 403),
+    *[
+        reply({"error_code": f"ModelArts.{number}", "error_msg": "wait"}, 400)
+        for number in (6355, 6333, 6360, 6357)
+    ],
+]
+
+
+@pytest.mark.parametrize("failure", TRANSIENT)
+def test_a_wait_outlives_what_a_moment_may_cure(failure: Response | Exception) -> None:
+    """However often it happens before the deadline."""
+    assert watch(FakeTransport(image(), *[failure] * 30, image("ACTIVE"))).is_active
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        (reply({"error_code": "ModelArts.6404", "error_msg": "not found"}, 400), NotFoundError),
+        (reply({"error_code": "APIG.0301", "error_msg": "wrong"}, 401), AuthenticationError),
+        (reply({"error_code": "ModelArts.6407", "error_msg": "no"}, 403), PermissionDeniedError),
+        (reply({"error_code": "ModelArts.0104", "error_msg": "no"}, 400), BadRequestError),
+    ],
+)
+def test_what_waiting_does_not_cure_is_told_at_once(failure: Response, error: type[ApiError]) -> None:
+    """A wrong key tried again and again would be locked."""
+    transport = FakeTransport(image(), failure)
+    with pytest.raises(error):
+        watch(transport)
+    assert len(transport.requests) == 2
+
+
+def test_watch_outlasts_one_401_without_a_code() -> None:
+    """A page of something on the way; the next reply shows that the key is as good as before."""
+    assert watch(FakeTransport(image(), *[reply(HTML, 401), image()] * 3, image("ACTIVE"))).is_active
+
+
+def test_watch_believes_a_401_without_a_code_when_it_is_repeated() -> None:
+    transport = FakeTransport(image(), reply(HTML, 401))
+    with pytest.raises(AuthenticationError):
+        watch(transport)
+    assert len(transport.requests) == 3
+
+
+def test_a_wait_that_is_too_long_looks_once_more_at_its_deadline() -> None:
+    """Exactly then, and not after it."""
+    transport = FakeTransport(image(status_message="pushing"))
+    with pytest.raises(WaitTimeoutError) as passed:
+        watch(transport, timeout=95)
+    assert str(passed.value) == (
+        f"Timed out after 95 s waiting for image {IMAGE_ID}: last seen: Image {IMAGE_ID} is CREATING: pushing"
+    )
+    assert transport.times[-1] == 95
+    assert transport.times[-2] < 95
+
+
+def test_a_good_end_at_the_deadline_is_not_missed() -> None:
+    """The last look counts."""
+
+    def answer(_: Request) -> Response:
+        return image("ACTIVE" if transport.now >= START + 95 else "CREATING")
+
+    transport = FakeTransport(answer)
+    assert watch(transport, timeout=95).is_active
+
+
+@pytest.mark.parametrize("timeout", [0.0, -1.0, -86_400.0])
+def test_after_its_deadline_a_wait_still_looks_once(timeout: float) -> None:
+    """At once: a triggerer may have been away while the image was saved."""
+    transport = FakeTransport(image("ACTIVE"))
+    assert watch(transport, timeout=timeout).is_active
+    assert transport.sleeps == [0.0]
+    late = FakeTransport(image())
+    with pytest.raises(WaitTimeoutError):
+        watch(late, timeout=timeout)
+    assert len(late.requests) == 1
+
+
+def test_a_wait_in_which_no_look_succeeded_says_so() -> None:
+    """Rather than a status that nobody saw."""
+    words = f"Timed out after 300 s waiting for image {IMAGE_ID}: no poll succeeded. Last error: ShowImage "
+    with pytest.raises(WaitTimeoutError, match=re.escape(words)) as passed:
+        watch(FakeTransport(reply({}, 503, x_request_id="r-1")), timeout=300)
+    assert "HTTP 503, request id r-1" in str(passed.value)
+
+
+def test_watch_names_the_last_error_after_a_poll_that_succeeded() -> None:
+    with pytest.raises(WaitTimeoutError, match=r"is CREATING\. Last error: ShowImage .*HTTP 503"):
+        watch(FakeTransport(image(), reply({}, 503)), timeout=300)
+
+
+def test_watch_polls_no_sooner_than_the_service_asked_before() -> None:
+    transport = FakeTransport(image("ACTIVE"))
+    client = modelarts(transport)
+    run(client.watch(LOOK, is_done=is_done, poll_interval=10, deadline=START + 3600, not_before=START + 200))
+    assert 200 <= transport.times[0] <= 215
+
+
+def test_watch_sends_nothing_when_the_service_asked_to_stay_away_until_the_deadline() -> None:
+    transport = FakeTransport(image("ACTIVE"))
+    with pytest.raises(WaitTimeoutError, match="no poll succeeded"):
+        run(
+            modelarts(transport).watch(
+                LOOK, is_done=is_done, poll_interval=10, deadline=START + 100, not_before=START + 200
+            )
+        )
+    assert transport.requests == []
+
+
+# Bad weather
+
+
+def test_failures_are_asked_less_and_less_often() -> None:
+    """From the third in a row on twice as long each time, to a minute and a little more."""
+    transport = FakeTransport(*[reply({}, 503)] * 12, image("ACTIVE"))
+    watch(transport, poll_interval=1)
+    for failures, gap in enumerate(gaps(transport.times), start=1):
+        pause = 1.0 if failures < 3 else min(60, 2**failures)
+        assert 0.9 * pause <= gap <= 1.25 * pause + 1.1
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_failure_among_good_replies_is_no_bad_weather(failures: int) -> None:
+    """The others go on as if nothing had happened: one lost reply in twenty must not slow a thousand."""
+    transport = ConcurrentFakeTransport(*[reply({}, 503)] * failures, image())
+    outcomes = run_together(transport, *watches(modelarts(transport), 20, timeout=100))
+    assert all(isinstance(outcome, WaitTimeoutError) for outcome in outcomes)
+    assert 20 * 9 <= len(transport.times) <= 20 * 13
+
+
+@pytest.mark.parametrize("retry_after", [{}, {"retry_after": "30"}])
+def test_a_service_that_asks_for_less_is_heard_at_once(retry_after: dict[str, str]) -> None:
+    """Whoever was refused speaks for all."""
+    transport = ConcurrentFakeTransport(reply({}, 429, **retry_after), image())
+    run_together(transport, *watches(modelarts(transport), 20, timeout=100))
+    assert transport.times[1] - transport.times[0] >= 10
+
+
+def test_a_long_interval_is_kept_in_bad_weather() -> None:
+    """No failure makes a wait look more often."""
+    transport = FakeTransport(*[reply({}, 503)] * 5, image("ACTIVE"))
+    watch(transport, poll_interval=120)
+    assert all(120 <= gap <= 1.25 * 120 + 132 for gap in gaps(transport.times))
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "least"),
+    [
+        pytest.param("200", 200, id="seconds"),
+        pytest.param(http_date(START + 200), 190, id="a date"),
+        pytest.param("86400", 600, id="a day is too long"),
+        pytest.param("9" * 400, 600, id="for ever as well"),
+        pytest.param("0", 10, id="at once is too soon"),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_honoured(retry_after: str, least: float, status: int) -> None:
+    """Within reason: at least the interval, at most ten minutes."""
+    transport = FakeTransport(reply({}, status, retry_after=retry_after), image("ACTIVE"))
+    watch(transport)
+    [gap] = gaps(transport.times)
+    assert least - 0.001 <= gap <= least + 25
+
+
+def test_bad_weather_ends_with_the_first_good_reply() -> None:
+    """From then on looks are an interval apart again."""
+    transport = FakeTransport(*[reply({}, 503)] * 6, *[image()] * 5, image("ACTIVE"))
+    watch(transport, poll_interval=2)
+    assert gaps(transport.times)[5] > 60
+    assert all(1.8 <= gap <= 2.2 for gap in gaps(transport.times)[6:])
+
+
+def test_the_back_off_starts_anew_after_good_weather() -> None:
+    """It does not remember the failures of yesterday."""
+    bad = [reply({}, 503)] * 6
+    transport = FakeTransport(*bad, image(), *bad, image("ACTIVE"))
+    watch(transport, poll_interval=1)
+    assert gaps(transport.times)[7] <= 1.25 * 2 + 1.1
+
+
+def test_a_reply_that_cannot_be_read_is_no_bad_weather() -> None:
+    """The service is there; looks stay an interval apart."""
+    transport = FakeTransport(*[reply(HTML)] * 10, image("ACTIVE"))
+    watch(transport)
+    assert all(9 <= gap <= 11 for gap in gaps(transport.times))
+
+
+def weather(*phases: tuple[float, Response], transport: FakeTransport) -> Callable[[Request], Response]:
+    """Return a service that answers as each phase says until that second."""
+
+    def answer(_: Request) -> Response:
+        return next(given for until, given in phases if transport.now - START < until)
+
+    return answer
+
+
+def watches(client: ModelArtsClient, count: int, *, timeout: float = 36_000) -> list[Any]:
+    """Return waits that share one conversation."""
+    return [
+        client.watch(LOOK, is_done=is_done, poll_interval=10, deadline=START + timeout) for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("count", [2, 50])
+def test_waits_share_their_back_off(count: int) -> None:
+    """In bad weather one look at a time probes for all of them; then each goes its own way again."""
+    transport = ConcurrentFakeTransport()
+    transport.answers = [
+        weather(
+            (60, image()),
+            (1200, reply({}, 503)),
+            (1800, image()),
+            (9e9, image("ACTIVE")),
+            transport=transport,
+        )
+    ]
+    outcomes = run_together(transport, *watches(modelarts(transport), count))
+    assert [outcome.status for outcome in outcomes] == ["ACTIVE"] * count
+    bad = [at for at in transport.times if 60 <= at < 1200]
+    if count > 2:
+        assert bad[2] - bad[0] < 10, "three failures in a row are bad weather"
+    assert all(gap >= 10 for gap in gaps(bad[2:]))
+    assert len(bad) < 30, "the pause grows to a minute"
+    again = [at for at in transport.times if 1300 <= at < 1400]
+    assert 9 * count <= len(again) <= 12 * count
+    back = [at for at in transport.times if 1200 <= at < 1300]
+    assert len({round(at) for at in back}) >= min(count, 8), "they come back one by one"
+
+
+def test_one_good_reply_clears_the_weather_for_all() -> None:
+    """The others need no probe of their own."""
+    transport = ConcurrentFakeTransport(reply({}, 503, retry_after="300"), image("ACTIVE"))
+    outcomes = run_together(transport, *watches(modelarts(transport), 5))
+    assert [outcome.status for outcome in outcomes] == ["ACTIVE"] * 5
+    assert len(transport.requests) == 6
+    assert transport.times[1] - transport.times[0] >= 300
+
+
+def test_two_conversations_have_weather_of_their_own() -> None:
+    """Another project may be fine."""
+    transport = ConcurrentFakeTransport(reply({}, 503, retry_after="600"), image("ACTIVE"))
+    run_together(transport, *watches(modelarts(transport), 1), *watches(modelarts(transport, seed=2), 1))
+    assert transport.times[1] <= 10
+
+
+# What a wait says
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
+    """Return the lines that were said aloud."""
+    caplog.set_level(logging.DEBUG, "airflow_provider_modelarts")
+
+    def lines(level: int = logging.INFO) -> list[str]:
+        return [
+            record.getMessage()
+            for record in caplog.records
+            if record.name == "airflow_provider_modelarts.client.poll_log" and record.levelno >= level
+        ]
+
+    return lines
+
+
+def test_a_wait_says_what_changes(said: Callable[..., list[str]]) -> None:
+    """And not that it looked."""
+    transport = FakeTransport(
+        image("INIT"),
+        *[image()] * 10,
+        *[image(status_message="pushing")] * 10,
+        image("PUSHING"),
+        image("ACTIVE"),
+    )
+    watch(transport)
+    assert said() == [
+        f"Image {IMAGE_ID} is INIT",
+        f"Image {IMAGE_ID} is CREATING",
+        f"Image {IMAGE_ID} is CREATING: pushing",
+        f"Image {IMAGE_ID} is PUSHING, a status this provider does not know and takes as pending",
+        f"Image {IMAGE_ID} is ACTIVE",
+    ]
+
+
+def test_a_wait_without_change_says_every_five_minutes_that_it_is_there(
+    said: Callable[..., list[str]],
+) -> None:
+    """A thousand seconds of the same are four lines."""
+    with pytest.raises(WaitTimeoutError):
+        watch(FakeTransport(image()), timeout=1000)
+    assert said() == [f"Image {IMAGE_ID} is CREATING"] * 4
+
+
+@pytest.mark.parametrize("failure", [TRANSIENT[0], TRANSIENT[3], TRANSIENT[5]])
+def test_bad_weather_is_said_once_and_so_is_its_end(
+    said: Callable[..., list[str]], failure: Response | Exception
+) -> None:
+    """Not at every look; the others are there for whoever debugs, and every five minutes a sign of life."""
+    watch(FakeTransport(image(), *[failure] * 20, image(), image("ACTIVE")))
+    before, warning, *rest = said()
+    assert before == f"Image {IMAGE_ID} is CREATING"
+    assert warning.startswith("Poll failed, will retry: ")
+    alive = [line for line in rest if line == f"Still waiting, last seen: {before}"]
+    assert 1 <= len(alive) <= 4
+    assert [line for line in rest if line not in alive] == [
+        "Polling works again",
+        f"Image {IMAGE_ID} is ACTIVE",
+    ]
+    assert len(said(logging.DEBUG)) == 4 + len(alive) + 19
+
+
+@pytest.mark.parametrize("failure", [TRANSIENT[2], TRANSIENT[6], TRANSIENT[8]])
+def test_a_run_of_strange_replies_is_said_once(said: Callable[..., list[str]], failure: Response) -> None:
+    """No line per look, here as little as in bad weather."""
+    watch(FakeTransport(image(), *[failure] * 20, image("ACTIVE")))
+    assert len(said(logging.WARNING)) == 1
+
+
+def test_bad_weather_is_said_by_those_who_met_it(said: Callable[..., list[str]]) -> None:
+    """The three who made it out and the few who probed; the others say that they are still there."""
+    transport = ConcurrentFakeTransport()
+    transport.answers = [weather((1000, reply({}, 503)), (9e9, image("ACTIVE")), transport=transport)]
+    run_together(transport, *watches(modelarts(transport), 20))
+    warnings = len(said(logging.WARNING))
+    assert 3 <= warnings <= 20
+    assert said().count("Polling works again") == warnings
+    alive = said().count("Still waiting, last seen: nothing yet")
+    assert 2 * 20 <= alive <= 4 * 20
+
+
+def test_failures_that_come_and_go_are_said_every_five_minutes(said: Callable[..., list[str]]) -> None:
+    """A wait of an hour with one bad reply in four leaves a dozen lines of it, not a hundred."""
+    transport = FakeTransport(*[image(), image(), image(), reply({}, 503)] * 90, image("ACTIVE"))
+    watch(transport)
+    assert 8 <= len(said(logging.WARNING)) <= 13
+
+
+def test_no_line_holds_a_secret(said: Callable[..., list[str]]) -> None:
+    """Neither of the reply nor of the keys."""
+    watch(FakeTransport(reply(HTML), reply(HTML, 502), image("ACTIVE")))
+    text = "\n".join(said(logging.DEBUG))
+    assert "hidden" not in text
+    assert "SK" not in text

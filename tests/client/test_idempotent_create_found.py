@@ -1,0 +1,212 @@
+"""Images that a save finds: whose they are, which of them are adopted, and what is said about it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from airflow_provider_modelarts.client.http_types import Response
+from airflow_provider_modelarts.exceptions import (
+    PERMANENT,
+    InvalidResponseError,
+    ModelArtsError,
+    NotebookNotReadyError,
+    TagConflictError,
+)
+from tests.client.fake_transport import IMAGE_ID, reply
+from tests.client.save_service import (
+    BUSY,
+    CREATED,
+    DELETE,
+    FORBIDDEN,
+    FOUND,
+    HTML,
+    LIST,
+    NOTEBOOK_ID,
+    NOTHING,
+    OTHER_KEY,
+    OWN_KEY,
+    POST,
+    RUNNING,
+    SHOW,
+    TAKEN,
+    Service,
+    listed,
+    lost,
+    record,
+    refused,
+)
+
+
+def test_own_tag_at_the_first_request_is_an_earlier_tries() -> None:
+    service = Service({POST: [TAKEN], LIST: [FOUND]})
+
+    assert service.save() == (IMAGE_ID, True)
+
+
+def test_own_tag_after_a_doubt_is_this_tries() -> None:
+    service = Service({POST: [lost(), TAKEN], LIST: [NOTHING] * 3 + [FOUND], SHOW: [RUNNING]})
+
+    assert service.save() == (IMAGE_ID, False)
+
+
+def test_somebody_elses_tag_after_a_doubt_is_adopted() -> None:
+    theirs = listed(record(description="theirs"))
+    service = Service({POST: [lost(), TAKEN], LIST: [NOTHING] * 3 + [theirs], SHOW: [RUNNING]})
+
+    assert service.save(if_exists="adopt") == (IMAGE_ID, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (NOTHING, "no list shows by which image"),
+        (listed(record(description="theirs")), f"belongs to image {IMAGE_ID}, which this task did not save"),
+        (FORBIDDEN, "modelarts:image:list is missing"),
+        (refused(403), "modelarts:image:list is missing"),
+    ],
+    ids=["hidden", "theirs", "forbidden", "403"],
+)
+def test_taken_tag_carries_the_services_facts(answer: Response, words: str) -> None:
+    error = Service({POST: [TAKEN], LIST: [answer]}).fails(TagConflictError)
+
+    assert isinstance(error, TagConflictError)
+    assert (error.status, error.code, error.request_id) == (400, "ModelArts.6737", "r-1")
+    assert words in str(error)
+    assert str(error).endswith("(HTTP 400, ModelArts.6737, request id r-1)")
+
+
+@pytest.mark.parametrize("answer", [refused(500), refused(400), reply(HTML)], ids=["500", "400", "a page"])
+def test_taken_tag_is_no_permanent_refusal_while_the_check_fails(answer: Response) -> None:
+    """The tag may be this task's own."""
+    with pytest.raises(ModelArtsError) as caught:
+        Service({POST: [TAKEN], LIST: [answer]}).save()
+
+    assert not isinstance(caught.value, PERMANENT)
+
+
+@pytest.mark.parametrize("status", ["CREATE_FAILED", "ERROR", "DELETED", "PUSHING", None])
+def test_somebody_elses_image_is_adopted_in_no_other_status(status: str | None) -> None:
+    service = Service({POST: [TAKEN], LIST: [listed(record(description="theirs", status=status))]})
+
+    assert "so it is not adopted: choose another tag" in str(
+        service.fails(TagConflictError, if_exists="adopt")
+    )
+
+
+@pytest.mark.parametrize(
+    ("description", "owner"),
+    [
+        (
+            OTHER_KEY.append_to("x", NOTEBOOK_ID),
+            f"saved by another task of Airflow, {OTHER_KEY.marker(NOTEBOOK_ID)}",
+        ),
+        ("by hand", "not saved by a task of Airflow"),
+        (None, "not saved by a task of Airflow"),
+    ],
+)
+def test_adoption_says_whose_image_it_is(
+    description: str | None, owner: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    theirs = record(description=description, status="active", create_at=1671786468811)
+    service = Service({POST: [TAKEN], LIST: [listed(theirs)]})
+
+    assert service.save(if_exists="adopt") == (IMAGE_ID, True)
+    created = "created 2022-12-23T09:07:48.811+00:00. Image"
+    line = f"adopting research:nightly, {owner}, {created} {IMAGE_ID} is ACTIVE"
+    assert line in caplog.text
+
+
+def test_own_failed_image_is_removed_with_its_tag() -> None:
+    failed = listed(record(status="create_failed"))
+    service = Service({POST: [TAKEN, CREATED], LIST: [failed], DELETE: [reply(b"", 204)]})
+
+    assert service.save() == (IMAGE_ID, False)
+    assert [r.url.rpartition("?")[2] for r in service.requests if r.method == "DELETE"] == ["force=true"]
+
+
+def test_own_failed_image_that_is_gone_already_is_no_obstacle() -> None:
+    failed = listed(record(status="ERROR"))
+    gone = refused(400, "ModelArts.6404")
+    service = Service({POST: [TAKEN, CREATED], LIST: [failed], DELETE: [gone]})
+
+    assert service.save() == (IMAGE_ID, False)
+
+
+def test_own_failed_image_that_may_not_be_removed_is_said() -> None:
+    service = Service({POST: [TAKEN], LIST: [listed(record(status="ERROR"))], DELETE: [FORBIDDEN]})
+
+    error = service.fails(TagConflictError)
+
+    assert "modelarts:image:delete is missing" in str(error)
+    assert IMAGE_ID in str(error)
+
+
+# Records that cannot be read
+
+
+@pytest.mark.parametrize(
+    "stranger", [None, {}, {"id": None, "description": OTHER_KEY.append_to("x", NOTEBOOK_ID)}, {"id": ["x"]}]
+)
+def test_unreadable_record_of_a_stranger_does_not_hide_ones_own(stranger: Any) -> None:
+    service = Service({LIST: [listed(stranger, record())]})
+
+    assert service.save(check_existing=True) == (IMAGE_ID, True)
+
+
+@pytest.mark.parametrize(
+    "stranger", [None, {}, {"id": None, "description": OTHER_KEY.append_to("x", NOTEBOOK_ID)}, {"id": ["x"]}]
+)
+def test_unreadable_record_of_a_stranger_does_not_hinder_a_save(stranger: Any) -> None:
+    others = record(id="another", description=OTHER_KEY.append_to("x", NOTEBOOK_ID), tag="another")
+    service = Service({POST: [CREATED], LIST: [listed(stranger, others)]})
+
+    assert service.save(check_existing=True) == (IMAGE_ID, False)
+
+
+@pytest.mark.parametrize("id_", [None, "", {"uuid": IMAGE_ID}], ids=str)
+@pytest.mark.parametrize("status", ["CREATING", "ERROR"])
+def test_unreadable_record_with_the_own_mark_is_never_saved_again(id_: Any, status: str) -> None:
+    """Also where another with the mark can be read, but failed."""
+    failed = record(id="another", status=status, tag="another")
+    service = Service({POST: [CREATED], LIST: [listed(failed, record(id=id_))]})
+
+    service.fails(InvalidResponseError, check_existing=True)
+
+    assert service.posts == 0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"description": [OWN_KEY.append_to("x", NOTEBOOK_ID)]},
+        {"description": {"text": OWN_KEY.append_to("x", NOTEBOOK_ID)}},
+        {"tag": ["nightly"]},
+        {"status": {"is": "ACTIVE"}},
+        {"name": ["research"], "namespace": 7},
+        {"size": "12 KB", "create_at": "2022-12-23T09:07:48Z", "dev_services": [None]},
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("answer", [lost(), TAKEN], ids=["lost", "taken"])
+def test_own_image_with_odd_fields_is_found(odd: dict[str, Any], answer: Response | Exception) -> None:
+    service = Service({POST: [answer], LIST: [listed(record(**odd))]})
+
+    assert service.save()[0] == IMAGE_ID
+    assert service.posts == 1
+
+
+# Ids
+
+
+def test_uuid_goes_out_in_lower_case() -> None:
+    service = Service({POST: [lost()], LIST: [NOTHING], SHOW: [BUSY]})
+
+    service.fails(NotebookNotReadyError)
+
+    sent = [request.url for request in service.requests if "/notebooks/" in request.url]
+    assert len(sent) == 2
+    assert all(NOTEBOOK_ID.lower() in url for url in sent)

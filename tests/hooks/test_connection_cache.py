@@ -1,0 +1,341 @@
+"""The lookup of a connection that Airflow does not give, and what it does to waits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection
+
+from airflow_provider_modelarts.client import operations
+from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.exceptions import (
+    PERMANENT,
+    AuthenticationError,
+    ConnectionLookupError,
+    InvalidConnectionError,
+    WaitTimeoutError,
+)
+from airflow_provider_modelarts.hooks import clients
+from airflow_provider_modelarts.hooks.clients import ConnectionCache, connection_cache
+from airflow_provider_modelarts.hooks.connection import Identity, parse_connection
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.simulator import Fault, Simulator
+from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
+
+NOT_DEFINED = AirflowNotFoundException("The conn_id `c` isn't defined")
+FAR = 3600.0
+
+
+class Airflow:
+    """
+    Airflow's lookup, with an outcome for each time it is asked; the last one stays.
+
+    :param outcomes: an error to raise, a connection's fields, or ``hang``.
+    """
+
+    def __init__(self, *outcomes: Any) -> None:
+        self.outcomes = list(outcomes)
+        self.asked = 0
+
+    async def __call__(self, conn_id: str) -> Connection:
+        self.asked += 1
+        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        await asyncio.sleep(0)
+        if outcome == "hang":
+            await asyncio.get_running_loop().create_future()
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return Connection(**{**outcome, "conn_id": conn_id, "extra": json.dumps(outcome["extra"])})
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Airflow]:
+    """What lets Airflow answer as a test says, with no time between two lookups."""
+
+    def give(*outcomes: Any, pauses: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)) -> Airflow:
+        airflow = Airflow(*outcomes)
+        monkeypatch.setattr(clients, "get_async_connection", airflow)
+        monkeypatch.setattr(clients, "LOOKUP_PAUSES", pauses)
+        return airflow
+
+    return give
+
+
+async def many(cache: ConnectionCache, number: int = 50, **arguments: Any) -> list[Any]:
+    asked: list[Awaitable[Any]] = [cache.settings(**arguments) for _ in range(number)]
+    return await asyncio.gather(*asked, return_exceptions=True)
+
+
+def test_lookup_is_repeated_five_times_over_two_minutes() -> None:
+    assert len(clients.LOOKUP_PAUSES) == 4
+    assert sum(clients.LOOKUP_PAUSES) == 120
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NOT_DEFINED,
+        RuntimeError("API server: 502"),
+        OSError("connection refused"),
+        KeyError("conn"),
+        ValueError("not a URI"),
+        asyncio.CancelledError(),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("failures", [1, 4])
+def test_lookup_outlasts_what_airflow_raises(
+    error: BaseException, failures: int, play: Callable[..., Airflow], simulator: Simulator
+) -> None:
+    airflow = play(*[error] * failures, simulator.connection)
+
+    settings = asyncio.run(many(ConnectionCache("c")))
+
+    assert {found.endpoint for found in settings} == {simulator.endpoint}
+    assert airflow.asked == failures + 1
+
+
+def test_lookup_gives_up_once_for_all_and_starts_anew_for_a_later_wait(
+    play: Callable[..., Airflow], simulator: Simulator
+) -> None:
+    airflow = play(*[NOT_DEFINED] * 5, simulator.connection)
+
+    async def twice() -> tuple[list[Any], Any]:
+        cache = ConnectionCache("c")
+        return await many(cache), await cache.settings()
+
+    failures, later = asyncio.run(twice())
+
+    assert {type(failure) for failure in failures} == {ConnectionLookupError}
+    assert len({id(failure) for failure in failures}) == 50  # of each its own traceback
+    assert str(failures[0]).startswith(
+        "Airflow did not give the connection 'c' in 5 lookups over 0 s; "
+        "the last one: AirflowNotFoundException: The conn_id `c` isn't defined. Check that it exists"
+    )
+    assert later.endpoint == simulator.endpoint
+    assert airflow.asked == 6
+    assert not isinstance(failures[0], PERMANENT)
+
+
+@pytest.mark.parametrize("outcome", ["hang", NOT_DEFINED], ids=["hangs", "fails"])
+def test_wait_with_an_early_deadline_leaves_the_lookup_to_the_others(
+    outcome: Any, play: Callable[..., Airflow], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "LOOKUP_GRACE", 0.2)
+    monkeypatch.setattr(clients, "LOOKUP_TIMEOUT", 1.0)
+    airflow = play(outcome, simulator.connection, pauses=(1.0,))
+
+    async def both() -> list[Any]:
+        cache = ConnectionCache("c")
+        patient = asyncio.ensure_future(cache.settings(deadline=time.time() + FAR))
+        with pytest.raises(ConnectionLookupError, match=r"in [01] lookups over 0 s"):
+            await cache.settings(deadline=time.time() - FAR)
+        cancelled = asyncio.ensure_future(cache.settings())
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        return [await patient]
+
+    (settings,) = asyncio.run(both())
+
+    assert settings.endpoint == simulator.endpoint
+    assert airflow.asked == 2
+
+
+def test_lookup_that_was_read_and_is_wrong_is_not_repeated(play: Callable[..., Airflow]) -> None:
+    airflow = play({"conn_type": "modelarts", "extra": {}})
+
+    failures = asyncio.run(many(ConnectionCache("c")))
+
+    assert {type(failure) for failure in failures} == {InvalidConnectionError}
+    assert airflow.asked == 1
+
+
+@pytest.mark.parametrize("outcome", [NOT_DEFINED, "hang"], ids=["fails", "hangs"])
+def test_failed_lookup_keeps_what_is_known(
+    outcome: Any,
+    play: Callable[..., Airflow],
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One that is made because what is known is five minutes old: with one warning, and one lookup."""
+    airflow = play(simulator.connection, outcome)
+    monkeypatch.setattr(clients, "LOOKUP_TIMEOUT", 0.1)
+
+    async def later() -> list[Any]:
+        cache = ConnectionCache("c")
+        first = await cache.settings()
+        cache._looked_up_at -= clients.CONNECTION_TTL
+        return [first, *await many(cache), *await many(cache)]
+
+    settings = asyncio.run(later())
+
+    assert all(found is settings[0] for found in settings)
+    assert airflow.asked == 2
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "What it said before stays in use" in caplog.text
+
+
+def test_failed_lookup_after_a_refusal_is_repeated(
+    play: Callable[..., Airflow], simulator: Simulator
+) -> None:
+    """The key may have been replaced while the API server was away."""
+    old, new = simulator.connection, {**simulator.connection, "login": "NEW"}
+    airflow = play(old, NOT_DEFINED, NOT_DEFINED, new)
+
+    async def refused() -> str:
+        cache = ConnectionCache("c")
+        await cache.settings()
+        return (await cache.settings(after=time.monotonic())).identity.login
+
+    assert asyncio.run(refused()) == "NEW"
+    assert airflow.asked == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "quoted"),
+    [
+        (RuntimeError("first line\nsecond line"), "RuntimeError: first line"),
+        (
+            OSError("cannot open postgresql://airflow:hidden@db/x"),
+            "OSError: cannot open postgresql://***@db/x",
+        ),
+        (ValueError("Port could not be cast to integer value as 'hidden'"), "ValueError"),
+        (json.JSONDecodeError("hidden", "hidden", 0), "JSONDecodeError"),
+        (RuntimeError("simulator-secret-key is wrong"), "RuntimeError: *** is wrong"),
+        (RuntimeError(), "RuntimeError"),
+    ],
+    ids=repr,
+)
+def test_cause_of_a_failed_lookup_shows_no_secret(
+    error: Exception,
+    quoted: str,
+    play: Callable[..., Airflow],
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MASKED", json.dumps(simulator.connection))
+    BaseHook.get_connection("masked")  # from which Airflow learns the secret
+    play(error)
+
+    with pytest.raises(ConnectionLookupError) as caught:
+        asyncio.run(ConnectionCache("c").settings())
+
+    assert f"the last one: {quoted}. Check" in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_worker_raises_a_failed_lookup_as_a_retryable_error() -> None:
+    with pytest.raises(ConnectionLookupError, match=r"AirflowNotFoundException.*isn't defined") as caught:
+        _ = ModelArtsHook("no_such_connection").settings
+
+    assert not isinstance(caught.value, PERMANENT)
+    status, message = ModelArtsHook("no_such_connection").test_connection()
+    assert not status
+    assert message.startswith("Airflow did not give the connection 'no_such_connection'")
+
+
+def test_trigger_ends_with_one_event_when_the_connection_is_gone(play: Callable[..., Airflow]) -> None:
+    play(NOT_DEFINED)
+
+    async def run() -> list[Any]:
+        trigger = NotebookImageTrigger(
+            image_id="i", modelarts_conn_id="c", poll_interval=1, deadline=time.time() + FAR
+        )
+        return [event.payload async for event in trigger.run()]
+
+    (event,) = asyncio.run(run())
+
+    assert (event["status"], event["error"]) == ("failed", "ConnectionLookupError")
+
+
+def test_running_waits_are_not_disturbed_by_a_connection_that_is_gone(
+    simulator: Simulator, play: Callable[..., Airflow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
+    airflow = play(simulator.connection, NOT_DEFINED)
+
+    async def run() -> list[Image]:
+        first = asyncio.ensure_future(wait(image_id))
+        while not simulator.journal and not first.done():
+            await asyncio.sleep(0.01)
+        monkeypatch.setattr(clients, "CONNECTION_TTL", 0.0)
+        second = asyncio.ensure_future(wait(image_id))
+        while airflow.asked < 2:
+            await asyncio.sleep(0.01)
+        simulator.set_image_status(image_id, "ACTIVE")
+        return [await first, await second]
+
+    assert [image.is_active for image in asyncio.run(run())] == [True, True]
+
+
+def test_refused_wait_ends_with_its_refusal_when_the_connection_is_gone(
+    simulator: Simulator, play: Callable[..., Airflow]
+) -> None:
+    play({**simulator.connection, "password": "wrong-secret"}, NOT_DEFINED)
+
+    with pytest.raises(AuthenticationError):
+        asyncio.run(wait("i"))
+
+
+async def wait(image_id: str, deadline: float | None = None) -> Image:
+    return await ModelArtsHook("c").awatch(
+        operations.show_image(image_id),
+        is_done=lambda image: image.is_active,
+        poll_interval=1,
+        deadline=time.time() + FAR if deadline is None else deadline,
+    )
+
+
+@pytest.mark.parametrize("hanging", ["lookup", "login", "first request", "lock", "thread"])
+def test_wait_ends_soon_after_its_deadline_whatever_hangs(
+    hanging: str, simulator: Simulator, play: Callable[..., Airflow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And takes nothing from a wait that goes on."""
+    user = {"auth": "password", "domain_name": "research-account"}
+    login = {"login": "snapshot-user", "password": "simulator-password"}
+    given = {**simulator.connection, **login, "extra": {**simulator.connection["extra"], **user}}
+    play("hang" if hanging == "lookup" else given)
+    monkeypatch.setattr(clients, "DEADLINE_GRACE", 1.0)
+    monkeypatch.setattr(clients, "LOOKUP_GRACE", FAR)
+    image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
+    if hanging == "login":
+        simulator.inject(Fault("slow", "CreateToken", times=None, seconds=FAR))
+    if hanging == "first request":
+        simulator.inject(Fault("slow", "ShowImage", times=None, seconds=FAR))
+    if hanging == "thread":
+
+        async def never(*_: Any) -> None:
+            await asyncio.shield(asyncio.get_running_loop().create_future())
+
+        monkeypatch.setattr(asyncio, "to_thread", never)
+
+    async def run() -> float:
+        began = time.monotonic()
+        async with connection_cache.use("c"), clients.locks.use(identity_of(given)) as lock:
+            if hanging == "lock":
+                await lock.acquire()
+            waits = [wait(image_id, time.time() + 1) for _ in range(20)]
+            outcomes = await asyncio.gather(*waits, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {WaitTimeoutError}
+        assert "nothing, because no poll succeeded" in str(outcomes[0])
+        return time.monotonic() - began
+
+    loop = asyncio.new_event_loop()
+    took = loop.run_until_complete(run())
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(asyncio.sleep(0.1))
+    loop.close()
+
+    assert took < 30
+
+
+def identity_of(given: dict[str, Any]) -> Identity:
+    fields = {**given, "conn_id": "c", "extra": json.dumps(given["extra"])}
+    return parse_connection(Connection(**fields)).identity

@@ -1,0 +1,237 @@
+"""The connection form: what Airflow draws of it, and that what it stores is what is read."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import airflow
+import jsonschema
+import pytest
+from airflow.api_fastapi.core_api.datamodels.connections import ConnectionHookMetaData
+from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+from airflow.providers.common.compat.sdk import Connection
+from airflow.sdk._shared.secrets_masker import should_hide_value_for_key
+
+from airflow_provider_modelarts.client.clouds import CLOUDS
+from airflow_provider_modelarts.exceptions import InvalidConnectionError
+from airflow_provider_modelarts.hooks import connection as reader
+from airflow_provider_modelarts.hooks.connection import AUTHS, SIGNATURES, Settings, parse_connection
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.provider_info import connection_fields, get_provider_info
+
+FIELDS = connection_fields()
+(CONNECTION_TYPE,) = get_provider_info()["connection-types"]
+FILLED_IN = {
+    "conn_type": "modelarts",
+    "host": "modelarts.example.com",
+    "login": "ACCESSKEY",
+    "password": "secret-key",
+}
+
+
+def airflows_schema(name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads((Path(airflow.__file__).parent / name).read_text())
+    return schema
+
+
+def example_of(schema: dict[str, Any]) -> str | int:
+    """Return something that somebody could fill in."""
+    if "enum" in schema:
+        return str(schema["enum"][-1])
+    return 7 if "number" in schema["type"] else "something"
+
+
+def outcome(extra: dict[str, Any] | None, **fields: Any) -> Settings | str:
+    """Return what the connection says, or what is said against it."""
+    text = None if extra is None else json.dumps(extra)
+    return outcome_of(Connection(conn_id="c", **{**FILLED_IN, **fields}, extra=text))
+
+
+def outcome_of(connection: Connection) -> Settings | str:
+    try:
+        return parse_connection(connection)
+    except InvalidConnectionError as error:
+        return str(error)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> ConnectionHookMetaData:
+    """What Airflow's own reader hands to the form."""
+    (found,) = (meta for meta in HookMetaService.hook_meta_data() if meta.connection_type == "modelarts")
+    return found
+
+
+def test_the_form_keeps_airflows_rules() -> None:
+    """Those for a provider's source, which say more of a form than those that Airflow checks itself."""
+    rules = airflows_schema("provider.yaml.schema.json")["properties"]["connection-types"]
+
+    jsonschema.validate([CONNECTION_TYPE], rules)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_is_explained_and_may_stay_empty(name: str) -> None:
+    """The form stores null for it."""
+    field = FIELDS[name]
+
+    assert field["label"]
+    assert field["description"].endswith(".")
+    jsonschema.validate(None, field["schema"])
+    jsonschema.validate(example_of(field["schema"]), field["schema"])
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"), [("cloud", tuple(CLOUDS)), ("auth", AUTHS), ("signature", SIGNATURES)]
+)
+def test_where_there_is_a_choice_there_is_a_drop_down(name: str, choices: tuple[str, ...]) -> None:
+    """Of exactly what is understood and of nothing chosen, each in words."""
+    schema = FIELDS[name]["schema"]
+
+    assert schema["enum"] == [None, *choices]
+    assert list(schema["values_display"]) == ["null", *choices]
+
+
+def test_there_are_no_other_drop_downs() -> None:
+    """Each has its row in the table above."""
+    assert {name for name, field in FIELDS.items() if "enum" in field["schema"]} == {
+        "cloud",
+        "auth",
+        "signature",
+    }
+
+
+def test_secrets_cannot_be_read_over_a_shoulder() -> None:
+    """And Airflow, which goes by the name, hides them wherever it shows a connection."""
+    hidden = [name for name, field in FIELDS.items() if field["schema"].get("format") == "password"]
+
+    assert hidden == ["security_token"]
+    assert all(should_hide_value_for_key(name) for name in hidden)
+
+
+def test_airflow_finds_every_field(drawn: ConnectionHookMetaData) -> None:
+    """In our order, with our words, without importing the hook."""
+    assert drawn.extra_fields is not None
+
+    found = {
+        name: (field["schema"]["title"], field["description"]) for name, field in drawn.extra_fields.items()
+    }
+
+    assert list(found.items()) == [(name, (f["label"], f["description"])) for name, f in FIELDS.items()]
+    assert all(field["value"] is None for field in drawn.extra_fields.values())
+    assert drawn.hook_name == ModelArtsHook.hook_name
+    assert drawn.connection_type == ModelArtsHook.conn_type
+
+
+def test_airflow_relabels_its_own_fields(drawn: ConnectionHookMetaData) -> None:
+    """The port stays: Airflow 3.3.2's test button is refused where none is stored."""
+    fields = drawn.standard_fields
+    assert fields is not None
+
+    assert fields.host is not None
+    assert (fields.host.title, fields.host.hidden) == ("Endpoint", False)
+    assert fields.port is not None
+    assert (fields.port.placeholder, fields.port.hidden) == ("443", False)
+    assert fields.login is not None
+    assert fields.login.title == "Access key, or IAM user"
+    assert fields.password is not None
+    assert fields.password.title == "Secret key, or password"
+    assert fields.url_schema is not None
+    assert fields.url_schema.hidden
+
+
+def test_the_hook_says_the_same_to_older_airflows() -> None:
+    """In the form that they demand; their widgets are looked at where they exist, in the matrix."""
+    said = ModelArtsHook.get_ui_field_behaviour()
+
+    jsonschema.validate(said, airflows_schema("customized_form_field_behaviours.schema.json"))
+    assert list(said.values()) == list(CONNECTION_TYPE["ui-field-behaviour"].values())
+    assert list(said) == ["hidden_fields", "relabeling", "placeholders"]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_makes_a_difference(name: str) -> None:
+    """Alone, be it that it asks for another: none is there for nothing, and none is unknown."""
+    extra = {"project_id": "p"}
+
+    found = outcome({**extra, name: example_of(FIELDS[name]["schema"])})
+
+    assert found != outcome(extra)
+    assert "unknown" not in str(found)
+
+
+def test_no_field_is_read_that_the_form_lacks() -> None:
+    """Nobody could fill it in. What is read is taken from the source, for no connection reads all."""
+    by_key = {
+        name
+        for name, method in inspect.getmembers(reader._FieldParser, inspect.isfunction)
+        if "key" in inspect.signature(method).parameters
+    }
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(reader))) if isinstance(node, ast.Call)]
+    read = {
+        call.args[0].value
+        for call in calls
+        if isinstance(call.func, ast.Attribute)
+        and call.func.attr in by_key
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+    assert read == set(FIELDS)
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+@pytest.mark.parametrize("filled_in", [{}, {"project_id": "p"}, {"region": "eu-de"}], ids=str)
+def test_what_nobody_filled_in_is_absent(filled_in: dict[str, str], empty: str | None) -> None:
+    """The form stores it as null, and on Airflow 2.11 as nothing between quotes."""
+    stored = {**dict.fromkeys(FIELDS, empty), **filled_in}
+
+    assert outcome(stored) == outcome(filled_in or None)
+
+
+AWKWARD = "a/b+c=d?e&f %g#h:i@j\"k'é"
+AWKWARD_KEY = "a/b+c=d?e&f%g#h:i@j\"k'"
+
+
+@pytest.mark.parametrize(
+    ("extra", "fields"),
+    [
+        pytest.param({}, {}, id="plain"),
+        pytest.param(dict.fromkeys(FIELDS), {}, id="nulls, as the form stores them"),
+        pytest.param({"verify": False, "connect_timeout": 2.5, "read_timeout": 30}, {}, id="no strings"),
+        pytest.param({"verify": "false", "connect_timeout": "2.5"}, {}, id="strings"),
+        pytest.param(
+            {"security_token": AWKWARD_KEY},
+            {"login": AWKWARD_KEY, "password": AWKWARD_KEY},
+            id="awkward keys",
+        ),
+        pytest.param(
+            {"auth": "password", "domain_name": AWKWARD},
+            {"login": AWKWARD, "password": f" {AWKWARD}\n"},
+            id="an awkward user",
+        ),
+        pytest.param({"workspace_id": 0, "verify": 0}, {}, id="whole numbers"),
+        pytest.param({"region": "eu-de"}, {"host": None}, id="no host"),
+        pytest.param({}, {"port": 8443}, id="a port"),
+        pytest.param({}, {"port": 443, "schema": ""}, id="as the button sends it"),
+        pytest.param({}, {"host": "https://modelarts.example.com:8443"}, id="an address"),
+        pytest.param({}, {"host": "https://modelarts.example.com:8443/"}, id="an address with a slash"),
+        pytest.param({}, {"host": "https://modelarts.example.com", "port": 8443}, id="an address and a port"),
+        pytest.param({}, {"host": "http://[::1]:8790"}, id="an IPv6 address"),
+        pytest.param(
+            {}, {"host": "::1", "schema": "http", "port": 8790}, id="an IPv6 address without brackets"
+        ),
+        pytest.param({}, {"host": "127.0.0.1", "schema": "http", "port": 8790}, id="a schema"),
+        pytest.param({"region": {"deep": [1, None, {"er": True}]}}, {}, id="nested, and refused"),
+        pytest.param({"colour": {"deep": [1]}}, {}, id="nested, and unknown"),
+    ],
+)
+def test_the_test_button_tests_what_is_stored(extra: dict[str, Any], fields: dict[str, Any]) -> None:
+    """It sends the connection through a URI, and through the environment."""
+    given = {**FILLED_IN, **fields, "extra": json.dumps({"project_id": "p", **extra})}
+    stored = Connection(conn_id="c", **given)
+
+    tested = Connection.from_uri(stored.get_uri(), conn_id="c")
+
+    assert outcome_of(tested) == outcome_of(stored)

@@ -1,0 +1,410 @@
+"""
+The table of permissions in docs/connection.md, executed.
+
+With exactly the actions of a row every scenario of its task passes, and each action taken away makes the
+scenarios fail that are named here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+
+from airflow_provider_modelarts.exceptions import (
+    InvalidResponseError,
+    ModelArtsError,
+    NotebookNotReadyError,
+    ServerError,
+    TagConflictError,
+    TransportError,
+)
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
+from airflow_provider_modelarts.sensors.image import NotebookImageSensor
+from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
+from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport
+from tests.recorder import TaskInstance, TaskStateStore, context
+
+PAGE = Path(__file__).parents[2] / "docs" / "connection.md"
+ACTION = re.compile(r"`([a-z]+:\w+:\w+)`")
+IMAGE = {"name": "research", "namespace": "team", "tag": "nightly"}
+OPERATOR = "CreateNotebookImageOperator"
+Scenario = Callable[[Simulator], object]
+
+
+def tables() -> Iterator[list[list[str]]]:
+    """Give the tables of the section as rows of cells, without their heads."""
+    section = PAGE.read_text().partition("## Permissions\n")[2].partition("\n## ")[0]
+    for block in re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE):
+        yield [[cell.strip() for cell in line.strip("| ").split("|")] for line in block.splitlines()[2:]]
+
+
+TASKS, NEEDS = tables()
+ROWS = {task.replace("`", ""): ACTION.findall(actions) for task, actions in TASKS}
+IN_SWR = {ACTION.findall(action)[0]: ACTION.findall(needed) for action, needed, _ in NEEDS}
+
+
+def granted(row: str) -> list[str]:
+    """What the page tells to grant for a row."""
+    return list(dict.fromkeys(action for own in ROWS[row] for action in (own, *IN_SWR[own])))
+
+
+def save(simulator: Simulator, *, try_number: int = 1, run_id: str = "nightly", **arguments: Any) -> Any:
+    """Run the operator."""
+    given = {**IMAGE, "notebook_id": simulator.notebook_id, "poll_interval": 1, **arguments}
+    store = given.pop("store", None)
+    task = CreateNotebookImageOperator(task_id="save", **given)
+    ti = TaskInstance(try_number=try_number, run_id=run_id)
+    return finish(task, context(ti, **({"task_state_store": store} if store else {})))
+
+
+def finish(task: Any, given: Any) -> Any:
+    """Execute a task and, when it defers, its trigger, and go on."""
+    try:
+        return task.execute(given)
+    except TaskDeferred as deferred:
+        trigger: Any = deferred.trigger
+
+        async def events() -> list[Any]:
+            return [event.payload async for event in trigger.run()]
+
+        (event,) = asyncio.run(events())
+        return task.execute_complete(given, event)
+
+
+def test_sections_tables_are_read() -> None:
+    """Else nothing below would say anything."""
+    assert len(ROWS) == len(TASKS) >= 14
+    assert {action for actions in ROWS.values() for action in actions} == IN_SWR.keys()
+    assert all(without for _, _, without in NEEDS)
+
+
+# --- scenarios ---------------------------------------------------------------------------------------------
+
+
+def plain_save(simulator: Simulator) -> None:
+    result = save(simulator)
+    assert (simulator.saves, result["adopted"]) == (1, False)
+
+
+def retry_after_a_crash(simulator: Simulator) -> None:
+    first = save(simulator)
+    second = save(simulator, try_number=2)
+    assert (second["image_id"], second["adopted"], simulator.saves) == (first["image_id"], True, 1)
+
+
+def retry_that_remembers_its_image(simulator: Simulator) -> None:
+    store = TaskStateStore()
+    first = save(simulator, store=store)
+    second = save(simulator, try_number=2, store=store)
+    assert (second["image_id"], second["adopted"], simulator.saves) == (first["image_id"], True, 1)
+
+
+def retry_after_a_try_that_was_never_sent(simulator: Simulator) -> None:
+    result = save(simulator, try_number=2)
+    assert (simulator.saves, result["adopted"]) == (1, False)
+
+
+def stopped_notebook_is_reported(simulator: Simulator) -> None:
+    simulator.set_notebook_status(simulator.notebook_id, "STOPPED")
+    with pytest.raises(NotebookNotReadyError, match=r"ModelArts\.6327"):
+        save(simulator)
+    assert simulator.saves == 0
+
+
+def busy_notebook_is_reported(simulator: Simulator) -> None:
+    simulator.set_notebook_status(simulator.notebook_id, "SNAPSHOTTING")
+    with pytest.raises(NotebookNotReadyError, match=r"ModelArts\.6357"):
+        save(simulator)
+    assert simulator.saves == 0
+
+
+def busy_notebook_is_saved_when_it_runs(simulator: Simulator) -> None:
+    busy_notebook_is_reported(simulator)
+    simulator.set_notebook_status(simulator.notebook_id, "RUNNING")
+    result = save(simulator, try_number=2)
+    assert (simulator.saves, result["adopted"]) == (1, False)
+
+
+def own_save_that_makes_the_notebook_busy(simulator: Simulator) -> None:
+    first = save(simulator)
+    second = save(simulator)
+    assert (second["image_id"], simulator.saves) == (first["image_id"], 1)
+
+
+def lost(fault: Fault) -> Scenario:
+    """The reply is lost after the save was accepted."""
+
+    def lost_reply(simulator: Simulator) -> None:
+        simulator.inject(fault)
+        result = save(simulator)
+        assert (result["image_id"], simulator.saves) == (simulator.images[0]["id"], 1)
+
+    return lost_reply
+
+
+def lost_request_is_sent_again(simulator: Simulator) -> None:
+    simulator.inject(Fault("reset", "CreateImage"))
+    result = save(simulator)
+    assert (result["image_id"], simulator.saves) == (simulator.images[0]["id"], 1)
+
+
+def own_tag_is_taken(simulator: Simulator) -> None:
+    first = save(simulator)
+    simulator.set_image_status(first["image_id"], "ACTIVE")
+    second = save(simulator)
+    assert (second["image_id"], second["adopted"], simulator.saves) == (first["image_id"], True, 1)
+
+
+def tag_of_another_is_reported(simulator: Simulator) -> None:
+    simulator.add_image(**IMAGE)
+    with pytest.raises((AirflowFailException, TagConflictError), match="tag"):
+        save(simulator)
+    assert simulator.saves == 0
+
+
+def tag_of_another_is_adopted(simulator: Simulator) -> None:
+    image_id = simulator.add_image(**IMAGE)
+    result = save(simulator, if_exists="adopt")
+    assert (result["image_id"], result["adopted"], simulator.saves) == (image_id, True, 0)
+
+
+def own_failed_image_is_replaced(simulator: Simulator) -> None:
+    failed = save(simulator)["image_id"]
+    simulator.set_image_status(failed, "CREATE_FAILED")
+    result = save(simulator, try_number=2)
+    assert result["image_id"] != failed
+    assert simulator.saves == 2
+
+
+def wait(simulator: Simulator) -> None:
+    assert save(simulator, wait_for_completion=True)["status"] == "ACTIVE"
+
+
+def deferred_wait(simulator: Simulator) -> None:
+    assert save(simulator, wait_for_completion=True, deferrable=True)["status"] == "ACTIVE"
+
+
+def sensor(**arguments: Any) -> Scenario:
+    def wait_of_the_sensor(simulator: Simulator) -> None:
+        image_id = simulator.add_image()
+        if arguments.get("deferrable"):
+            # The look before the deferral fails, so that it is the trigger that sees the end.
+            simulator.inject(Fault("html", "ShowImage"))
+        task = NotebookImageSensor(task_id="wait", image_id=image_id, poke_interval=1, **arguments)
+        assert finish(task, context(TaskInstance())) is not None
+
+    return wait_of_the_sensor
+
+
+def hook(use: Callable[[ModelArtsHook, Simulator], object], operation: str) -> Scenario:
+    def use_of_the_hook(simulator: Simulator) -> None:
+        use(ModelArtsHook(), simulator)
+        (entry,) = simulator.journal
+        assert (entry.operation, entry.status) == (operation, 200)
+
+    return use_of_the_hook
+
+
+def create(hook: ModelArtsHook, simulator: Simulator) -> None:
+    hook.create_image(simulator.notebook_id, **IMAGE)
+
+
+def try_the_button(_: Simulator) -> None:
+    succeeded, message = ModelArtsHook().test_connection()
+    if not succeeded:
+        raise ModelArtsError(message)
+
+
+def project_by_its_name(simulator: Simulator) -> None:
+    simulator.grant("modelarts:notebook:list")
+    (notebook,) = ModelArtsHook().list_notebooks()
+    assert notebook.id == simulator.notebook_id
+
+
+SAVING: dict[str, Scenario] = {
+    "a save": plain_save,
+    "a retry after a crash": retry_after_a_crash,
+    "a retry that remembers its image": retry_that_remembers_its_image,
+    "a retry after a try that was never sent": retry_after_a_try_that_was_never_sent,
+    "a stopped notebook": stopped_notebook_is_reported,
+    "a busy notebook": busy_notebook_is_reported,
+    "a busy notebook that then runs": busy_notebook_is_saved_when_it_runs,
+    "a notebook that is busy with this task's own save": own_save_that_makes_the_notebook_busy,
+    "a reply lost by a reset": lost(Fault("reset_after", "CreateImage")),
+    "a reply lost by an end": lost(Fault("hang", "CreateImage", seconds=0, takes_effect=True)),
+    "a reply lost by a gateway": lost(Fault("html", "CreateImage", takes_effect=True)),
+    "a reply without a body": lost(Fault("empty", "CreateImage", status=201, takes_effect=True)),
+    "a lost request": lost_request_is_sent_again,
+    "a tag taken by this task": own_tag_is_taken,
+    "a tag taken by another": tag_of_another_is_reported,
+}
+WAITING: dict[str, Scenario] = {"a wait": wait, "a deferred wait": deferred_wait}
+SCENARIOS: dict[str, dict[str, Scenario]] = {
+    f"{OPERATOR}, whatever if_exists says": SAVING | {"another's image to adopt": tag_of_another_is_adopted},
+    f"{OPERATOR} with wait_for_completion": SAVING | WAITING,
+    f"{OPERATOR} that may replace its own failed image": SAVING
+    | {"an own image that failed": own_failed_image_is_replaced},
+    "NotebookImageSensor": {"a sensor": sensor(), "a deferred sensor": sensor(deferrable=True)},
+    "ModelArtsHook.create_image": {"create_image": hook(create, "CreateImage")},
+    "ModelArtsHook.get_image": {
+        "get_image": hook(lambda hook, simulator: hook.get_image(simulator.add_image()), "ShowImage")
+    },
+    "ModelArtsHook.list_images": {"list_images": hook(lambda hook, _: hook.list_images(), "ListImages")},
+    "ModelArtsHook.delete_image": {
+        "delete_image": hook(lambda hook, simulator: hook.delete_image(simulator.add_image()), "DeleteImage")
+    },
+    "ModelArtsHook.get_notebook": {
+        "get_notebook": hook(lambda hook, simulator: hook.get_notebook(simulator.notebook_id), "ShowNotebook")
+    },
+    "ModelArtsHook.list_notebooks": {
+        "list_notebooks": hook(lambda hook, _: hook.list_notebooks(), "ListNotebooks")
+    },
+    "ModelArtsHook.list_notebooks with all_users=True": {
+        "list_notebooks of all": hook(lambda hook, _: hook.list_notebooks(all_users=True), "ListAllNotebooks")
+    },
+    "The test button": {"the test button": try_the_button},
+    "No project_id, with access keys (in addition)": {"a project looked up": project_by_its_name},
+}
+EXTRA = {"No project_id, with access keys (in addition)": {"project_id": None}}
+
+LOST = {
+    "a reply lost by a reset",
+    "a reply lost by an end",
+    "a reply lost by a gateway",
+    "a reply without a body",
+}
+FAILS: dict[str, set[str]] = {
+    "modelarts:image:create": {"a save", "create_image"},
+    "modelarts:image:list": {
+        *LOST,
+        "a retry after a crash",
+        "a retry after a try that was never sent",
+        "a busy notebook that then runs",
+        "a notebook that is busy with this task's own save",
+        "a lost request",
+        "a tag taken by this task",
+        "another's image to adopt",
+        "an own image that failed",
+        "list_images",
+        "the test button",
+    },
+    "modelarts:image:get": {"a wait", "a deferred wait", "a sensor", "a deferred sensor", "get_image"},
+    "modelarts:notebook:get": {"a lost request", "get_notebook"},
+    "modelarts:image:delete": {"an own image that failed", "delete_image"},
+    "modelarts:notebook:list": {"list_notebooks"},
+    "modelarts:notebook:listAllNotebooks": {"list_notebooks of all"},
+    "iam:projects:listProjects": {"a project looked up"},
+}
+"""What fails without an action, of the scenarios of a row: the page says the same in words."""
+
+STAYS: dict[str, set[str]] = {
+    "modelarts:image:list": {"a save", "a stopped notebook", "a busy notebook", "a tag taken by another"},
+    "modelarts:image:get": {"a save", "a retry after a crash", "a retry that remembers its image"},
+    "modelarts:notebook:get": {"a save", "a retry after a crash", "a stopped notebook", *LOST},
+    "modelarts:image:delete": {"a save", "a retry after a crash", "a tag taken by this task"},
+}
+"""What works as usual without it."""
+
+KEEPS_ITS_REFUSAL: dict[str, tuple[type[ModelArtsError], ...]] = dict.fromkeys(
+    [*LOST, "a lost request"], (TransportError, ServerError, InvalidResponseError)
+) | {
+    "a notebook that is busy with this task's own save": (NotebookNotReadyError,),
+    "a retry after a crash": (NotebookNotReadyError, TagConflictError),
+    "a retry that remembers its image": (NotebookNotReadyError, TagConflictError),
+    "a tag taken by this task": (TagConflictError,),
+    "another's image to adopt": (TagConflictError,),
+    "an own image that failed": (TagConflictError,),
+}
+"""What the error may be in place of the denial: the first refusal, where looking into it is denied."""
+
+CASES = [
+    pytest.param(row, name, cloud, id=f"{row}-{name}-{cloud}")
+    for row, of_row in SCENARIOS.items()
+    for name in of_row
+    # What the other rows of the operator add does not differ between the clouds.
+    for cloud in (("huaweicloud", "otc") if "replace" not in row and "wait" not in row else ("huaweicloud",))
+]
+REMOVED = [
+    pytest.param(row, action, id=f"{row}-{action}")
+    for row in SCENARIOS
+    if row in ROWS
+    for action in granted(row)
+]
+
+
+@pytest.fixture(autouse=True)
+def _time_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses are over at once: the simulator moves on with every look."""
+
+    async def sleep(_transport: object, _seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    async def sleep_in_a_worker(_transport: object, _seconds: float) -> None:
+        pass
+
+    monkeypatch.setattr(AsyncTransport, "sleep", sleep)
+    monkeypatch.setattr(BlockingTransport, "sleep", sleep_in_a_worker)
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Play a scenario of a row with some actions of those that the page tells to grant."""
+
+    def play(row: str, name: str, *, without: str | None = None, cloud: str = "huaweicloud") -> None:
+        grants = set(granted(row)) - {without}
+        with Simulator(cloud=cloud, save=AfterReads(3), grants=grants) as simulator:
+            connection = simulator.connection
+            # To load the certificates of the world takes longer than the scenario, which uses none.
+            connection["extra"] |= {"verify": False, **EXTRA.get(row, {})}
+            monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(connection))
+            SCENARIOS[row][name](simulator)
+
+    return play
+
+
+def test_permissions_of_every_row_are_tried() -> None:
+    """A row that names no action is about a role."""
+    assert SCENARIOS.keys() == {row for row, actions in ROWS.items() if actions}
+    assert FAILS.keys() == IN_SWR.keys()
+
+
+@pytest.mark.parametrize(("row", "name", "cloud"), CASES)
+def test_permissions_of_a_row_suffice_for_each_of_its_scenarios(
+    row: str, name: str, cloud: str, play: Callable[..., None]
+) -> None:
+    play(row, name, cloud=cloud)
+
+
+@pytest.mark.parametrize(("row", "action"), REMOVED)
+def test_permissions_of_a_row_are_all_needed(row: str, action: str, play: Callable[..., None]) -> None:
+    """The page says what fails without one, and how."""
+    # An action in SWR that two of the row's depend on is missed by the first of them.
+    missing = next(own for own in ROWS[row] if action in (own, *IN_SWR[own]))
+    fails = FAILS[missing] & SCENARIOS[row].keys()
+    stays = STAYS.get(action, set()) & SCENARIOS[row].keys()
+
+    refusals = {name: refusal_of(lambda name=name: play(row, name, without=action)) for name in fails | stays}  # type: ignore[misc]
+
+    assert fails
+    assert {name for name, refusal in refusals.items() if refusal is not None} == fails
+    for name in fails:
+        kept, refusal = KEEPS_ITS_REFUSAL.get(name, ()), refusals[name]
+        causes = (refusal, refusal.__cause__) if refusal else ()
+        assert action in str(refusal) or any(isinstance(cause, kept) for cause in causes), name
+
+
+def refusal_of(play: Callable[[], None]) -> Exception | None:
+    """What a scenario ends with, if it is an error of ours; a claim of its own that fails is none."""
+    try:
+        play()
+    except (ModelArtsError, AirflowFailException) as error:
+        return error
+    return None

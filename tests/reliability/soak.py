@@ -1,0 +1,346 @@
+"""The run itself: triggers on one event loop in a virtual time, and what it did to the process."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+from airflow_provider_modelarts.client.client import ModelArtsClient
+from airflow_provider_modelarts.hooks import clients
+from airflow_provider_modelarts.hooks.clients import connection_cache, create_client
+from airflow_provider_modelarts.hooks.connection import Settings
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.hooks.pool import LoopLocalPool
+from airflow_provider_modelarts.simulator import Fault
+from airflow_provider_modelarts.transport import AsyncTransport, TransportConfig
+from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
+from tests.reliability.expected_outcomes import (
+    FAULTS,
+    OUTAGES,
+    ExpectedOutcome,
+    expected_outcomes,
+    judge,
+    shares,
+)
+from tests.reliability.remote import RemoteCloud, sockets
+from tests.reliability.virtual_time import VirtualTime
+
+T = TypeVar("T")
+Action = Callable[[ModelArtsClient], Awaitable[T]]
+
+CONN_ID = "chaos"
+OUTAGE_INTERVAL = 400.0
+"""Virtual seconds, unless the time is too short for all of them."""
+SAMPLES = 16
+"""How often the memory is measured."""
+WARM, LATE = 6, 12
+"""Between these two samples the number of waits is constant."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the process holds at one moment."""
+
+    at: float
+    looks: int
+    memory: int
+    """Bytes of its resident memory."""
+    blocks: int
+    """Pieces of memory that Python's objects occupy."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a wait ended; without a time it did not."""
+
+    expected_outcome: ExpectedOutcome
+    ended: float | None
+    problem: str = ""
+
+
+@dataclass
+class Report:
+    """What a run showed."""
+
+    endings: list[Ending] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    left: dict[str, int] = field(default_factory=dict)
+    requests: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    logins: int = 0
+    log_lines: int = 0
+
+    @property
+    def lateness(self) -> list[float]:
+        """How many seconds after the end of its image, or of its time, each wait ended."""
+        return [
+            ending.ended - max(ending.expected_outcome.begins, ending.expected_outcome.over)
+            for ending in self.endings
+            if ending.ended is not None
+        ]
+
+
+class VirtualTransport(AsyncTransport):
+    """The triggerer's transport, whose sleep is that of a virtual time."""
+
+    time: VirtualTime
+
+    async def sleep(self, seconds: float) -> None:
+        await self.time.sleep(seconds)
+
+
+class Soak:
+    """
+    Many waits while much goes wrong.
+
+    :param cloud: with a token that lives shorter than the run.
+    :param duration: in virtual seconds; some waits may end later.
+    :param interval: seconds between two looks of a wait.
+    :param faulty: the share of replies that are faulty.
+    :param say: takes a line of progress.
+    """
+
+    def __init__(
+        self,
+        cloud: RemoteCloud,
+        *,
+        waits: int,
+        duration: float,
+        interval: float,
+        faulty: float,
+        seed: int,
+        say: Callable[[str], None],
+        transport: type[VirtualTransport] = VirtualTransport,
+    ) -> None:
+        self._cloud = cloud
+        self._duration = duration
+        self._interval = interval
+        self._faulty = faulty
+        self._say = say
+        self._transport = transport
+        self._random = Random(seed)
+        self._expected_outcomes = expected_outcomes(waits, duration, self._random)
+        self._report = Report()
+
+    def run(self) -> Report:
+        """Begin, go through it, and look at what is left."""
+        extra = {"auth": "password", "domain_name": "research-account", "read_timeout": 2}
+        user = {"login": "snapshot-user", "password": "simulator-password"}
+        given = self._cloud.connection
+        connection = {**given, **user, "extra": {**given["extra"], **extra}}
+        gc.collect()  # or what others left is frozen with the rest, and counted
+        gc.freeze()  # what is there already takes most of the time of a collection
+        with _environment({f"AIRFLOW_CONN_{CONN_ID.upper()}": json.dumps(connection)}), _counted_log() as log:
+            self._cloud.ask("state")
+            sockets_before, cloud_before = sockets(), self._cloud.sockets
+            self._images = self._save()
+            for fault in shares(FAULTS, self._faulty):
+                self._cloud.tell("faults", **asdict(fault))
+            asyncio.run(self._run_waits())
+            self._report.log_lines = log.lines
+        self._report.requests = self._cloud.requests
+        self._report.faults = self._cloud.faults
+        self._report.logins = sum(
+            number for reply, number in self._cloud.replies.items() if reply.startswith("CreateToken: 201")
+        )
+        gc.collect()
+        gc.unfreeze()
+        self._report.left |= {
+            "sessions": _sessions(),
+            "sockets": sockets() - sockets_before,
+            "connections at the service": self._hung_up(cloud_before) - cloud_before,
+        }
+        return self._report
+
+    def _save(self) -> list[dict[str, Any]]:
+        """Save a notebook for each fate, and return the images as the cloud issued them."""
+        hook = ModelArtsHook(CONN_ID)
+        ids = []
+        for number in range(len(self._expected_outcomes)):
+            notebook_id = self._cloud.tell("notebooks", name=f"notebook-{number}")["id"]
+            image = hook.create_image(notebook_id, name=f"n{number}", namespace="team", tag="nightly")
+            ids.append(image.id)
+        hook._modelarts._transport.close()  # type: ignore[attr-defined]
+        issued = {image["id"]: image for image in self._cloud.ask("images")}
+        return [issued[image_id] for image_id in ids]
+
+    async def _run_waits(self) -> None:
+        """Run the waits to their ends, or until there is no hope for them."""
+        self._time = VirtualTime(self._cloud.advance(0))
+        self._start = self._time.now
+        transports: LoopLocalPool[TransportConfig, AsyncTransport] = LoopLocalPool(self._open_transport)
+        client_pool: LoopLocalPool[Settings, ModelArtsClient] = LoopLocalPool(
+            partial(self._open_client, transports)
+        )
+        # Their time is virtual; everything else is what a triggerer does.
+        with patch.object(clients, "client_pool", client_pool):
+            waits = [
+                self._time.start(self._wait(expected_outcome, image))
+                for expected_outcome, image in zip(self._expected_outcomes, self._images, strict=True)
+            ]
+            await self._pass_time(waits)
+            for wait in waits:
+                wait.cancel()
+            endings = await asyncio.gather(*waits, return_exceptions=True)
+        self._report.endings = [
+            ending
+            if isinstance(ending, Ending)
+            else Ending(expected_outcome, None, f"a wait was lost: {ending!r}")
+            for ending, expected_outcome in zip(endings, self._expected_outcomes, strict=True)
+        ]
+        leases = [registry._leases for registry in (connection_cache, client_pool, transports)]
+        self._report.left |= {
+            "tasks": len(asyncio.all_tasks()) - 1,
+            "shared values": sum(len(held) for by_loop in leases for held in by_loop.values()),
+        }
+
+    async def _pass_time(self, waits: list[asyncio.Task[Ending]]) -> None:
+        agenda = self._agenda()
+        while await self._time.all_asleep() and self._time.now < self._start + 2 * self._duration:
+            self._time.pass_(self._cloud.advance, at_least=1.0)
+            while agenda and agenda[-1][0] <= self._time.now - self._start:
+                agenda.pop()[1]()
+            if self._time.now - self._start >= len(self._report.samples) * self._duration / SAMPLES:
+                self._measure(sum(not wait.done() for wait in waits))
+            self._time.wake()
+
+    def _agenda(self) -> list[tuple[float, Callable[[], object]]]:
+        """Return what the cloud does at which time, the last of it first."""
+        agenda: list[tuple[float, Callable[[], object]]] = []
+        for expected_outcome, image in zip(self._expected_outcomes, self._images, strict=True):
+            change = partial(self._cloud.tell, "images", id=image["id"])
+            if expected_outcome.ends is not None:
+                agenda.append((expected_outcome.ends, partial(change, status=expected_outcome.status)))
+        # Seldom enough that tokens also run out by themselves.
+        agenda += [
+            (self._duration * (number + 1) / 3, partial(self._cloud.tell, "revocations"))
+            for number in range(2)
+        ]
+        outages = max(len(OUTAGES), int(self._duration / OUTAGE_INTERVAL))
+        agenda += [
+            (
+                self._duration * (number + 1) / (outages + 1),
+                partial(self._begin_outage, OUTAGES[number % len(OUTAGES)]),
+            )
+            for number in range(outages)
+        ]
+        return sorted(agenda, key=lambda entry: entry[0], reverse=True)
+
+    def _begin_outage(self, fault: Fault) -> None:
+        self._cloud.tell("faults", **asdict(fault))
+
+    async def _wait(self, expected_outcome: ExpectedOutcome, image: dict[str, Any]) -> Ending:
+        """Run one trigger, and judge what it told its task."""
+        await self._time.sleep(expected_outcome.begins)
+        trigger = NotebookImageTrigger(
+            image_id=image["id"],
+            modelarts_conn_id=CONN_ID,
+            poll_interval=self._interval,
+            deadline=self._start + expected_outcome.deadline,
+        )
+        events = [event async for event in trigger.run()]
+        ended = self._time.now - self._start
+        if len(events) != 1:
+            return Ending(
+                expected_outcome, ended, f"the wait for image {image['id']} had {len(events)} events"
+            )
+        return Ending(
+            expected_outcome,
+            ended,
+            judge(expected_outcome, image, json.loads(json.dumps(events[0].payload)), ended),
+        )
+
+    @asynccontextmanager
+    async def _open_transport(self, route: TransportConfig) -> AsyncIterator[AsyncTransport]:
+        async with self._transport.open(route) as transport:
+            assert isinstance(transport, VirtualTransport)
+            transport.time = self._time
+            yield transport
+
+    @asynccontextmanager
+    async def _open_client(
+        self, transports: LoopLocalPool[TransportConfig, AsyncTransport], settings: Settings
+    ) -> AsyncIterator[ModelArtsClient]:
+        async with transports.use(settings.transport_config) as transport:
+            yield create_client(settings, transport, clock=self._time, lock=asyncio.Lock())
+
+    def _measure(self, alive: int) -> None:
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        sample = Sample(
+            at=self._time.now - self._start,
+            looks=self._cloud.requests,
+            memory=pages * os.sysconf("SC_PAGE_SIZE"),
+            blocks=sys.getallocatedblocks(),
+        )
+        self._report.samples.append(sample)
+        minutes, faulty = round(sample.at / 60), self._cloud.faults.total()
+        self._say(
+            f"{minutes // 60:02d}:{minutes % 60:02d}  {alive:5,} waits  {sample.looks:8,} requests  "
+            f"{faulty:7,} faulty  {sample.memory / 1e6:6.1f} MB  {sample.blocks:9,} objects"
+        )
+
+    def _hung_up(self, expected: int) -> int:
+        """Return how many sockets the cloud has open, after it had time to notice that we closed ours."""
+        for _ in range(100):
+            self._cloud.ask("state")
+            if self._cloud.sockets <= expected:
+                break
+        return self._cloud.sockets
+
+
+class _CountedLog(logging.Handler):
+    """Counts the lines that would be in the triggerer's log."""
+
+    lines = 0
+
+    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002
+        self.lines += 1
+
+
+@contextmanager
+def _counted_log() -> Iterator[_CountedLog]:
+    counted = _CountedLog()
+    logger = logging.getLogger("airflow_provider_modelarts")
+    before = logger.level, logger.propagate
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(counted)
+    try:
+        yield counted
+    finally:
+        logger.removeHandler(counted)
+        logger.level, logger.propagate = before
+
+
+@contextmanager
+def _environment(given: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _sessions() -> int:
+    import aiohttp
+
+    return sum(issubclass(type(thing), aiohttp.ClientSession) for thing in gc.get_objects())

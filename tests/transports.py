@@ -1,0 +1,140 @@
+"""The two worlds in which every scenario runs, with real sockets and a time that only the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+from airflow.providers.common.compat.sdk import Connection
+
+from airflow_provider_modelarts.client.client import ModelArtsClient
+from airflow_provider_modelarts.client.credentials import Credentials
+from airflow_provider_modelarts.client.http_types import Transport
+from airflow_provider_modelarts.hooks.clients import create_client
+from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
+from airflow_provider_modelarts.simulator import Simulator
+from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport, block_on
+
+T = TypeVar("T")
+Scenario = Callable[[ModelArtsClient], Coroutine[Any, Any, T]]
+
+
+class SimulatorClock:
+    """
+    The simulator's time.
+
+    :param clock_skew: seconds by which it is ahead.
+    """
+
+    def __init__(self, simulator: Simulator, clock_skew: float = 0) -> None:
+        self._simulator = simulator
+        self._clock_skew = clock_skew
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        return self._simulator.now() + self._clock_skew
+
+    monotonic = time
+
+
+class TransportRunner(Protocol):
+    """One way to hold a conversation."""
+
+    def run(
+        self,
+        simulator: Simulator,
+        scenario: Scenario[T],
+        *,
+        credentials: Credentials | None = None,
+        clock_skew: float = 0,
+        **fields: Any,
+    ) -> T:
+        """
+        Hold it and return what it returns.
+
+        :param credentials: in place of the connection's.
+        :param clock_skew: seconds by which our clock is ahead.
+        :param fields: of the connection, in place of the simulator's own; see :func:`settings`.
+        """
+
+
+def settings(simulator: Simulator, *, extra: dict[str, Any] | None = None, **fields: Any) -> Settings:
+    """What the simulator's connection says, with some fields and extras replaced."""
+    given = {**simulator.connection, "conn_id": "simulator", **fields}
+    given["extra"] = json.dumps({**simulator.connection["extra"], "read_timeout": 5, **(extra or {})})
+    return parse_connection(Connection(**given))
+
+
+class BlockingRunner:
+    """A worker's."""
+
+    def run(
+        self,
+        simulator: Simulator,
+        scenario: Scenario[T],
+        *,
+        credentials: Credentials | None = None,
+        clock_skew: float = 0,
+        **fields: Any,
+    ) -> T:
+        """Step through it."""
+        found = settings(simulator, **fields)
+        transport = _PatientBlockingTransport(found.transport_config)
+        transport.simulator = simulator
+        try:
+            return block_on(scenario(_modelarts(simulator, found, transport, credentials, clock_skew)))
+        finally:
+            transport.close()
+
+
+class AsyncRunner:
+    """A triggerer's."""
+
+    def run(
+        self,
+        simulator: Simulator,
+        scenario: Scenario[T],
+        *,
+        credentials: Credentials | None = None,
+        clock_skew: float = 0,
+        **fields: Any,
+    ) -> T:
+        """Await it."""
+
+        async def hold() -> T:
+            found = settings(simulator, **fields)
+            async with _PatientAsyncTransport.open(found.transport_config) as transport:
+                assert isinstance(transport, _PatientAsyncTransport)
+                transport.simulator = simulator
+                return await scenario(_modelarts(simulator, found, transport, credentials, clock_skew))
+
+        return asyncio.run(hold())
+
+
+class _PatientBlockingTransport(BlockingTransport):
+    simulator: Simulator
+
+    async def sleep(self, seconds: float) -> None:
+        self.simulator.advance(seconds)
+
+
+class _PatientAsyncTransport(AsyncTransport):
+    simulator: Simulator
+
+    async def sleep(self, seconds: float) -> None:
+        self.simulator.advance(seconds)
+        await asyncio.sleep(0)
+
+
+def _modelarts(
+    simulator: Simulator,
+    found: Settings,
+    transport: Transport,
+    credentials: Credentials | None,
+    clock_skew: float,
+) -> ModelArtsClient:
+    return create_client(
+        found, transport, credentials=credentials, clock=SimulatorClock(simulator, clock_skew)
+    )
