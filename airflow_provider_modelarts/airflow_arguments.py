@@ -12,8 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from airflow.providers.common.compat.sdk import DAG, Context, TaskGroup, XComArg
-from airflow.sdk.definitions.param import DagParam
 from typing_extensions import Required, TypedDict
+
+try:
+    from airflow.sdk.definitions.param import DagParam
+except ImportError:  # Airflow 2.11
+    from airflow.models.param import DagParam  # type: ignore[no-redef, import-not-found]
 
 Templated: TypeAlias = str | XComArg | DagParam
 """Text, a template of it, what another task returns, or a parameter of the DAG: ``dag.param("x")``."""

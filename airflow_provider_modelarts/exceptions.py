@@ -163,6 +163,11 @@ class ApiError(ModelArtsError):
         self.retry_after = retry_after
         self.clock_skew = clock_skew
 
+    @property
+    def is_denied_without_code(self) -> bool:
+        """Whether access is denied without a code, which gateways in trouble do too."""
+        return self.status == 403 and not self.code
+
     def __str__(self) -> str:
         facts = [f"HTTP {self.status}"] if self.status else []
         facts += [self.code] if self.code else []

@@ -56,6 +56,11 @@ class AuthenticationState:
         refusal.may_have_been_processed = False
         raise refusal
 
+    @property
+    def doubted_at(self) -> float:
+        """When they were last refused or renewed: what was sent before says nothing of them now."""
+        return max(self.refused_at, self._renewed_at)
+
     def accept(self) -> None:
         """Note that a reply shows that the credentials are good."""
         self.is_proven = True

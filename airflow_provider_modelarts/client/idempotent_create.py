@@ -25,8 +25,8 @@ from airflow_provider_modelarts.client.marker import (
 )
 from airflow_provider_modelarts.client.models import Image, Page
 from airflow_provider_modelarts.exceptions import (
+    PERMANENT,
     ApiError,
-    BadRequestError,
     FieldViolation,
     InvalidResponseError,
     ModelArtsError,
@@ -43,23 +43,15 @@ T = TypeVar("T")
 E = TypeVar("E", bound=ModelArtsError)
 
 LOOKUP_ATTEMPTS = 3
-"""How often the marker is looked for after a lost reply: a list may lag behind."""
-
+"""How often the marker is looked up after a lost response: a list may lag behind."""
 LOOKUP_INTERVAL = 5.0
-"""Seconds between those looks."""
-
+"""Seconds between those lookups."""
 MAX_ATTEMPTS = 4
 """How often a save is sent that left nothing behind."""
 
 DOUBTFUL = (TransportError, ServerError, InvalidResponseError)
 """What leaves open whether the save was accepted; a plain :class:`ApiError`, of no known code, does too."""
-OUT_OF_SIGHT = (
-    NotFoundError,
-    PermissionDeniedError,
-    BadRequestError,
-    RequestValidationError,
-    InvalidResponseError,
-)
+OUT_OF_SIGHT = (*PERMANENT, InvalidResponseError)
 """Why a remembered image may not be seen although it, or another, may be found in the list."""
 
 LIST_IMAGES = "modelarts:image:list"

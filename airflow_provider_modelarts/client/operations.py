@@ -94,13 +94,14 @@ def list_images(
         "sort_key": sort_key,
         "show_name": show_name,
         "show_tag": show_tag,
+        "limit": str(limit),
     }
     return Operation(
         "ListImages",
         "GET",
         "/images",
         Page[Image].model_validate,
-        query=_given(query, limit=limit),
+        query=_given(query),
         max_bytes=MAX_PAGE_BYTES,
         page_sizes=_halves(limit),
     )
@@ -173,6 +174,7 @@ def list_notebooks(
         "workspaceId": workspace_id,
         "sort_dir": sort_dir,
         "sort_key": sort_key,
+        "limit": str(limit),
     }
     path = "/notebooks/all" if _flag("all_users", all_users) == "true" else "/notebooks"
     return Operation(
@@ -180,7 +182,7 @@ def list_notebooks(
         "GET",
         path,
         Page[Notebook].model_validate,
-        query=_given(query, limit=limit),
+        query=_given(query),
         max_bytes=MAX_PAGE_BYTES,
         page_sizes=_notebook_pages(limit),
     )
@@ -203,17 +205,15 @@ def _notebook_pages(limit: int) -> tuple[int, ...]:
     return NOTEBOOK_PAGES[NOTEBOOK_PAGES.index(limit) :]
 
 
-def _given(query: dict[str, str | None], *, limit: int) -> dict[str, str]:
-    """Return the filters that were given, and the limit; a blank one would let everything through."""
+def _given(query: dict[str, str | None]) -> dict[str, str]:
+    """Return the filters that were given; a blank one would let everything through."""
     given = {key: value for key, value in query.items() if value is not None}
     violations = [
         FieldViolation(key, rule, value) for key, value in given.items() if (rule := text_rule(value))
     ]
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        violations.append(FieldViolation("limit", "must be a whole number from 1", limit))
     if violations:
         raise RequestValidationError(violations)
-    return {**given, "limit": str(limit)}
+    return given
 
 
 def _flag(field: str, value: bool) -> str:

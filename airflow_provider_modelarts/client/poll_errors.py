@@ -41,7 +41,9 @@ class PollErrors:
         :param now: monotonic seconds.
         :raises ModelArtsError: the wait ends with this.
         """
-        self._forbidden = self._forbidden + 1 if _is_bare_403(error) else 0
+        self._forbidden = (
+            self._forbidden + 1 if isinstance(error, ApiError) and error.is_denied_without_code else 0
+        )
         if self._forbidden >= CONFIRMATIONS:
             raise self._permission_denied(error) from error
         if isinstance(error, NotFoundError) and not self._has_succeeded:
@@ -61,7 +63,3 @@ class PollErrors:
         if isinstance(error, ApiError):
             refusal.status, refusal.request_id = error.status, error.request_id
         return refusal
-
-
-def _is_bare_403(error: ModelArtsError) -> bool:
-    return isinstance(error, ApiError) and error.status == 403 and not error.code

@@ -100,41 +100,52 @@ class Session:
                 request = await self._request(call, queued_at)
                 if self._authentication.is_proven:
                     await alone.aclose()
+                sent_at = self._clock.monotonic()
                 try:
                     result = await self._exchange(call, request, timeout)
                 except ApiError as error:
                     if error.status != 401 and not isinstance(error, AuthenticationError):
-                        self._passed(error)
+                        self._passed(error, is_news=self._is_news(request, sent_at))
                         raise
-                    if self._credentials.is_current(request):
+                    if self._is_news(request, sent_at):
                         renewals += 1
                         self._refused(request, error, is_last=renewals > 1)
                 except ModelArtsError as error:
-                    self._passed(error)
+                    self._passed(error, is_news=self._is_news(request, sent_at))
                     raise
                 else:
-                    if self._credentials.is_current(request):
+                    if self._is_news(request, sent_at):
                         self._authentication.accept()
                     return result
+
+    def _is_news(self, request: Request, sent_at: float) -> bool:
+        """Whether what became of a request says something of the credentials as they are now."""
+        return self._credentials.is_current(request) and sent_at >= self._authentication.doubted_at
 
     def _refused(self, request: Request, error: ApiError, *, is_last: bool) -> None:
         """Forget the proof of a request that was refused, or raise the refusal if that is of no use."""
         now = self._clock.monotonic()
+        was_proven = self._authentication.is_proven
         is_renewable = not is_last and self._authentication.begin_renewal(error, now)
         if is_renewable and self._credentials.invalidate(request):
             log.info("The credentials are renewed, because they were refused: %s", error)
+            return
+        if is_renewable and was_proven and not error.code:
+            # Who refuses a signature says so with a code. This may be a page of something on the way, and one
+            # page must not end all waits with a key that was good a moment ago.
+            log.info("The same credentials are sent once more, as no code came with the refusal: %s", error)
             return
         if isinstance(error, AuthenticationError):
             self._authentication.refuse(error, now)
         raise error
 
-    def _passed(self, error: ModelArtsError) -> None:
+    def _passed(self, error: ModelArtsError, *, is_news: bool) -> None:
         """Note what an error that is no refusal of the credentials says of them."""
         if isinstance(error, RETRYABLE_ERRORS):
             # Nothing: neither need those who queue to send theirs find out for themselves.
             if not self._authentication.is_proven:
                 self._failure = self._clock.monotonic(), copy.copy(error)
-        elif isinstance(error, ApiError):
+        elif isinstance(error, ApiError) and is_news:
             self._authentication.accept()
 
     async def _exchange(self, call: Operation[T], request: Request, timeout: float | None) -> T:

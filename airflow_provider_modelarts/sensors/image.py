@@ -174,7 +174,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
     def _poll(self) -> Image | None:
         """Return the image, pending or ACTIVE; None when the poll failed in a way that may pass."""
         image = self._poll_once()
-        while self._is_rescheduled and _is_bare_403(self._last_error):
+        while self._is_rescheduled and _is_denied(self._last_error):
             time.sleep(_MIN_INTERVAL)
             image = self._poll_once()
         return image
@@ -279,5 +279,5 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         return ModelArtsHook(self.modelarts_conn_id)
 
 
-def _is_bare_403(error: ModelArtsError | None) -> bool:
-    return isinstance(error, ApiError) and error.status == 403 and not error.code
+def _is_denied(error: ModelArtsError | None) -> bool:
+    return isinstance(error, ApiError) and error.is_denied_without_code

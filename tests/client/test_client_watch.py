@@ -145,7 +145,7 @@ def test_a_wait_outlives_what_a_moment_may_cure(failure: Response | Exception) -
     ("failure", "error"),
     [
         (reply({"error_code": "ModelArts.6404", "error_msg": "not found"}, 400), NotFoundError),
-        (reply({}, 401), AuthenticationError),
+        (reply({"error_code": "APIG.0301", "error_msg": "wrong"}, 401), AuthenticationError),
         (reply({"error_code": "ModelArts.6407", "error_msg": "no"}, 403), PermissionDeniedError),
         (reply({"error_code": "ModelArts.0104", "error_msg": "no"}, 400), BadRequestError),
     ],
@@ -156,6 +156,18 @@ def test_what_waiting_does_not_cure_is_told_at_once(failure: Response, error: ty
     with pytest.raises(error):
         watch(transport)
     assert len(transport.requests) == 2
+
+
+def test_watch_outlasts_one_401_without_a_code() -> None:
+    """A page of something on the way; the next reply shows that the key is as good as before."""
+    assert watch(FakeTransport(image(), *[reply(HTML, 401), image()] * 3, image("ACTIVE"))).is_active
+
+
+def test_watch_believes_a_401_without_a_code_when_it_is_repeated() -> None:
+    transport = FakeTransport(image(), reply(HTML, 401))
+    with pytest.raises(AuthenticationError):
+        watch(transport)
+    assert len(transport.requests) == 3
 
 
 def test_a_wait_that_is_too_long_looks_once_more_at_its_deadline() -> None:
