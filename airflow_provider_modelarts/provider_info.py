@@ -23,7 +23,7 @@ def connection_fields() -> dict[str, Any]:
                 "huaweicloud": "Huawei Cloud",
                 "huaweicloud-eu": "Huawei Cloud EU",
                 "otc": "Open Telekom Cloud",
-                "custom": "Private installation",
+                "custom": "A private installation",
             },
         ),
         "project_id": _text(
@@ -39,7 +39,7 @@ def connection_fields() -> dict[str, Any]:
             {
                 "access_key": "Access key and secret key",
                 "password": "IAM user and password",
-                "host_agency": "Agency of the host (ECS); no login",
+                "host_agency": "None: the agency of the host",
             },
         ),
         "security_token": _secret("Security token", "Required with a temporary access key."),
