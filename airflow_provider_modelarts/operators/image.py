@@ -256,7 +256,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             swr_instance_domain=given(self.swr_instance_domain),
         )
         store_image_id(context, image.id)
-        self.log.info("Notebook %s. %s: %s", self.notebook_id, image.describe(), image.swr_path)
+        self.log.info("Notebook %s: %s. SWR address: %s", self.notebook_id, image.describe(), image.swr_path)
         return image, adopted
 
     def _wait(self, image: Image, passthrough: dict[str, Any]) -> Image:

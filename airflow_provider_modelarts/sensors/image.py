@@ -65,8 +65,8 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
     With ``deferrable=True`` the task polls once before deferring and does not defer if the image is already
     finished. A poll that fails in a way that may pass (timeout, connection reset, 429, 5xx) is retried until
-    ``timeout`` is over. ``soft_fail`` skips the task after a timeout; it never skips a failed image, and
-    neither do ``never_fail`` and ``silent_fail``.
+    ``timeout`` is over. With ``soft_fail`` a timeout skips the task. A failed image always fails the task at
+    once, even with ``soft_fail``, ``never_fail`` or ``silent_fail``.
 
     **XCom.** ``image_id``, ``swr_path`` and, as ``return_value``, a dict with ``image_id``, ``swr_path``,
     ``status`` and, as far as ModelArts returns them, ``name``, ``namespace``, ``tag``, ``workspace_id``,
@@ -182,7 +182,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
             raise AirflowFailException(str(error)) from error
         if image is None or image.is_pending:
             return PokeReturnValue(is_done=False)
-        self.log.info("%s: %s", image.describe(), image.swr_path)
+        self.log.info("%s. SWR address: %s", image.describe(), image.swr_path)
         return PokeReturnValue(is_done=True, xcom_value=push_image_xcoms(context, image.to_xcom()))
 
     def _poll(self) -> Image | None:
@@ -238,7 +238,11 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
     def _get_next_poke_interval(
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
     ) -> float:
-        """Return the seconds until the next poke: at least ``Retry-After``, at most until the timeout."""
+        """
+        Return the seconds until the next poke, at least ``Retry-After`` as far as the timeout allows.
+
+        :raises AirflowFailException: a rescheduled sensor has not found the image for too long.
+        """
         waited = run_duration()
         error = self._last_error
         final_after = max(MIN_TIME_TO_APPEAR, 2 * self.poke_interval)

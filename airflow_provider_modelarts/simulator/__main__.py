@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=SAVE.reads,
         metavar="N",
-        help="a save ends at the n-th read of its image",
+        help="a save ends at the n-th read of its image (default: %(default)s)",
     )
     progress.add_argument(
         "--save-seconds", type=float, metavar="S", help="a save ends after S seconds of the simulated clock"
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="N",
-        help="seed of the random generator for faults with a chance",
+        help="seed of the random generator for faults with a chance (default: %(default)s)",
     )
     add(
         "--token-lifetime",
@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         "--notebook",
         default=NOTEBOOK_ID,
         metavar="ID",
-        help="id of the notebook that is running at the start",
+        help="id of the notebook that is running at the start (default: %(default)s)",
     )
     return parser
 
