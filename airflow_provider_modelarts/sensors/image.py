@@ -287,10 +287,8 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
             raise cause from cause.__cause__
 
     def _ended_by_airflow(self, text: str) -> str:
-        wait = (
-            f"the wait in the triggerer for image {image_id_of(self.image_id)} (timeout {self.timeout:.0f} s)"
-        )
-        return f"Airflow ended {wait}: {text}"
+        wait = f"Waiting in the triggerer for image {image_id_of(self.image_id)} ended without a result"
+        return f"{wait} (timeout {self.timeout:.0f} s). Airflow reported: {text}"
 
     @cached_property
     def hook(self) -> ModelArtsHook:
