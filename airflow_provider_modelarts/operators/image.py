@@ -212,8 +212,8 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             if next_method != ENDED_BY_AIRFLOW:
                 raise
             raise type(error)(
-                f"Waiting in the triggerer for the image of notebook {self.notebook_id} ended without a result "
-                f"(timeout {self.timeout:.0f} s; a retry will reuse the image). Airflow reported: {error}"
+                f"Waiting in the triggerer for the image of notebook {self.notebook_id} ended without a "
+                f"result (timeout {self.timeout:.0f} s; a retry reuses the image). Airflow reported: {error}"
             ) from error
 
     def on_kill(self) -> None:
