@@ -9,14 +9,14 @@ usage: bash run.sh PART [arguments]
 
   demo         nightly snapshot in a real Airflow against the simulator; exit code = outcome
                  --keep   leave everything running and print the address of the UI (Ctrl-C ends it)
-                 --fail   let the save fail, to see what that looks like
+                 --fail   let the save fail, to see how a failure is shown
   test         every test that needs no service          (arguments go to pytest)
   check        lint, format, types, layers
   matrix       the nightly DAG and clears on every supported Airflow (arguments: versions, default all)
   e2e          the tests that start a real Airflow        (arguments go to pytest)
   bench        the benchmarks in bench/
   reliability  the figures of docs/reliability.md: fault-matrix, kills, failover-time, chaos or hanging
-                 --record  write them into that page     (--help after one of them tells the rest)
+                 --record  write them into that page     (--help after one of them lists its options)
                  kills and failover-time, like e2e, install Debian's PostgreSQL and Redis where missing
   constraints  renew the pins in constraints.txt
 
