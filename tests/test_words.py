@@ -152,3 +152,28 @@ def test_words_allowed_cover_only_their_file_and_text() -> None:
     assert uses("a.md", "memory in MB", exemptions) == []
     assert [str(use) for use in uses("a.md", "memory in MB\nits memory", exemptions)] == ["a.md:2:memory"]
     assert [str(use) for use in uses("b.md", "memory in MB", exemptions)] == ["b.md:1:memory"]
+
+
+def glossary() -> dict[str, list[str]]:
+    """Return the terms of docs/glossary.md, and the names in code that stand beside each."""
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")][1:]
+    return {row[0]: re.findall(r"`([^`]+)`", row[2]) for row in rows}
+
+
+def test_glossary_is_short() -> None:
+    assert 0 < len(glossary()) <= 15
+
+
+@pytest.mark.parametrize("term", glossary())
+def test_glossary_terms_are_used_in_code_and_in_other_pages(term: str) -> None:
+    """And so are the names that the glossary gives for them."""
+    package = "\n".join(file.read_text(encoding="utf-8") for file in ROOT.glob(PATTERNS[0]))
+    pages = [file for file in files() if file.suffix == ".md" and file.name != "glossary.md"]
+    docs = "\n".join(file.read_text(encoding="utf-8") for file in pages)
+    used = re.compile(rf"\b{term.replace(' ', _BLANK)}", re.IGNORECASE)
+
+    assert used.search(package)
+    assert used.search(docs)
+    in_code = (re.escape(name.rpartition(".")[2]) for name in glossary()[term])
+    assert [name for name in in_code if not re.search(rf"\b{name}\b", package)] == []
