@@ -2,7 +2,7 @@
 The demo: a nightly snapshot in a real Airflow against the simulated ModelArts, nothing to configure.
 
 Run by ``bash run.sh demo``. The exit code is 0 only if the run succeeded, its sensor was seen
-deferred, and Airflow handed on exactly what the simulator issued.
+deferred, and XCom holds exactly the image that the simulator issued.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
         )
         with stack:
             stack.wait_for_dag(DAG_ID)
-            watch.say(f"Airflow at {stack.url} knows {DAG_ID}")
+            watch.say(f"Airflow at {stack.url} has loaded {DAG_ID}")
             run = run_nightly(stack, simulator, progress=watch.say)
             complaints = _report(run, stack, simulator)
             for complaint in complaints:
@@ -94,7 +94,7 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
             if complaints:
                 stack.keep_logs = True
             if options.keep:
-                watch.say(f"everything is up; open {stack.url} (no login), end with Ctrl-C")
+                watch.say(f"Airflow is running: open {stack.url} (no login), stop it with Ctrl-C")
                 with contextlib.suppress(KeyboardInterrupt):
                     threading.Event().wait()
     return 1 if complaints else 0
@@ -105,11 +105,11 @@ def _report(run: NightlyRun, stack: AirflowStack, simulator: Simulator) -> list[
     for task_id, links in run.links.items():
         for text, address in links.items():
             print(f"link while deferred  {task_id}: {text} -> {address}", flush=True)
-    print(f"create requests      {run.creates}", flush=True)
+    print(f"create-image requests {run.creates}", flush=True)
 
     complaints: list[str] = []
     if not run.deferred:
-        complaints.append(f"{WAIT_TASK} was never seen deferred.")
+        complaints.append(f"{WAIT_TASK} was never deferred.")
     if run.creates != 1:
         complaints.append(f"the simulator received {run.creates} create-image requests instead of one.")
     if run.state != "success":
@@ -124,9 +124,9 @@ def _report(run: NightlyRun, stack: AirflowStack, simulator: Simulator) -> list[
         print(f"  image_id           {image_id}", flush=True)
         print(f"  swr_path           {swr_path}", flush=True)
         if issued.get(image_id) != swr_path:
-            complaints.append(f"{task_id} handed on {image_id}, {swr_path}; the simulator issued {issued}.")
+            complaints.append(f"{task_id} pushed {image_id}, {swr_path}; the simulator issued {issued}.")
     if not complaints:
-        print("both are what the simulator issued", flush=True)
+        print("both are the image in the simulator", flush=True)
     return complaints
 
 
