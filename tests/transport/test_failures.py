@@ -1,0 +1,134 @@
+"""Requests without a complete response, and whether the service may have processed them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from airflow_provider_modelarts.exceptions import TransportError
+from airflow_provider_modelarts.simulator import Fault, Simulator
+from airflow_provider_modelarts.transport import TransportConfig
+from tests.client.servers import Peer, closed_port, full_port, reply, serving
+from tests.transport.transports import SHORT, Run, get, post, signed
+
+
+def test_a_refused_connection_never_arrived(run: Run) -> None:
+    """So even a write may be sent again."""
+    with closed_port() as port, pytest.raises(TransportError, match="the service never saw it") as failed:
+        run(post(f"http://127.0.0.1:{port}/v1/p/x?secret=1"))
+    assert not failed.value.may_have_been_processed
+    assert f"POST http://127.0.0.1:{port}/v1/p/x: " in failed.value.message
+    assert "\n" not in failed.value.message
+
+
+def test_an_unknown_host_never_saw_it(run: Run) -> None:
+    """A slip in the connection's host."""
+    with pytest.raises(TransportError, match=r"nowhere\.invalid") as failed:
+        run(post("http://nowhere.invalid/v1/p/x"))
+    assert not failed.value.may_have_been_processed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse instead of waiting")
+def test_a_connection_that_does_not_stand_in_time_never_arrived(run: Run) -> None:
+    """The connect time-out is not the read time-out."""
+    with full_port() as port, pytest.raises(TransportError) as failed:
+        run(post(f"http://127.0.0.1:{port}/"), TransportConfig(connect_timeout=0.2, read_timeout=30))
+    assert not failed.value.may_have_been_processed
+
+
+def _reset(peer: Peer) -> None:
+    peer.request()
+    peer.reset()
+
+
+def _close(peer: Peer) -> None:
+    peer.request()
+
+
+def _tear(peer: Peer) -> None:
+    peer.request()
+    peer.send(reply(b"{}").replace(b"Length: 2", b"Length: 200"))
+
+
+def _tear_chunks(peer: Peer) -> None:
+    peer.request()
+    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{}")
+
+
+def _tear_status(peer: Peer) -> None:
+    peer.request()
+    peer.send(b"HTTP/1")
+
+
+def _babble(peer: Peer) -> None:
+    peer.request()
+    peer.send(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+
+def _hang(peer: Peer) -> None:
+    peer.request()
+    peer.hang()
+
+
+def _hang_in_body(peer: Peer) -> None:
+    peer.request()
+    peer.send(reply(b"{}").replace(b"Length: 2", b"Length: 200"))
+    peer.hang()
+
+
+@pytest.mark.parametrize(
+    "handle",
+    [_reset, _close, _tear, _tear_chunks, _tear_status, _babble, _hang, _hang_in_body],
+)
+def test_without_a_whole_reply_a_request_may_have_arrived(run: Run, handle: Callable[[Peer], None]) -> None:
+    """Whether the service acted is not known; it is asked once, and no longer than was said."""
+    began = time.monotonic()
+    with serving(handle) as server:
+        with pytest.raises(TransportError, match="whether the service acted on it is not known") as failed:
+            run(post(server.url), SHORT)
+        took = time.monotonic() - began
+    assert failed.value.may_have_been_processed
+    assert failed.value.is_transient
+    assert len(server.requests) == 1
+    assert took < SHORT.connect_timeout, "the read time-out does not wait for the connect time-out"
+
+
+@pytest.mark.parametrize("kind", ["torn", "reset_after"])
+def test_what_took_effect_is_not_said_to_have_never_arrived(
+    run: Run, simulator: Simulator, kind: str
+) -> None:
+    """The save is done, although nobody heard of it."""
+    simulator.inject(Fault(kind))
+    body = b'{"name": "research", "namespace": "team", "tag": "v1"}'
+    path = f"/notebooks/{simulator.notebook_id}/create-image"
+    with pytest.raises(TransportError) as failed:
+        run(lambda transport: transport.send(signed(simulator, "POST", path, body)))
+    assert failed.value.may_have_been_processed
+    assert simulator.saves == 1
+
+
+def _drip_body(peer: Peer) -> None:
+    peer.request()
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    peer.drip(b"x" * 1000, 0.05)
+
+
+def _drip_chunks(peer: Peer) -> None:
+    peer.request()
+    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    peer.drip(b"1\r\nx\r\n" * 200, 0.05)
+
+
+@pytest.mark.parametrize("handle", [_drip_body, _drip_chunks])
+def test_a_slow_drip_is_bounded_in_total(run: Run, handle: Callable[[Peer], None]) -> None:
+    """Each byte comes in time, all of them together do not."""
+    began = time.monotonic()
+    with serving(handle) as server:
+        with pytest.raises(TransportError) as failed:
+            run(get(server.url), TransportConfig(connect_timeout=1.0, read_timeout=0.15))
+        took = time.monotonic() - began
+    assert failed.value.may_have_been_processed
+    assert took < 20.0, "it is the end of the drip that ended it"
