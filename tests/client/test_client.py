@@ -1,4 +1,4 @@
-"""The conversation: what is sent, how a reply is read, how a list ends and how long a wait is."""
+"""``ModelArtsClient.call``: the request that is sent, and how responses and errors are parsed."""
 
 from __future__ import annotations
 
@@ -51,8 +51,7 @@ LOOK = show_image(IMAGE_ID)
 # What is sent
 
 
-def test_a_call_is_one_signed_request() -> None:
-    """Below the project, with the headers of the guide, and nothing is asked twice."""
+def test_call_sends_one_signed_request() -> None:
     transport = FakeTransport(image())
     assert run(modelarts(transport).call(LOOK)).id == IMAGE_ID
     [request] = transport.requests
@@ -72,8 +71,8 @@ def test_a_call_is_one_signed_request() -> None:
     assert transport.sleeps == []
 
 
-def test_each_request_is_signed_with_its_own_time() -> None:
-    """A signature is good for 15 minutes only."""
+def test_call_signs_each_request_with_its_own_time() -> None:
+    """A signature is valid for 15 minutes."""
     transport = FakeTransport(image())
     client = modelarts(transport)
     run(client.call(LOOK))
@@ -83,8 +82,7 @@ def test_each_request_is_signed_with_its_own_time() -> None:
     assert dates == ["20250615T150640Z", "20250615T160640Z"]
 
 
-def test_a_body_is_json_in_utf_8() -> None:
-    """Words are sent as they are, not as escapes."""
+def test_call_sends_body_as_json_in_utf_8() -> None:
     transport = FakeTransport(image())
     run(modelarts(transport).call(SAVE))
     [request] = transport.requests
@@ -92,15 +90,14 @@ def test_a_body_is_json_in_utf_8() -> None:
     assert request.body == '{"name": "a", "namespace": "b", "description": "grün 漢"}'.encode()
 
 
-def test_a_call_without_fields_still_has_a_body() -> None:
-    """A POST without any is signed differently by some of the vendors' own clients."""
+def test_call_sends_empty_json_body_without_fields() -> None:
+    """Some of the vendors' own clients sign a POST without a body differently."""
     transport = FakeTransport(image())
     run(modelarts(transport).call(create_image("n-1", CreateImageRequest())))
     assert transport.requests[0].body == b"{}"
 
 
-def test_a_query_is_sorted_and_escaped() -> None:
-    """Blanks as %20, never as a plus."""
+def test_call_sorts_and_escapes_query() -> None:
     transport = FakeTransport(reply({"data": []}))
     run(modelarts(transport).call(list_images(name="a b/c&d=ü~+", namespace="n")))
     assert transport.requests[0].url == (
@@ -109,16 +106,14 @@ def test_a_query_is_sorted_and_escaped() -> None:
     )
 
 
-def test_a_project_is_one_segment_of_the_path() -> None:
-    """Whatever a connection holds."""
+def test_call_escapes_project_id_in_path() -> None:
     transport = FakeTransport(image())
     run(modelarts(transport, project_id="p/../q").call(LOOK))
     assert transport.requests[0].url.startswith(f"{ENDPOINT}/v1/p%2F..%2Fq/images/")
     assert transport.requests[0].headers["X-Project-Id"] == "p/../q"
 
 
-def test_an_error_of_the_transport_comes_out_as_it_is() -> None:
-    """With what it knows."""
+def test_call_raises_transport_error_unchanged() -> None:
     failure = TransportError("gone", may_have_been_processed=False)
     with pytest.raises(TransportError) as failed:
         run(modelarts(FakeTransport(failure)).call(LOOK))
@@ -129,12 +124,12 @@ def test_an_error_of_the_transport_comes_out_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
-def test_any_2xx_is_good(status: int) -> None:
-    """The pages allow two of them."""
+def test_call_accepts_any_2xx(status: int) -> None:
+    """The pages document two of them."""
     assert run(modelarts(FakeTransport(reply({"id": IMAGE_ID}, status))).call(LOOK)).id == IMAGE_ID
 
 
-def test_a_delete_may_be_answered_with_nothing() -> None:
+def test_delete_image_accepts_empty_response() -> None:
     """The page allows 204."""
     run(modelarts(FakeTransport(reply(b"", 204))).call(delete_image("i")))
 
@@ -151,10 +146,9 @@ def test_a_delete_may_be_answered_with_nothing() -> None:
     ],
 )
 @pytest.mark.parametrize("status", [200, 400])
-def test_the_request_id_is_kept(
+def test_call_keeps_request_id_of_success_and_error(
     headers: dict[str, str], body: dict[str, Any], request_id: str, status: int
 ) -> None:
-    """From whichever place it came, of a good reply and of a refusal."""
     answer = Response(status, headers, json.dumps({"id": IMAGE_ID, **body}).encode())
     client = modelarts(FakeTransport(answer))
     if status == 200:
@@ -195,8 +189,10 @@ HTML = b"<html><body>Welcome, hidden-word</body></html>"
         pytest.param(LOOK, b'{"id": ' + b"1" * 5000 + b"}", "id: Input should be", id="too long a number"),
     ],
 )
-def test_a_strange_reply_is_described_and_not_shown(call: Operation[Any], body: bytes, reason: str) -> None:
-    """Where it is strange, its type and size: a part of it could be a secret."""
+def test_call_describes_invalid_response_without_quoting_it(
+    call: Operation[Any], body: bytes, reason: str
+) -> None:
+    """A part of it could be a secret."""
     with pytest.raises(InvalidResponseError) as unexpected:
         run(modelarts(FakeTransport(reply(body, x_request_id="r-1"))).call(call))
     text = str(unexpected.value)
@@ -206,21 +202,20 @@ def test_a_strange_reply_is_described_and_not_shown(call: Operation[Any], body: 
     assert unexpected.value.is_transient
 
 
-def test_a_reply_without_a_type_says_so() -> None:
-    """And leaves out the request id that it does not have."""
+def test_call_names_missing_content_type() -> None:
     with pytest.raises(InvalidResponseError, match=r"\(HTTP 200, no content type, 0 bytes\)$"):
         run(modelarts(FakeTransport(Response(200))).call(LOOK))
 
 
-def test_a_reply_about_another_image_is_unexpected() -> None:
-    """Some cache answered."""
+def test_call_rejects_response_for_another_image() -> None:
+    """For instance one from a cache."""
     with pytest.raises(InvalidResponseError, match="it is about image i-2"):
         run(modelarts(FakeTransport(reply({"id": "i-2", "status": "ACTIVE"}))).call(LOOK))
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 308])
-def test_a_redirect_is_not_followed(status: int) -> None:
-    """The signature is for one host: the connection must be corrected."""
+def test_call_does_not_follow_redirect(status: int) -> None:
+    """The signature is for one host."""
     transport = FakeTransport(reply(b"", status, location="https://elsewhere.example/"))
     with pytest.raises(InvalidResponseError, match=r"was redirected.*check the connection's host \(HTTP 3"):
         run(modelarts(transport).call(LOOK))
@@ -352,10 +347,9 @@ def test_a_redirect_is_not_followed(status: int) -> None:
         pytest.param(100, b"", ApiError, "", "no reason given.", id="a status that is no answer"),
     ],
 )
-def test_a_refusal_is_read_in_every_envelope(
+def test_call_parses_error_of_every_envelope(
     status: int, body: object, error: type[ApiError], code: str, words: str
 ) -> None:
-    """Class, status and code for the caller; words and remedy for the reader."""
     with pytest.raises(ApiError) as refused:
         run(modelarts(FakeTransport(reply(body, status))).call(LOOK))
     assert type(refused.value) is error
@@ -373,8 +367,8 @@ def test_a_refusal_is_read_in_every_envelope(
         "verify aksk signature fail. CANONICAL_REQUEST hidden-word",
     ],
 )
-def test_the_gateways_echo_of_the_request_is_cut(echo: str) -> None:
-    """It repeats headers, a security token among them."""
+def test_call_removes_request_headers_that_gateway_echoes(echo: str) -> None:
+    """They may include a security token."""
     body = {"error_code": "APIGW.0301", "error_msg": f"Incorrect IAM authentication information: {echo}"}
     with pytest.raises(AuthenticationError) as refused:
         run(modelarts(FakeTransport(reply(body, 401))).call(LOOK))
@@ -382,8 +376,7 @@ def test_the_gateways_echo_of_the_request_is_cut(echo: str) -> None:
     assert "hidden" not in "".join(traceback.format_exception(refused.value))
 
 
-def test_a_long_reason_is_cut_and_on_one_line() -> None:
-    """A log line is no place for a stack trace."""
+def test_call_shortens_long_error_message_to_one_line() -> None:
     body = {"error_code": "X", "error_msg": "one\n\ttwo " + "x" * 500}
     with pytest.raises(ApiError) as refused:
         run(modelarts(FakeTransport(reply(body, 400))).call(LOOK))
@@ -406,8 +399,9 @@ ODD = "a\n\x1b[31mb\u2028\u202ec\ud800d"
         pytest.param(200, {"content-type": ODD}, {}, id="type"),
     ],
 )
-def test_what_a_server_says_stays_printable(status: int, headers: dict[str, str], body: object) -> None:
-    """Wherever in the message it ends up."""
+def test_call_replaces_unprintable_characters_of_server(
+    status: int, headers: dict[str, str], body: object
+) -> None:
     with pytest.raises(ModelArtsError) as caught:
         run(modelarts(FakeTransport(Response(status, headers, json.dumps(body).encode()))).call(LOOK))
     assert "[31mb" in str(caught.value)
@@ -429,15 +423,13 @@ def test_what_a_server_says_stays_printable(status: int, headers: dict[str, str]
         ("Wed, 99 Foo 2025 00:00:00 GMT", None),
     ],
 )
-def test_retry_after_is_read_in_both_forms(header: str, seconds: float | None) -> None:
-    """Seconds or a date; what cannot be read is as good as nothing."""
+def test_call_parses_retry_after_as_seconds_and_date(header: str, seconds: float | None) -> None:
     with pytest.raises(RateLimitError) as refused:
         run(modelarts(FakeTransport(reply({}, 429, retry_after=header))).call(LOOK, deadline=START))
     assert refused.value.retry_after == seconds
 
 
-def test_a_date_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever time it is where we are."""
+def test_call_reads_retry_after_without_zone_as_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     header = http_date(START + 90).replace("GMT", "-0000")
     with monkeypatch.context() as elsewhere:
         elsewhere.setenv("TZ", "Asia/Tokyo")
@@ -448,8 +440,7 @@ def test_a_date_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused.value.retry_after == 90
 
 
-def test_without_retry_after_there_is_none() -> None:
-    """And none is made up."""
+def test_call_has_no_retry_after_without_header() -> None:
     with pytest.raises(ServerError) as refused:
         run(modelarts(FakeTransport(reply({}, 503))).call(LOOK))
     assert refused.value.retry_after is None
@@ -458,8 +449,7 @@ def test_without_retry_after_there_is_none() -> None:
 # The seam
 
 
-def test_a_page_can_be_asked_for_by_itself() -> None:
-    """Collecting is a convenience, not a must."""
+def test_call_returns_single_page() -> None:
     transport = FakeTransport(reply({"data": [{"id": "a"}], "total": 107}, x_request_id="r"))
     page = run(modelarts(transport).call(list_images()))
     assert page == Page[Image](data=[Image(id="a")], total=107, request_id="r")

@@ -1,4 +1,4 @@
-"""What is tried again, when, and for how long; and what is not."""
+"""Retries of ``ModelArtsClient``: which errors, how often, and until when."""
 
 from __future__ import annotations
 
@@ -66,8 +66,7 @@ any_write = pytest.mark.parametrize("write", [SAVE, DELETE], ids=["CreateImage",
 
 
 @table({**NEVER_ARRIVED, **IN_DOUBT})
-def test_a_read_is_tried_again(failure: Failure) -> None:
-    """It does no harm, whether it arrived or not."""
+def test_call_retries_read(failure: Failure) -> None:
     transport = FakeTransport(failure, failure, image("ACTIVE"))
 
     assert run(modelarts(transport).call(LOOK)).is_active
@@ -76,8 +75,7 @@ def test_a_read_is_tried_again(failure: Failure) -> None:
 
 @table(NEVER_ARRIVED)
 @any_write
-def test_a_write_is_tried_again_if_it_never_arrived(failure: Failure, write: Operation[object]) -> None:
-    """The service cannot have done what it never heard of."""
+def test_call_retries_write_that_was_not_processed(failure: Failure, write: Operation[object]) -> None:
     transport = FakeTransport(failure, failure, image())
 
     run(modelarts(transport).call(write))
@@ -87,8 +85,9 @@ def test_a_write_is_tried_again_if_it_never_arrived(failure: Failure, write: Ope
 
 @table(IN_DOUBT)
 @any_write
-def test_a_write_in_doubt_is_not_tried_again(failure: Failure, write: Operation[object]) -> None:
-    """Who wrote it must find out what became of it."""
+def test_call_does_not_retry_write_that_may_have_been_processed(
+    failure: Failure, write: Operation[object]
+) -> None:
     transport = FakeTransport(failure, image())
 
     with pytest.raises((TransportError, ServerError)):
@@ -99,8 +98,8 @@ def test_a_write_in_doubt_is_not_tried_again(failure: Failure, write: Operation[
 
 @table(NOT_CURED)
 @pytest.mark.parametrize("call", [LOOK, SAVE], ids=["a read", "a write"])
-def test_what_a_pause_does_not_cure_is_told_at_once(failure: Failure, call: Operation[object]) -> None:
-    """Above all a wrong signature: five of them lock the key."""
+def test_call_does_not_retry_permanent_error(failure: Failure, call: Operation[object]) -> None:
+    """Five wrong signatures lock the key."""
     transport = FakeTransport(failure, image("ACTIVE"))
 
     with pytest.raises(ModelArtsError):
@@ -110,8 +109,7 @@ def test_what_a_pause_does_not_cure_is_told_at_once(failure: Failure, call: Oper
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_pauses_double_up_to_a_limit_and_are_jittered(seed: int) -> None:
-    """So that tasks that failed together do not come back together."""
+def test_call_doubles_backoff_with_jitter_up_to_limit(seed: int) -> None:
     transport = FakeTransport(reply({}, 503))
 
     with pytest.raises(ServerError):
@@ -123,8 +121,7 @@ def test_pauses_double_up_to_a_limit_and_are_jittered(seed: int) -> None:
     assert len({round(pause / min(MAX_BACKOFF, 2.0**n), 6) for n, pause in enumerate(transport.sleeps)}) > 3
 
 
-def test_patience_ends() -> None:
-    """After two minutes the error is the caller's, who has retries of its own."""
+def test_call_stops_retrying_after_retry_timeout() -> None:
     transport = FakeTransport(reply({}, 503))
 
     with pytest.raises(ServerError):
@@ -137,8 +134,8 @@ def test_patience_ends() -> None:
 @pytest.mark.parametrize(
     ("after", "requests"), [(-1.0, 1), (0.0, 1), (5.0, 3)], ids=["passed", "now", "in five seconds"]
 )
-def test_nothing_is_tried_again_after_the_deadline(after: float, requests: int) -> None:
-    """Neither is a pause begun that would end behind it; one try there always is."""
+def test_call_does_not_retry_after_deadline(after: float, requests: int) -> None:
+    """Nor does it start a backoff that would end after the deadline; one attempt is always made."""
     transport = FakeTransport(reply({}, 503))
 
     with pytest.raises(ServerError):
@@ -150,8 +147,7 @@ def test_nothing_is_tried_again_after_the_deadline(after: float, requests: int) 
 
 @pytest.mark.parametrize("retry_after", ["45", "Sun, 15 Jun 2025 15:07:25 GMT"], ids=["seconds", "a date"])
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_honoured(retry_after: str, status: int) -> None:
-    """Given as seconds or as a date."""
+def test_call_waits_for_retry_after(retry_after: str, status: int) -> None:
     transport = FakeTransport(reply({}, status, retry_after=retry_after), image())
 
     run(modelarts(transport).call(LOOK))
@@ -159,8 +155,7 @@ def test_retry_after_is_honoured(retry_after: str, status: int) -> None:
     assert transport.times == [0.0, 45.0]
 
 
-def test_who_is_asked_to_stay_away_for_longer_than_there_is_time_does_not_come_back() -> None:
-    """The error says for how long, and comes at once rather than after a wait for nothing."""
+def test_call_raises_at_once_when_retry_after_exceeds_timeout() -> None:
     transport = FakeTransport(reply({}, 429, retry_after="3600"), image())
 
     with pytest.raises(RateLimitError) as throttled:
@@ -170,8 +165,8 @@ def test_who_is_asked_to_stay_away_for_longer_than_there_is_time_does_not_come_b
     assert (len(transport.requests), transport.sleeps) == (1, [])
 
 
-def test_each_try_is_signed_anew() -> None:
-    """A signature is as old as its request, and the gateway looks at its age."""
+def test_call_signs_each_attempt_anew() -> None:
+    """The gateway checks the age of a signature."""
     transport = FakeTransport(*[reply({}, 503, retry_after="5")] * 2, image())
 
     run(modelarts(transport).call(LOOK))
@@ -180,8 +175,7 @@ def test_each_try_is_signed_anew() -> None:
     assert all(earlier < later for earlier, later in pairwise(dates))
 
 
-def test_a_list_survives_a_failure_on_any_page() -> None:
-    """The pages before it are not asked for again."""
+def test_list_all_retries_failed_page_only() -> None:
     pages = [reply({"data": [{"id": id_}], "total": 3}) for id_ in "abc"]
     transport = FakeTransport(pages[0], reply({}, 503), pages[1], reply({}, 429), pages[2])
 
@@ -191,8 +185,8 @@ def test_a_list_survives_a_failure_on_any_page() -> None:
     assert len(transport.requests) == 5
 
 
-def test_a_wait_pauses_in_its_own_way() -> None:
-    """Tries within a look would be more than one request per interval."""
+def test_watch_does_not_retry_within_a_poll() -> None:
+    """Retries within a poll would exceed one request per interval."""
     transport = FakeTransport(*[reply({}, 503)] * 5, image("ACTIVE"))
 
     run(
@@ -204,8 +198,7 @@ def test_a_wait_pauses_in_its_own_way() -> None:
     assert all(later - earlier >= 54 for earlier, later in pairwise(transport.times))
 
 
-def test_every_try_leaves_a_line(caplog: pytest.LogCaptureFixture) -> None:
-    """With what failed, why, and when it goes on."""
+def test_call_logs_each_retry(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     transport = FakeTransport(reply({"error_code": "ModelArts.6102", "error_msg": "internal"}, 500), image())
 
@@ -217,7 +210,7 @@ def test_every_try_leaves_a_line(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("code", ["ModelArts.6355", "ModelArts.6333", "ModelArts.6360"])
-def test_call_gives_up_retryably_when_a_minute_is_not_enough(code: str) -> None:
+def test_call_raises_retryable_error_after_a_minute(code: str) -> None:
     transport = FakeTransport(reply({"error_code": code, "error_msg": "wait"}, 400))
 
     with pytest.raises(ModelArtsError) as refused:
@@ -240,7 +233,7 @@ class ClockSet(FakeTransport):
 
 
 @pytest.mark.parametrize("by", [-3600, 3600])
-def test_call_retries_for_two_minutes_when_the_clock_is_set(by: float) -> None:
+def test_call_retries_for_two_minutes_when_clock_is_set(by: float) -> None:
     transport = ClockSet(reply({}, 503), by=by)
 
     with pytest.raises(ServerError):
@@ -249,8 +242,8 @@ def test_call_retries_for_two_minutes_when_the_clock_is_set(by: float) -> None:
     assert RETRY_TIMEOUT - MAX_BACKOFF * 1.25 <= transport.times[-1] <= RETRY_TIMEOUT
 
 
-def test_watch_goes_on_polling_when_the_clock_is_set_back_in_an_outage() -> None:
-    """Its deadline moves with the clock; when it polls does not."""
+def test_watch_continues_polling_when_clock_is_set_back_during_outage() -> None:
+    """Its deadline follows the clock, its poll interval does not."""
     transport = ClockSet(*[reply({}, 503)] * 10, image("ACTIVE"), by=-3600)
 
     seen = run(

@@ -1,4 +1,4 @@
-"""Which refusal is which error, and what it says of itself."""
+"""Error codes and exception classes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ PLAIN = ApiError
         pytest.param(429, "ModelArts.6404", RateLimitError, id="too many requests, whatever the code"),
     ],
 )
-def test_meaning_of_a_known_code(status: int, code: str, error: type[ApiError]) -> None:
+def test_classify_known_code(status: int, code: str, error: type[ApiError]) -> None:
     assert classify(status, code).error is error
 
 
@@ -72,23 +72,25 @@ def test_meaning_of_a_known_code(status: int, code: str, error: type[ApiError]) 
         *[(status, ServerError) for status in (500, 502, 503, 504, 599)],
     ],
 )
-def test_meaning_of_an_unknown_code_is_never_permanent(status: int, code: str, error: type[ApiError]) -> None:
+def test_classify_never_returns_permanent_error_for_unknown_code(
+    status: int, code: str, error: type[ApiError]
+) -> None:
     assert classify(status, code).error is error
     assert error.is_transient
     assert not issubclass(error, PERMANENT)
 
 
 @pytest.mark.parametrize(("code", "error"), [("", AuthenticationError), ("ModelArts.9999", PLAIN)])
-def test_meaning_of_401_is_authentication_without_a_code(code: str, error: type[ApiError]) -> None:
+def test_classify_401_without_code_as_authentication(code: str, error: type[ApiError]) -> None:
     assert classify(401, code).error is error
 
 
 @pytest.mark.parametrize(("status", "code"), ERROR_CODES)
-def test_meaning_has_a_remedy(status: int, code: str) -> None:
+def test_classify_returns_remedy(status: int, code: str) -> None:
     assert re.fullmatch(r"[A-Z].+\.", classify(status, code).remedy)
 
 
-def test_meaning_is_brief_where_the_service_names_a_minute() -> None:
+def test_error_codes_are_brief_only_where_service_names_a_minute() -> None:
     brief = {code for (_, code), row in ERROR_CODES.items() if row.is_brief}
     assert brief == {"ModelArts.6333", "ModelArts.6355", "ModelArts.6360"}
 
@@ -111,22 +113,21 @@ def drawn() -> list[tuple[int, str, bool]]:
     return [(len(indent) // 2, name, bool(mark)) for indent, name, mark in rows]
 
 
-def test_the_tree_is_drawn_as_it_is() -> None:
-    """Every class, under its parent, in its order, transient where it says so."""
+def test_exceptions_docstring_shows_class_tree() -> None:
     assert drawn() == list(tree())
 
 
 @pytest.mark.parametrize("name", [name for _, name, _ in tree()])
-def test_an_error_comes_back_from_its_name(name: str) -> None:
-    """An event or a log holds no more than that and the message."""
+def test_error_from_name_restores_class(name: str) -> None:
+    """An event or a log holds only name and message."""
     error = error_from_name(name, "what happened")
     assert type(error).__name__ == name
     assert (error.message, str(error)) == ("what happened", "what happened")
 
 
 @pytest.mark.parametrize("name", ["", "Nothing", "ValueError", "FieldViolation", "object"])
-def test_a_name_that_is_no_error_of_ours_is_the_root(name: str) -> None:
-    """An event of a newer version may hold one."""
+def test_error_from_name_returns_base_class_for_unknown_name(name: str) -> None:
+    """A newer version may have written the event."""
     assert type(error_from_name(name, "what happened")) is ModelArtsError
 
 
@@ -154,13 +155,11 @@ def test_a_name_that_is_no_error_of_ours_is_the_root(name: str) -> None:
         (FieldViolation("a", "fits", "x" * 78), f"a fits; got '{'x' * 78}'"),
     ],
 )
-def test_an_error_says_all_it_knows(error: object, text: str) -> None:
-    """The words first, then what support asks for."""
+def test_api_error_message_includes_all_details(error: object, text: str) -> None:
     assert str(error) == text
 
 
-def test_an_error_keeps_what_a_caller_decides_by() -> None:
-    """Not only in words."""
+def test_api_error_keeps_details_as_attributes() -> None:
     error = RateLimitError("it", status=429, code="APIGW.0308", request_id="r", retry_after=7.0)
     assert (error.message, error.status, error.code, error.request_id, error.retry_after) == (
         "it",
@@ -172,8 +171,8 @@ def test_an_error_keeps_what_a_caller_decides_by() -> None:
     assert RequestValidationError("it").violations == ()
 
 
-def test_in_doubt_a_request_arrived() -> None:
-    """Only what surely did not may be sent again."""
+def test_error_defaults_to_may_have_been_processed() -> None:
+    """A write is sent again only if it was certainly not processed."""
     assert TransportError("it").may_have_been_processed
     assert not TransportError("it", may_have_been_processed=False).may_have_been_processed
 
@@ -194,6 +193,5 @@ def test_in_doubt_a_request_arrived() -> None:
         (RequestValidationError, False),
     ],
 )
-def test_what_a_moment_may_cure(error: type[ModelArtsError], is_transient: bool) -> None:
-    """Everything else is told at once."""
+def test_transient_errors_are_the_documented_ones(error: type[ModelArtsError], is_transient: bool) -> None:
     assert error("it").is_transient is is_transient

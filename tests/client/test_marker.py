@@ -33,7 +33,7 @@ def image(description: str | None, **fields: Any) -> Image:
     return Image.model_validate({"id": "i", "description": description, **fields})
 
 
-def test_marker_is_written_as_documented() -> None:
+def test_marker_has_documented_form() -> None:
     assert str(MARKER) == TEXT
     assert len(TEXT) == 72
 
@@ -64,9 +64,7 @@ def test_marker_is_written_as_documented() -> None:
         (TEXT[:-1], None),
     ],
 )
-def test_parse_marker_tolerates_space_and_case_and_nothing_else(
-    description: str | None, found: Marker | None
-) -> None:
+def test_parse_marker_ignores_space_and_case_only(description: str | None, found: Marker | None) -> None:
     assert parse_marker(description) == found
 
 
@@ -78,7 +76,7 @@ def test_parse_marker_tolerates_space_and_case_and_nothing_else(
     run_id=st.text(max_size=20),
     max_tries=st.none() | st.integers(0, 2**31 - 1),
 )
-def test_parse_marker_reads_what_append_to_wrote(
+def test_parse_marker_parses_output_of_append_to(
     words: str, notebook_id: str, run_id: str, max_tries: int | None
 ) -> None:
     mark = IdempotencyKey("d", "t", run_id.encode(errors="replace").decode(), -1, max_tries)
@@ -89,7 +87,7 @@ def test_parse_marker_reads_what_append_to_wrote(
     assert mark.matches(image(described), notebook_id)
 
 
-def test_digest_is_the_same_for_every_try_and_no_other_task() -> None:
+def test_digest_is_equal_for_tries_of_one_task_only() -> None:
     others: list[dict[str, Any]] = [
         {"dag_id": "x"},
         {"task_id": "x"},
@@ -107,10 +105,8 @@ def test_digest_is_the_same_for_every_try_and_no_other_task() -> None:
 
 @pytest.mark.parametrize("saved_by", [None, 0, 1, 3])
 @pytest.mark.parametrize("asked_by", [None, 0, 1, 3])
-def test_matches_tells_one_clear_from_another_only_where_each_saves_again(
-    saved_by: int | None, asked_by: int | None
-) -> None:
-    """Without ``max_tries`` any image of the run will do, also one of another ``on_clear``."""
+def test_matches_distinguishes_clears_only_with_max_tries(saved_by: int | None, asked_by: int | None) -> None:
+    """Without ``max_tries`` any image of the run matches, also one of another ``on_clear``."""
     saved = image(replace(MARK, max_tries=saved_by).append_to("x", ID))
     asking = replace(MARK, max_tries=asked_by)
     is_own = asked_by in (None, saved_by)
@@ -132,7 +128,7 @@ def test_matches_tells_one_clear_from_another_only_where_each_saves_again(
         f"{MARK.marker(ID)} {IdempotencyKey('weekly', 'save', 'run', -1).marker(ID)}",
     ],
 )
-def test_matches_no_image_of_another_task_run_or_notebook(
+def test_matches_rejects_image_of_another_task_run_or_notebook(
     description: str | None, max_tries: int | None
 ) -> None:
     mark = replace(MARK, max_tries=max_tries)
@@ -152,7 +148,7 @@ def test_matches_no_image_of_another_task_run_or_notebook(
     ],
 )
 @pytest.mark.parametrize("max_tries", [None, 3])
-def test_default_tag_is_valid_and_names_its_run(
+def test_default_tag_is_valid_and_includes_run(
     run_id: str, start: str, max_tries: int | None, cloud: str
 ) -> None:
     mark = IdempotencyKey("d", "t", run_id, -1, max_tries)
@@ -163,7 +159,7 @@ def test_default_tag_is_valid_and_names_its_run(
     assert CLOUDS[cloud].rules["tag"].violation(tag) is None
 
 
-def test_prepare_request_derives_the_tag_and_appends_the_marker(cloud: str) -> None:
+def test_prepare_request_sets_tag_and_appends_marker(cloud: str) -> None:
     request, other_tag = prepare_request(
         CLOUDS[cloud], ID.upper(), MARK, {**FIELDS, "description": "words\n"}
     )
@@ -185,7 +181,7 @@ def test_prepare_request_derives_the_tag_and_appends_the_marker(cloud: str) -> N
         (None, 3, None),
     ],
 )
-def test_prepare_request_gives_a_tag_for_after_a_clear(
+def test_prepare_request_sets_tag_after_clear(
     tag: str | None, max_tries: int | None, other: str | None, cloud: str
 ) -> None:
     mark = replace(MARK, max_tries=max_tries)
@@ -197,7 +193,7 @@ def test_prepare_request_gives_a_tag_for_after_a_clear(
 
 
 @pytest.mark.parametrize("words", ["x" * 439, "x" * 439 + " \n" * 50, "\u00fc\n" * 219])
-def test_prepare_request_leaves_439_characters_for_the_users_words(words: str, cloud: str) -> None:
+def test_prepare_request_allows_439_characters_of_description(words: str, cloud: str) -> None:
     request, _ = prepare_request(CLOUDS[cloud], ID, MARK, {**FIELDS, "description": words})
 
     assert request.description == f"{words.rstrip()} {MARK.marker(ID)}"
@@ -222,7 +218,7 @@ def test_prepare_request_leaves_439_characters_for_the_users_words(words: str, c
         ("otc", ID, {"tag": ""}, "tag is empty"),
     ],
 )
-def test_prepare_request_refuses(
+def test_prepare_request_rejects_invalid_fields(
     cloud_name: str, notebook_id: Any, fields: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(RequestValidationError, match="Nothing was sent") as caught:
@@ -231,15 +227,15 @@ def test_prepare_request_refuses(
     assert words in str(caught.value)
 
 
-def test_prepare_request_names_all_that_is_wrong_at_once() -> None:
+def test_prepare_request_reports_all_violations_at_once() -> None:
     with pytest.raises(RequestValidationError) as caught:
         prepare_request(CLOUDS["huaweicloud"], "n", MARK, {**FIELDS, "tag": "a b", "description": "x" * 500})
 
     assert {broken.field for broken in caught.value.violations} == {"notebook_id", "tag", "description"}
 
 
-def test_snapshots_of_are_a_notebooks_newest_first() -> None:
-    """Of any task and status; what has no time stands last, and the rest of a list is left out."""
+def test_snapshots_of_returns_images_of_notebook_newest_first() -> None:
+    """An image without a creation time is last."""
     images = [
         image(MARK.append_to("x", ID), id="old", create_at=1_000),
         image(MARK.append_to("x", ID.upper()), id="timeless", status="ERROR"),
@@ -257,6 +253,6 @@ def test_snapshots_of_are_a_notebooks_newest_first() -> None:
 
 
 @pytest.mark.parametrize("notebook_id", [None, "", " ", 7, "a b", "a]", "n" * 65])
-def test_check_notebook_id_refuses_what_no_marker_holds(notebook_id: Any) -> None:
+def test_check_notebook_id_rejects_values_that_a_marker_cannot_hold(notebook_id: Any) -> None:
     with pytest.raises(RequestValidationError, match="notebook_id"):
         check_notebook_id(notebook_id)
