@@ -1,4 +1,4 @@
-"""A run on Celery saves its notebook once, also when the worker that saves it is killed."""
+"""A run on Celery creates one image, also when the worker that sends the save is killed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def stack(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[Airf
         running.keep_logs = request.session.testsfailed > failed_before
 
 
-def test_a_night_on_celery_sends_one_create_request(stack: AirflowStack, simulator: Simulator) -> None:
+def test_operator_on_celery_sends_one_create_image(stack: AirflowStack, simulator: Simulator) -> None:
     flow = Flow(stack, simulator)
 
     assert flow.end() == "success"
@@ -40,7 +40,7 @@ def test_a_night_on_celery_sends_one_create_request(stack: AirflowStack, simulat
     assert flow.task(SAVE)["try_number"] == 1
 
 
-def test_a_celery_worker_killed_while_it_saves_leaves_one_image(
+def test_operator_creates_one_image_when_celery_worker_is_killed(
     stack: AirflowStack, simulator: Simulator
 ) -> None:
     simulator.inject(Fault("slow", operation="CreateImage", seconds=SLOW_CREATE))

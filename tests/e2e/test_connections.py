@@ -1,4 +1,4 @@
-"""Connections in a real Airflow: what its test endpoint and command say, and that no secret gets out."""
+"""Connections in a running Airflow: its test endpoint and command, and no secret in logs or database."""
 
 from __future__ import annotations
 
@@ -122,14 +122,14 @@ def hook_says(name: str, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("name", BEGINNINGS)
-def test_the_rest_endpoint_says_what_the_hook_says(
+def test_test_connection_endpoint_returns_message_of_hook(
     name: str,
     stack: AirflowStack,
     simulator: Simulator,
     connections: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Although it sends the connection through a URI; this is what the button in the UI asks."""
+    """It sends the connection through a URI, as the button in the UI does."""
     wanted = hook_says(name, connections[name], monkeypatch)
 
     reply = stack.request("POST", "/api/v2/connections/test", body=as_stored(name, connections[name]))
@@ -141,10 +141,9 @@ def test_the_rest_endpoint_says_what_the_hook_says(
 
 
 @pytest.mark.parametrize("name", ["good", "wrong_secret"])
-def test_the_command_says_what_the_hook_says(
+def test_test_connection_command_returns_message_of_hook(
     name: str, stack: AirflowStack, connections: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a connection in the environment; of a good one it says no more than that."""
     status, message = hook_says(name, connections[name], monkeypatch)
 
     ran = stack.run_cli(
@@ -214,24 +213,20 @@ def places_of(values: Iterable[str], home: Path) -> dict[str, set[str]]:
     ],
     ids=["as it is", "JSON", "URL", "base64"],
 )
-def test_the_search_finds_each_spelling(
+def test_search_finds_secret_in_each_encoding(
     value: str, around: tuple[str, str], write: Any, tmp_path: Path
 ) -> None:
-    """Otherwise that nothing is found means nothing."""
+    """Otherwise a search without a result would prove nothing."""
     before, after = around
     (tmp_path / "file").write_text(f"… {write(before + value + after)} …")
 
     assert places_of([value, "something else"], tmp_path) == {value: {"file"}}
 
 
-def test_no_secret_gets_out(
+def test_no_secret_in_logs_and_database(
     good_run: NightlyRun, bad_run: str, stack: AirflowStack, simulator: Simulator
 ) -> None:
-    """
-    Not into a log of a task, the triggerer or any other part of Airflow, nor into its database.
-
-    The database holds XComs, and the connection: that is encrypted.
-    """
+    """The database holds the XComs and the connection, which is encrypted."""
     image_id = stack.xcom(DAG_ID, good_run.run_id, SAVE_TASK, "image_id")
     places = places_of([image_id], stack.home)[image_id]
     for pattern in (r"\.db", rf"{SAVE_TASK}/.*\.log$", rf"{WAIT_TASK}/.*\.trigger\.\d+\.log$"):
@@ -244,8 +239,9 @@ def test_no_secret_gets_out(
     assert places_of(secrets, stack.home) == {}
 
 
-def test_no_secret_is_in_what_can_be_shown(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The representations of all that holds one, while it does."""
+def test_no_secret_in_repr_of_settings_and_credentials(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_SHOWN", json.dumps(by_password_and_agency(simulator)))
     simulator.reset()
     hook = ModelArtsHook("shown")

@@ -1,4 +1,4 @@
-"""Whatever is killed, a run saves its notebook once and its wait comes to the right end."""
+"""Each run creates one image and its wait ends correctly, whichever process is killed."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def wait_log(flow: Flow) -> str:
     return flow.stack.task_log(flow.dag_id, flow.run_id, WAIT)
 
 
-def test_a_night_without_accident_sends_one_create_request(killed_while_saving: dict[str, Flow]) -> None:
+def test_operator_sends_one_create_image_without_failure(killed_while_saving: dict[str, Flow]) -> None:
     flow = killed_while_saving["nobody"]
 
     assert flow.complaints() == []
@@ -88,7 +88,7 @@ def test_a_night_without_accident_sends_one_create_request(killed_while_saving: 
 
 
 @pytest.mark.parametrize("victim", ["task process", "worker"])
-def test_a_task_killed_while_it_saves_leaves_one_image(
+def test_operator_creates_one_image_when_task_process_is_killed(
     victim: str, killed_while_saving: dict[str, Flow]
 ) -> None:
     flow = killed_while_saving[victim]
@@ -98,7 +98,9 @@ def test_a_task_killed_while_it_saves_leaves_one_image(
 
 
 @pytest.mark.parametrize("victim", ["triggerer", "runner of the triggerer"])
-def test_the_other_triggerer_takes_over(victim: str, stack: AirflowStack, simulator: Simulator) -> None:
+def test_trigger_continues_in_other_triggerer_when_its_own_is_killed(
+    victim: str, stack: AirflowStack, simulator: Simulator
+) -> None:
     flow = Flow(stack, simulator)
     flow.await_state(WAIT, "deferred")
     flow.await_release(WAIT)
@@ -117,7 +119,7 @@ def test_the_other_triggerer_takes_over(victim: str, stack: AirflowStack, simula
     assert GOES_ON not in wait_log(flow)
 
 
-def test_a_deferred_task_ends_at_its_execution_timeout(stack: AirflowStack, simulator: Simulator) -> None:
+def test_deferred_task_fails_at_execution_timeout(stack: AirflowStack, simulator: Simulator) -> None:
     flow = Flow(stack, simulator, "wait_briefly", image_id=simulator.add_image(status="CREATING"))
 
     assert flow.end() == "failed"
@@ -125,7 +127,9 @@ def test_a_deferred_task_ends_at_its_execution_timeout(stack: AirflowStack, simu
     assert flow.task(WAIT)["duration"] < 60
 
 
-def test_a_wait_marked_failed_leaves_the_save_alone(stack: AirflowStack, simulator: Simulator) -> None:
+def test_deferred_task_marked_failed_leaves_image_untouched(
+    stack: AirflowStack, simulator: Simulator
+) -> None:
     flow = Flow(stack, simulator)
     flow.await_state(WAIT, "deferred")
     flow.wait_until(flow.triggerer, "a triggerer has the wait")
@@ -140,7 +144,7 @@ def test_a_wait_marked_failed_leaves_the_save_alone(stack: AirflowStack, simulat
     assert [entry for entry in simulator.journal if entry.operation == "DeleteImage"] == []
 
 
-def test_a_save_that_is_cleared_adopts_what_it_saved(
+def test_cleared_operator_adopts_its_image(
     killed_while_saving: dict[str, Flow], stack: AirflowStack, simulator: Simulator
 ) -> None:
     flow = killed_while_saving["nobody"]
@@ -183,7 +187,7 @@ def without_triggerers(airflow: tuple[AirflowStack, str], simulator: Simulator) 
 
 
 @pytest.mark.parametrize(("dag_id", "state"), [("wait_patiently", "failed"), ("wait_softly", "skipped")])
-def test_airflow_ends_a_wait_whose_triggerers_are_dead(
+def test_deferred_task_is_failed_by_airflow_when_no_triggerer_runs(
     dag_id: str, state: str, without_triggerers: dict[str, Flow]
 ) -> None:
     task = without_triggerers[dag_id].task(WAIT)
