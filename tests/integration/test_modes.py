@@ -55,8 +55,7 @@ def looks(simulator: Simulator) -> int:
 @pytest.mark.parametrize("dag_id", ["save_blocking", "save_deferrable"])
 @at_the_first_look_or_later
 @pytest.mark.usefixtures("connection")
-def test_a_save_that_waits_hands_on_the_same_in_every_mode(dag_id: str, simulator: Simulator) -> None:
-    """Whether it is over at the first look or later, in the worker or in the triggerer."""
+def test_operator_that_waits_returns_same_result_in_every_mode(dag_id: str, simulator: Simulator) -> None:
     run = airflow_runs.run(dag_id, notebook_id=simulator.notebook_id)
 
     image_id, swr_path = issued(simulator)
@@ -71,8 +70,7 @@ def test_a_save_that_waits_hands_on_the_same_in_every_mode(dag_id: str, simulato
 
 
 @pytest.mark.usefixtures("connection")
-def test_a_save_that_does_not_wait_is_one_request(simulator: Simulator) -> None:
-    """The wait is left to the sensor."""
+def test_operator_that_does_not_wait_sends_one_request(simulator: Simulator) -> None:
     run = airflow_runs.run("save_only", notebook_id=simulator.notebook_id)
 
     assert run.state == "success"
@@ -83,8 +81,7 @@ def test_a_save_that_does_not_wait_is_one_request(simulator: Simulator) -> None:
 
 @pytest.mark.parametrize("dag_id", ["save_blocking", "save_deferrable"])
 @pytest.mark.usefixtures("connection")
-def test_a_failed_save_fails_the_task(dag_id: str, simulator: Simulator) -> None:
-    """And the id of what failed is in XCom, for whoever looks into it."""
+def test_operator_fails_for_failed_image_with_id_in_xcom(dag_id: str, simulator: Simulator) -> None:
     simulator.inject(Fault("save_fails", message="the container is too large"))
 
     run = airflow_runs.run(dag_id, notebook_id=simulator.notebook_id)
@@ -97,8 +94,7 @@ def test_a_failed_save_fails_the_task(dag_id: str, simulator: Simulator) -> None
 @in_every_mode
 @at_the_first_look_or_later
 @pytest.mark.usefixtures("connection")
-def test_a_sensor_hands_on_the_same_in_every_mode(dag_id: str, simulator: Simulator) -> None:
-    """What was ACTIVE before the first look loses nothing either."""
+def test_sensor_returns_same_result_in_every_mode(dag_id: str, simulator: Simulator) -> None:
     image_id = save(simulator)
 
     run = airflow_runs.run(dag_id, image_id=image_id)
@@ -112,8 +108,10 @@ def test_a_sensor_hands_on_the_same_in_every_mode(dag_id: str, simulator: Simula
 @in_every_mode
 @pytest.mark.parametrize("suffix", ["", "_softly"])
 @pytest.mark.usefixtures("connection")
-def test_a_failed_image_fails_the_sensor_even_softly(dag_id: str, suffix: str, simulator: Simulator) -> None:
-    """``soft_fail`` is for waits that take too long; a failed save must be seen."""
+def test_sensor_fails_for_failed_image_despite_soft_fail(
+    dag_id: str, suffix: str, simulator: Simulator
+) -> None:
+    """``soft_fail`` is for waits that time out; a failed image must be visible."""
     simulator.inject(Fault("save_fails", message="the container is too large"))
     image_id = save(simulator)
 
@@ -124,10 +122,9 @@ def test_a_failed_image_fails_the_sensor_even_softly(dag_id: str, suffix: str, s
 @pytest.mark.parametrize(("suffix", "state"), [("_briefly", "failed"), ("_briefly_softly", "skipped")])
 @pytest.mark.parametrize("simulator", [AfterReads(1000)], indirect=True, ids=["never"])
 @pytest.mark.usefixtures("connection")
-def test_a_time_out_fails_the_sensor_or_skips_it(
+def test_sensor_timeout_fails_or_skips_in_every_mode(
     dag_id: str, suffix: str, state: str, simulator: Simulator
 ) -> None:
-    """In every mode alike."""
     image_id = save(simulator)
 
     assert airflow_runs.run(dag_id + suffix, image_id=image_id).state == state
@@ -137,7 +134,7 @@ def test_a_time_out_fails_the_sensor_or_skips_it(
 @pytest.mark.parametrize("suffix", ["_barely", "_barely_softly"])
 @pytest.mark.parametrize("simulator", [AfterReads(1000)], indirect=True, ids=["never"])
 @pytest.mark.usefixtures("connection")
-def test_execution_timeout_fails_the_sensor_even_softly(
+def test_sensor_fails_at_execution_timeout_despite_soft_fail(
     dag_id: str, suffix: str, simulator: Simulator
 ) -> None:
     """
@@ -157,8 +154,7 @@ def test_execution_timeout_fails_the_sensor_even_softly(
 @pytest.mark.parametrize("suffix", ["_briefly", "_barely"])
 @pytest.mark.parametrize("simulator", [AfterReads(1000)], indirect=True, ids=["never"])
 @pytest.mark.usefixtures("connection")
-def test_a_save_that_takes_too_long_fails_and_goes_on(dag_id: str, suffix: str, simulator: Simulator) -> None:
-    """By ``timeout`` and by ``execution_timeout``; the id is in XCom, and nothing is removed."""
+def test_operator_timeout_fails_task_and_leaves_image(dag_id: str, suffix: str, simulator: Simulator) -> None:
     run = airflow_runs.run(dag_id + suffix, notebook_id=simulator.notebook_id)
 
     (image,) = simulator.images

@@ -79,8 +79,8 @@ def finish(task: Any, given: Any) -> Any:
         return task.execute_complete(given, event)
 
 
-def test_sections_tables_are_read() -> None:
-    """Else nothing below would say anything."""
+def test_permission_tables_are_parsed() -> None:
+    """Otherwise the tests below would prove nothing."""
     assert len(ROWS) == len(TASKS) >= 14
     assert {action for actions in ROWS.values() for action in actions} == IN_SWR.keys()
     assert all(without for _, _, without in NEEDS)
@@ -370,22 +370,21 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return play
 
 
-def test_permissions_of_every_row_are_tried() -> None:
-    """A row that names no action is about a role."""
+def test_permissions_of_every_row_are_tested() -> None:
+    """A row without an action is about a role."""
     assert SCENARIOS.keys() == {row for row, actions in ROWS.items() if actions}
     assert FAILS.keys() == IN_SWR.keys()
 
 
 @pytest.mark.parametrize(("row", "name", "cloud"), CASES)
-def test_permissions_of_a_row_suffice_for_each_of_its_scenarios(
+def test_permissions_of_row_suffice_for_each_scenario(
     row: str, name: str, cloud: str, play: Callable[..., None]
 ) -> None:
     play(row, name, cloud=cloud)
 
 
 @pytest.mark.parametrize(("row", "action"), REMOVED)
-def test_permissions_of_a_row_are_all_needed(row: str, action: str, play: Callable[..., None]) -> None:
-    """The page says what fails without one, and how."""
+def test_permissions_of_row_are_all_needed(row: str, action: str, play: Callable[..., None]) -> None:
     # An action in SWR that two of the row's depend on is missed by the first of them.
     missing = next(own for own in ROWS[row] if action in (own, *IN_SWR[own]))
     fails = FAILS[missing] & SCENARIOS[row].keys()
