@@ -48,9 +48,7 @@ async def turns(count: int = 5) -> None:
         await asyncio.sleep(0)
 
 
-def test_fifty_users_at_once_open_it_once_and_the_last_closes_it() -> None:
-    """And who comes later opens it again."""
-
+def test_pool_opens_once_for_concurrent_users_and_closes_after_last() -> None:
     async def main() -> None:
         kept = Kept()
         common: LoopLocalPool[str, str] = LoopLocalPool(kept.open)
@@ -76,9 +74,7 @@ def test_fifty_users_at_once_open_it_once_and_the_last_closes_it() -> None:
     asyncio.run(main())
 
 
-def test_it_stays_open_until_the_last_user_leaves() -> None:
-    """Not the first, not the one who opened it."""
-
+def test_pool_keeps_value_open_until_last_user_leaves() -> None:
     async def main() -> None:
         kept = Kept()
         kept.may_open.set()
@@ -95,9 +91,7 @@ def test_it_stays_open_until_the_last_user_leaves() -> None:
     asyncio.run(main())
 
 
-def test_each_key_has_its_own() -> None:
-    """Other route, another session."""
-
+def test_pool_opens_one_value_per_key() -> None:
     async def main() -> None:
         kept = Kept()
         kept.may_open.set()
@@ -109,9 +103,7 @@ def test_each_key_has_its_own() -> None:
     asyncio.run(main())
 
 
-def test_a_cancelled_user_does_not_take_it_along() -> None:
-    """The one who began to open it is cancelled; the others get it all the same."""
-
+def test_pool_continues_opening_when_first_user_is_cancelled() -> None:
     async def main() -> None:
         kept = Kept()
         common: LoopLocalPool[str, str] = LoopLocalPool(kept.open)
@@ -133,8 +125,8 @@ def test_a_cancelled_user_does_not_take_it_along() -> None:
     asyncio.run(main())
 
 
-def test_a_cancelled_only_user_leaves_nothing_open() -> None:
-    """What was half open is opened to its end, then closed."""
+def test_pool_closes_value_when_only_user_is_cancelled() -> None:
+    """Opening is completed first, then the value is closed."""
 
     async def main() -> None:
         kept = Kept()
@@ -157,8 +149,8 @@ def test_a_cancelled_only_user_leaves_nothing_open() -> None:
     asyncio.run(main())
 
 
-def test_a_user_that_is_cancelled_twice_leaves_nothing_open() -> None:
-    """A second cancellation, while the first waits for the opening, must not leak it."""
+def test_pool_closes_value_when_user_is_cancelled_twice() -> None:
+    """The second cancellation arrives while the first waits for the opening."""
 
     async def main() -> None:
         kept = Kept()
@@ -183,9 +175,7 @@ def test_a_user_that_is_cancelled_twice_leaves_nothing_open() -> None:
     asyncio.run(main())
 
 
-def test_an_opening_that_fails_fails_all_and_can_be_tried_again() -> None:
-    """Nobody waits for ever, and nothing is remembered."""
-
+def test_pool_raises_failed_opening_to_all_users_and_retries_later() -> None:
     async def main() -> None:
         kept = Kept()
         kept.failures = 1
@@ -207,9 +197,7 @@ def test_an_opening_that_fails_fails_all_and_can_be_tried_again() -> None:
     asyncio.run(main())
 
 
-def test_an_error_of_a_user_closes_it_and_comes_out() -> None:
-    """As with any context manager."""
-
+def test_pool_closes_value_and_raises_error_of_user() -> None:
     async def main() -> None:
         kept = Kept()
         kept.may_open.set()
@@ -222,8 +210,8 @@ def test_an_error_of_a_user_closes_it_and_comes_out() -> None:
     asyncio.run(main())
 
 
-def test_two_event_loops_do_not_share() -> None:
-    """A session belongs to the loop that it was opened on, even with loops at the same time."""
+def test_pool_does_not_share_between_event_loops() -> None:
+    """Also with two loops at the same time."""
     together = threading.Barrier(2, timeout=10)
     seen: list[object] = []
 
@@ -240,9 +228,7 @@ def test_two_event_loops_do_not_share() -> None:
     assert len({id(transport) for transport in seen}) == 2
 
 
-def test_all_waits_of_a_loop_share_one_transport() -> None:
-    """Equal route are the same route."""
-
+def test_transport_pool_shares_transport_of_equal_configs() -> None:
     async def main() -> None:
         async with (
             transport_pool.use(TransportConfig()) as one,

@@ -9,18 +9,14 @@ import pytest
 from airflow_provider_modelarts.transport import block_on
 
 
-def test_a_coroutine_that_never_suspends_is_run_to_its_end() -> None:
-    """And gives what it returns."""
-
+def test_block_on_returns_result_of_coroutine() -> None:
     async def seven() -> int:
         return 7
 
     assert block_on(seven()) == 7
 
 
-def test_an_error_comes_out_as_it_is() -> None:
-    """Not wrapped."""
-
+def test_block_on_raises_exception_of_coroutine() -> None:
     async def fail() -> None:
         raise KeyError("it")
 
@@ -28,8 +24,7 @@ def test_an_error_comes_out_as_it_is() -> None:
         block_on(fail())
 
 
-def test_a_coroutine_that_suspends_is_closed_and_is_an_error() -> None:
-    """It raises where it would hang, and its own clean-up still runs."""
+def test_block_on_closes_coroutine_that_suspends_and_raises() -> None:
     steps = []
 
     async def wait() -> None:

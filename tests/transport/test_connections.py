@@ -19,9 +19,7 @@ from tests.client.servers import Peer, reply, serving
 from tests.transport.transports import Run, awaiting, signed
 
 
-def test_twenty_requests_need_one_connection(run: Run, simulator: Simulator) -> None:
-    """Kept alive, in both worlds."""
-
+def test_twenty_requests_use_one_connection(run: Run, simulator: Simulator) -> None:
     async def twenty(transport: Transport) -> set[int]:
         return {(await transport.send(signed(simulator, "GET", "/images"))).status for _ in range(20)}
 
@@ -29,9 +27,7 @@ def test_twenty_requests_need_one_connection(run: Run, simulator: Simulator) -> 
     assert simulator.connections == 1
 
 
-def test_a_connection_that_the_server_closed_is_replaced(run: Run) -> None:
-    """A kept-alive connection that ended between two requests is no failure of the second."""
-
+def test_connection_closed_by_server_is_replaced(run: Run) -> None:
     def once(peer: Peer) -> None:
         peer.request()
         peer.send(reply(b"{}"))
@@ -52,8 +48,8 @@ def test_a_connection_that_the_server_closed_is_replaced(run: Run) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
-def test_what_is_lost_on_a_kept_connection_is_not_sent_again_on_the_sly(run: Run, method: str) -> None:
-    """HTTP libraries do that where they take a method for harmless; what is safe is not theirs to know."""
+def test_request_lost_on_kept_connection_is_not_repeated(run: Run, method: str) -> None:
+    """HTTP libraries repeat methods that they consider idempotent; only the client can decide that."""
 
     def answer_once(peer: Peer) -> None:
         peer.request()
@@ -72,8 +68,8 @@ def test_what_is_lost_on_a_kept_connection_is_not_sent_again_on_the_sly(run: Run
     assert [request.split()[0].decode() for request in server.requests] == ["GET", method]
 
 
-def test_a_triggerer_opens_a_handful_of_connections(simulator: Simulator) -> None:
-    """Fifty waits look at once and share eight connections; none fails because it had to wait."""
+def test_async_transport_limits_number_of_connections(simulator: Simulator) -> None:
+    """Fifty requests share eight connections; none fails because it had to wait."""
 
     async def fifty(transport: Transport) -> set[int]:
         replies = [transport.send(signed(simulator, "GET", "/images")) for _ in range(50)]
@@ -83,8 +79,8 @@ def test_a_triggerer_opens_a_handful_of_connections(simulator: Simulator) -> Non
     assert simulator.connections <= MAX_CONNECTIONS
 
 
-def test_waiting_for_a_free_connection_is_not_held_against_a_request() -> None:
-    """Forty rounds of 0.03 s on the same connections need 1.2 s, and each request may take 1 s."""
+def test_wait_for_free_connection_is_not_part_of_timeouts() -> None:
+    """Forty rounds of 0.03 s need 1.2 s, and each request may take 1 s."""
 
     def slow(peer: Peer) -> None:
         while peer.request():
@@ -100,8 +96,7 @@ def test_waiting_for_a_free_connection_is_not_held_against_a_request() -> None:
         assert awaiting(forty_rounds, TransportConfig(connect_timeout=1.0, read_timeout=1.0)) == {200}
 
 
-def test_a_sleep_takes_its_time(run: Run) -> None:
-    """The one place where time really passes."""
+def test_sleep_waits_in_real_time(run: Run) -> None:
     began = time.monotonic()
     run(lambda transport: transport.sleep(0.02))
     assert time.monotonic() - began >= 0.02
@@ -113,8 +108,8 @@ def open_files() -> int:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no list of open files")
-def test_nothing_is_left_open(run: Run, simulator: Simulator) -> None:
-    """No socket outlives its transport, after good replies and bad ones; warnings are errors anyway."""
+def test_transport_leaves_no_file_open(run: Run, simulator: Simulator) -> None:
+    """After good responses and errors."""
 
     async def good_and_bad(transport: Transport) -> None:
         simulator.inject(Fault("torn", skip=1), Fault("huge", skip=1, size=MAX_BYTES + 1))

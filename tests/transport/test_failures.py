@@ -15,7 +15,7 @@ from tests.client.servers import Peer, closed_port, full_port, reply, serving
 from tests.transport.transports import SHORT, Run, get, post, signed
 
 
-def test_a_refused_connection_never_arrived(run: Run) -> None:
+def test_refused_connection_means_not_processed(run: Run) -> None:
     """So even a write may be sent again."""
     with closed_port() as port, pytest.raises(TransportError, match="the service never saw it") as failed:
         run(post(f"http://127.0.0.1:{port}/v1/p/x?secret=1"))
@@ -24,16 +24,14 @@ def test_a_refused_connection_never_arrived(run: Run) -> None:
     assert "\n" not in failed.value.message
 
 
-def test_an_unknown_host_never_saw_it(run: Run) -> None:
-    """A slip in the connection's host."""
+def test_unknown_host_means_not_processed(run: Run) -> None:
     with pytest.raises(TransportError, match=r"nowhere\.invalid") as failed:
         run(post("http://nowhere.invalid/v1/p/x"))
     assert not failed.value.may_have_been_processed
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse instead of waiting")
-def test_a_connection_that_does_not_stand_in_time_never_arrived(run: Run) -> None:
-    """The connect time-out is not the read time-out."""
+def test_connect_timeout_means_not_processed(run: Run) -> None:
     with full_port() as port, pytest.raises(TransportError) as failed:
         run(post(f"http://127.0.0.1:{port}/"), TransportConfig(connect_timeout=0.2, read_timeout=30))
     assert not failed.value.may_have_been_processed
@@ -83,8 +81,8 @@ def _hang_in_body(peer: Peer) -> None:
     "handle",
     [_reset, _close, _tear, _tear_chunks, _tear_status, _babble, _hang, _hang_in_body],
 )
-def test_without_a_whole_reply_a_request_may_have_arrived(run: Run, handle: Callable[[Peer], None]) -> None:
-    """Whether the service acted is not known; it is asked once, and no longer than was said."""
+def test_incomplete_response_may_have_been_processed(run: Run, handle: Callable[[Peer], None]) -> None:
+    """It is sent once, and the read timeout ends it."""
     began = time.monotonic()
     with serving(handle) as server:
         with pytest.raises(TransportError, match="whether the service acted on it is not known") as failed:
@@ -97,10 +95,9 @@ def test_without_a_whole_reply_a_request_may_have_arrived(run: Run, handle: Call
 
 
 @pytest.mark.parametrize("kind", ["torn", "reset_after"])
-def test_what_took_effect_is_not_said_to_have_never_arrived(
+def test_processed_save_with_lost_response_may_have_been_processed(
     run: Run, simulator: Simulator, kind: str
 ) -> None:
-    """The save is done, although nobody heard of it."""
     simulator.inject(Fault(kind))
     body = b'{"name": "research", "namespace": "team", "tag": "v1"}'
     path = f"/notebooks/{simulator.notebook_id}/create-image"
@@ -123,8 +120,7 @@ def _drip_chunks(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("handle", [_drip_body, _drip_chunks])
-def test_a_slow_drip_is_bounded_in_total(run: Run, handle: Callable[[Peer], None]) -> None:
-    """Each byte comes in time, all of them together do not."""
+def test_read_timeout_limits_total_time_of_slow_response(run: Run, handle: Callable[[Peer], None]) -> None:
     began = time.monotonic()
     with serving(handle) as server:
         with pytest.raises(TransportError) as failed:

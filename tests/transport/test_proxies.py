@@ -14,8 +14,7 @@ from tests.client.servers import answering, closed_port, reply, serving
 from tests.transport.transports import AT, TARGET, Run, get, header_lines, post
 
 
-def test_a_proxy_of_the_environment_is_used(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It gets the address as it was signed, and the headers as well."""
+def test_environment_proxy_receives_signed_request(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(answering(reply(b'{"by": "proxy"}'))) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         request = sign(
@@ -29,10 +28,7 @@ def test_a_proxy_of_the_environment_is_used(run: Run, monkeypatch: pytest.Monkey
     assert header_lines(sent)["host"] == "modelarts.invalid"
 
 
-def test_a_proxy_gets_the_password_that_the_environment_names(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It, and not ModelArts behind it."""
+def test_environment_proxy_receives_its_password(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(answering(reply())) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url.replace("//", "//someone:p%40ss@"))
         assert run(get("http://modelarts.invalid/")).status == 200
@@ -40,16 +36,14 @@ def test_a_proxy_gets_the_password_that_the_environment_names(
     assert header_lines(proxy.requests[0])["proxy-authorization"] == f"Basic {expected}"
 
 
-def test_one_proxy_for_all_is_used(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ALL_PROXY counts where the scheme has none of its own."""
+def test_all_proxy_is_used(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(answering(reply())) as proxy:
         monkeypatch.setenv("ALL_PROXY", proxy.url)
         assert run(get("http://modelarts.invalid/")).status == 200
     assert len(proxy.requests) == 1
 
 
-def test_a_proxy_may_be_named_without_its_scheme(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many machines have it."""
+def test_environment_proxy_without_scheme_is_used(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(answering(reply())) as proxy:
         monkeypatch.setenv("http_proxy", f"localhost:{proxy.port}")
         assert run(get("http://modelarts.invalid/")).status == 200
@@ -58,7 +52,6 @@ def test_a_proxy_may_be_named_without_its_scheme(run: Run, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("excepted", ["127.0.0.1", "*", "example.com,127.0.0.1"])
 def test_no_proxy_is_respected(run: Run, monkeypatch: pytest.MonkeyPatch, excepted: str) -> None:
-    """What it names is spoken to directly."""
     with serving(answering(reply())) as proxy, serving(answering(reply())) as server:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("NO_PROXY", excepted)
@@ -66,8 +59,7 @@ def test_no_proxy_is_respected(run: Run, monkeypatch: pytest.MonkeyPatch, except
     assert (len(proxy.requests), len(server.requests)) == (0, 1)
 
 
-def test_a_proxy_that_is_not_there_lets_nothing_through(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So the request never arrived."""
+def test_unreachable_proxy_means_not_processed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with closed_port() as port:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
         with pytest.raises(TransportError, match="check host, port, proxy") as failed:
@@ -76,10 +68,9 @@ def test_a_proxy_that_is_not_there_lets_nothing_through(run: Run, monkeypatch: p
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "407 Proxy Authentication Required", "502 Bad Gateway"])
-def test_a_proxy_that_refuses_the_tunnel_lets_nothing_through(
+def test_refused_tunnel_means_not_processed_and_hides_password(
     run: Run, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
-    """And its password is in no message."""
     with serving(answering(reply(b"", status=status))) as proxy:
         monkeypatch.setenv("https_proxy", f"http://someone:hidden-word@127.0.0.1:{proxy.port}")
         with pytest.raises(TransportError) as failed:
@@ -94,10 +85,9 @@ def test_a_proxy_that_refuses_the_tunnel_lets_nothing_through(
     "proxy",
     ["socks5://127.0.0.1:1", "http://:0", "://", "http://someone:hidden-word@[::1"],
 )
-def test_a_proxy_that_cannot_be_used_lets_nothing_through(
+def test_invalid_proxy_is_rejected_before_sending(
     run: Run, monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
-    """An error of ours in both worlds, and the request never arrived."""
     monkeypatch.setenv("all_proxy", proxy)
     with pytest.raises(InvalidConnectionError) as failed:
         run(post("http://modelarts.invalid/v1"))

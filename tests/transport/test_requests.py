@@ -14,8 +14,8 @@ from tests.transport.transports import AT, TARGET, Run, get, header_lines, signe
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT", "PATCH"])
-def test_the_bytes_on_the_wire_are_the_signed_ones(run: Run, method: str) -> None:
-    """Address, order of the query, escapes, headers and body arrive as they were signed."""
+def test_send_writes_signed_bytes(run: Run, method: str) -> None:
+    """Path, order of the query, escapes, headers and body."""
     body = b'{"name": "\xc3\xa9"}' if method != "GET" else b""
     with serving(answering(reply())) as server:
         plain = Request(
@@ -29,25 +29,24 @@ def test_the_bytes_on_the_wire_are_the_signed_ones(run: Run, method: str) -> Non
     [sent] = server.requests
     assert sent.split(b"\r\n")[0].decode() == f"{method} {TARGET} HTTP/1.1"
     assert sent.split(b"\r\n\r\n", 1)[1] == body
-    may_have_been_processed = header_lines(sent)
-    assert {name: may_have_been_processed[name.lower()] for name in request.headers} == dict(request.headers)
-    assert may_have_been_processed["host"] == f"127.0.0.1:{server.port}"
+    received = header_lines(sent)
+    assert {name: received[name.lower()] for name in request.headers} == dict(request.headers)
+    assert received["host"] == f"127.0.0.1:{server.port}"
 
 
-def test_user_agent_is_sent_and_not_signed(run: Run) -> None:
-    """Proxies on the way may change it, so it takes no part in the signature."""
+def test_send_adds_user_agent_unsigned(run: Run) -> None:
+    """Proxies may change it, so the signature does not include it."""
     with serving(answering(reply())) as server:
         request = sign(Request("GET", server.url), access_key="AK", secret_key="SK", at=AT)
         run(lambda transport: transport.send(request))
-    may_have_been_processed = header_lines(server.requests[0])
-    assert may_have_been_processed["user-agent"] == f"airflow-provider-modelarts/{__version__}"
-    assert may_have_been_processed["accept-encoding"] == "identity"
-    assert "user-agent" not in may_have_been_processed["authorization"]
-    assert "accept-encoding" not in may_have_been_processed["authorization"]
+    received = header_lines(server.requests[0])
+    assert received["user-agent"] == f"airflow-provider-modelarts/{__version__}"
+    assert received["accept-encoding"] == "identity"
+    assert "user-agent" not in received["authorization"]
+    assert "accept-encoding" not in received["authorization"]
 
 
-def test_a_request_brings_no_header_of_the_library(run: Run) -> None:
-    """Both worlds send the same names, whatever their library would like to add."""
+def test_send_adds_no_header_of_library(run: Run) -> None:
     with serving(answering(reply())) as server:
         request = Request("POST", server.url + "/x", {"Accept": "application/json"}, b"{}")
         run(lambda transport: transport.send(request))
@@ -61,8 +60,7 @@ def test_a_request_brings_no_header_of_the_library(run: Run) -> None:
     }
 
 
-def test_an_independent_check_accepts_the_signature(run: Run, simulator: Simulator) -> None:
-    """What arrives is what was signed, says a server that computes it by itself."""
+def test_send_is_accepted_by_independent_signature_check(run: Run, simulator: Simulator) -> None:
     body = b'{"name": "research", "namespace": "team", "tag": "v1"}'
 
     async def save_and_list(transport: Transport) -> list[int]:
@@ -75,8 +73,7 @@ def test_an_independent_check_accepts_the_signature(run: Run, simulator: Simulat
     assert simulator.saves == 1
 
 
-def test_a_header_that_breaks_the_line_never_leaves(run: Run) -> None:
-    """A key pasted with its line end is an error of ours, not of a library, and sends nothing."""
+def test_send_rejects_header_with_line_break(run: Run) -> None:
     with serving(answering(reply())) as server:
         request = Request("GET", server.url, {"X-Project-Id": "p\r\nX-Evil: 1"})
         with pytest.raises(InvalidConnectionError) as failed:
@@ -85,8 +82,8 @@ def test_a_header_that_breaks_the_line_never_leaves(run: Run) -> None:
     assert server.requests == []
 
 
-def test_a_header_of_any_letters_arrives_as_it_was_signed(run: Run) -> None:
-    """In UTF-8: what is signed is the text."""
+def test_send_writes_header_in_utf_8(run: Run) -> None:
+    """The signature is made of the text."""
     with serving(answering(reply())) as server:
         request = Request("GET", server.url, {"X-Project-Id": "Prüfung 漢"})
         run(lambda transport: transport.send(request))
@@ -103,8 +100,7 @@ def test_a_header_of_any_letters_arrives_as_it_was_signed(run: Run) -> None:
         pytest.param(f"http://{'x' * 64}.invalid/", id="label is too long"),
     ],
 )
-def test_an_address_that_cannot_be_reached_is_a_request_that_never_left(run: Run, url: str) -> None:
-    """Whatever the libraries call it."""
+def test_send_rejects_unreachable_address_before_sending(run: Run, url: str) -> None:
     with pytest.raises(InvalidConnectionError) as failed:
         run(get(url))
     assert not failed.value.may_have_been_processed

@@ -15,8 +15,7 @@ from tests.client.servers import Peer, answering, reply, serving
 from tests.transport.transports import AT, Run, get, header_lines, post, signed
 
 
-def test_a_reply_is_its_status_its_headers_and_its_body(run: Run) -> None:
-    """Header names are lower case, and a refusal is a reply like any other."""
+def test_send_returns_status_headers_and_body_of_any_response(run: Run) -> None:
     answer = reply(b"\x00 not JSON", "X-Request-Id: r-1", "Content-Type: text/plain", status="418 Teapot")
     with serving(answering(answer)) as server:
         got = run(get(server.url))
@@ -25,8 +24,8 @@ def test_a_reply_is_its_status_its_headers_and_its_body(run: Run) -> None:
     assert got.headers["content-type"] == "text/plain"
 
 
-def test_a_redirect_is_returned_and_not_followed(run: Run, simulator: Simulator) -> None:
-    """A signature is for one address only."""
+def test_send_returns_redirect_without_following(run: Run, simulator: Simulator) -> None:
+    """A signature is valid for one address."""
     simulator.inject(Fault("redirect", location=f"{simulator.endpoint}/elsewhere"))
     got = run(lambda transport: transport.send(signed(simulator, "GET", "/images")))
     assert (got.status, got.headers["location"]) == (302, f"{simulator.endpoint}/elsewhere")
@@ -34,16 +33,15 @@ def test_a_redirect_is_returned_and_not_followed(run: Run, simulator: Simulator)
 
 
 @pytest.mark.parametrize("location", ["http://[::1", "http://a:b:c/", "//", "", "gopher://x/"])
-def test_a_redirect_to_nowhere_is_a_reply_like_any_other(run: Run, location: str) -> None:
-    """It came back whole, so nobody looks at where it points."""
+def test_send_returns_redirect_to_invalid_location(run: Run, location: str) -> None:
     answer = reply(b"moved", f"Location: {location}", status="302 Found")
     with serving(answering(answer)) as server:
         got = run(post(server.url))
     assert (got.status, got.body) == (302, b"moved")
 
 
-def test_the_body_of_a_redirect_is_bounded_as_well(run: Run) -> None:
-    """Its status makes no difference: no library reads all of it first."""
+def test_max_bytes_limits_body_of_redirect(run: Run) -> None:
+    """No library may read all of it first."""
     sent = []
 
     def large(peer: Peer) -> None:
@@ -58,15 +56,13 @@ def test_the_body_of_a_redirect_is_bounded_as_well(run: Run) -> None:
     assert len(sent) < 48
 
 
-def test_the_largest_reply_is_read(run: Run, simulator: Simulator) -> None:
-    """MAX_BYTES bytes are fine."""
+def test_send_reads_response_of_max_bytes(run: Run, simulator: Simulator) -> None:
     simulator.inject(Fault("huge", size=MAX_BYTES))
     got = run(lambda transport: transport.send(signed(simulator, "GET", "/images")))
     assert len(got.body) == MAX_BYTES
 
 
-def test_a_larger_reply_is_not_read(run: Run, simulator: Simulator) -> None:
-    """One byte more is not; nothing of it is kept, nor is the connection."""
+def test_send_rejects_response_above_max_bytes_and_continues(run: Run, simulator: Simulator) -> None:
     simulator.inject(Fault("huge", size=MAX_BYTES + 1))
 
     async def twice(transport: Transport) -> int:
@@ -80,8 +76,8 @@ def test_a_larger_reply_is_not_read(run: Run, simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_compressed_reply_is_read_although_nobody_asked_for_it(run: Run, chunked: bool) -> None:
-    """Some proxy on the way thought it was clever."""
+def test_send_decompresses_unrequested_gzip(run: Run, chunked: bool) -> None:
+    """A proxy may compress responses."""
     body = gzip.compress(b'{"id": "i"}')
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
     if chunked:
@@ -92,16 +88,13 @@ def test_a_compressed_reply_is_read_although_nobody_asked_for_it(run: Run, chunk
         assert run(get(server.url)).body == b'{"id": "i"}'
 
 
-def test_a_compressed_reply_is_bounded_by_what_it_becomes(run: Run) -> None:
-    """A few bytes that unfold into far too many."""
+def test_max_bytes_limits_compressed_response(run: Run) -> None:
     answer = reply(gzip.compress(bytes(4 * MAX_BYTES)), "Content-Encoding: gzip")
     with serving(answering(answer)) as server, pytest.raises(InvalidResponseError, match="larger than"):
         run(get(server.url))
 
 
-def test_a_reply_without_end_is_bounded(run: Run) -> None:
-    """A body in chunks, without a length, stops at the same size."""
-
+def test_max_bytes_limits_response_without_length(run: Run) -> None:
     def endless(peer: Peer) -> None:
         peer.request()
         peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -112,8 +105,7 @@ def test_a_reply_without_end_is_bounded(run: Run) -> None:
         run(get(server.url))
 
 
-def test_cookies_are_not_kept(run: Run) -> None:
-    """A session that a gateway offers is not taken up: each request stands for itself."""
+def test_send_keeps_no_cookies(run: Run) -> None:
     with serving(answering(reply(b"{}", "Set-Cookie: a=b; Path=/"))) as server:
 
         async def twice(transport: Transport) -> None:
@@ -125,10 +117,7 @@ def test_cookies_are_not_kept(run: Run) -> None:
     assert "cookie" not in header_lines(server.requests[1])
 
 
-def test_a_netrc_file_does_not_replace_the_signature(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Even if it names the very host."""
+def test_send_ignores_netrc_file(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password secret\n")
     netrc.chmod(0o600)

@@ -28,10 +28,9 @@ def tls(certificate: Path) -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize("trusted", ["the world's authorities", "another"])
-def test_a_certificate_of_an_unknown_authority_is_not_spoken_to(
+def test_unknown_certificate_authority_means_not_processed(
     run: Run, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, trusted: str
 ) -> None:
-    """Not a byte of the request is sent, so it never arrived."""
     if trusted != "another":
         monkeypatch.delenv("SSL_CERT_FILE")
     with (
@@ -44,23 +43,21 @@ def test_a_certificate_of_an_unknown_authority_is_not_spoken_to(
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_the_environment_names_the_trusted_certificates(
+def test_environment_variable_names_trusted_certificates(
     run: Run,
     tls: ssl.SSLContext,
     certificate: Path,
     monkeypatch: pytest.MonkeyPatch,
     variable: str,
 ) -> None:
-    """By the same two names in both worlds."""
     monkeypatch.setenv(variable, str(certificate))
     with serving(answering(reply()), tls) as server:
         assert run(get(server.url)).status == 200
 
 
-def test_another_name_in_the_certificate_is_not_spoken_to(
+def test_certificate_for_another_host_means_not_processed(
     run: Run, tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A trusted authority is not enough: the host must be the one that was asked for."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with serving(answering(reply()), tls) as server, pytest.raises(TransportError) as failed:
         run(post(f"https://127.0.0.1:{server.port}/"))
