@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
+from tests.e2e.failure_logs import keep_logs_after_failure
 from tests.e2e.flows import SAVE, WAIT, Flow, on_two_workers
 from tests.e2e.stack import AirflowStack
 
@@ -24,11 +25,9 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def stack(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[AirflowStack]:
-    """Run one Airflow for all tests here; its logs stay if one of them fails."""
-    failed_before = request.session.testsfailed
-    with on_two_workers(simulator) as running:
+    """Run one Airflow for all tests here."""
+    with on_two_workers(simulator) as running, keep_logs_after_failure(running, request.session):
         yield running
-        running.keep_logs = request.session.testsfailed > failed_before
 
 
 def test_operator_on_celery_sends_one_create_image(stack: AirflowStack, simulator: Simulator) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
+from tests.e2e.failure_logs import keep_logs_after_failure
 from tests.e2e.nightly import (
     DAG_ID,
     EXAMPLE_DAGS,
@@ -46,19 +47,20 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def stack(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[AirflowStack]:
-    """Run one talkative Airflow for all tests here; its connection is in its database, as a user's is."""
+    """Run one Airflow at log level DEBUG for all tests here, with the connection in its database."""
     env = {
         **airflow_environment(simulator),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
     }
     del env["AIRFLOW_CONN_MODELARTS_DEFAULT"]
-    failed_before = request.session.testsfailed
-    with AirflowStack(EXAMPLE_DAGS, env=env) as running:
+    with (
+        AirflowStack(EXAMPLE_DAGS, env=env) as running,
+        keep_logs_after_failure(running, request.session),
+    ):
         stored = as_stored("modelarts_default", by_password_and_agency(simulator))
         running.request("POST", "/api/v2/connections", body=stored)
         running.wait_for_dag(DAG_ID)
         yield running
-        running.keep_logs = request.session.testsfailed > failed_before
 
 
 def by_password_and_agency(simulator: Simulator) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import sqlalchemy
 
 from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
 from tests.e2e.components import TRIGGERERS
+from tests.e2e.failure_logs import keep_logs_after_failure
 from tests.e2e.flows import SAVE, VICTIMS, WAIT, Flow, on_two_triggerers
 from tests.e2e.stack import AirflowStack
 
@@ -31,11 +32,9 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def airflow(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[tuple[AirflowStack, str]]:
-    """Run one Airflow, and its database, for all tests here; its logs stay if one of them fails."""
-    failed_before = request.session.testsfailed
-    with on_two_triggerers(simulator) as (stack, database):
+    """Run one Airflow and its database for all tests here."""
+    with on_two_triggerers(simulator) as (stack, database), keep_logs_after_failure(stack, request.session):
         yield stack, database
-        stack.keep_logs = request.session.testsfailed > failed_before
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_modelarts.simulator import Fault, Simulator
+from tests.e2e.failure_logs import keep_logs_after_failure
 from tests.e2e.nightly import (
     DAG_ID,
     EXAMPLE_DAGS,
@@ -33,12 +34,13 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def stack(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[AirflowStack]:
-    """Run one Airflow for all tests here; its logs stay if one of them fails."""
-    failed_before = request.session.testsfailed
-    with AirflowStack(EXAMPLE_DAGS, env=airflow_environment(simulator)) as running:
+    """Run one Airflow for all tests here."""
+    with (
+        AirflowStack(EXAMPLE_DAGS, env=airflow_environment(simulator)) as running,
+        keep_logs_after_failure(running, request.session),
+    ):
         running.wait_for_dag(DAG_ID)
         yield running
-        running.keep_logs = request.session.testsfailed > failed_before
 
 
 @pytest.fixture(scope="module")
