@@ -23,7 +23,7 @@ from airflow_provider_modelarts.hooks.connection_test import diagnose
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
 from tests.certificates import Authority
-from tests.client.servers import closed_port, serving
+from tests.servers import closed_port, serving
 
 PASSWORD: dict[str, Any] = {"login": "snapshot-user", "password": "simulator-password"}
 USER: dict[str, Any] = {"auth": "password", "domain_name": "research-account"}

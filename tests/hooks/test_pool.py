@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_modelarts.hooks.clients import transport_pool
 from airflow_provider_modelarts.hooks.pool import LoopLocalPool
 from airflow_provider_modelarts.transport import TransportConfig
-from tests.transport.transports import SHORT
+from tests.transport.scenarios import SHORT
 
 
 class Kept:

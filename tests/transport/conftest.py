@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import Authority
-from tests.transport.transports import Run, awaiting, blocking
+from tests.transport.scenarios import Run, awaiting, blocking
 
 
 @pytest.fixture(params=[blocking, awaiting])

@@ -15,8 +15,8 @@ from airflow_provider_modelarts.client.http_types import MAX_BYTES, Request, Tra
 from airflow_provider_modelarts.exceptions import InvalidResponseError, TransportError
 from airflow_provider_modelarts.simulator import Fault, Simulator
 from airflow_provider_modelarts.transport import MAX_CONNECTIONS, TransportConfig
-from tests.client.servers import Peer, reply, serving
-from tests.transport.transports import Run, awaiting, signed
+from tests.servers import Peer, reply, serving
+from tests.transport.scenarios import Run, awaiting, signed
 
 
 def test_twenty_requests_use_one_connection(run: Run, simulator: Simulator) -> None:

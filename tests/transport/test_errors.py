@@ -19,8 +19,8 @@ from airflow_provider_modelarts.exceptions import (
 )
 from airflow_provider_modelarts.transport import TransportConfig
 from tests.certificates import Authority
-from tests.client.servers import Peer, answering, closed_port, reply, serving
-from tests.transport.transports import Run, send
+from tests.servers import Peer, answering, closed_port, reply, serving
+from tests.transport.scenarios import Run, send
 
 SECRET = "hidden-word"
 ROUTE = TransportConfig(connect_timeout=30, read_timeout=30)

@@ -11,8 +11,8 @@ import pytest
 from airflow_provider_modelarts.exceptions import TransportError
 from airflow_provider_modelarts.simulator import Fault, Simulator
 from airflow_provider_modelarts.transport import TransportConfig
-from tests.client.servers import Peer, closed_port, full_port, reply, serving
-from tests.transport.transports import SHORT, Run, get, post, signed
+from tests.servers import Peer, closed_port, full_port, reply, serving
+from tests.transport.scenarios import SHORT, Run, get, post, signed
 
 
 def test_refused_connection_means_not_processed(run: Run) -> None:

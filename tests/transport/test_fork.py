@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_modelarts.client.http_types import Request
 from airflow_provider_modelarts.transport import BlockingTransport, block_on
-from tests.client.servers import answering, reply, serving
+from tests.servers import answering, reply, serving
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing forks there")

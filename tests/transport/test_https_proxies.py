@@ -15,9 +15,9 @@ import pytest
 from airflow_provider_modelarts.client.http_types import Request
 from airflow_provider_modelarts.exceptions import TransportError
 from airflow_provider_modelarts.transport import TransportConfig
-from tests.client.servers import Peer, answering, reply, serving
+from tests.servers import Peer, answering, reply, serving
+from tests.transport.scenarios import Run, awaiting, send
 from tests.transport.test_limits import LONG, Pourer
-from tests.transport.transports import Run, awaiting, send
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from airflow_provider_modelarts.client.http_types import Request, Response, Tran
 from airflow_provider_modelarts.exceptions import ResponseTooLargeError, TransportError
 from airflow_provider_modelarts.hooks.clients import transport_pool
 from airflow_provider_modelarts.transport import MAX_CONNECTIONS, TransportConfig
-from tests.client.servers import Peer, answering, closed_port, full_port, reply, serving
-from tests.transport.transports import Run, awaiting, blocking, send
+from tests.servers import Peer, answering, closed_port, full_port, reply, serving
+from tests.transport.scenarios import Run, awaiting, blocking, send
 
 HASTY = TransportConfig(connect_timeout=30, read_timeout=0.2)
 PATIENT = TransportConfig(connect_timeout=120, read_timeout=120)

@@ -10,8 +10,8 @@ import pytest
 from airflow_provider_modelarts.client.http_types import Request
 from airflow_provider_modelarts.client.signing import sign
 from airflow_provider_modelarts.exceptions import InvalidConnectionError, TransportError
-from tests.client.servers import answering, closed_port, reply, serving
-from tests.transport.transports import AT, TARGET, Run, get, header_lines, post
+from tests.servers import answering, closed_port, reply, serving
+from tests.transport.scenarios import AT, TARGET, Run, get, header_lines, post
 
 
 def test_environment_proxy_receives_signed_request(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

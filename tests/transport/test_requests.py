@@ -9,8 +9,8 @@ from airflow_provider_modelarts.client.http_types import Request, Transport
 from airflow_provider_modelarts.client.signing import sign
 from airflow_provider_modelarts.exceptions import InvalidConnectionError
 from airflow_provider_modelarts.simulator import Simulator
-from tests.client.servers import answering, reply, serving
-from tests.transport.transports import AT, TARGET, Run, get, header_lines, signed
+from tests.servers import answering, reply, serving
+from tests.transport.scenarios import AT, TARGET, Run, get, header_lines, signed
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT", "PATCH"])

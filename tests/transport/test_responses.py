@@ -11,8 +11,8 @@ from airflow_provider_modelarts.client.http_types import MAX_BYTES, Request, Tra
 from airflow_provider_modelarts.client.signing import sign
 from airflow_provider_modelarts.exceptions import InvalidResponseError
 from airflow_provider_modelarts.simulator import Fault, Simulator
-from tests.client.servers import Peer, answering, reply, serving
-from tests.transport.transports import AT, Run, get, header_lines, post, signed
+from tests.servers import Peer, answering, reply, serving
+from tests.transport.scenarios import AT, Run, get, header_lines, post, signed
 
 
 def test_send_returns_status_headers_and_body_of_any_response(run: Run) -> None:

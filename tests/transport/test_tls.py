@@ -9,8 +9,8 @@ import pytest
 
 from airflow_provider_modelarts.exceptions import TransportError
 from tests.certificates import self_signed
-from tests.client.servers import answering, reply, serving
-from tests.transport.transports import Run, get, post
+from tests.servers import answering, reply, serving
+from tests.transport.scenarios import Run, get, post
 
 
 @pytest.fixture(scope="session")

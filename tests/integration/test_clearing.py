@@ -13,7 +13,7 @@ from tests import airflow_runs
 from tests.fast_forward import FastForward
 from tests.matrix.clearing import clear_and_run, run_dag
 
-FILE = Path(__file__).parent / "dags" / "clears" / "clearing.py"
+FILE = Path(__file__).parents[1] / "dags" / "clears" / "clearing.py"
 
 # All of Airflow is at work here, and the libraries below it warn of each other.
 pytestmark = pytest.mark.filterwarnings("default")
