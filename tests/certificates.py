@@ -1,4 +1,4 @@
-"""A private authority and what it vouches for."""
+"""A private certificate authority."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DAY = timedelta(days=1)
 
 class Authority:
     """
-    Signs certificates; ``file`` is what one must trust to believe them.
+    Signs certificates; a client that trusts ``file`` accepts them.
 
     :param folder: where its files go.
     """

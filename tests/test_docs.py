@@ -210,7 +210,7 @@ LAYERS = ("dns", "refused", "timeout", "tls", "proxy", "connection")
 
 
 def messages() -> list[str]:
-    """Return each thing that the test button can say of what is wrong."""
+    """Return each error message of the test button."""
     errors = [
         caught(lambda: parse_connection(Connection(conn_id="c", conn_type="modelarts"))),
         caught(lambda: TransportConfig(verify="/no/such.pem").tls()),
@@ -234,7 +234,7 @@ def messages() -> list[str]:
 
 
 def documented() -> list[str]:
-    """Return how the page says that messages begin, as patterns."""
+    """Return the beginnings of messages on the page, as patterns."""
     rows = re.findall(r"^\| (.+?) \| .+ \|$", sections()["What the test button says"], re.MULTILINE)
     assert rows[0] == "it begins with"
     return [re.escape(row.removesuffix(" …")).replace("…", ".+?") for row in rows[1:]]

@@ -116,7 +116,7 @@ def exchanges(own: dict[str, Any]) -> st.SearchStrategy[tuple[str, Response]]:
 
 
 def check_error(error: ModelArtsError) -> None:
-    """An error is one printable line of bearable length, tells no secret, and can be sent as JSON."""
+    """Check that an error is one printable line of limited length without secrets, and valid JSON."""
     text = str(error)
     assert text.isprintable(), text
     assert len(text) < 2_000

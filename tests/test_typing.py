@@ -30,7 +30,7 @@ class Checked:
     output: str
 
     def found(self, file: Path) -> dict[int, str]:
-        # Not by its folder: the cache says where a file of this name and content was first checked.
+        # Not by its folder: the cache reports where a file of this name and content was first checked.
         lines = re.findall(
             rf"^\S*/{re.escape(file.name)}:(\d+): error: .*\[([a-z-]+)\]$", self.output, re.MULTILINE
         )

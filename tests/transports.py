@@ -1,4 +1,4 @@
-"""The two worlds in which every scenario runs, with real sockets and a time that only the test moves."""
+"""Runs a scenario through either transport, with real sockets and the simulator's clock."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SimulatorClock:
 
 
 class TransportRunner(Protocol):
-    """One way to hold a conversation."""
+    """Runs scenarios through one transport."""
 
     def run(
         self,
@@ -52,23 +52,23 @@ class TransportRunner(Protocol):
         **fields: Any,
     ) -> T:
         """
-        Hold it and return what it returns.
+        Run a scenario and return what it returns.
 
         :param credentials: in place of the connection's.
-        :param clock_skew: seconds by which our clock is ahead.
+        :param clock_skew: seconds by which the client's clock is ahead.
         :param fields: of the connection, in place of the simulator's own; see :func:`settings`.
         """
 
 
 def settings(simulator: Simulator, *, extra: dict[str, Any] | None = None, **fields: Any) -> Settings:
-    """What the simulator's connection says, with some fields and extras replaced."""
+    """Return the settings of the simulator's connection, with some fields and extras replaced."""
     given = {**simulator.connection, "conn_id": "simulator", **fields}
     given["extra"] = json.dumps({**simulator.connection["extra"], "read_timeout": 5, **(extra or {})})
     return parse_connection(Connection(**given))
 
 
 class BlockingRunner:
-    """A worker's."""
+    """Runs scenarios as a worker does."""
 
     def run(
         self,
@@ -79,7 +79,7 @@ class BlockingRunner:
         clock_skew: float = 0,
         **fields: Any,
     ) -> T:
-        """Step through it."""
+        """Run it with ``block_on``."""
         found = settings(simulator, **fields)
         transport = _PatientBlockingTransport(found.transport_config)
         transport.simulator = simulator
@@ -90,7 +90,7 @@ class BlockingRunner:
 
 
 class AsyncRunner:
-    """A triggerer's."""
+    """Runs scenarios as a triggerer does."""
 
     def run(
         self,
@@ -101,7 +101,7 @@ class AsyncRunner:
         clock_skew: float = 0,
         **fields: Any,
     ) -> T:
-        """Await it."""
+        """Run it on an event loop."""
 
         async def hold() -> T:
             found = settings(simulator, **fields)

@@ -56,7 +56,7 @@ Answers = Mapping[str, Sequence[Response | Exception]]
 
 
 class Service(FakeTransport):
-    """A service that answers each kind of request from a script of its own, the last one for ever."""
+    """A service with a script of responses for each kind of request, the last of which it repeats."""
 
     def __init__(self, answers: Answers) -> None:
         super().__init__(self._answer)

@@ -120,7 +120,7 @@ def test_call_raises_transport_error_unchanged() -> None:
     assert failed.value is failure
 
 
-# A good reply
+# Successful responses
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
@@ -160,7 +160,7 @@ def test_call_keeps_request_id_of_success_and_error(
     assert ("request id" in str(refused.value)) is bool(request_id)
 
 
-# A reply that nobody promised
+# Responses that differ from the documents
 
 HTML = b"<html><body>Welcome, hidden-word</body></html>"
 

@@ -24,7 +24,7 @@ def listing(
     page_size: int = 2,
     **envelope: object,
 ) -> Callable[[Request], Response]:
-    """Return a service that gives a list page by page, with whatever it says about it."""
+    """Return a service that returns a list page by page, with the given total."""
 
     def answer(request: Request) -> Response:
         offset = int(parse_qs(urlsplit(request.url).query)["offset"][0])
@@ -36,7 +36,7 @@ def listing(
 
 
 def collected(service: Callable[[Request], Response]) -> tuple[list[str], list[str]]:
-    """Return the ids that were collected, and the offsets that were asked for."""
+    """Return the ids of the items, and the requested offsets."""
     transport = FakeTransport(service)
     items = run(modelarts(transport).list_all(list_images()))
     offsets = [parse_qs(urlsplit(request.url).query)["offset"][0] for request in transport.requests]
@@ -124,7 +124,7 @@ def test_list_all_sends_filters_with_every_page() -> None:
     [
         pytest.param(listing(FIVE, total=9), "5 of 9", 9, id="total is larger than the list"),
         pytest.param(listing([], total=9), "0 of 9", 3, id="total of an empty list"),
-        # A service that ignores the offset gives its first page for ever.
+        # A service that ignores the offset always returns its first page.
         pytest.param(lambda _: reply({"data": [{"id": "a"}], "total": 9}), "1 of 9", 5, id="one page"),
     ],
 )
@@ -164,7 +164,7 @@ def too_large_from(limit: int, service: Callable[[Request], Response]) -> Callab
 
 
 def limits(transport: FakeTransport) -> list[int]:
-    """Return the page sizes that were asked for."""
+    """Return the requested page sizes."""
     return [int(parse_qs(urlsplit(request.url).query)["limit"][0]) for request in transport.requests]
 
 

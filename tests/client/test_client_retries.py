@@ -31,7 +31,7 @@ NEVER_ARRIVED: dict[str, Failure] = {
     "TLS": TransportError("handshake", stage="tls", may_have_been_processed=False),
     "429 of the gateway": reply({"error_code": "APIGW.0308", "error_msg": "throttled"}, 429),
     "429 of ModelArts": reply({"error_code": "ModelArts.6101", "error_msg": "busy"}, 429),
-    # ModelArts itself refuses and says that it takes a minute.
+    # ModelArts itself refuses, and its message names a minute.
     "initialising": reply({"error_code": "ModelArts.6355", "error_msg": "wait a minute"}, 400),
     "restoring": reply({"error_code": "ModelArts.6333", "error_msg": "wait a minute"}, 400),
     "no resources now": reply({"error_code": "ModelArts.6360", "error_msg": "try later"}, 400),
@@ -221,7 +221,7 @@ def test_call_raises_retryable_error_after_a_minute(code: str) -> None:
 
 
 class ClockSet(FakeTransport):
-    """A transport during whose first sleeps somebody sets the clock."""
+    """A transport whose wall clock is set during the first backoff."""
 
     def __init__(self, *answers: Answer, by: float) -> None:
         super().__init__(*answers)

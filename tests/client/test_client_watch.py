@@ -44,7 +44,7 @@ HTML = b"<html>hidden</html>"
 
 
 def is_done(seen: Image) -> bool:
-    """Say whether there is nothing more to wait for."""
+    """Return whether the wait is over."""
     return not seen.is_pending
 
 
@@ -60,7 +60,7 @@ def watch(
 
 
 def gaps(times: list[float]) -> list[float]:
-    """Return the seconds between one look and the next."""
+    """Return the seconds between one poll and the next."""
     return [later - earlier for earlier, later in pairwise(times)]
 
 
@@ -225,7 +225,7 @@ def test_watch_sends_nothing_when_retry_after_exceeds_deadline() -> None:
     assert transport.requests == []
 
 
-# Bad weather
+# Outages
 
 
 def test_watch_doubles_interval_from_third_consecutive_failure() -> None:
@@ -300,7 +300,7 @@ def test_watch_keeps_interval_on_invalid_response() -> None:
 
 
 def weather(*phases: tuple[float, Response], transport: FakeTransport) -> Callable[[Request], Response]:
-    """Return a service that answers as each phase says until that second."""
+    """Return a service with one response for each phase, which ends at the given second."""
 
     def answer(_: Request) -> Response:
         return next(given for until, given in phases if transport.now - START < until)
@@ -309,7 +309,7 @@ def weather(*phases: tuple[float, Response], transport: FakeTransport) -> Callab
 
 
 def watches(client: ModelArtsClient, count: int, *, timeout: float = 36_000) -> list[Any]:
-    """Return waits that share one conversation."""
+    """Return waits that share one client."""
     return [
         client.watch(LOOK, is_done=is_done, poll_interval=10, deadline=START + timeout) for _ in range(count)
     ]
@@ -355,12 +355,12 @@ def test_watch_does_not_share_backoff_between_clients() -> None:
     assert transport.times[1] <= 10
 
 
-# What a wait says
+# Logs
 
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
-    """Return the lines that were said aloud."""
+    """Return the log lines of at least a level."""
     caplog.set_level(logging.DEBUG, "airflow_provider_modelarts")
 
     def lines(level: int = logging.INFO) -> list[str]:

@@ -25,7 +25,7 @@ JUMPS = [-HOUR, HOUR]
 
 class WallClock:
     """
-    The simulator's time, of which somebody sets the wall clock.
+    The simulator's time, with a wall clock that jumps.
 
     :param jump: seconds by which that is ahead.
     """
@@ -39,7 +39,7 @@ class WallClock:
         return self._simulator.now() + self.jump
 
     def monotonic(self) -> float:
-        """Seconds that nobody sets."""
+        """Seconds, which do not jump."""
         return self._simulator.now()
 
 

@@ -377,7 +377,7 @@ def test_operation_escapes_id_as_one_path_segment(make: Make, field: str, id_: s
     assert quoted in make(id_).path.split("/"), field
 
 
-# Whose reply it is
+# Responses for another resource
 
 
 @pytest.mark.parametrize(

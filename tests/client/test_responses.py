@@ -78,7 +78,7 @@ DOCUMENTED: dict[str, Any] = {
 
 
 def example(page: str) -> Any:
-    """Return the example reply of a page, decoded."""
+    """Return the example response of a page, decoded."""
     return json.loads((DATA / PAGES[page]).read_bytes())
 
 
@@ -248,7 +248,7 @@ def test_describe_returns_one_line(fields: dict[str, str], line: str) -> None:
     assert Image.model_validate({"id": "i", **fields}).describe() == line
 
 
-# What a task hands on
+# XCom
 
 
 def test_to_xcom_returns_plain_json_of_complete_image() -> None:

@@ -163,7 +163,7 @@ def test_notebook_is_parsed_whatever_one_field_holds(field: str, value: Any) -> 
     notebook.model_dump_json().encode()
 
 
-# What is handed on
+# XCom
 
 
 @pytest.mark.parametrize("field", ["name", "namespace", "tag", "swr_path", "status", "arch", "workspace_id"])

@@ -1,8 +1,8 @@
 """
-One DAG for each way in which a task can wait; what comes out must not tell them apart.
+One DAG for each way in which a task can wait; the results must be equal.
 
 Seconds are those of tests/fast_forward.py, which sleeping moves on, except where Airflow reschedules: it does
-that by the real time, so these are short, and however soon they are over the task ends alike.
+that by the real time, so these are short, and the task ends the same whenever they are over.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ PATIENCE: dict[str, dict[str, Any]] = {
 
 
 def is_wanted(dag_id: str) -> bool:
-    """Tell whether Airflow wants this DAG: all, or one, which spares it to store the others."""
+    """Return whether Airflow needs this DAG: all, or one, so that it does not store the others."""
     return get_parsing_context().dag_id in {None, dag_id}
 
 

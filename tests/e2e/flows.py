@@ -1,4 +1,4 @@
-"""Runs of the DAGs in ``dags/failover.py``, the processes that carry them, and the stacks they run on."""
+"""Runs of the DAGs in ``dags/failover.py``, their processes, and the stacks they run on."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Flow:
         of_save = {"notebook_id": self.notebook_id, "name": self.image_name}
         self.run_id = stack.trigger_run(dag_id, conf or of_save)
 
-    # -- what Airflow says -----------------------------------------------------------------------
+    # -- state in Airflow ------------------------------------------------------------------------
 
     def task(self, task_id: str) -> dict[str, Any]:
         """Return a task instance as the REST API describes it."""
@@ -162,7 +162,7 @@ class Flow:
                 found.append(f"{task_id} handed on {handed_on}, and there is {self.images}")
         return found
 
-    # -- what the simulator says -----------------------------------------------------------------
+    # -- requests in the simulator ---------------------------------------------------------------
 
     @property
     def creates(self) -> list[JournalEntry]:
@@ -197,11 +197,11 @@ class Flow:
 
     @property
     def looks(self) -> list[JournalEntry]:
-        """The looks at its images, of the task and of the triggerers."""
+        """The polls of its images, by the task and by the triggerers."""
         ends = tuple(f"/{image_id}" for image_id, _ in self.images)
         return [entry for entry in self.simulator.journal if ends and entry.path.endswith(ends)]
 
-    # -- who carries it --------------------------------------------------------------------------
+    # -- processes -------------------------------------------------------------------------------
 
     def supervisor(self, task_id: str = SAVE) -> psutil.Process | None:
         """Return the worker's process that supervises a task, which holds the log of the task open."""

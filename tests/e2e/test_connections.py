@@ -35,7 +35,7 @@ WRONG_PROJECT = "f" * 32
 SHORTEST_SECRET = 5
 """Characters; Airflow itself hides nothing that is shorter."""
 BEGINNING = 32
-"""Characters by which a secret is known."""
+"""Characters by which a secret is identified."""
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def good_run(stack: AirflowStack, simulator: Simulator) -> NightlyRun:
 
 @pytest.fixture(scope="module")
 def bad_run(good_run: NightlyRun, stack: AirflowStack, simulator: Simulator) -> str:
-    """Fail a task for want of keys: the traceback passes through everything that knows secrets."""
+    """Fail a task for lack of keys: the traceback passes through everything that holds secrets."""
     assert good_run.state == "success"
     simulator.inject(Fault("error", "CreateTemporaryAccessKey", times=None, status=403, code="IAM.0002"))
     run_id = stack.trigger_run(DAG_ID)

@@ -17,11 +17,11 @@ from tests.e2e.stack import AirflowStack
 pytestmark = pytest.mark.e2e
 
 NEVER = AfterSeconds(3600)
-"""So that a save ends when the test says so."""
+"""So that the test decides when a save ends."""
 SLOW_CREATE = 8.0
-"""Seconds in which somebody can be killed between a create-image and its reply."""
+"""Seconds between a create-image and its response, in which a process can be killed."""
 GOES_ON = "cannot be cancelled and goes on"
-"""What the log of a wait says when a person has ended it."""
+"""In the log of a wait that a user has ended."""
 
 
 @pytest.fixture(scope="module")

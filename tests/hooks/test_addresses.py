@@ -176,7 +176,7 @@ def test_read_proxy_returns_address_that_transports_parse_alike(scheme: str, use
 
 
 def refusal(read: Callable[[str], str], value: str) -> str:
-    """Return all that is said about a value that is refused."""
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - who reads a connection says what is wrong
+    """Return the error message about an invalid value."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - parse_connection adds the message
         read(value)
     return "".join(traceback.format_exception(caught.value.with_traceback(None)))

@@ -33,7 +33,7 @@ FAR = 3600.0
 
 class Airflow:
     """
-    Airflow's lookup, with an outcome for each time it is asked; the last one stays.
+    Airflow's lookup, with an outcome for each call; the last one is repeated.
 
     :param outcomes: an error to raise, a connection's fields, or ``hang``.
     """
@@ -55,7 +55,7 @@ class Airflow:
 
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Airflow]:
-    """What lets Airflow answer as a test says, with no time between two lookups."""
+    """Replaces Airflow's lookup by outcomes of the test, with no time between two lookups."""
 
     def give(*outcomes: Any, pauses: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)) -> Airflow:
         airflow = Airflow(*outcomes)

@@ -39,14 +39,14 @@ def airflows_schema(name: str) -> dict[str, Any]:
 
 
 def example_of(schema: dict[str, Any]) -> str | int:
-    """Return something that somebody could fill in."""
+    """Return a possible value of the field."""
     if "enum" in schema:
         return str(schema["enum"][-1])
     return 7 if "number" in schema["type"] else "something"
 
 
 def outcome(extra: dict[str, Any] | None, **fields: Any) -> Settings | str:
-    """Return what the connection says, or what is said against it."""
+    """Return the settings of the connection, or the error message."""
     text = None if extra is None else json.dumps(extra)
     return outcome_of(Connection(conn_id="c", **{**FILLED_IN, **fields}, extra=text))
 

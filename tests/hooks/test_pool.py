@@ -38,7 +38,7 @@ class Kept:
 
 
 def unfinished() -> set[asyncio.Task[Any]]:
-    """Return the tasks that are left on the loop, but for the one that asks."""
+    """Return the tasks that are left on the loop, except the current one."""
     return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
 

@@ -28,7 +28,7 @@ PASSWORD: dict[str, Any] = {"login": "snapshot-user", "password": "simulator-pas
 USER: dict[str, Any] = {"auth": "password", "domain_name": "research-account"}
 AGENCY: dict[str, Any] = {"agency_name": "snapshot-agency", "agency_domain_name": "research-account"}
 
-# What the simulator is told, and what the connection says, for each way to prove who we are.
+# The simulator's options and the connection's fields for each kind of credentials.
 CREDENTIALS = [
     pytest.param({"signature": "access"}, {"extra": {"signature": "access"}}, id="access key"),
     pytest.param({"signature": "credential"}, {"extra": {"signature": "credential"}}, id="derived key"),

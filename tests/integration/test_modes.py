@@ -48,7 +48,7 @@ def save(simulator: Simulator) -> str:
 
 
 def looks(simulator: Simulator) -> int:
-    """Count the looks at the image, of which these DAGs take one in 15 seconds."""
+    """Count the polls of the image; these DAGs poll every 15 seconds."""
     return sum(entry.operation == "ShowImage" for entry in simulator.journal)
 
 

@@ -52,7 +52,7 @@ IN_SWR = {ACTION.findall(action)[0]: ACTION.findall(needed) for action, needed, 
 
 
 def granted(row: str) -> list[str]:
-    """What the page tells to grant for a row."""
+    """The actions that the page lists for a row."""
     return list(dict.fromkeys(action for own in ROWS[row] for action in (own, *IN_SWR[own])))
 
 
@@ -140,7 +140,7 @@ def own_save_that_makes_the_notebook_busy(simulator: Simulator) -> None:
 
 
 def lost(fault: Fault) -> Scenario:
-    """The reply is lost after the save was accepted."""
+    """The response is lost after the save was accepted."""
 
     def lost_reply(simulator: Simulator) -> None:
         simulator.inject(fault)
@@ -196,7 +196,7 @@ def sensor(**arguments: Any) -> Scenario:
     def wait_of_the_sensor(simulator: Simulator) -> None:
         image_id = simulator.add_image()
         if arguments.get("deferrable"):
-            # The look before the deferral fails, so that it is the trigger that sees the end.
+            # The poll before the deferral fails, so that the trigger finds the result.
             simulator.inject(Fault("html", "ShowImage"))
         task = NotebookImageSensor(task_id="wait", image_id=image_id, poke_interval=1, **arguments)
         assert finish(task, context(TaskInstance())) is not None
@@ -303,7 +303,7 @@ FAILS: dict[str, set[str]] = {
     "modelarts:notebook:listAllNotebooks": {"list_notebooks of all"},
     "iam:projects:listProjects": {"a project looked up"},
 }
-"""What fails without an action, of the scenarios of a row: the page says the same in words."""
+"""What fails without an action, of the scenarios of a row: the page lists the same."""
 
 STAYS: dict[str, set[str]] = {
     "modelarts:image:list": {"a save", "a stopped notebook", "a busy notebook", "a tag taken by another"},
@@ -323,7 +323,7 @@ KEEPS_ITS_REFUSAL: dict[str, tuple[type[ModelArtsError], ...]] = dict.fromkeys(
     "another's image to adopt": (TagConflictError,),
     "an own image that failed": (TagConflictError,),
 }
-"""What the error may be in place of the denial: the first refusal, where looking into it is denied."""
+"""Errors in place of the denial: the first refusal, where the check of it is denied."""
 
 CASES = [
     pytest.param(row, name, cloud, id=f"{row}-{name}-{cloud}")
@@ -342,7 +342,7 @@ REMOVED = [
 
 @pytest.fixture(autouse=True)
 def _time_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses are over at once: the simulator moves on with every look."""
+    """Sleeps end at once: the simulator's clock moves with every poll."""
 
     async def sleep(_transport: object, _seconds: float) -> None:
         await asyncio.sleep(0)
@@ -356,13 +356,13 @@ def _time_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Play a scenario of a row with some actions of those that the page tells to grant."""
+    """Run a scenario of a row with some of the actions that the page lists."""
 
     def play(row: str, name: str, *, without: str | None = None, cloud: str = "huaweicloud") -> None:
         grants = set(granted(row)) - {without}
         with Simulator(cloud=cloud, save=AfterReads(3), grants=grants) as simulator:
             connection = simulator.connection
-            # To load the certificates of the world takes longer than the scenario, which uses none.
+            # To load the system's certificates takes longer than the scenario, which uses none.
             connection["extra"] |= {"verify": False, **EXTRA.get(row, {})}
             monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(connection))
             SCENARIOS[row][name](simulator)

@@ -29,7 +29,7 @@ Connect = Callable[..., None]
 
 @pytest.fixture
 def connect(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """What edits a connection."""
+    """Changes a connection."""
 
     def edit(conn_id: str = "one", *, extra: dict[str, Any] | None = None, **fields: Any) -> None:
         given = {**simulator.connection, **fields}
@@ -41,7 +41,7 @@ def connect(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 @pytest.fixture
 def lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The connections that Airflow was asked for."""
+    """The connections that were looked up in Airflow."""
     asked: list[str] = []
 
     async def counted(conn_id: str) -> Any:

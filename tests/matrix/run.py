@@ -57,11 +57,11 @@ class Result:
 
 
 class CellError(Exception):
-    """A step of a cell failed; the message says which, with the end of its output."""
+    """A step of a case failed; the message names it and includes the end of its output."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the cells asked for, one after the other, and return the exit code."""
+    """Run the selected cases, one after the other, and return the exit code."""
     known = {cell.airflow: cell for cell in CELLS}
     parser = argparse.ArgumentParser(prog="bash run.sh matrix", description="Run the DAG on each Airflow.")
     parser.add_argument("versions", nargs="*", metavar="version", help=f"of {', '.join(known)}; default all")
@@ -118,7 +118,7 @@ def run_cell(cell: Cell, uv: str) -> Result:
 
 
 def python_request(cell: Cell) -> str:
-    """Return the Python to ask uv for: the one running this, unless it is too old or too new for the cell."""
+    """Return the Python for uv: the one running this, unless it is too old or too new for the case."""
     if cell.oldest_python <= sys.version_info[:2] <= cell.newest_python:
         return sys.executable
     major, minor = cell.newest_python

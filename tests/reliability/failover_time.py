@@ -1,8 +1,8 @@
 """
-How long a wait is unattended when its triggerer is killed.
+The time between two polls of a wait when its triggerer is killed.
 
-Run by ``bash run.sh reliability failover-time``. One wait is handed from triggerer to triggerer: the one
-that has it is killed by SIGKILL, and measured is the time to the next look of the other, by the
+Run by ``bash run.sh reliability failover-time``. One wait moves from triggerer to triggerer: the one
+that has it is killed by SIGKILL, and measured is the time to the next poll of the other, by the
 simulator's clock.
 """
 
@@ -50,7 +50,7 @@ def measure(triggerers: Mapping[str, str], times: int) -> tuple[list[float], str
 
 
 def take_over(flow: Flow) -> float:
-    """Kill the triggerer that has the wait, and return the seconds until another has looked."""
+    """Kill the triggerer that has the wait, and return the seconds until the next poll of another."""
     flow.wait_until(lambda: looks_of(flow, flow.runner()), "the triggerer that has the wait has looked")
     holder = flow.triggerer()
     if holder is None:
@@ -66,7 +66,7 @@ def take_over(flow: Flow) -> float:
 
 
 def looks_of(flow: Flow, process: psutil.Process | None) -> list[float]:
-    """Return when a process looked, by those of its connections that are still open."""
+    """Return the times of a process's polls, identified by its open connections."""
     if process is None:
         return []
     ports = {connection.laddr.port for connection in process.net_connections("tcp4") if connection.laddr}

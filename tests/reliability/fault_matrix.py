@@ -1,9 +1,9 @@
 """
-Every operation, every fault, both worlds: what becomes of the night, and how often the notebook was saved.
+Every operation, every fault, both transports: how the task run ends, and how many images it creates.
 
-A night is what Airflow makes of the operator: up to three tries, each a process of its own, the later
-ones looking first. In each scene one operation decides the night, and it is that one which fails: once,
-or for ever.
+A task run is what Airflow makes of the operator: up to three tries, each a process of its own, the later
+ones checking first. In each scenario one operation decides the task run, and that one fails: once,
+or always.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SAVE_SECONDS = 240.0
 WAIT_SECONDS = 300.0
 READ_TIMEOUT = 60.0
 TOO_LATE = 1.0
-"""The read timeout where a reply is too late, in real seconds: any other takes a few hundredths of one."""
+"""The read timeout where a response is too late, in real seconds: any other takes a few hundredths of one."""
 MAX_REPLY = 1024 * 1024
 """Bytes; of most operations less is read."""
 RUNNERS: dict[str, Callable[[], TransportRunner]] = {"worker": BlockingRunner, "triggerer": AsyncRunner}
@@ -82,7 +82,7 @@ UNREADABLE = (*FOREIGN, *TOO_LARGE, *STRANGE)
 
 @dataclass(frozen=True)
 class TaskRun:
-    """How a night ended: ``saved`` or the class of the error, at which try, after how many creates."""
+    """How a task run ended: ``saved`` or the class of the error, at which try, after how many creates."""
 
     end: str
     tries: int
@@ -107,7 +107,7 @@ def _each(*groups: tuple[tuple[str, ...], TaskRun]) -> dict[str, TaskRun]:
 
 
 def _class_of_each(*, creates: int = 0) -> dict[str, TaskRun]:
-    """Return what becomes of a night whose operation never succeeds: the error that says why."""
+    """Return the outcome of a task run whose operation never succeeds: the class of its error."""
     return _each(
         (TURNED_AWAY, failed("RateLimitError", creates=creates)),
         ((*FAILED, *FAILED_AFTER), failed("ServerError", creates=creates)),
@@ -118,16 +118,16 @@ def _class_of_each(*, creates: int = 0) -> dict[str, TaskRun]:
 
 
 ANY = tuple(FAULTS)
-# A reply that cannot be read is no bad weather that two minutes cure: it is the next try's turn.
+# An invalid response is not retried for two minutes, but by the next try.
 READ_ONCE = {**_each((ANY, saved())), **_each((UNREADABLE, saved(2)))}
-# But of a list a smaller page is asked for.
+# But a list is requested again with smaller pages.
 LIST_ONCE = {**READ_ONCE, **_each((TOO_LARGE, saved()))}
 
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
     """
-    A night that one operation decides.
+    A task run that one operation decides.
 
     :param once: the outcome if that operation fails once, and ``for_ever`` if it always does.
     :param before: what happened already.
@@ -177,7 +177,7 @@ class Scenario:
         return ended.raise_for_status()
 
     def play(self, fault: str, *, lasting: bool, runner: TransportRunner) -> TaskRun:
-        """Go through the night."""
+        """Run the tries."""
         with Simulator(cloud=self.cloud, save=AfterSeconds(SAVE_SECONDS), **self.options) as simulator:
             self.before(simulator, self)
             simulator.inject(
@@ -204,7 +204,7 @@ class Scenario:
 
 
 def _an_earlier_try_died(simulator: Simulator, scenario: Scenario) -> None:
-    """Its create took effect and nobody was left to read the reply."""
+    """Its create took effect, and its process died before the response."""
     request = scenario.request(simulator)
     BlockingRunner().run(simulator, lambda m: m.call(operations.create_image(simulator.notebook_id, request)))
 
@@ -265,7 +265,7 @@ SCENARIOS = [
         "ShowNotebook",
         before=_a_reply_is_lost,
         once=READ_ONCE,
-        # Only in doubt is it asked for, and the next try is in none.
+        # It is requested only after a lost response, which the next try has not.
         for_ever=_each((ANY, saved(2))),
     ),
     Scenario(
@@ -301,7 +301,7 @@ SCENARIOS = [
 
 @dataclass(frozen=True)
 class Case:
-    """One fault of one operation in one world."""
+    """One fault of one operation through one transport."""
 
     scenario: Scenario
     fault: str
@@ -320,7 +320,7 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
-    """Return all there are; what is too late for ever takes real time, so two operations stand for all."""
+    """Return all cases; responses that are always too late take real time, so only two operations have them."""
     for scenario in SCENARIOS:
         for fault in FAULTS:
             for lasting in (False, True):
@@ -333,7 +333,7 @@ def cases() -> Iterator[Case]:
 
 
 def page(outcomes: dict[Case, TaskRun]) -> str:
-    """Return what the page says of these outcomes."""
+    """Return the text of the page about these outcomes."""
     runs = len(outcomes)
     saved_runs = sum(outcome.end == "saved" for outcome in outcomes.values())
     most = max(outcome.creates for outcome in outcomes.values())

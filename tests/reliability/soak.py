@@ -104,13 +104,13 @@ class VirtualTransport(AsyncTransport):
 
 class Soak:
     """
-    Many waits while much goes wrong.
+    Many waits with many faults.
 
     :param cloud: with a token that lives shorter than the run.
     :param duration: in virtual seconds; some waits may end later.
-    :param interval: seconds between two looks of a wait.
-    :param faulty: the share of replies that are faulty.
-    :param say: takes a line of progress.
+    :param interval: seconds between two polls of a wait.
+    :param faulty: the share of faulty responses.
+    :param say: receives a line of progress.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Soak:
         self._report = Report()
 
     def run(self) -> Report:
-        """Begin, go through it, and look at what is left."""
+        """Run the waits, and measure what is left."""
         extra = {"auth": "password", "domain_name": "research-account", "read_timeout": 2}
         user = {"login": "snapshot-user", "password": "simulator-password"}
         given = self._cloud.connection
@@ -166,7 +166,7 @@ class Soak:
         return self._report
 
     def _save(self) -> list[dict[str, Any]]:
-        """Save a notebook for each fate, and return the images as the cloud issued them."""
+        """Save a notebook for each outcome, and return the images as the simulator issued them."""
         hook = ModelArtsHook(CONN_ID)
         ids = []
         for number in range(len(self._expected_outcomes)):
@@ -178,7 +178,7 @@ class Soak:
         return [issued[image_id] for image_id in ids]
 
     async def _run_waits(self) -> None:
-        """Run the waits to their ends, or until there is no hope for them."""
+        """Run the waits to their ends, or until they are considered lost."""
         self._time = VirtualTime(self._cloud.advance(0))
         self._start = self._time.now
         transports: LoopLocalPool[TransportConfig, AsyncTransport] = LoopLocalPool(self._open_transport)
@@ -243,7 +243,7 @@ class Soak:
         self._cloud.tell("faults", **asdict(fault))
 
     async def _wait(self, expected_outcome: ExpectedOutcome, image: dict[str, Any]) -> Ending:
-        """Run one trigger, and judge what it told its task."""
+        """Run one trigger, and judge its event."""
         await self._time.sleep(expected_outcome.begins)
         trigger = NotebookImageTrigger(
             image_id=image["id"],

@@ -11,7 +11,7 @@ TRANSIENT = tuple(fault for fault in FAULTS if fault not in {*UNREADABLE, "too l
 
 
 def sample() -> list[Case]:
-    """Return every fault of the save, and two of every other scene: one that passes and one odd reply."""
+    """Return all faults of the save, and two of each other scenario: a transient one, an invalid response."""
     first, *others = SCENARIOS
     pairs = [(first, fault) for fault in FAULTS]
     for number, scenario in enumerate(others):

@@ -59,7 +59,7 @@ VECTORS = [
 
 
 def admit(project_id: str, request: HttpRequest) -> None:
-    """Ask an authority that knows AK and SK, on New Year's Day."""
+    """Check a request on New Year's Day, with the keys AK and SK."""
     keyring = Keyring(KeyPair("AK", "SK"), lambda: NEW_YEAR, IssuedSecrets())
     tokens = Tokens(lambda: NEW_YEAR, IssuedSecrets())
     route = find(request)
@@ -72,7 +72,7 @@ def admit(project_id: str, request: HttpRequest) -> None:
 
 
 def verdict(answer: Answer) -> tuple[int, str, str]:
-    """Give status, code and what the gateway says about the keys."""
+    """Return status, code and the gateway's message about the keys."""
     message: str = answer.json["error_msg"]
     return *answer.error, message.partition(": ")[2]
 

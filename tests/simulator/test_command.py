@@ -24,7 +24,7 @@ COMMAND = [sys.executable, "-m", "airflow_provider_modelarts.simulator"]
 
 @contextmanager
 def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the command on a free port; give the process and what it says before it serves."""
+    """Run the command on a free port; yield the process and its output before it serves."""
     with subprocess.Popen([*COMMAND, "--port", "0", *options], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -251,7 +251,7 @@ def test_fault_with_star_applies_to_unknown_apis(simulator: Simulator, client: C
 
 
 def drawn(queue: FaultQueue, requests: int = 2000) -> list[bool]:
-    """Tell of each request whether a fault happened to it."""
+    """Return for each request whether a fault happened to it."""
     return [queue.take("ShowImage") is not None for _ in range(requests)]
 
 

@@ -35,7 +35,7 @@ def seconds(written: str) -> float:
 
 
 def assume(client: Client, headers: dict[str, str] | None = None, **given: object) -> Answer:
-    """Ask for temporary keys, with a signature unless there are headers."""
+    """Request temporary keys, with a signature unless there are headers."""
     body = {"auth": {"identity": {"methods": ["assume_role"], "assume_role": AGENCY | given}}}
     if headers is None:
         return client.call_signed("POST", KEYS, None, body)

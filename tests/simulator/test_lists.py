@@ -19,7 +19,7 @@ def names(answer: Answer) -> list[str]:
 
 @pytest.fixture
 def five(simulator: Simulator) -> None:
-    """Five images with what the filters look at."""
+    """Five images with the fields of the filters."""
     simulator.add_image(name="a", namespace="one", create_at=1000, update_at=9000)
     simulator.add_image(name="ab", namespace="two", create_at=3000, update_at=3000)
     simulator.add_image(name="b", namespace="two", create_at=2000, update_at=4000, service_type="DEV")

@@ -16,13 +16,13 @@ TOKENS = "/meta-data/latest/api/token"
 
 
 def keys(client: Client, token: str | None = None) -> Answer:
-    """Ask for keys."""
+    """Request keys."""
     headers = {} if token is None else {"X-Metadata-Token": token}
     return client.call_unsigned("GET", KEYS, headers=headers)
 
 
 def new_token(client: Client, lifetime: object = 21_600) -> Answer:
-    """Ask for a token."""
+    """Request a token."""
     headers = {} if lifetime is None else {"X-Metadata-Token-Ttl-Seconds": str(lifetime)}
     return client.call_unsigned("PUT", TOKENS, headers=headers)
 

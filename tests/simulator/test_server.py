@@ -35,7 +35,7 @@ def answered(client: Client, raw: bytes) -> bytes:
 
 
 def eventually(condition: Callable[[], object]) -> bool:
-    """Look until something is so, which the server's thread may need a moment for."""
+    """Poll until a condition holds, which the server's thread may need a moment for."""
     until = time.monotonic() + 30
     while not condition() and time.monotonic() < until:
         time.sleep(0.001)

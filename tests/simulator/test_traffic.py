@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def eventually(condition: Callable[[], object]) -> bool:
-    """Look until something is so, however busy the machine is."""
+    """Poll until a condition holds, however busy the machine is."""
     until = time.monotonic() + 60
     while not condition() and time.monotonic() < until:
         time.sleep(0.002)
@@ -193,7 +193,7 @@ def test_in_flight_is_exact_under_threads(simulator: Simulator, client: Client) 
             for _ in range(20):
                 assert client.images().status == 200
                 assert client.notebook().status == 200
-        except BaseException as error:  # noqa: BLE001 - it is looked at below
+        except BaseException as error:  # noqa: BLE001 - it is checked below
             failures.append(error)
 
     threads = [threading.Thread(target=ask) for _ in range(8)]

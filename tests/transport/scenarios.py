@@ -1,4 +1,4 @@
-"""The two ways to run a scenario that is written once."""
+"""Runs a scenario through either transport, and the scenarios of several test modules."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def get(url: str) -> Callable[[Transport], Coroutine[Any, Any, Response]]:
 
 
 def post(url: str, body: bytes = b"{}") -> Callable[[Transport], Coroutine[Any, Any, Response]]:
-    """Return the scenario that sends one POST, which nobody may repeat on the sly."""
+    """Return the scenario that sends one POST, which no library may repeat."""
     return lambda transport: transport.send(Request("POST", url, {"Content-Type": "application/json"}, body))
 
 
 def signed(simulator: Simulator, method: str, path: str, body: bytes = b"") -> Request:
-    """Return a request that the simulator lets in."""
+    """Return a request with a signature that the simulator accepts."""
     connection = simulator.connection
     url = f"{connection['host']}/v1/{connection['extra']['project_id']}{path}"
     request = Request(method, url, {"Content-Type": "application/json"}, body)

@@ -121,7 +121,7 @@ def test_transport_leaves_no_file_open(run: Run, simulator: Simulator) -> None:
 
     def settled() -> int:
         """Return the count once the simulator has closed its side, too."""
-        gc.collect()  # Python 3.13 holds the socket of an unread reply in a cycle with its traceback
+        gc.collect()  # Python 3.13 holds the socket of an unread response in a cycle with its traceback
         give_up_at = time.monotonic() + 30
         while simulator.open_connections and time.monotonic() < give_up_at:
             threading.Event().wait(0.005)

@@ -22,7 +22,7 @@ from tests.transport.test_limits import LONG, Pourer
 
 @pytest.fixture
 def tls(certificate: Path) -> ssl.SSLContext:
-    """What a server needs to speak TLS."""
+    """The TLS context of a server."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context
@@ -35,7 +35,7 @@ def _needs_tls_in_tls(run: Run) -> None:
 
 
 def tunnelling(port: int) -> Callable[[Peer], None]:
-    """Serve as a proxy that hands everything on to this port."""
+    """Serve as a proxy that forwards everything to this port."""
 
     def pump(there: socket.socket, peer: Peer) -> None:
         with suppress(OSError):

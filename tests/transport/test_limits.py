@@ -49,7 +49,7 @@ ENDLESS = {
 
 class Pourer:
     """
-    A server that sends without end, until nobody takes it.
+    A server that sends without end, until the client disconnects.
 
     :param seconds: between two bytes; without it as fast as it can.
     """
@@ -171,7 +171,7 @@ def test_content_length_above_max_bytes_is_rejected_unread(run: Run, length: str
     with serving(announce) as server, pytest.raises((ResponseTooLargeError, TransportError)) as failed:
         run(send(Request("GET", server.url, max_bytes=1000)), PATIENT)
     assert time.monotonic() - began < LONG
-    # No 64 bits hold the last two, which one of the libraries does not take for a reply at all.
+    # The last two exceed 64 bits; one of the libraries does not parse such a response at all.
     assert isinstance(failed.value, ResponseTooLargeError) or len(length) > 20
 
 

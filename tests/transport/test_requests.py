@@ -1,4 +1,4 @@
-"""What both transports send: the bytes that were signed, and nothing that was not asked for."""
+"""What both transports send: the signed bytes, and no other headers than documented."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_trigger_yields_timeout_event_after_last_poll(
 
     assert (event["status"], event["error"]) == ("timeout", "WaitTimeoutError")
     looks = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
-    # The first look comes after a random part of the interval, which may be before this deadline.
+    # The first poll comes after a random part of the interval, which may be before this deadline.
     assert 1 <= len(looks) <= 2
 
 
@@ -255,7 +255,7 @@ def of_a_task(trigger: NotebookImageTrigger, map_index: int = -1) -> NotebookIma
 def answer_task_states(
     monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any] | Exception
 ) -> list[dict[str, Any]]:
-    """Answer in place of Airflow's supervisor, and keep what was asked."""
+    """Answer in place of Airflow's supervisor, and record the requests."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     asked: list[dict[str, Any]] = []
