@@ -320,7 +320,7 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
-    """Return all cases; responses that are always too late take real time, so only two operations have them."""
+    """Return all cases; responses that are always too late take real time, so two operations have them."""
     for scenario in SCENARIOS:
         for fault in FAULTS:
             for lasting in (False, True):
