@@ -2,7 +2,7 @@
 The demo: a nightly snapshot in a real Airflow against the simulated ModelArts, nothing to configure.
 
 Run by ``bash run.sh demo``. The exit code is 0 only if the run succeeded, its sensor was seen
-deferred, and the results in Airflow are exactly what the simulator issued.
+deferred, and Airflow handed on exactly what the simulator issued.
 """
 
 from __future__ import annotations

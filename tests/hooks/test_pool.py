@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts.hooks.clients import transport_pool
 from airflow_provider_modelarts.hooks.pool import LoopLocalPool
-from airflow_provider_modelarts.transport import TransportConfig
+from airflow_provider_modelarts.transport import AsyncTransport, TransportConfig
 from tests.transport.scenarios import SHORT
+
+transport_pool: LoopLocalPool[TransportConfig, AsyncTransport] = LoopLocalPool(AsyncTransport.open)
 
 
 class Kept:

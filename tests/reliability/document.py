@@ -9,12 +9,12 @@ PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 
 def recorded(section: str) -> str:
-    """Return the text between a section's two markers, without the line ends around it."""
+    """Return what stands between a section's two marks, without the line ends around it."""
     return _place(section, PAGE.read_text(encoding="utf-8"))[2].strip("\n")
 
 
 def record(section: str, text: str) -> None:
-    """Write a text, in Markdown, between a section's two markers."""
+    """Put a text, in Markdown, between a section's two marks."""
     page = PAGE.read_text(encoding="utf-8")
     begin, end, _ = _place(section, page)
     body = text.strip("\n")

@@ -1,9 +1,9 @@
 """
-Every operation, every fault, both transports: how the task run ends, and how many images it creates.
+Every operation, every fault, both worlds: what becomes of the night, and how often the notebook was saved.
 
-A task run is what Airflow makes of the operator: up to three tries, each a process of its own, the later
-ones checking first. In each scenario one operation decides the task run, and that one fails: once,
-or always.
+A night is what Airflow makes of the operator: up to three tries, each a process of its own, the later
+ones looking first. In each scene one operation decides the night, and it is that one which fails: once,
+or for ever.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SAVE_SECONDS = 240.0
 WAIT_SECONDS = 300.0
 READ_TIMEOUT = 60.0
 TOO_LATE = 1.0
-"""The read timeout where a response is too late, in real seconds: any other takes a few hundredths of one."""
+"""The read timeout where a reply is too late, in real seconds: any other takes a few hundredths of one."""
 MAX_REPLY = 1024 * 1024
 """Bytes; of most operations less is read."""
 RUNNERS: dict[str, Callable[[], TransportRunner]] = {"worker": BlockingRunner, "triggerer": AsyncRunner}
@@ -58,6 +58,10 @@ FAULTS: dict[str, dict[str, Any]] = {
     "500": {"kind": "error", "status": 500},
     "502 with HTML": {"kind": "html"},
     "empty 502": {"kind": "empty"},
+    "404 with HTML": {"kind": "html", "status": 404},
+    "403 without a code": {"kind": "empty", "status": 403},
+    "unknown code": {"kind": "error", "status": 400, "code": "ModelArts.9999"},
+    "wait a minute": {"kind": "error", "status": 400, "code": "ModelArts.6355"},
     "reset": {"kind": "reset"},
     "redirect": {"kind": "redirect", "location": "http://127.0.0.1:9/"},
     "too large": {"kind": "huge", "size": 2 * MAX_REPLY},
@@ -71,6 +75,9 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 TURNED_AWAY = ("429", "429 with Retry-After")
 FAILED = ("408", "500", "502 with HTML", "empty 502")
+GATEWAY = ("404 with HTML", "403 without a code")
+UNKNOWN = (*GATEWAY, "unknown code")
+BRIEF = ("wait a minute",)
 FAILED_AFTER = ("500 after the effect",)
 CUT = ("reset",)
 LOST = ("reset after the effect", "torn", "too late")
@@ -82,7 +89,7 @@ UNREADABLE = (*FOREIGN, *TOO_LARGE, *STRANGE)
 
 @dataclass(frozen=True)
 class TaskRun:
-    """How a task run ended: ``saved`` or the class of the error, at which try, after how many creates."""
+    """How a night ended: ``saved`` or the class of the error, at which try, after how many creates."""
 
     end: str
     tries: int
@@ -107,10 +114,12 @@ def _each(*groups: tuple[tuple[str, ...], TaskRun]) -> dict[str, TaskRun]:
 
 
 def _class_of_each(*, creates: int = 0) -> dict[str, TaskRun]:
-    """Return the outcome of a task run whose operation never succeeds: the class of its error."""
+    """Return what becomes of a night whose operation never succeeds: the error that says why."""
     return _each(
         (TURNED_AWAY, failed("RateLimitError", creates=creates)),
         ((*FAILED, *FAILED_AFTER), failed("ServerError", creates=creates)),
+        (UNKNOWN, failed("ApiError", creates=creates)),
+        (BRIEF, failed("NotebookNotReadyError", creates=creates)),
         ((*CUT, *LOST), failed("TransportError", creates=creates)),
         ((*FOREIGN, *STRANGE), failed("InvalidResponseError", creates=creates)),
         (TOO_LARGE, failed("ResponseTooLargeError", creates=creates)),
@@ -118,16 +127,16 @@ def _class_of_each(*, creates: int = 0) -> dict[str, TaskRun]:
 
 
 ANY = tuple(FAULTS)
-# An invalid response is not retried for two minutes, but by the next try.
-READ_ONCE = {**_each((ANY, saved())), **_each((UNREADABLE, saved(2)))}
-# But a list is requested again with smaller pages.
+# A reply that cannot be read is no bad weather that two minutes cure: it is the next try's turn.
+READ_ONCE = {**_each((ANY, saved())), **_each(((*UNREADABLE, *UNKNOWN), saved(2)))}
+# But of a list a smaller page is asked for.
 LIST_ONCE = {**READ_ONCE, **_each((TOO_LARGE, saved()))}
 
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
     """
-    A task run that one operation decides.
+    A night that one operation decides.
 
     :param once: the outcome if that operation fails once, and ``for_ever`` if it always does.
     :param before: what happened already.
@@ -177,7 +186,7 @@ class Scenario:
         return ended.raise_for_status()
 
     def play(self, fault: str, *, lasting: bool, runner: TransportRunner) -> TaskRun:
-        """Run the tries."""
+        """Go through the night."""
         with Simulator(cloud=self.cloud, save=AfterSeconds(SAVE_SECONDS), **self.options) as simulator:
             self.before(simulator, self)
             simulator.inject(
@@ -204,7 +213,7 @@ class Scenario:
 
 
 def _an_earlier_try_died(simulator: Simulator, scenario: Scenario) -> None:
-    """Its create took effect, and its process died before the response."""
+    """Its create took effect and nobody was left to read the reply."""
     request = scenario.request(simulator)
     BlockingRunner().run(simulator, lambda m: m.call(operations.create_image(simulator.notebook_id, request)))
 
@@ -231,7 +240,8 @@ SCENARIOS = [
             title=title,
             cloud=cloud,
             named=named,
-            once=_each((ANY, saved())),
+            # What the service itself refuses with a code that nobody knows is not sent again in the same try.
+            once=_each((ANY, saved()), (("unknown code",), saved(2))),
             for_ever=CREATE_FOR_EVER,
         )
         for title, cloud, named in (
@@ -243,7 +253,10 @@ SCENARIOS = [
     Scenario(
         "ShowImage",
         once=_each((ANY, saved())),
-        for_ever=_each((ANY, failed("WaitTimeoutError", creates=1))),
+        for_ever={
+            **_each((ANY, failed("WaitTimeoutError", creates=1))),
+            "403 without a code": failed("PermissionDeniedError", creates=1),
+        },
     ),
     *(
         Scenario(
@@ -265,13 +278,16 @@ SCENARIOS = [
         "ShowNotebook",
         before=_a_reply_is_lost,
         once=READ_ONCE,
-        # It is requested only after a lost response, which the next try has not.
+        # Only in doubt is it asked for, and the next try is in none.
         for_ever=_each((ANY, saved(2))),
     ),
     Scenario(
         "DeleteImage",
         before=_an_earlier_save_failed,
-        once={**_each((ANY, saved(2))), **_each(((*TURNED_AWAY, *STRANGE, "another's JSON"), saved()))},
+        once={
+            **_each((ANY, saved(2))),
+            **_each(((*TURNED_AWAY, *BRIEF, *STRANGE, "another's JSON"), saved())),
+        },
         for_ever={
             **_class_of_each(),
             **_each(((*FAILED_AFTER, *LOST), saved(2)), (STRANGE, saved())),
@@ -285,15 +301,22 @@ SCENARIOS = [
     Scenario(
         "ListProjects", fields={"extra": {"project_id": None}}, once=READ_ONCE, for_ever=_class_of_each()
     ),
-    Scenario("ShowSecurityKey", options={"metadata": "plain"}, once=READ_ONCE, for_ever=_class_of_each()),
+    Scenario(
+        "ShowSecurityKey",
+        options={"metadata": "plain"},
+        once=READ_ONCE,
+        # A metadata service without keys says 404: the host has no agency.
+        for_ever={**_class_of_each(), "404 with HTML": failed("AuthenticationError")},
+    ),
     Scenario(
         "CreateMetadataToken",
         options={"metadata": "token"},
-        once=READ_ONCE,
+        # Not every host has such tokens, so one that is refused is gone without: here it is needed.
+        once={**READ_ONCE, **_each((BRIEF, saved(2)))},
         # It is text, so half a token is one, which then opens nothing.
         for_ever={
             **_class_of_each(),
-            **_each((("broken JSON", "another's JSON"), failed("AuthenticationError"))),
+            **_each(((*UNKNOWN, *BRIEF, "broken JSON", "another's JSON"), failed("AuthenticationError"))),
         },
     ),
 ]
@@ -301,7 +324,7 @@ SCENARIOS = [
 
 @dataclass(frozen=True)
 class Case:
-    """One fault of one operation through one transport."""
+    """One fault of one operation in one world."""
 
     scenario: Scenario
     fault: str
@@ -320,7 +343,7 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
-    """Return all cases; responses that are always too late take real time, so two operations have them."""
+    """Return all there are; what is too late for ever takes real time, so two operations stand for all."""
     for scenario in SCENARIOS:
         for fault in FAULTS:
             for lasting in (False, True):
@@ -333,7 +356,7 @@ def cases() -> Iterator[Case]:
 
 
 def page(outcomes: dict[Case, TaskRun]) -> str:
-    """Return the text of the page about these outcomes."""
+    """Return what the page says of these outcomes."""
     runs = len(outcomes)
     saved_runs = sum(outcome.end == "saved" for outcome in outcomes.values())
     most = max(outcome.creates for outcome in outcomes.values())

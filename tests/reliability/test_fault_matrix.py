@@ -1,4 +1,4 @@
-"""A sample of the fault matrix; `run.sh reliability fault-matrix` runs all of it."""
+"""A sample of the fault matrix; `run.sh reliability fault-matrix` plays all of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TRANSIENT = tuple(fault for fault in FAULTS if fault not in {*UNREADABLE, "too l
 
 
 def sample() -> list[Case]:
-    """Return all faults of the save, and two of each other scenario: a transient one, an invalid response."""
+    """Return every fault of the save, and two of every other scene: one that passes and one odd reply."""
     first, *others = SCENARIOS
     pairs = [(first, fault) for fault in FAULTS]
     for number, scenario in enumerate(others):
@@ -22,16 +22,20 @@ def sample() -> list[Case]:
 
 
 @pytest.mark.parametrize("case", sample(), ids=str)
-def test_one_fault_costs_at_most_one_try(case: Case) -> None:
-    """And never a second image."""
+def test_one_fault_costs_a_night_at_most_a_try(case: Case) -> None:
+    """And never a second save."""
     outcome = case.play()
 
     assert outcome == case.expected
     assert (outcome.end, outcome.creates) == ("saved", 1)
 
 
-def test_fault_matrix_includes_every_operation_and_fault() -> None:
-    """A hang is a late response to a client, and a wrong total is no fault of a response."""
+def test_nothing_is_left_out() -> None:
+    """
+    Every operation that a task uses, and every kind of fault that spoils a reply, has its scenes.
+
+    To a client a hang is a reply that is too late, and a wrong total is no fault of a reply.
+    """
     from airflow_provider_modelarts.simulator.faults import KINDS
     from airflow_provider_modelarts.simulator.routes import OPERATIONS
 
@@ -40,13 +44,14 @@ def test_fault_matrix_includes_every_operation_and_fault() -> None:
     assert all(case.expected.creates <= 1 for case in cases())
 
 
-def test_sample_includes_every_scenario_and_fault_with_each_transport() -> None:
+def test_the_sample_has_every_scene_and_every_fault_through_each_transport() -> None:
+    """What it lacks are their combinations."""
     for runner in RUNNERS:
         of_this_world = [case for case in sample() if case.runner == runner]
         assert {case.scenario for case in of_this_world} == set(SCENARIOS)
         assert {case.fault for case in of_this_world} == FAULTS.keys()
 
 
-def test_reliability_page_shows_this_matrix() -> None:
+def test_the_page_shows_this_matrix() -> None:
     """Renew it with `bash run.sh reliability fault-matrix --record`."""
     assert document.recorded("fault-matrix") == page({case: case.expected for case in cases()})

@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 
 from airflow_provider_modelarts.client.http_types import Request, Response, Transport
 from airflow_provider_modelarts.client.signing import sign
-from airflow_provider_modelarts.hooks.clients import transport_pool
 from airflow_provider_modelarts.simulator import Simulator
-from airflow_provider_modelarts.transport import BlockingTransport, TransportConfig, block_on
+from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport, TransportConfig, block_on
 
 T = TypeVar("T")
 Scenario = Callable[[Transport], Coroutine[Any, Any, T]]
@@ -35,7 +34,7 @@ def awaiting(scenario: Scenario[T], config: TransportConfig | None = None) -> T:
     """Run a scenario as the triggerer does."""
 
     async def main() -> T:
-        async with transport_pool.use(config or TransportConfig()) as transport:
+        async with AsyncTransport.open(config or TransportConfig()) as transport:
             return await scenario(transport)
 
     return asyncio.run(main())
