@@ -33,8 +33,10 @@ from airflow_provider_modelarts.simulator import AfterReads, Simulator  # noqa: 
 from tests.transports import AsyncRunner, BlockingRunner, TransportRunner  # noqa: E402
 
 # The time that an example takes depends on the load of the machine.
-settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+settings.register_profile(
+    "no deadline", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("no deadline")
 # For a nightly run: bash run.sh test --hypothesis-profile=nightly tests/test_fuzz.py
 settings.register_profile("nightly", settings(), max_examples=10_000)
 

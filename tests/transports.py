@@ -81,7 +81,7 @@ class BlockingRunner:
     ) -> T:
         """Run it with ``block_on``."""
         found = settings(simulator, **fields)
-        transport = _PatientBlockingTransport(found.transport_config)
+        transport = _SimulatedBlockingTransport(found.transport_config)
         transport.simulator = simulator
         try:
             return block_on(scenario(_modelarts(simulator, found, transport, credentials, clock_skew)))
@@ -105,22 +105,22 @@ class AsyncRunner:
 
         async def hold() -> T:
             found = settings(simulator, **fields)
-            async with _PatientAsyncTransport.open(found.transport_config) as transport:
-                assert isinstance(transport, _PatientAsyncTransport)
+            async with _SimulatedAsyncTransport.open(found.transport_config) as transport:
+                assert isinstance(transport, _SimulatedAsyncTransport)
                 transport.simulator = simulator
                 return await scenario(_modelarts(simulator, found, transport, credentials, clock_skew))
 
         return asyncio.run(hold())
 
 
-class _PatientBlockingTransport(BlockingTransport):
+class _SimulatedBlockingTransport(BlockingTransport):
     simulator: Simulator
 
     async def sleep(self, seconds: float) -> None:
         self.simulator.advance(seconds)
 
 
-class _PatientAsyncTransport(AsyncTransport):
+class _SimulatedAsyncTransport(AsyncTransport):
     simulator: Simulator
 
     async def sleep(self, seconds: float) -> None:

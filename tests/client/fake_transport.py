@@ -101,9 +101,9 @@ def modelarts(transport: FakeTransport, *, seed: int = 1, project_id: str = "p1"
     )
 
 
-def run(conversation: Coroutine[Any, Any, T]) -> T:
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end."""
-    return block_on(conversation)
+    return block_on(coroutine)
 
 
 def reply(body: object, status: int = 200, **headers: str) -> Response:

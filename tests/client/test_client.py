@@ -45,7 +45,7 @@ from tests.client.fake_transport import (
 )
 
 SAVE = create_image("n-1", CreateImageRequest(name="a", namespace="b", description="grün 漢"))
-LOOK = show_image(IMAGE_ID)
+SHOW = show_image(IMAGE_ID)
 
 
 # What is sent
@@ -53,7 +53,7 @@ LOOK = show_image(IMAGE_ID)
 
 def test_call_sends_one_signed_request() -> None:
     transport = FakeTransport(image())
-    assert run(modelarts(transport).call(LOOK)).id == IMAGE_ID
+    assert run(modelarts(transport).call(SHOW)).id == IMAGE_ID
     [request] = transport.requests
     bare = Request(
         "GET",
@@ -75,9 +75,9 @@ def test_call_signs_each_request_with_its_own_time() -> None:
     """A signature is valid for 15 minutes."""
     transport = FakeTransport(image())
     client = modelarts(transport)
-    run(client.call(LOOK))
+    run(client.call(SHOW))
     transport.now += 3600
-    run(client.call(LOOK))
+    run(client.call(SHOW))
     dates = [request.headers["X-Sdk-Date"] for request in transport.requests]
     assert dates == ["20250615T150640Z", "20250615T160640Z"]
 
@@ -108,7 +108,7 @@ def test_call_sorts_and_escapes_query() -> None:
 
 def test_call_escapes_project_id_in_path() -> None:
     transport = FakeTransport(image())
-    run(modelarts(transport, project_id="p/../q").call(LOOK))
+    run(modelarts(transport, project_id="p/../q").call(SHOW))
     assert transport.requests[0].url.startswith(f"{ENDPOINT}/v1/p%2F..%2Fq/images/")
     assert transport.requests[0].headers["X-Project-Id"] == "p/../q"
 
@@ -116,7 +116,7 @@ def test_call_escapes_project_id_in_path() -> None:
 def test_call_raises_transport_error_unchanged() -> None:
     failure = TransportError("gone", may_have_been_processed=False)
     with pytest.raises(TransportError) as failed:
-        run(modelarts(FakeTransport(failure)).call(LOOK))
+        run(modelarts(FakeTransport(failure)).call(SHOW))
     assert failed.value is failure
 
 
@@ -126,7 +126,7 @@ def test_call_raises_transport_error_unchanged() -> None:
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_call_accepts_any_2xx(status: int) -> None:
     """The pages document two of them."""
-    assert run(modelarts(FakeTransport(reply({"id": IMAGE_ID}, status))).call(LOOK)).id == IMAGE_ID
+    assert run(modelarts(FakeTransport(reply({"id": IMAGE_ID}, status))).call(SHOW)).id == IMAGE_ID
 
 
 def test_delete_image_accepts_empty_response() -> None:
@@ -152,10 +152,10 @@ def test_call_keeps_request_id_of_success_and_error(
     answer = Response(status, headers, json.dumps({"id": IMAGE_ID, **body}).encode())
     client = modelarts(FakeTransport(answer))
     if status == 200:
-        assert run(client.call(LOOK)).request_id == request_id
+        assert run(client.call(SHOW)).request_id == request_id
         return
     with pytest.raises(ApiError) as refused:
-        run(client.call(LOOK))
+        run(client.call(SHOW))
     assert refused.value.request_id == request_id
     assert ("request id" in str(refused.value)) is bool(request_id)
 
@@ -168,16 +168,16 @@ HTML = b"<html><body>Welcome, hidden-word</body></html>"
 @pytest.mark.parametrize(
     ("call", "body", "reason"),
     [
-        pytest.param(LOOK, HTML, "the body: Input should be", id="a web page"),
-        pytest.param(LOOK, b"", "the body: Input should be", id="nothing"),
-        pytest.param(LOOK, b'{"id": "hidden-wo', "the body: Input should be", id="cut off"),
-        pytest.param(LOOK, b'\xff\xfe{"hidden-word": 1}', "the body: Input should be", id="not UTF-8"),
-        pytest.param(LOOK, b'"hidden-word"', "the body: Input should be", id="a text"),
-        pytest.param(LOOK, b'["hidden-word"]', "the body: Input should be", id="a list"),
-        pytest.param(LOOK, b"null", "the body: Input should be", id="null"),
-        pytest.param(LOOK, b'{"name": "hidden-word"}', "id: Field required", id="no id"),
-        pytest.param(LOOK, b'{"id": ["hidden-word"]}', "id: Input should be", id="a strange id"),
-        pytest.param(LOOK, b'{"id": ""}', "id: String should have", id="an empty id"),
+        pytest.param(SHOW, HTML, "the body: Input should be", id="a web page"),
+        pytest.param(SHOW, b"", "the body: Input should be", id="nothing"),
+        pytest.param(SHOW, b'{"id": "hidden-wo', "the body: Input should be", id="cut off"),
+        pytest.param(SHOW, b'\xff\xfe{"hidden-word": 1}', "the body: Input should be", id="not UTF-8"),
+        pytest.param(SHOW, b'"hidden-word"', "the body: Input should be", id="a text"),
+        pytest.param(SHOW, b'["hidden-word"]', "the body: Input should be", id="a list"),
+        pytest.param(SHOW, b"null", "the body: Input should be", id="null"),
+        pytest.param(SHOW, b'{"name": "hidden-word"}', "id: Field required", id="no id"),
+        pytest.param(SHOW, b'{"id": ["hidden-word"]}', "id: Input should be", id="a strange id"),
+        pytest.param(SHOW, b'{"id": ""}', "id: String should have", id="an empty id"),
         pytest.param(
             show_notebook("n-1"),
             b'{"id": {"hidden-word": 1}, "token": "hidden-word"}',
@@ -186,7 +186,7 @@ HTML = b"<html><body>Welcome, hidden-word</body></html>"
         ),
         pytest.param(list_images(), b'{"data": "hidden-word"}', "data: Input should be", id="a strange list"),
         pytest.param(SAVE, b"[" * 100_000, "the body: Input should be", id="too deep"),
-        pytest.param(LOOK, b'{"id": ' + b"1" * 5000 + b"}", "id: Input should be", id="too long a number"),
+        pytest.param(SHOW, b'{"id": ' + b"1" * 5000 + b"}", "id: Input should be", id="too long a number"),
     ],
 )
 def test_call_describes_invalid_response_without_quoting_it(
@@ -204,13 +204,13 @@ def test_call_describes_invalid_response_without_quoting_it(
 
 def test_call_names_missing_content_type() -> None:
     with pytest.raises(InvalidResponseError, match=r"\(HTTP 200, no content type, 0 bytes\)$"):
-        run(modelarts(FakeTransport(Response(200))).call(LOOK))
+        run(modelarts(FakeTransport(Response(200))).call(SHOW))
 
 
 def test_call_rejects_response_for_another_image() -> None:
     """For instance one from a cache."""
     with pytest.raises(InvalidResponseError, match="it is about image i-2"):
-        run(modelarts(FakeTransport(reply({"id": "i-2", "status": "ACTIVE"}))).call(LOOK))
+        run(modelarts(FakeTransport(reply({"id": "i-2", "status": "ACTIVE"}))).call(SHOW))
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 308])
@@ -218,7 +218,7 @@ def test_call_does_not_follow_redirect(status: int) -> None:
     """The signature is for one host."""
     transport = FakeTransport(reply(b"", status, location="https://elsewhere.example/"))
     with pytest.raises(InvalidResponseError, match=r"was redirected.*check the connection's host \(HTTP 3"):
-        run(modelarts(transport).call(LOOK))
+        run(modelarts(transport).call(SHOW))
     assert len(transport.requests) == 1
 
 
@@ -351,7 +351,7 @@ def test_call_parses_error_of_every_envelope(
     status: int, body: object, error: type[ApiError], code: str, words: str
 ) -> None:
     with pytest.raises(ApiError) as refused:
-        run(modelarts(FakeTransport(reply(body, status))).call(LOOK))
+        run(modelarts(FakeTransport(reply(body, status))).call(SHOW))
     assert type(refused.value) is error
     assert (refused.value.status, refused.value.code) == (status, code)
     assert refused.value.message.startswith(f"ShowImage (GET /images/{IMAGE_ID}) was refused: ")
@@ -371,7 +371,7 @@ def test_call_removes_request_headers_that_gateway_echoes(echo: str) -> None:
     """They may include a security token."""
     body = {"error_code": "APIGW.0301", "error_msg": f"Incorrect IAM authentication information: {echo}"}
     with pytest.raises(AuthenticationError) as refused:
-        run(modelarts(FakeTransport(reply(body, 401))).call(LOOK))
+        run(modelarts(FakeTransport(reply(body, 401))).call(SHOW))
     assert "information: verify aksk signature fail. Check access key" in str(refused.value)
     assert "hidden" not in "".join(traceback.format_exception(refused.value))
 
@@ -379,7 +379,7 @@ def test_call_removes_request_headers_that_gateway_echoes(echo: str) -> None:
 def test_call_shortens_long_error_message_to_one_line() -> None:
     body = {"error_code": "X", "error_msg": "one\n\ttwo " + "x" * 500}
     with pytest.raises(ApiError) as refused:
-        run(modelarts(FakeTransport(reply(body, 400))).call(LOOK))
+        run(modelarts(FakeTransport(reply(body, 400))).call(SHOW))
     assert f"refused: one two {'x' * 292}…." in refused.value.message
     assert "\n" not in str(refused.value)
 
@@ -403,7 +403,7 @@ def test_call_replaces_unprintable_characters_of_server(
     status: int, headers: dict[str, str], body: object
 ) -> None:
     with pytest.raises(ModelArtsError) as caught:
-        run(modelarts(FakeTransport(Response(status, headers, json.dumps(body).encode()))).call(LOOK))
+        run(modelarts(FakeTransport(Response(status, headers, json.dumps(body).encode()))).call(SHOW))
     assert "[31mb" in str(caught.value)
     assert str(caught.value).isprintable()
 
@@ -425,7 +425,7 @@ def test_call_replaces_unprintable_characters_of_server(
 )
 def test_call_parses_retry_after_as_seconds_and_date(header: str, seconds: float | None) -> None:
     with pytest.raises(RateLimitError) as refused:
-        run(modelarts(FakeTransport(reply({}, 429, retry_after=header))).call(LOOK, deadline=START))
+        run(modelarts(FakeTransport(reply({}, 429, retry_after=header))).call(SHOW, deadline=START))
     assert refused.value.retry_after == seconds
 
 
@@ -435,14 +435,14 @@ def test_call_reads_retry_after_without_zone_as_utc(monkeypatch: pytest.MonkeyPa
         elsewhere.setenv("TZ", "Asia/Tokyo")
         time.tzset()
         with pytest.raises(RateLimitError) as refused:
-            run(modelarts(FakeTransport(reply({}, 429, retry_after=header))).call(LOOK, deadline=START))
+            run(modelarts(FakeTransport(reply({}, 429, retry_after=header))).call(SHOW, deadline=START))
     time.tzset()
     assert refused.value.retry_after == 90
 
 
 def test_call_has_no_retry_after_without_header() -> None:
     with pytest.raises(ServerError) as refused:
-        run(modelarts(FakeTransport(reply({}, 503))).call(LOOK))
+        run(modelarts(FakeTransport(reply({}, 503))).call(SHOW))
     assert refused.value.retry_after is None
 
 

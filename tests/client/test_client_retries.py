@@ -20,7 +20,7 @@ from airflow_provider_modelarts.exceptions import (
 )
 from tests.client.fake_transport import IMAGE_ID, START, Answer, FakeTransport, image, modelarts, reply, run
 
-LOOK = operations.show_image(IMAGE_ID)
+SHOW = operations.show_image(IMAGE_ID)
 DELETE = operations.delete_image(IMAGE_ID)
 SAVE = operations.create_image("n", CreateImageRequest(name="research", namespace="team", tag="nightly"))
 Failure = Response | ModelArtsError
@@ -69,7 +69,7 @@ any_write = pytest.mark.parametrize("write", [SAVE, DELETE], ids=["CreateImage",
 def test_call_retries_read(failure: Failure) -> None:
     transport = FakeTransport(failure, failure, image("ACTIVE"))
 
-    assert run(modelarts(transport).call(LOOK)).is_active
+    assert run(modelarts(transport).call(SHOW)).is_active
     assert len(transport.requests) == 3
 
 
@@ -97,7 +97,7 @@ def test_call_does_not_retry_write_that_may_have_been_processed(
 
 
 @table(NOT_CURED)
-@pytest.mark.parametrize("call", [LOOK, SAVE], ids=["a read", "a write"])
+@pytest.mark.parametrize("call", [SHOW, SAVE], ids=["a read", "a write"])
 def test_call_does_not_retry_permanent_error(failure: Failure, call: Operation[object]) -> None:
     """Five wrong signatures lock the key."""
     transport = FakeTransport(failure, image("ACTIVE"))
@@ -113,7 +113,7 @@ def test_call_doubles_backoff_with_jitter_up_to_limit(seed: int) -> None:
     transport = FakeTransport(reply({}, 503))
 
     with pytest.raises(ServerError):
-        run(modelarts(transport, seed=seed).call(LOOK))
+        run(modelarts(transport, seed=seed).call(SHOW))
 
     for failures, pause in enumerate(transport.sleeps):
         full = min(MAX_BACKOFF, 2.0**failures)
@@ -125,7 +125,7 @@ def test_call_stops_retrying_after_retry_timeout() -> None:
     transport = FakeTransport(reply({}, 503))
 
     with pytest.raises(ServerError):
-        run(modelarts(transport).call(LOOK))
+        run(modelarts(transport).call(SHOW))
 
     assert RETRY_TIMEOUT - 1.25 * MAX_BACKOFF <= transport.times[-1] <= RETRY_TIMEOUT
     assert 6 <= len(transport.requests) <= 15
@@ -139,7 +139,7 @@ def test_call_does_not_retry_after_deadline(after: float, requests: int) -> None
     transport = FakeTransport(reply({}, 503))
 
     with pytest.raises(ServerError):
-        run(modelarts(transport).call(LOOK, deadline=START + after))
+        run(modelarts(transport).call(SHOW, deadline=START + after))
 
     assert len(transport.requests) == requests
     assert transport.times[-1] <= max(after, 0.0)
@@ -150,7 +150,7 @@ def test_call_does_not_retry_after_deadline(after: float, requests: int) -> None
 def test_call_waits_for_retry_after(retry_after: str, status: int) -> None:
     transport = FakeTransport(reply({}, status, retry_after=retry_after), image())
 
-    run(modelarts(transport).call(LOOK))
+    run(modelarts(transport).call(SHOW))
 
     assert transport.times == [0.0, 45.0]
 
@@ -159,7 +159,7 @@ def test_call_raises_at_once_when_retry_after_exceeds_timeout() -> None:
     transport = FakeTransport(reply({}, 429, retry_after="3600"), image())
 
     with pytest.raises(RateLimitError) as throttled:
-        run(modelarts(transport).call(LOOK))
+        run(modelarts(transport).call(SHOW))
 
     assert throttled.value.retry_after == 3600
     assert (len(transport.requests), transport.sleeps) == (1, [])
@@ -169,7 +169,7 @@ def test_call_signs_each_attempt_anew() -> None:
     """The gateway checks the age of a signature."""
     transport = FakeTransport(*[reply({}, 503, retry_after="5")] * 2, image())
 
-    run(modelarts(transport).call(LOOK))
+    run(modelarts(transport).call(SHOW))
 
     dates = [request.headers["X-Sdk-Date"] for request in transport.requests]
     assert all(earlier < later for earlier, later in pairwise(dates))
@@ -191,7 +191,7 @@ def test_watch_does_not_retry_within_a_poll() -> None:
 
     run(
         modelarts(transport).watch(
-            LOOK, is_done=lambda seen: seen.is_active, poll_interval=60, deadline=START + 3600
+            SHOW, is_done=lambda seen: seen.is_active, poll_interval=60, deadline=START + 3600
         )
     )
 
@@ -202,7 +202,7 @@ def test_call_logs_each_retry(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     transport = FakeTransport(reply({"error_code": "ModelArts.6102", "error_msg": "internal"}, 500), image())
 
-    run(modelarts(transport).call(LOOK))
+    run(modelarts(transport).call(SHOW))
 
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith("ShowImage is tried again in 1 s: ShowImage (GET /images/")
@@ -237,7 +237,7 @@ def test_call_retries_for_two_minutes_when_clock_is_set(by: float) -> None:
     transport = ClockSet(reply({}, 503), by=by)
 
     with pytest.raises(ServerError):
-        run(modelarts(transport).call(LOOK))
+        run(modelarts(transport).call(SHOW))
 
     assert RETRY_TIMEOUT - MAX_BACKOFF * 1.25 <= transport.times[-1] <= RETRY_TIMEOUT
 
@@ -248,7 +248,7 @@ def test_watch_continues_polling_when_clock_is_set_back_during_outage() -> None:
 
     seen = run(
         modelarts(transport).watch(
-            LOOK, is_done=lambda image: not image.is_pending, poll_interval=10, deadline=START + 7200
+            SHOW, is_done=lambda image: not image.is_pending, poll_interval=10, deadline=START + 7200
         )
     )
 

@@ -36,7 +36,7 @@ from tests.client.fake_transport import (
     run_together,
 )
 
-LOOK = show_image(IMAGE_ID)
+SHOW = show_image(IMAGE_ID)
 HTML = b"<html>hidden</html>"
 
 
@@ -54,7 +54,7 @@ def watch(
     """Wait for the image."""
     return run(
         modelarts(transport, seed=seed).watch(
-            LOOK, is_done=is_done, poll_interval=poll_interval, deadline=START + timeout
+            SHOW, is_done=is_done, poll_interval=poll_interval, deadline=START + timeout
         )
     )
 
@@ -75,11 +75,11 @@ def test_watch_continues_on_unknown_status() -> None:
     assert watch(FakeTransport(image("PUSHING"), image("ACTIVE"))).is_active
 
 
-def test_watch_continues_when_status_goes_backwards(said: Callable[..., list[str]]) -> None:
+def test_watch_continues_when_status_goes_backwards(log_lines: Callable[..., list[str]]) -> None:
     """Replicas of a service may disagree for a while."""
     steps = ["CREATING", "INIT", "CREATING", "PUSHING", "INIT", "ACTIVE"]
     assert watch(FakeTransport(*map(image, steps))).is_active
-    assert [line.split(",")[0] for line in said()] == [f"Image {IMAGE_ID} is {step}" for step in steps]
+    assert [line.split(",")[0] for line in log_lines()] == [f"Image {IMAGE_ID} is {step}" for step in steps]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -210,7 +210,7 @@ def test_watch_timeout_names_last_error_after_a_successful_poll() -> None:
 def test_watch_polls_no_sooner_than_retry_after_of_earlier_wait() -> None:
     transport = FakeTransport(image("ACTIVE"))
     client = modelarts(transport)
-    run(client.watch(LOOK, is_done=is_done, poll_interval=10, deadline=START + 3600, not_before=START + 200))
+    run(client.watch(SHOW, is_done=is_done, poll_interval=10, deadline=START + 3600, not_before=START + 200))
     assert 200 <= transport.times[0] <= 215
 
 
@@ -219,7 +219,7 @@ def test_watch_sends_nothing_when_retry_after_exceeds_deadline() -> None:
     with pytest.raises(WaitTimeoutError, match="no poll succeeded"):
         run(
             modelarts(transport).watch(
-                LOOK, is_done=is_done, poll_interval=10, deadline=START + 100, not_before=START + 200
+                SHOW, is_done=is_done, poll_interval=10, deadline=START + 100, not_before=START + 200
             )
         )
     assert transport.requests == []
@@ -299,7 +299,7 @@ def test_watch_keeps_interval_on_invalid_response() -> None:
     assert all(9 <= gap <= 11 for gap in gaps(transport.times))
 
 
-def weather(*phases: tuple[float, Response], transport: FakeTransport) -> Callable[[Request], Response]:
+def outage(*phases: tuple[float, Response], transport: FakeTransport) -> Callable[[Request], Response]:
     """Return a service with one response for each phase, which ends at the given second."""
 
     def answer(_: Request) -> Response:
@@ -311,7 +311,7 @@ def weather(*phases: tuple[float, Response], transport: FakeTransport) -> Callab
 def watches(client: ModelArtsClient, count: int, *, timeout: float = 36_000) -> list[Any]:
     """Return waits that share one client."""
     return [
-        client.watch(LOOK, is_done=is_done, poll_interval=10, deadline=START + timeout) for _ in range(count)
+        client.watch(SHOW, is_done=is_done, poll_interval=10, deadline=START + timeout) for _ in range(count)
     ]
 
 
@@ -319,7 +319,7 @@ def watches(client: ModelArtsClient, count: int, *, timeout: float = 36_000) -> 
 def test_watch_shares_backoff_among_waits(count: int) -> None:
     transport = ConcurrentFakeTransport()
     transport.answers = [
-        weather(
+        outage(
             (60, image()),
             (1200, reply({}, 503)),
             (1800, image()),
@@ -359,7 +359,7 @@ def test_watch_does_not_share_backoff_between_clients() -> None:
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
+def log_lines(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
     """Return the log lines of at least a level."""
     caplog.set_level(logging.DEBUG, "airflow_provider_modelarts")
 
@@ -373,7 +373,7 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
     return lines
 
 
-def test_watch_logs_status_changes_only(said: Callable[..., list[str]]) -> None:
+def test_watch_logs_status_changes_only(log_lines: Callable[..., list[str]]) -> None:
     transport = FakeTransport(
         image("INIT"),
         *[image()] * 10,
@@ -382,7 +382,7 @@ def test_watch_logs_status_changes_only(said: Callable[..., list[str]]) -> None:
         image("ACTIVE"),
     )
     watch(transport)
-    assert said() == [
+    assert log_lines() == [
         f"Image {IMAGE_ID} is INIT",
         f"Image {IMAGE_ID} is CREATING",
         f"Image {IMAGE_ID} is CREATING: pushing",
@@ -392,19 +392,19 @@ def test_watch_logs_status_changes_only(said: Callable[..., list[str]]) -> None:
 
 
 def test_watch_logs_heartbeat_every_five_minutes(
-    said: Callable[..., list[str]],
+    log_lines: Callable[..., list[str]],
 ) -> None:
     with pytest.raises(WaitTimeoutError):
         watch(FakeTransport(image()), timeout=1000)
-    assert said() == [f"Image {IMAGE_ID} is CREATING"] * 4
+    assert log_lines() == [f"Image {IMAGE_ID} is CREATING"] * 4
 
 
 @pytest.mark.parametrize("failure", [TRANSIENT[0], TRANSIENT[3], TRANSIENT[5]])
 def test_watch_logs_outage_once_and_its_end(
-    said: Callable[..., list[str]], failure: Response | Exception
+    log_lines: Callable[..., list[str]], failure: Response | Exception
 ) -> None:
     watch(FakeTransport(image(), *[failure] * 20, image(), image("ACTIVE")))
-    before, warning, *rest = said()
+    before, warning, *rest = log_lines()
     assert before == f"Image {IMAGE_ID} is CREATING"
     assert warning.startswith("Poll failed, will retry: ")
     alive = [line for line in rest if line == f"Still waiting, last seen: {before}"]
@@ -413,36 +413,36 @@ def test_watch_logs_outage_once_and_its_end(
         "Polling works again",
         f"Image {IMAGE_ID} is ACTIVE",
     ]
-    assert len(said(logging.DEBUG)) == 4 + len(alive) + 19
+    assert len(log_lines(logging.DEBUG)) == 4 + len(alive) + 19
 
 
 @pytest.mark.parametrize("failure", [TRANSIENT[2], TRANSIENT[6], TRANSIENT[8]])
 def test_watch_logs_consecutive_invalid_responses_once(
-    said: Callable[..., list[str]], failure: Response
+    log_lines: Callable[..., list[str]], failure: Response
 ) -> None:
     watch(FakeTransport(image(), *[failure] * 20, image("ACTIVE")))
-    assert len(said(logging.WARNING)) == 1
+    assert len(log_lines(logging.WARNING)) == 1
 
 
-def test_watch_logs_outage_of_polling_waits_only(said: Callable[..., list[str]]) -> None:
+def test_watch_logs_outage_of_polling_waits_only(log_lines: Callable[..., list[str]]) -> None:
     transport = ConcurrentFakeTransport()
-    transport.answers = [weather((1000, reply({}, 503)), (9e9, image("ACTIVE")), transport=transport)]
+    transport.answers = [outage((1000, reply({}, 503)), (9e9, image("ACTIVE")), transport=transport)]
     run_together(transport, *watches(modelarts(transport), 20))
-    warnings = len(said(logging.WARNING))
+    warnings = len(log_lines(logging.WARNING))
     assert 3 <= warnings <= 20
-    assert said().count("Polling works again") == warnings
-    alive = said().count("Still waiting, last seen: nothing yet")
+    assert log_lines().count("Polling works again") == warnings
+    alive = log_lines().count("Still waiting, last seen: nothing yet")
     assert 2 * 20 <= alive <= 4 * 20
 
 
-def test_watch_logs_intermittent_failures_every_five_minutes(said: Callable[..., list[str]]) -> None:
+def test_watch_logs_intermittent_failures_every_five_minutes(log_lines: Callable[..., list[str]]) -> None:
     transport = FakeTransport(*[image(), image(), image(), reply({}, 503)] * 90, image("ACTIVE"))
     watch(transport)
-    assert 8 <= len(said(logging.WARNING)) <= 13
+    assert 8 <= len(log_lines(logging.WARNING)) <= 13
 
 
-def test_watch_logs_no_secret(said: Callable[..., list[str]]) -> None:
+def test_watch_logs_no_secret(log_lines: Callable[..., list[str]]) -> None:
     watch(FakeTransport(reply(HTML), reply(HTML, 502), image("ACTIVE")))
-    text = "\n".join(said(logging.DEBUG))
+    text = "\n".join(log_lines(logging.DEBUG))
     assert "hidden" not in text
     assert "SK" not in text

@@ -30,12 +30,12 @@ from tests.client.save_service import (
     FOUND,
     HTML,
     LIST,
-    LOOK,
     NOTEBOOK_ID,
     NOTHING,
     POST,
     RUNNING,
-    SHOW,
+    SHOW_IMAGE,
+    SHOW_NOTEBOOK,
     TAKEN,
     Service,
     is_ring,
@@ -66,7 +66,7 @@ doubts = pytest.mark.parametrize("doubt", DOUBTS.values(), ids=list(DOUBTS))
 @doubts
 def test_create_recovers_lost_response_by_marker(doubt: Callable[[], Response | Exception]) -> None:
     """This call created the image, so it is not reported as adopted."""
-    service = Service({POST: [doubt()], LIST: [FOUND], SHOW: [RUNNING]})
+    service = Service({POST: [doubt()], LIST: [FOUND], SHOW_NOTEBOOK: [RUNNING]})
 
     assert service.save() == (IMAGE_ID, False)
     assert service.kinds == [POST, LIST]
@@ -87,10 +87,10 @@ def test_create_recovers_lost_response_by_marker_when_list_lags(
 def test_create_resends_after_lost_response_when_notebook_is_running(
     doubt: Callable[[], Response | Exception],
 ) -> None:
-    service = Service({POST: [doubt(), CREATED], LIST: [NOTHING], SHOW: [RUNNING]})
+    service = Service({POST: [doubt(), CREATED], LIST: [NOTHING], SHOW_NOTEBOOK: [RUNNING]})
 
     assert service.save() == (IMAGE_ID, False)
-    assert service.kinds == [POST, LIST, LIST, LIST, SHOW, POST]
+    assert service.kinds == [POST, LIST, LIST, LIST, SHOW_NOTEBOOK, POST]
 
 
 @doubts
@@ -98,7 +98,7 @@ def test_create_raises_retryable_error_when_tag_is_taken_by_unlisted_image(
     doubt: Callable[[], Response | Exception],
 ) -> None:
     """It is most likely this save's own image, in a list that lags; the next try finds it."""
-    service = Service({POST: [doubt(), TAKEN], LIST: [NOTHING], SHOW: [RUNNING]})
+    service = Service({POST: [doubt(), TAKEN], LIST: [NOTHING], SHOW_NOTEBOOK: [RUNNING]})
 
     with pytest.raises(ModelArtsError, match="Now the tag 'nightly' is taken, perhaps by this") as caught:
         service.save()
@@ -112,7 +112,7 @@ def test_create_raises_retryable_error_when_tag_is_taken_by_unlisted_image(
 def test_create_raises_retryable_error_after_lost_response_when_notebook_is_busy(
     doubt: Callable[[], Response | Exception],
 ) -> None:
-    service = Service({POST: [doubt()], LIST: [NOTHING], SHOW: [BUSY]})
+    service = Service({POST: [doubt()], LIST: [NOTHING], SHOW_NOTEBOOK: [BUSY]})
 
     error = service.fails(NotebookNotReadyError)
 
@@ -123,7 +123,7 @@ def test_create_raises_retryable_error_after_lost_response_when_notebook_is_busy
 @pytest.mark.parametrize("status", [400, 402, 403, 404, 405, 407, 409, 422, 451])
 def test_create_raises_retryable_error_on_refusal_without_code(status: int) -> None:
     """It may come from a gateway; the task's next try may succeed."""
-    service = Service({POST: [refused(status)], LIST: [NOTHING], SHOW: [RUNNING]})
+    service = Service({POST: [refused(status)], LIST: [NOTHING], SHOW_NOTEBOOK: [RUNNING]})
 
     error = service.fails(ApiError)
 
@@ -210,7 +210,11 @@ def test_create_adopts_own_image_when_notebook_is_not_ready(code: str) -> None:
 
 def test_create_returns_own_image_when_resend_is_not_ready() -> None:
     service = Service(
-        {POST: [lost(), refused(400, "ModelArts.6357")], LIST: [NOTHING] * 3 + [FOUND], SHOW: [RUNNING]}
+        {
+            POST: [lost(), refused(400, "ModelArts.6357")],
+            LIST: [NOTHING] * 3 + [FOUND],
+            SHOW_NOTEBOOK: [RUNNING],
+        }
     )
 
     assert service.save() == (IMAGE_ID, False)
@@ -239,8 +243,8 @@ def test_create_raises_refusal_when_list_is_forbidden(
     assert isinstance(failure, ApiError)
     assert (failure.code, failure.request_id) == (code, "r-1")
     assert "modelarts:image:list is missing" in str(failure)
-    said = [line for line in caplog.messages if "modelarts:image:list" in line]
-    assert len(said) == 1
+    warnings = [line for line in caplog.messages if "modelarts:image:list" in line]
+    assert len(warnings) == 1
 
 
 @pytest.mark.parametrize("check", [refused(500), lost(), refused(400), reply(HTML), refused(401)])
@@ -255,7 +259,7 @@ def test_create_raises_refusal_when_list_fails(check: Response | Exception) -> N
 def test_create_does_not_resend_after_lost_response_when_list_is_forbidden(
     forbidden: Response, doubt: Callable[[], Response | Exception]
 ) -> None:
-    service = Service({POST: [doubt()], LIST: [forbidden], SHOW: [RUNNING]})
+    service = Service({POST: [doubt()], LIST: [forbidden], SHOW_NOTEBOOK: [RUNNING]})
 
     with pytest.raises((TransportError, InvalidResponseError, ServerError, ApiError)) as caught:
         service.save()
@@ -267,7 +271,7 @@ def test_create_does_not_resend_after_lost_response_when_list_is_forbidden(
 
 
 def test_create_does_not_resend_after_lost_response_when_notebook_is_forbidden() -> None:
-    service = Service({POST: [lost()], LIST: [NOTHING], SHOW: [FORBIDDEN]})
+    service = Service({POST: [lost()], LIST: [NOTHING], SHOW_NOTEBOOK: [FORBIDDEN]})
 
     assert "because modelarts:notebook:get is missing" in str(service.fails(TransportError))
     assert service.posts == 1
@@ -275,15 +279,17 @@ def test_create_does_not_resend_after_lost_response_when_notebook_is_forbidden()
 
 @pytest.mark.parametrize("answer", [refused(403), refused(400), reply(HTML)], ids=["403", "400", "a page"])
 def test_create_retries_failed_lookup(answer: Response) -> None:
-    service = Service({POST: [lost(), CREATED], LIST: [answer, NOTHING, NOTHING], SHOW: [RUNNING]})
+    service = Service({POST: [lost(), CREATED], LIST: [answer, NOTHING, NOTHING], SHOW_NOTEBOOK: [RUNNING]})
 
     assert service.save() == (IMAGE_ID, False)
-    assert service.kinds == [POST, LIST, LIST, LIST, SHOW, POST]
+    assert service.kinds == [POST, LIST, LIST, LIST, SHOW_NOTEBOOK, POST]
 
 
 def test_create_raises_when_last_lookup_fails() -> None:
     """A failed lookup does not show that there is no image."""
-    service = Service({POST: [lost(), CREATED], LIST: [NOTHING, NOTHING, reply(HTML)], SHOW: [RUNNING]})
+    service = Service(
+        {POST: [lost(), CREATED], LIST: [NOTHING, NOTHING, reply(HTML)], SHOW_NOTEBOOK: [RUNNING]}
+    )
 
     service.fails(TransportError)
 
@@ -318,7 +324,7 @@ def test_create_does_not_report_refused_credentials_as_missing_permission() -> N
 
 @pytest.mark.parametrize("answer", [FORBIDDEN, refused(403), refused(404), reply(HTML), refused(400, "X.1")])
 def test_create_lists_images_when_hinted_image_cannot_be_read(answer: Response) -> None:
-    service = Service({LOOK: [answer], LIST: [FOUND]})
+    service = Service({SHOW_IMAGE: [answer], LIST: [FOUND]})
 
     assert service.save(check_existing=True, image_id_hint=IMAGE_ID) == (IMAGE_ID, True)
-    assert service.kinds == [LOOK, LIST]
+    assert service.kinds == [SHOW_IMAGE, LIST]

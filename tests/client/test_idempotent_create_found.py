@@ -30,7 +30,7 @@ from tests.client.save_service import (
     OWN_KEY,
     POST,
     RUNNING,
-    SHOW,
+    SHOW_NOTEBOOK,
     TAKEN,
     Service,
     listed,
@@ -47,14 +47,14 @@ def test_create_adopts_image_with_own_tag_found_at_first_request() -> None:
 
 
 def test_create_does_not_report_own_image_as_adopted_after_lost_response() -> None:
-    service = Service({POST: [lost(), TAKEN], LIST: [NOTHING] * 3 + [FOUND], SHOW: [RUNNING]})
+    service = Service({POST: [lost(), TAKEN], LIST: [NOTHING] * 3 + [FOUND], SHOW_NOTEBOOK: [RUNNING]})
 
     assert service.save() == (IMAGE_ID, False)
 
 
 def test_create_adopts_foreign_image_with_tag_after_lost_response() -> None:
     theirs = listed(record(description="theirs"))
-    service = Service({POST: [lost(), TAKEN], LIST: [NOTHING] * 3 + [theirs], SHOW: [RUNNING]})
+    service = Service({POST: [lost(), TAKEN], LIST: [NOTHING] * 3 + [theirs], SHOW_NOTEBOOK: [RUNNING]})
 
     assert service.save(if_exists="adopt") == (IMAGE_ID, True)
 
@@ -203,7 +203,7 @@ def test_create_finds_own_image_with_odd_fields(odd: dict[str, Any], answer: Res
 
 
 def test_create_sends_notebook_id_in_lower_case() -> None:
-    service = Service({POST: [lost()], LIST: [NOTHING], SHOW: [BUSY]})
+    service = Service({POST: [lost()], LIST: [NOTHING], SHOW_NOTEBOOK: [BUSY]})
 
     service.fails(NotebookNotReadyError)
 

@@ -249,7 +249,7 @@ LOWER = set(string.ascii_lowercase)
 DIGITS = set(string.digits)
 LETTERS = set(string.ascii_letters)
 HEX = set(string.hexdigits)
-MARKS = set("-_.")
+PUNCTUATION = set("-_.")
 
 
 def keeps_the_rule(cloud: str, field: str, value: str | None) -> bool:
@@ -262,14 +262,14 @@ def keeps_the_rule(cloud: str, field: str, value: str | None) -> bool:
     used, ends = set(value), {value[0], value[-1]}
     rules = {
         "notebook_id": [len(part) for part in value.split("-")] == [8, 4, 4, 4, 12] and used <= HEX | {"-"},
-        "name": len(value) <= 128 and used <= LOWER | DIGITS | MARKS and ends <= LOWER | DIGITS,
-        "namespace": len(value) <= 64 and used <= LETTERS | DIGITS | MARKS and value[0] in LOWER,
-        "tag": len(value) <= 64 and used <= LETTERS | DIGITS | MARKS and value[0] not in "-.",
+        "name": len(value) <= 128 and used <= LOWER | DIGITS | PUNCTUATION and ends <= LOWER | DIGITS,
+        "namespace": len(value) <= 64 and used <= LETTERS | DIGITS | PUNCTUATION and value[0] in LOWER,
+        "tag": len(value) <= 64 and used <= LETTERS | DIGITS | PUNCTUATION and value[0] not in "-.",
         "description": len(value) <= 512,
     }
     elsewhere = {
         "notebook_id": True,
-        "name": len(value) <= 512 and used <= LOWER | DIGITS | MARKS,
+        "name": len(value) <= 512 and used <= LOWER | DIGITS | PUNCTUATION,
         "namespace": True,
         "swr_instance_id": False,
         "swr_instance_domain": False,

@@ -36,7 +36,7 @@ INTERVAL = 15
 LONG, SHORT = 3600, 100
 RESCHEDULED_INTERVAL, RESCHEDULED_SHORT = 0.02, 0.05
 
-PATIENCE: dict[str, dict[str, Any]] = {
+TIMEOUTS: dict[str, dict[str, Any]] = {
     "": {"timeout": LONG},
     "_softly": {"timeout": LONG, "soft_fail": True},
     "_briefly": {"timeout": SHORT},
@@ -69,15 +69,15 @@ for name, arguments in OPERATORS.items():
                     tag="{{ params.tag }}",
                     poll_interval=INTERVAL,
                     **arguments,
-                    **PATIENCE[suffix],
+                    **TIMEOUTS[suffix],
                 )
 
 for name, arguments in SENSORS.items():
-    for suffix, patience in PATIENCE.items():
+    for suffix, timeouts in TIMEOUTS.items():
         if is_wanted(name + suffix):
-            times = {"poke_interval": INTERVAL, **patience}
+            times = {"poke_interval": INTERVAL, **timeouts}
             if name == "sense_reschedule":
                 times["poke_interval"] = RESCHEDULED_INTERVAL
-                times["timeout"] = RESCHEDULED_SHORT if patience["timeout"] == SHORT else LONG
+                times["timeout"] = RESCHEDULED_SHORT if timeouts["timeout"] == SHORT else LONG
             with dag(name + suffix):
                 NotebookImageSensor(task_id="task", image_id="{{ params.image_id }}", **arguments, **times)

@@ -157,9 +157,9 @@ class Flow:
             found.append(f"{self.saves} create-image requests took effect")
         for task_id in now.tasks:
             value = self.stack.xcom(self.dag_id, self.run_id, task_id)
-            handed_on = (value["image_id"], value["swr_path"])
-            if [handed_on] != self.images:
-                found.append(f"{task_id} handed on {handed_on}, and there is {self.images}")
+            pushed = (value["image_id"], value["swr_path"])
+            if [pushed] != self.images:
+                found.append(f"{task_id} handed on {pushed}, and there is {self.images}")
         return found
 
     # -- requests in the simulator ---------------------------------------------------------------
@@ -196,7 +196,7 @@ class Flow:
             self.simulator.set_image_status(image_id, "ACTIVE")
 
     @property
-    def looks(self) -> list[JournalEntry]:
+    def polls(self) -> list[JournalEntry]:
         """The polls of its images, by the task and by the triggerers."""
         ends = tuple(f"/{image_id}" for image_id, _ in self.images)
         return [entry for entry in self.simulator.journal if ends and entry.path.endswith(ends)]

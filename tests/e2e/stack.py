@@ -228,7 +228,9 @@ class AirflowStack:
             time.sleep(POLL_SECONDS)
 
     def _missing(self) -> list[str]:
-        missing = [item.name for item in self.components if item.says and not self.crew.has_spoken(item)]
+        missing = [
+            item.name for item in self.components if item.ready_text and not self.crew.has_started(item)
+        ]
         for job in {item.job for item in self.components if item.job}:
             names = [item.name for item in self.components if item.job == job]
             alive = self.request("GET", "/api/v2/jobs", job_type=job, is_alive="true")["jobs"]
@@ -265,8 +267,8 @@ class AirflowStack:
             reply = self._api.request(method, self.url + path, json=body, params=query, timeout=60)
         except requests.RequestException as error:
             self.check_alive()
-            said = self.crew.tail("api-server")
-            raise StackError(f"{method} {path}: no answer from the api-server ({error}).\n{said}") from error
+            log = self.crew.tail("api-server")
+            raise StackError(f"{method} {path}: no answer from the api-server ({error}).\n{log}") from error
         if not reply.ok:
             raise StackError(f"{method} {path} was answered {reply.status_code}: {reply.text[:2000]}")
         return reply.json()

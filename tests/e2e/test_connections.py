@@ -117,7 +117,7 @@ def settled(message: str) -> str:
     return re.sub(r"request id \w+", "request id …", " ".join(message.split()))
 
 
-def hook_says(name: str, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> tuple[bool, str]:
+def result_of_hook(name: str, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> tuple[bool, str]:
     monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(given))
     status, message = ModelArtsHook(name).test_connection()
     return status, settled(message)
@@ -132,7 +132,7 @@ def test_test_connection_endpoint_returns_message_of_hook(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It sends the connection through a URI, as the button in the UI does."""
-    wanted = hook_says(name, connections[name], monkeypatch)
+    wanted = result_of_hook(name, connections[name], monkeypatch)
 
     reply = stack.request("POST", "/api/v2/connections/test", body=as_stored(name, connections[name]))
 
@@ -146,7 +146,7 @@ def test_test_connection_endpoint_returns_message_of_hook(
 def test_test_connection_command_returns_message_of_hook(
     name: str, stack: AirflowStack, connections: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    status, message = hook_says(name, connections[name], monkeypatch)
+    status, message = result_of_hook(name, connections[name], monkeypatch)
 
     ran = stack.run_cli(
         *("connections", "test", name), env={f"AIRFLOW_CONN_{name.upper()}": json.dumps(connections[name])}

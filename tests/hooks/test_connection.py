@@ -78,7 +78,7 @@ def test_parse_connection_treats_null_and_empty_as_absent(absent: str | None) ->
 
 
 @pytest.mark.parametrize(
-    ("fields", "extra", "says"),
+    ("fields", "extra", "message"),
     [
         pytest.param({"login": None}, {}, "login (access key) and password", id="no access key"),
         pytest.param({"password": ""}, {}, "login (access key) and password", id="no secret key"),
@@ -115,12 +115,12 @@ def test_parse_connection_treats_null_and_empty_as_absent(absent: str | None) ->
     ],
 )
 def test_parse_connection_error_names_field_and_no_secret(
-    fields: dict[str, Any], extra: dict[str, Any] | str, says: str
+    fields: dict[str, Any], extra: dict[str, Any] | str, message: str
 ) -> None:
     with pytest.raises(InvalidConnectionError) as caught:
         settings(**fields, extra=extra)
 
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert "'c'" in str(caught.value)
     assert "secret-key" not in str(caught.value)
 
@@ -247,7 +247,7 @@ def test_parse_connection_accepts_verify_as_flag_and_file(value: Any, verify: bo
 
 
 @pytest.mark.parametrize(
-    ("fields", "extra", "says"),
+    ("fields", "extra", "message"),
     [
         pytest.param({}, {"cloud": "custom"}, "host is missing", id="a custom cloud without host"),
         pytest.param(
@@ -287,9 +287,9 @@ def test_parse_connection_accepts_verify_as_flag_and_file(value: Any, verify: bo
     ],
 )
 def test_parse_connection_rejects_conflicting_fields(
-    fields: dict[str, Any], extra: dict[str, Any], says: str
+    fields: dict[str, Any], extra: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InvalidConnectionError) as caught:
         settings(**fields, extra=extra)
 
-    assert says in str(caught.value)
+    assert message in str(caught.value)

@@ -141,11 +141,11 @@ def test_airflow_relabels_standard_fields(drawn: ConnectionHookMetaData) -> None
 
 def test_hook_returns_same_form_to_older_airflow() -> None:
     """The matrix tests their widgets, where they exist."""
-    said = ModelArtsHook.get_ui_field_behaviour()
+    behaviour = ModelArtsHook.get_ui_field_behaviour()
 
-    jsonschema.validate(said, airflows_schema("customized_form_field_behaviours.schema.json"))
-    assert list(said.values()) == list(CONNECTION_TYPE["ui-field-behaviour"].values())
-    assert list(said) == ["hidden_fields", "relabeling", "placeholders"]
+    jsonschema.validate(behaviour, airflows_schema("customized_form_field_behaviours.schema.json"))
+    assert list(behaviour.values()) == list(CONNECTION_TYPE["ui-field-behaviour"].values())
+    assert list(behaviour) == ["hidden_fields", "relabeling", "placeholders"]
 
 
 @pytest.mark.parametrize("name", FIELDS)

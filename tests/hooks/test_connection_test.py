@@ -114,11 +114,11 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["out of date", "unknown authority"])
-def test_diagnose_names_invalid_certificate(told: bool, authority: Authority, press: Try) -> None:
-    certificate = authority.certify(until=timedelta(days=-1 if told else 1))
+@pytest.mark.parametrize("is_trusted", [True, False], ids=["out of date", "unknown authority"])
+def test_diagnose_names_invalid_certificate(is_trusted: bool, authority: Authority, press: Try) -> None:
+    certificate = authority.certify(until=timedelta(days=-1 if is_trusted else 1))
     with Simulator(certificate=certificate) as secure:
-        verify = str(authority.file) if told else None
+        verify = str(authority.file) if is_trusted else None
         good, message = press(host=secure.endpoint, extra={"verify": verify})
 
     assert not good

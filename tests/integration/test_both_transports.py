@@ -287,9 +287,9 @@ def test_watch_raises_timeout_at_deadline(transport: TransportRunner) -> None:
         with pytest.raises(WaitTimeoutError, match=r"after 36\d\d s waiting for image .* is CREATING"):
             transport.run(simulator, scenario)
 
-        looks = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
-        assert 220 <= len(looks) <= 262
-        assert looks[-1].at - simulator.journal[0].at == pytest.approx(HOUR, abs=2)
+        polls = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
+        assert 220 <= len(polls) <= 262
+        assert polls[-1].at - simulator.journal[0].at == pytest.approx(HOUR, abs=2)
 
 
 @pytest.mark.parametrize("offset_unit", ["records", "pages"])

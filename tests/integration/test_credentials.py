@@ -39,7 +39,7 @@ CREDENTIALS = [
     pytest.param({}, {"extra": AGENCY}, id="agency by access key"),
     pytest.param({}, {**PASSWORD, "extra": {**USER, **AGENCY}}, id="agency by password"),
 ]
-LOOKED_UP: dict[str, Any] = {"project_id": None}
+PROJECT_BY_NAME: dict[str, Any] = {"project_id": None}
 
 
 def save(simulator: Simulator, cloud: str = "huaweicloud") -> Operation[Image]:
@@ -66,7 +66,7 @@ def count(simulator: Simulator, operation: str) -> int:
 
 
 @pytest.mark.parametrize(("options", "fields"), CREDENTIALS)
-@pytest.mark.parametrize("project", [{}, LOOKED_UP], ids=["project id", "project looked up"])
+@pytest.mark.parametrize("project", [{}, PROJECT_BY_NAME], ids=["project id", "project looked up"])
 def test_save_succeeds_with_each_credential_on_each_cloud(
     options: dict[str, Any],
     fields: dict[str, Any],
@@ -154,12 +154,12 @@ def test_revoked_token_is_renewed_once_during_wait(
 
         async def scenario(modelarts: ModelArtsClient) -> Image:
             image = await modelarts.call(save(simulator))
-            looks = 0
+            polls = 0
 
             def is_done(image: Image) -> bool:
-                nonlocal looks
-                looks += 1
-                if looks in (15, 30):
+                nonlocal polls
+                polls += 1
+                if polls in (15, 30):
                     simulator.revoke_tokens()
                     simulator.revoke_keys()
                 return image.is_active
@@ -250,7 +250,7 @@ def test_ambiguous_project_name_is_rejected(simulator: Simulator, transport: Tra
     simulator.add_project("cn-north-4")
 
     with pytest.raises(InvalidConnectionError, match="IAM knows several projects named 'cn-north-4'"):
-        transport.run(simulator, lambda m: m.call(operations.show_image("i")), extra=LOOKED_UP)
+        transport.run(simulator, lambda m: m.call(operations.show_image("i")), extra=PROJECT_BY_NAME)
 
 
 @pytest.mark.parametrize(("options", "fields"), CREDENTIALS)

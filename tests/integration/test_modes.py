@@ -35,8 +35,8 @@ def issued(simulator: Simulator) -> tuple[str, str]:
     return image["id"], image["swr_path"]
 
 
-at_the_first_look_or_later = pytest.mark.parametrize(
-    "simulator", [AfterReads(1), AfterReads(2)], indirect=True, ids=["at the first look", "later"]
+at_first_poll_or_later = pytest.mark.parametrize(
+    "simulator", [AfterReads(1), AfterReads(2)], indirect=True, ids=["at the first poll", "later"]
 )
 in_every_mode = pytest.mark.parametrize("dag_id", ["sense_poke", "sense_reschedule", "sense_deferrable"])
 
@@ -47,13 +47,13 @@ def save(simulator: Simulator) -> str:
     return hook.create_image(simulator.notebook_id, name="research", namespace="team", tag="nightly").id
 
 
-def looks(simulator: Simulator) -> int:
+def polls(simulator: Simulator) -> int:
     """Count the polls of the image; these DAGs poll every 15 seconds."""
     return sum(entry.operation == "ShowImage" for entry in simulator.journal)
 
 
 @pytest.mark.parametrize("dag_id", ["save_blocking", "save_deferrable"])
-@at_the_first_look_or_later
+@at_first_poll_or_later
 @pytest.mark.usefixtures("connection")
 def test_operator_that_waits_returns_same_result_in_every_mode(dag_id: str, simulator: Simulator) -> None:
     run = airflow_runs.run(dag_id, notebook_id=simulator.notebook_id)
@@ -92,7 +92,7 @@ def test_operator_fails_for_failed_image_with_id_in_xcom(dag_id: str, simulator:
 
 
 @in_every_mode
-@at_the_first_look_or_later
+@at_first_poll_or_later
 @pytest.mark.usefixtures("connection")
 def test_sensor_returns_same_result_in_every_mode(dag_id: str, simulator: Simulator) -> None:
     image_id = save(simulator)
@@ -147,7 +147,7 @@ def test_sensor_fails_at_execution_timeout_despite_soft_fail(
     run = airflow_runs.run(dag_id + suffix, image_id=image_id)
 
     assert run.state == "failed"
-    assert 2 <= looks(simulator) < 20, "it is the timeout of an hour that ended it"
+    assert 2 <= polls(simulator) < 20, "it is the timeout of an hour that ended it"
 
 
 @pytest.mark.parametrize("dag_id", ["save_blocking", "save_deferrable"])
@@ -159,7 +159,7 @@ def test_operator_timeout_fails_task_and_leaves_image(dag_id: str, suffix: str, 
 
     (image,) = simulator.images
     assert run.state == "failed"
-    assert 2 <= looks(simulator) < 20
+    assert 2 <= polls(simulator) < 20
     assert run.xcom["image_id"] == image["id"]
     assert "return_value" not in run.xcom
     assert image["status"] in {"INIT", "CREATING"}

@@ -31,7 +31,7 @@ def _no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def look(transport: TransportRunner, simulator: Simulator, **extra: object) -> int:
+def poll(transport: TransportRunner, simulator: Simulator, **extra: object) -> int:
     return len(transport.run(simulator, lambda m: m.list_all(operations.list_images()), extra=extra))
 
 
@@ -39,7 +39,7 @@ def test_connection_trusts_private_authority_in_verify(
     authority: Authority, transport: TransportRunner
 ) -> None:
     with Simulator(certificate=authority.certify()) as simulator:
-        assert look(transport, simulator, verify=str(authority.file)) == 0
+        assert poll(transport, simulator, verify=str(authority.file)) == 0
 
 
 def test_environment_trusts_private_authority_in_both_transports(
@@ -48,11 +48,11 @@ def test_environment_trusts_private_authority_in_both_transports(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.file))
 
     with Simulator(certificate=authority.certify()) as simulator:
-        assert look(transport, simulator) == 0
+        assert poll(transport, simulator) == 0
 
 
 @pytest.mark.parametrize(
-    ("host", "until", "told"),
+    ("host", "until", "is_trusted"),
     [
         pytest.param("127.0.0.1", timedelta(days=1), False, id="an unknown authority"),
         pytest.param("127.0.0.1", timedelta(days=-1), True, id="out of date"),
@@ -60,11 +60,11 @@ def test_environment_trusts_private_authority_in_both_transports(
     ],
 )
 def test_invalid_certificate_raises_before_sending(
-    host: str, until: timedelta, told: bool, authority: Authority, transport: TransportRunner
+    host: str, until: timedelta, is_trusted: bool, authority: Authority, transport: TransportRunner
 ) -> None:
     with Simulator(certificate=authority.certify(host, until=until)) as simulator:
         with pytest.raises(TransportError) as caught:
-            look(transport, simulator, verify=str(authority.file) if told else None)
+            poll(transport, simulator, verify=str(authority.file) if is_trusted else None)
 
         assert (caught.value.stage, caught.value.may_have_been_processed) == ("tls", False)
         assert simulator.journal == ()
@@ -72,14 +72,14 @@ def test_invalid_certificate_raises_before_sending(
 
 def test_verify_false_accepts_any_certificate(authority: Authority, transport: TransportRunner) -> None:
     with Simulator(certificate=authority.certify("10.0.0.1")) as simulator:
-        assert look(transport, simulator, verify=False) == 0
+        assert poll(transport, simulator, verify=False) == 0
 
 
 def test_missing_verify_file_is_named_in_error(
     simulator: Simulator, transport: TransportRunner, tmp_path: Path
 ) -> None:
     with pytest.raises(InvalidConnectionError, match="verify must be true, false or a PEM file"):
-        look(transport, simulator, verify=str(tmp_path / "missing.pem"))
+        poll(transport, simulator, verify=str(tmp_path / "missing.pem"))
 
 
 @pytest.mark.parametrize("secure", [True, False], ids=["https", "http"])
@@ -88,7 +88,7 @@ def test_https_request_is_tunnelled_through_proxy(
 ) -> None:
     certificate = authority.certify() if secure else None
     with proxy.running() as server, Simulator(certificate=certificate) as simulator:
-        assert look(transport, simulator, proxy=server.url, verify=str(authority.file)) == 0
+        assert poll(transport, simulator, proxy=server.url, verify=str(authority.file)) == 0
 
         address = simulator.endpoint.partition("//")[2]
         assert server.seen[0].startswith(f"CONNECT {address} " if secure else f"GET http://{address}/v1/")
@@ -100,7 +100,7 @@ def test_https_request_is_tunnelled_through_https_proxy(
 ) -> None:
     certificate = authority.certify()
     with proxy.running(certificate) as server, Simulator(certificate=certificate) as simulator:
-        assert look(transport, simulator, proxy=server.url, verify=str(authority.file)) == 0
+        assert poll(transport, simulator, proxy=server.url, verify=str(authority.file)) == 0
 
         address = simulator.endpoint.partition("//")[2]
         assert server.seen[0].startswith(f"CONNECT {address} ")
@@ -110,7 +110,7 @@ def test_unreachable_proxy_is_named_and_not_bypassed(
     simulator: Simulator, transport: TransportRunner
 ) -> None:
     with pytest.raises(TransportError) as caught:
-        look(transport, simulator, proxy="http://127.0.0.1:1")
+        poll(transport, simulator, proxy="http://127.0.0.1:1")
 
     assert (caught.value.stage, caught.value.may_have_been_processed) == ("proxy", False)
     assert simulator.journal == ()

@@ -196,10 +196,10 @@ def test_operator_retry_adopts_image_of_first_try(tag: str | None, simulator: Si
 
 @pytest.mark.usefixtures("connection")
 def test_operator_creates_new_image_in_another_run(simulator: Simulator) -> None:
-    for night in ("scheduled__2026-11-21", "scheduled__2026-11-22"):
-        result = operator(tag=None).execute(context(TaskInstance(run_id=night)))
+    for run_id in ("scheduled__2026-11-21", "scheduled__2026-11-22"):
+        result = operator(tag=None).execute(context(TaskInstance(run_id=run_id)))
         simulator.set_image_status(result["image_id"], "ACTIVE")
-        assert result["tag"].startswith(night)
+        assert result["tag"].startswith(run_id)
 
     assert simulator.saves == 2
 
@@ -220,9 +220,9 @@ def test_operator_on_kill_logs_image_that_continues(capsys: pytest.CaptureFixtur
 
     save.on_kill()
 
-    said = capsys.readouterr().out
-    assert f"image {result['image_id']}" in said
-    assert "cannot be cancelled" in said
+    output = capsys.readouterr().out
+    assert f"image {result['image_id']}" in output
+    assert "cannot be cancelled" in output
 
 
 @pytest.mark.usefixtures("connection", "quick_polls")

@@ -36,12 +36,12 @@ def test_operator_creates_one_image_per_run_or_per_clear(
     on_clear: dict[str, Any], saves: int, tag: str | None, store: str, simulator: Simulator
 ) -> None:
     """Whether or not a clear discards the task state."""
-    memory = TaskStateStore()
+    task_state = TaskStateStore()
     results = []
     for tries, max_tries in (((1, 2), 1), ((3, 4), 3), ((5, 6), 5)):
         if store == "discarded":
-            memory = TaskStateStore()
-        stored = {} if store == "none" else {"store": memory}
+            task_state = TaskStateStore()
+        stored = {} if store == "none" else {"store": task_state}
         results += [execute(simulator, n, max_tries, tag=tag, **on_clear, **stored) for n in tries]
 
     assert simulator.saves == len({result["image_id"] for result in results}) == saves
@@ -66,11 +66,11 @@ def test_operator_counts_clears_of_each_mapped_task(simulator: Simulator) -> Non
 
     execute(simulator, 2, 1, on_clear="save_again", map_index=1)
 
-    marks = [
+    keys = [
         IdempotencyKey("dag", "task", "nightly", index, tries) for index, tries in ((0, 0), (1, 0), (1, 1))
     ]
     assert [image["tag"] for image in simulator.images] == [
-        mark.default_tag(simulator.notebook_id) for mark in marks
+        key.default_tag(simulator.notebook_id) for key in keys
     ]
 
 

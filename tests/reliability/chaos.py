@@ -123,13 +123,13 @@ def problems(report: Report) -> list[str]:
     if len(report.samples) <= LATE:
         return [*found, "the run was too short to judge its memory"]
     early, late = report.samples[WARM], report.samples[LATE]
-    looks = late.looks - early.looks
+    requests = late.requests - early.requests
     for what, grown, (anyway, each) in (
         ("objects", late.blocks - early.blocks, OBJECTS),
         ("bytes", late.memory - early.memory, BYTES),
     ):
-        if grown > anyway + looks * each:
-            found.append(f"{grown:,} {what} are left of {looks:,} looks")
+        if grown > anyway + requests * each:
+            found.append(f"{grown:,} {what} are left of {requests:,} requests")
     return found
 
 
@@ -155,7 +155,7 @@ def figures(report: Report) -> list[tuple[str, str]]:
         *((f"{what} left", f"{number}") for what, number in report.left.items()),
         ("lines in the log", f"{report.log_lines:,}"),
         (
-            f"memory after {early.looks:,} and after {later.looks:,} requests",
+            f"memory after {early.requests:,} and after {later.requests:,} requests",
             f"{early.memory / 1e6:.1f} MB and {later.memory / 1e6:.1f} MB",
         ),
         ("objects then", f"{early.blocks:,} and {later.blocks:,}"),

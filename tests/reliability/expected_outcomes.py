@@ -125,12 +125,12 @@ def judge(expected_outcome: ExpectedOutcome, image: dict[str, Any], event: Any, 
     try:
         outcome = ImageEvent.read(event).result()
     except ModelArtsError as error:
-        said: object = type(error)
+        reported: object = type(error)
     else:
-        said = outcome["image_id"], outcome["swr_path"]
+        reported = outcome["image_id"], outcome["swr_path"]
     due = _ERRORS.get(expected_outcome.status) or (image["id"], image["swr_path"])
-    if said != due:
-        return f"image {image['id']} became {expected_outcome.status}, but its wait ended with {said}"
+    if reported != due:
+        return f"image {image['id']} became {expected_outcome.status}, but its wait ended with {reported}"
     if ended < expected_outcome.over:
         return f"the wait for image {image['id']} ended {expected_outcome.over - ended:.0f} s before its time"
     return ""

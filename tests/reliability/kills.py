@@ -239,7 +239,7 @@ def explain(outcome: Outcome, seed: int) -> str:
     journal = [
         f"{entry.at:.2f} {entry.client} {entry.operation} {entry.status} fault={entry.fault} "
         f"effect={entry.effect}"
-        for entry in [*flow.creates, *flow.looks]
+        for entry in [*flow.creates, *flow.polls]
     ]
     return "\n".join(
         [
@@ -307,11 +307,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         failed = sum(bool(item.complaints) for item in outcomes)
         stack.keep_logs = failed > 0
         figures = table(outcomes)
-        told = describe_environment(database)
+        environment = describe_environment(database)
     _say(f"\n{figures}\n")
     _say(f"{len(outcomes) - failed} passed, {failed} failed")
     if options.record:
-        heading = f"{options.runs} kills, {options.lanes} runs at a time, seed {options.seed}. {told}"
+        heading = f"{options.runs} kills, {options.lanes} runs at a time, seed {options.seed}. {environment}"
         record("kills", f"{heading}\n\n{figures}")
     return int(failed > 0)
 

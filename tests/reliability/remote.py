@@ -77,11 +77,11 @@ class RemoteCloud:
         """How many sockets its process has open."""
         return sockets(self._process.pid)
 
-    def tell(self, what: str, **fields: Any) -> Any:
+    def post(self, what: str, **fields: Any) -> Any:
         """Send a change to the control address."""
         return self._exchange("POST", what, json.dumps(fields).encode())
 
-    def ask(self, what: str) -> Any:
+    def get(self, what: str) -> Any:
         """Send a GET to the control address."""
         return self._exchange("GET", what, None)
 
@@ -95,7 +95,7 @@ class RemoteCloud:
 
     def advance(self, seconds: float) -> float:
         """Move its clock on, and return its time."""
-        return float(self.tell("clock", advance=seconds)["now"])
+        return float(self.post("clock", advance=seconds)["now"])
 
 
 def sockets(process: int | str = "self") -> int:

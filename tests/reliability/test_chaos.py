@@ -51,11 +51,11 @@ def test_soak_loses_no_wait_despite_faults() -> None:
 
 def test_leak_of_one_object_per_request_is_a_problem() -> None:
     report = Report(requests=5000, faults=Counter(reset=250), left={"sockets": 0})
-    grown = [Sample(at=0, looks=300 * n, memory=10**8, blocks=10**6 + 300 * n) for n in range(SAMPLES)]
-    still = [Sample(at=0, looks=300 * n, memory=10**8, blocks=10**6 + n) for n in range(SAMPLES)]
+    grown = [Sample(at=0, requests=300 * n, memory=10**8, blocks=10**6 + 300 * n) for n in range(SAMPLES)]
+    still = [Sample(at=0, requests=300 * n, memory=10**8, blocks=10**6 + n) for n in range(SAMPLES)]
 
     assert problems(replace(report, samples=still)) == []
-    assert problems(replace(report, samples=grown)) == ["1,800 objects are left of 1,800 looks"]
+    assert problems(replace(report, samples=grown)) == ["1,800 objects are left of 1,800 requests"]
 
 
 @pytest.mark.parametrize("ended", ENDS)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 60.0
+MAX_REAL_SECONDS = 60.0
 """Real seconds after which a task that neither sleeps nor ends is considered hanging."""
 
 
@@ -65,7 +65,7 @@ class VirtualTime:
 
         :raises TimeoutError: a task neither sleeps nor ends.
         """
-        await asyncio.wait_for(self._all_asleep.wait(), PATIENCE)
+        await asyncio.wait_for(self._all_asleep.wait(), MAX_REAL_SECONDS)
         while self._sleepers and self._sleepers[0][2].done():
             heapq.heappop(self._sleepers)
         return bool(self._sleepers)

@@ -82,9 +82,9 @@ def test_sensor_polls_again_after_failed_poll(image_id: str, simulator: Simulato
     simulator.inject(Fault("html", "ShowImage", times=2))
     wait = sensor(image_id)
 
-    looks = [wait.poke(context(TaskInstance())).is_done for _ in range(5)]
+    polls = [wait.poke(context(TaskInstance())).is_done for _ in range(5)]
 
-    assert looks == [False, False, False, False, True]
+    assert polls == [False, False, False, False, True]
 
 
 def resume(wait: NotebookImageSensor, event: Any) -> Any:

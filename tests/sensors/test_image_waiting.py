@@ -173,7 +173,7 @@ def test_sensor_passes_no_date_to_trigger_after_successful_poke(image_id: str) -
     ("soft_fail", "error"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)]
 )
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "reason"),
     [
         pytest.param(None, "last status CREATING", id="pending"),
         pytest.param(
@@ -187,7 +187,7 @@ def test_sensor_timeout_names_wait_in_poke_mode(
     soft_fail: bool,
     error: type[Exception],
     fault: Fault | None,
-    said: str,
+    reason: str,
     image_id: str,
     simulator: Simulator,
     clock: Clock,
@@ -197,7 +197,7 @@ def test_sensor_timeout_names_wait_in_poke_mode(
     with pytest.raises(error) as caught:
         run(sensor(image_id, timeout=30, soft_fail=soft_fail))
 
-    assert f"Timed out after 30 s waiting for image {image_id}: {said}" in str(caught.value)
+    assert f"Timed out after 30 s waiting for image {image_id}: {reason}" in str(caught.value)
     assert clock.sleeps
 
 

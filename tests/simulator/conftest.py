@@ -182,18 +182,18 @@ def start() -> Iterator[Start]:
 
 
 @pytest.fixture
-def world(start: Start) -> tuple[Simulator, Client]:
+def simulator_and_client(start: Start) -> tuple[Simulator, Client]:
     """A simulator of Huawei Cloud and a client of it."""
     return start()
 
 
 @pytest.fixture
-def simulator(world: tuple[Simulator, Client]) -> Simulator:
+def simulator(simulator_and_client: tuple[Simulator, Client]) -> Simulator:
     """The simulator of this test."""
-    return world[0]
+    return simulator_and_client[0]
 
 
 @pytest.fixture
-def client(world: tuple[Simulator, Client]) -> Client:
+def client(simulator_and_client: tuple[Simulator, Client]) -> Client:
     """A client of this test's simulator."""
-    return world[1]
+    return simulator_and_client[1]

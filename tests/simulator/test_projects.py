@@ -98,7 +98,7 @@ def test_control_rejects_wrong_field_of_project(
 def test_project_is_found_by_id_or_unambiguous_name(simulator: Simulator) -> None:
     simulator.add_project("twin", "t-1")
     simulator.add_project("twin", "t-2")
-    assert [simulator.project(said).id for said in ("t-1", "t-2")] == ["t-1", "t-2"]
+    assert [simulator.project(value).id for value in ("t-1", "t-2")] == ["t-1", "t-2"]
     assert simulator.project("cn-north-4").connection == simulator.connection
     assert simulator.project("t-1").connection["extra"]["project_id"] == "t-1"
     with pytest.raises(ValueError, match="several projects twin"):

@@ -18,7 +18,7 @@ from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 
 pytestmark = pytest.mark.usefixtures("quick_polls")
 
-CARRY = {"notebook_id": "n", "adopted": False}
+PASSTHROUGH = {"notebook_id": "n", "adopted": False}
 
 
 def trigger(
@@ -46,11 +46,11 @@ def image_id(simulator: Simulator, connection: str) -> str:
 
 
 def test_trigger_yields_one_event_with_result_and_passthrough(image_id: str, simulator: Simulator) -> None:
-    (event,) = asyncio.run(payloads(trigger(image_id, passthrough=CARRY)))
+    (event,) = asyncio.run(payloads(trigger(image_id, passthrough=PASSTHROUGH)))
 
     (image,) = simulator.images
     assert event["status"] == "success"
-    assert event["passthrough"] == CARRY
+    assert event["passthrough"] == PASSTHROUGH
     assert (event["image"]["image_id"], event["image"]["swr_path"]) == (image["id"], image["swr_path"])
     assert json.loads(json.dumps(event)) == event
 
@@ -72,9 +72,9 @@ def test_trigger_yields_timeout_event_after_last_poll(
     (event,) = asyncio.run(payloads(trigger(image_id, timeout=timeout, poll_interval=60)))
 
     assert (event["status"], event["error"]) == ("timeout", "WaitTimeoutError")
-    looks = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
+    polls = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
     # The first poll comes after a random part of the interval, which may be before this deadline.
-    assert 1 <= len(looks) <= 2
+    assert 1 <= len(polls) <= 2
 
 
 @pytest.mark.parametrize("simulator", [AfterReads(1)], indirect=True)
@@ -117,7 +117,7 @@ def test_trigger_yields_no_event_before_min_wait(image_id: str, monkeypatch: pyt
 def test_trigger_continues_in_other_triggerer_after_serialization(image_id: str) -> None:
     from airflow.sdk.serde import deserialize, serialize
 
-    path, arguments = trigger(image_id, passthrough=CARRY).serialize()
+    path, arguments = trigger(image_id, passthrough=PASSTHROUGH).serialize()
     stored = deserialize(json.loads(json.dumps(serialize(arguments))))
 
     assert path == "airflow_provider_modelarts.triggers.image.NotebookImageTrigger"
@@ -138,7 +138,7 @@ def test_trigger_may_run_twice(image_id: str, simulator: Simulator) -> None:
     assert simulator.saves == 1
 
 
-@pytest.mark.parametrize("simulator", [AfterReads(2)], indirect=True, ids=["two looks each"])
+@pytest.mark.parametrize("simulator", [AfterReads(2)], indirect=True, ids=["two polls each"])
 @pytest.mark.usefixtures("connection")
 def test_triggers_share_connections(simulator: Simulator) -> None:
     """One request a poll; not a connection a wait."""
@@ -154,12 +154,12 @@ def test_triggers_share_connections(simulator: Simulator) -> None:
 
     events = asyncio.run(all_of_them())
 
-    looks = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
+    polls = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
     assert {event["status"] for (event,) in events} == {"success"}
     assert sorted(event["image"]["image_id"] for (event,) in events) == sorted(ids)
-    assert len(looks) == 2 * 200
+    assert len(polls) == 2 * 200
     assert simulator.connections - before <= 8
-    assert len({entry.client for entry in looks}) <= 8
+    assert len({entry.client for entry in polls}) <= 8
 
 
 def test_cancelled_trigger_leaves_nothing_open(image_id: str, simulator: Simulator) -> None:
@@ -178,7 +178,7 @@ def test_cancelled_trigger_leaves_nothing_open(image_id: str, simulator: Simulat
 
 
 @pytest.mark.parametrize(
-    ("state", "is_said"),
+    ("state", "is_logged"),
     [
         pytest.param("failed", True, id="marked failed"),
         pytest.param("success", True, id="marked success"),
@@ -189,7 +189,7 @@ def test_cancelled_trigger_leaves_nothing_open(image_id: str, simulator: Simulat
 @pytest.mark.parametrize("map_index", [-1, 3])
 def test_on_kill_logs_image_that_continues(
     state: str,
-    is_said: bool,
+    is_logged: bool,
     map_index: int,
     image_id: str,
     simulator: Simulator,
@@ -197,7 +197,7 @@ def test_on_kill_logs_image_that_continues(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Airflow 3.3 calls it; it sends no request."""
-    asked = answer_task_states(monkeypatch, {"night": {"wait" if map_index < 0 else "wait_3": state}})
+    asked = answer_task_states(monkeypatch, {"run-1": {"wait" if map_index < 0 else "wait_3": state}})
     ended = of_a_task(trigger(image_id), map_index)
     before = len(simulator.journal)
 
@@ -206,11 +206,11 @@ def test_on_kill_logs_image_that_continues(
     (question,) = asked
     assert question == {
         "dag_id": "nightly",
-        "run_ids": ["night"],
+        "run_ids": ["run-1"],
         "task_ids": ["wait"],
         "map_index": map_index,
     }
-    assert (f"The save of image {image_id} cannot be cancelled" in capsys.readouterr().out) is is_said
+    assert (f"The save of image {image_id} cannot be cancelled" in capsys.readouterr().out) is is_logged
     assert len(simulator.journal) == before
 
 
@@ -247,7 +247,7 @@ def test_cleanup_sends_no_request(image_id: str, simulator: Simulator) -> None:
 
 def of_a_task(trigger: NotebookImageTrigger, map_index: int = -1) -> NotebookImageTrigger:
     """Give a trigger its task, as the triggerer does."""
-    task: Any = SimpleNamespace(dag_id="nightly", task_id="wait", run_id="night", map_index=map_index)
+    task: Any = SimpleNamespace(dag_id="nightly", task_id="wait", run_id="run-1", map_index=map_index)
     trigger.task_instance = task
     return trigger
 
