@@ -222,7 +222,7 @@ def test_operator_on_kill_logs_image_that_continues(capsys: pytest.CaptureFixtur
 
     output = capsys.readouterr().out
     assert f"image {result['image_id']}" in output
-    assert "cannot be cancelled" in output
+    assert "ModelArts cannot cancel the save of notebook" in output
 
 
 @pytest.mark.usefixtures("connection", "quick_polls")

@@ -171,7 +171,7 @@ def test_simulator_may_be_restarted() -> None:
     """Stopping twice does nothing, starting twice is an error."""
     simulator = Simulator()
     simulator.start()
-    with pytest.raises(RuntimeError, match="runs already"):
+    with pytest.raises(RuntimeError, match="already running"):
         simulator.start()
     simulator.stop()
     simulator.stop()
