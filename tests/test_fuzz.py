@@ -162,7 +162,7 @@ def test_parsed_image_is_valid_for_event_and_xcom(document: Any, passthrough: di
     else:
         received = ImageEvent.read(json.loads(sent.model_dump_json()))
         assert received.result() == {**summary, **passthrough}
-        event("handed on")
+        event("pushed to XCom")
 
 
 @given(

@@ -62,10 +62,10 @@ def test_circuit_breaker_allows_one_probe_when_service_hangs(is_last: bool) -> N
     [
         pytest.param(-5, LOST, True, id="nobody had a reply meanwhile"),
         pytest.param(5, LOST, False, id="another wait had one"),
-        pytest.param(-5, RESET, False, id="a reset says little"),
+        pytest.param(-5, RESET, False, id="a reset"),
         pytest.param(-5, ServerError("it"), False, id="so does one 503"),
         pytest.param(5, RateLimitError("it"), True, id="the service wants to be asked less"),
-        pytest.param(5, ServerError("it", retry_after=30), True, id="and says when"),
+        pytest.param(5, ServerError("it", retry_after=30), True, id="with Retry-After"),
     ],
 )
 def test_record_failure_opens_at_once_on_hang_or_retry_after(
@@ -113,7 +113,7 @@ def test_record_failure_does_not_add_up_for_concurrent_failures() -> None:
     "error",
     [
         pytest.param(RateLimitError("it"), id="turned away as well"),
-        pytest.param(RateLimitError("it", retry_after=1), id="told a shorter time"),
+        pytest.param(RateLimitError("it", retry_after=1), id="shorter Retry-After"),
         pytest.param(ServerError("it"), id="the service failed"),
         pytest.param(LOST, id="no reply"),
     ],

@@ -331,7 +331,7 @@ def test_watch_shares_backoff_among_waits(count: int) -> None:
     assert [outcome.status for outcome in outcomes] == ["ACTIVE"] * count
     bad = [at for at in transport.times if 60 <= at < 1200]
     if count > 2:
-        assert bad[2] - bad[0] < 10, "three failures in a row are bad weather"
+        assert bad[2] - bad[0] < 10, "three failures in a row open the circuit breaker"
     assert all(gap >= 10 for gap in gaps(bad[2:]))
     assert len(bad) < 30, "the pause grows to a minute"
     again = [at for at in transport.times if 1300 <= at < 1400]

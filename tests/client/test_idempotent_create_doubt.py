@@ -44,7 +44,7 @@ from tests.client.save_service import (
 )
 
 DOUBTS: dict[str, Callable[[], Response | Exception]] = {
-    "read time-out": lost,
+    "read timeout": lost,
     "500": lambda: refused(500, "ModelArts.6102"),
     "502 of a gateway": lambda: refused(502),
     "201 without a body": lambda: reply(b"", 201),

@@ -136,7 +136,7 @@ def test_deferred_task_marked_failed_leaves_image_untouched(
     flow.mark(WAIT, "failed")
 
     assert flow.end() == "failed"
-    flow.wait_until(lambda: GOES_ON in wait_log(flow), "the log says what becomes of the save")
+    flow.wait_until(lambda: GOES_ON in wait_log(flow), "the log names the image that continues")
     flow.finish()
     assert flow.saves == 1
     assert {path for _, path in flow.images} <= simulator.swr_paths
@@ -153,7 +153,7 @@ def test_cleared_operator_adopts_its_image(
 
     assert flow.end() == "success"
     asked = [entry.operation for entry in simulator.journal[before:]]
-    assert asked == ["ShowImage"], "the task state store remembers which image to look at"
+    assert asked == ["ShowImage"], "the task state holds the id of the image"
     assert flow.task(SAVE)["try_number"] == tries + 1
     assert stack.xcom(flow.dag_id, flow.run_id, SAVE)["adopted"] is True
     assert flow.complaints() == []

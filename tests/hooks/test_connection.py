@@ -254,7 +254,7 @@ def test_parse_connection_accepts_verify_as_flag_and_file(value: Any, verify: bo
             {"host": "ma.example.com"},
             {"cloud": "custom", "region": None, "project_id": None, "project_name": "p"},
             "extra iam_endpoint is missing",
-            id="a look-up without IAM",
+            id="a lookup without IAM",
         ),
         pytest.param(
             {"host": "ma.example.com"},

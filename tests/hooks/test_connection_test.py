@@ -50,7 +50,7 @@ def press(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Try:
     [
         pytest.param({}, id="access key"),
         pytest.param({**PASSWORD, "extra": USER}, id="user and password"),
-        pytest.param({"extra": {"project_id": None}}, id="project looked up"),
+        pytest.param({"extra": {"project_id": None}}, id="project by name"),
     ],
 )
 def test_probe_accepts_good_connection(fields: dict[str, Any], press: Try, simulator: Simulator) -> None:
@@ -212,7 +212,7 @@ def test_probe_times_out_soon_when_service_hangs(press: Try, monkeypatch: pytest
     ("error", "begins"),
     [
         pytest.param(
-            ConnectionLookupError("Airflow did not give it"), "Airflow did not give it", id="look-up"
+            ConnectionLookupError("Airflow did not give it"), "Airflow did not give it", id="lookup"
         ),
         pytest.param(
             ApiError("refused", status=401, code="IAM.0001"),

@@ -66,7 +66,7 @@ def count(simulator: Simulator, operation: str) -> int:
 
 
 @pytest.mark.parametrize(("options", "fields"), CREDENTIALS)
-@pytest.mark.parametrize("project", [{}, PROJECT_BY_NAME], ids=["project id", "project looked up"])
+@pytest.mark.parametrize("project", [{}, PROJECT_BY_NAME], ids=["project id", "project by name"])
 def test_save_succeeds_with_each_credential_on_each_cloud(
     options: dict[str, Any],
     fields: dict[str, Any],

@@ -200,7 +200,7 @@ def test_repeated_first_try_adopts_image(simulator: Simulator, transport: Transp
 @pytest.mark.parametrize(
     "other",
     [
-        pytest.param({"run_id": "scheduled__2026-11-22T02:00:00+00:00"}, id="another night"),
+        pytest.param({"run_id": "scheduled__2026-11-22T02:00:00+00:00"}, id="another run"),
         pytest.param({"map_index": 3}, id="another of the mapped tasks"),
     ],
 )

@@ -138,7 +138,7 @@ def test_sensor_fails_at_execution_timeout_despite_soft_fail(
     dag_id: str, suffix: str, simulator: Simulator
 ) -> None:
     """
-    While it is deferred too, where Airflow 3 does not enforce it; and it is no time-out that may be skipped.
+    Airflow 3 does not enforce it for deferred tasks, and ``soft_fail`` does not cover it.
 
     In reschedule mode Airflow bounds each poke by it, not the wait.
     """

@@ -271,7 +271,7 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
         "list_notebooks of all": hook(lambda hook, _: hook.list_notebooks(all_users=True), "ListAllNotebooks")
     },
     "The test button": {"the test button": try_the_button},
-    "No project_id, with access keys (in addition)": {"a project looked up": project_by_its_name},
+    "No project_id, with access keys (in addition)": {"a project by name": project_by_its_name},
 }
 EXTRA = {"No project_id, with access keys (in addition)": {"project_id": None}}
 
@@ -301,7 +301,7 @@ FAILS: dict[str, set[str]] = {
     "modelarts:image:delete": {"an own image that failed", "delete_image"},
     "modelarts:notebook:list": {"list_notebooks"},
     "modelarts:notebook:listAllNotebooks": {"list_notebooks of all"},
-    "iam:projects:listProjects": {"a project looked up"},
+    "iam:projects:listProjects": {"a project by name"},
 }
 """What fails without an action, of the scenarios of a row: the page lists the same."""
 

@@ -285,7 +285,7 @@ def test_operator_raises_tag_conflict_without_adopt(
             "new",
             id="a new class",
         ),
-        pytest.param({"status": "timeout", "message": "late"}, WaitTimeoutError, "late", id="a time-out"),
+        pytest.param({"status": "timeout", "message": "late"}, WaitTimeoutError, "late", id="a timeout"),
     ],
 )
 def test_operator_rejects_event_that_is_no_success(
@@ -301,7 +301,7 @@ def test_operator_ignores_unknown_fields_of_event() -> None:
     event = {
         "status": "success",
         "image": {"image_id": "i", "swr_path": "s", "digest": "d"},
-        "weather": "fair",
+        "added_later": "value",
     }
 
     result = operator().execute_complete(context(ti := TaskInstance()), event)

@@ -40,7 +40,7 @@ def five(simulator: Simulator) -> None:
         pytest.param({"sort_key": "name", "sort_dir": "ASC"}, ["a", "ab", "b"], id="name"),
         pytest.param({"sort_key": "name,create_at", "sort_dir": "ASC"}, ["a", "ab", "b"], id="two-keys"),
         pytest.param({"name": "a"}, ["ab", "a"], id="fuzzy-name"),
-        pytest.param({"name": "a", "name_fuzzy_match": True}, ["ab", "a"], id="fuzzy-name-said"),
+        pytest.param({"name": "a", "name_fuzzy_match": True}, ["ab", "a"], id="fuzzy-name-explicit"),
         pytest.param({"name": "a", "name_fuzzy_match": False}, ["a"], id="exact-name"),
         pytest.param({"namespace": "two"}, ["ab", "b"], id="namespace"),
         pytest.param({"service_type": "DEV"}, ["b"], id="service_type"),

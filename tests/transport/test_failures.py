@@ -91,7 +91,7 @@ def test_incomplete_response_may_have_been_processed(run: Run, handle: Callable[
     assert failed.value.may_have_been_processed
     assert failed.value.is_transient
     assert len(server.requests) == 1
-    assert took < SHORT.connect_timeout, "the read time-out does not wait for the connect time-out"
+    assert took < SHORT.connect_timeout, "the read timeout does not wait for the connect timeout"
 
 
 @pytest.mark.parametrize("kind", ["torn", "reset_after"])

@@ -269,7 +269,7 @@ def test_limits_apply_to_each_exchange_of_kept_connection(run: Run, certificate:
         assert server.connections == 1
 
 
-# A time-out of one call
+# The timeout of one call
 
 
 def hanging(peer: Peer) -> None:

@@ -27,7 +27,7 @@ def tls(certificate: Path) -> ssl.SSLContext:
     return context
 
 
-@pytest.mark.parametrize("trusted", ["the world's authorities", "another"])
+@pytest.mark.parametrize("trusted", ["the system's authorities", "another"])
 def test_unknown_certificate_authority_means_not_processed(
     run: Run, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, trusted: str
 ) -> None:
