@@ -60,11 +60,11 @@ def test_circuit_breaker_allows_one_probe_when_service_hangs(is_last: bool) -> N
 @pytest.mark.parametrize(
     ("replied_at", "error", "is_bad"),
     [
-        pytest.param(-5, LOST, True, id="nobody had a reply meanwhile"),
-        pytest.param(5, LOST, False, id="another wait had one"),
+        pytest.param(-5, LOST, True, id="no response to other waits"),
+        pytest.param(5, LOST, False, id="response to another wait"),
         pytest.param(-5, RESET, False, id="a reset"),
-        pytest.param(-5, ServerError("it"), False, id="so does one 503"),
-        pytest.param(5, RateLimitError("it"), True, id="the service wants to be asked less"),
+        pytest.param(-5, ServerError("it"), False, id="one 503"),
+        pytest.param(5, RateLimitError("it"), True, id="429"),
         pytest.param(5, ServerError("it", retry_after=30), True, id="with Retry-After"),
     ],
 )
@@ -112,10 +112,10 @@ def test_record_failure_does_not_add_up_for_concurrent_failures() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        pytest.param(RateLimitError("it"), id="turned away as well"),
+        pytest.param(RateLimitError("it"), id="429"),
         pytest.param(RateLimitError("it", retry_after=1), id="shorter Retry-After"),
-        pytest.param(ServerError("it"), id="the service failed"),
-        pytest.param(LOST, id="no reply"),
+        pytest.param(ServerError("it"), id="503"),
+        pytest.param(LOST, id="no response"),
     ],
 )
 def test_record_failure_keeps_retry_after_when_another_poll_fails(error: ModelArtsError) -> None:
