@@ -18,7 +18,7 @@ os.environ.update(
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME}/airflow.db",
     }
 )
-# Whom this machine trusts, and which certificates that takes a while to read, is none of a test's business.
+# The certificates that this machine trusts must not affect a test; to read them also takes a while.
 for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
     os.environ.pop(name, None)
 
@@ -32,10 +32,12 @@ from airflow_provider_modelarts.hooks.clients import shared_credentials  # noqa:
 from airflow_provider_modelarts.simulator import AfterReads, Simulator  # noqa: E402
 from tests.transports import AsyncRunner, BlockingRunner, TransportRunner  # noqa: E402
 
-# How long an example takes says how busy the machine is, and nothing of what is tested.
-settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
-# For a night: bash run.sh test --hypothesis-profile=nightly tests/test_fuzz.py
+# The time that an example takes depends on the load of the machine.
+settings.register_profile(
+    "no deadline", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("no deadline")
+# For a nightly run: bash run.sh test --hypothesis-profile=nightly tests/test_fuzz.py
 settings.register_profile("nightly", settings(), max_examples=10_000)
 
 
@@ -47,21 +49,21 @@ def cloud(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
-    """A cloud of the test's own, where a save is over at the third look, or as the test says."""
+    """A simulator for this test, where a save ends at the third poll, or as the test's parameter defines."""
     with Simulator(save=getattr(request, "param", AfterReads(3))) as simulator:
         yield simulator
 
 
 @pytest.fixture(params=[BlockingRunner, AsyncRunner], ids=["blocking", "async"])
 def transport(request: pytest.FixtureRequest) -> TransportRunner:
-    """The worker's world and the triggerer's: every scenario must be the same in both."""
+    """The transport of workers and that of triggerers, which must behave alike."""
     transport: TransportRunner = request.param()
     return transport
 
 
 @pytest.fixture(autouse=True)
 def _nobody_is_logged_in() -> None:
-    """A token of one test's cloud is none of another's, even where both had the same port."""
+    """A token of one test's simulator is not valid for another's, even on the same port."""
     shared_credentials.cache_clear()
 
 

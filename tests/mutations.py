@@ -60,7 +60,7 @@ documents = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3),
     max_leaves=8,
 )
-"""Anything that JSON can say."""
+"""Any JSON value."""
 
 anything = scalars | documents | st.sampled_from([1, 30, 200]).map(_nested)
 
@@ -80,7 +80,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 @st.composite
 def mutated(draw: st.DrawFn, document: Any) -> Any:
-    """Return the document with up to three places replaced, left out, said twice or joined by others."""
+    """Return the document with up to three places replaced, left out, repeated or joined by others."""
     root = [copy.deepcopy(document)]
     for _ in range(draw(st.integers(0, 3))):
         holder, key = draw(st.sampled_from(list(places(root))))

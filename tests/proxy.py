@@ -1,4 +1,4 @@
-"""A forward proxy on loopback: tunnels for https, hands on what is asked for by http."""
+"""A forward proxy on loopback: tunnels for https, and forwards http requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Proxy(ThreadingTCPServer):
     """
     Keeps the first line of each request in ``seen``.
 
-    :param certificate: file of certificate and key, with which it is spoken to in TLS.
+    :param certificate: file of certificate and key, for proxies that are connected to by TLS.
     """
 
     daemon_threads = True

@@ -1,4 +1,4 @@
-"""Stands in for a running task: it takes what the task hands on, as Airflow's task instance would."""
+"""A task instance that records what the task pushes, in place of Airflow's."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ class TaskStateStore:
 
 
 def context(ti: TaskInstance, **given: Any) -> Context:
-    """What Airflow gives to ``execute``, as far as our tasks look at it."""
+    """The keys of Airflow's context that this provider's tasks read."""
     context: Any = {"ti": ti, **given}
     return cast("Context", context)

@@ -1,4 +1,4 @@
-"""What counts as an argument that was given."""
+"""Checks of arguments: blank values, times and image ids."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ NO_SECONDS = [
 
 
 @pytest.mark.parametrize("value", NOTHING)
-def test_given_is_none_for_what_rendered_to_nothing(value: str) -> None:
+def test_given_returns_none_for_blank_value(value: str) -> None:
     assert given(value) is None
 
 
 @pytest.mark.parametrize("value", ["nightly", "none", "NONE", "null", "None-2", "0", " x ", None, 7, [], {}])
-def test_given_passes_everything_else(value: object) -> None:
+def test_given_returns_other_values_unchanged(value: object) -> None:
     assert given(value) is value
 
 
@@ -56,14 +56,14 @@ def test_refuse_nothing_names_every_field() -> None:
 @pytest.mark.parametrize(
     "value", [ID, {"image_id": ID, "swr_path": "s", "status": "INIT"}, ID.upper(), {"image_id": ID}]
 )
-def test_image_id_of_takes_an_id_or_the_result_of_a_save(value: Any) -> None:
+def test_image_id_of_accepts_id_and_result_of_operator(value: Any) -> None:
     assert image_id_of(value).lower() == ID
 
 
 @pytest.mark.parametrize(
     "value", [*NOTHING, None, {}, {"image_id": None}, {"image_id": ""}, {"name": "n"}], ids=repr
 )
-def test_image_id_of_says_that_nothing_was_handed_on(value: Any) -> None:
+def test_image_id_of_rejects_missing_result(value: Any) -> None:
     with pytest.raises(RequestValidationError, match=r"image_id resolved to .* failed, was skipped"):
         image_id_of(value)
 
@@ -85,26 +85,26 @@ def test_image_id_of_says_that_nothing_was_handed_on(value: Any) -> None:
         pytest.param({"image_id": {"image_id": ID}}, id="a result in a result"),
     ],
 )
-def test_image_id_of_hints_at_the_result_for_what_is_no_id(value: Any) -> None:
+def test_image_id_of_suggests_result_for_invalid_id(value: Any) -> None:
     with pytest.raises(RequestValidationError, match=r"pass save.output"):
         image_id_of(value)
 
 
 @pytest.mark.parametrize("value", [[ID], (ID,), [{"image_id": ID}], []])
-def test_image_id_of_hints_at_expand_for_several_images(value: Any) -> None:
+def test_image_id_of_suggests_expand_for_several_images(value: Any) -> None:
     with pytest.raises(RequestValidationError, match=r"expand\(image_id=save.output\)"):
         image_id_of(value)
 
 
 @pytest.mark.parametrize("value", NO_SECONDS, ids=[f"{value!r:.40}" for value in NO_SECONDS])
 @pytest.mark.parametrize("may_be_zero", [True, False])
-def test_seconds_refuses_what_no_timer_can_count(value: Any, may_be_zero: bool) -> None:
+def test_seconds_rejects_value_that_no_timer_accepts(value: Any, may_be_zero: bool) -> None:
     with pytest.raises(ValueError, match="timeout must be a number of seconds"):
         seconds("timeout", value, may_be_zero=may_be_zero)
 
 
 @pytest.mark.parametrize("value", [0, 0.0, timedelta(0)])
-def test_seconds_takes_zero_only_where_it_may_be(value: Any) -> None:
+def test_seconds_accepts_zero_only_with_may_be_zero(value: Any) -> None:
     assert seconds("timeout", value, may_be_zero=True) == 0
     with pytest.raises(ValueError, match="above 0"):
         seconds("timeout", value)
@@ -113,16 +113,16 @@ def test_seconds_takes_zero_only_where_it_may_be(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"), [(1, 1), (0.5, 0.5), (timedelta(hours=1), 3600), (MAX_SECONDS, MAX_SECONDS)]
 )
-def test_seconds_returns_numbers_and_timedeltas_as_seconds(value: Any, expected: float) -> None:
+def test_seconds_converts_numbers_and_timedeltas(value: Any, expected: float) -> None:
     assert seconds("timeout", value) == expected
 
 
 @pytest.mark.parametrize("value", [timedelta.max, timedelta(seconds=-1)])
-def test_check_execution_timeout_refuses_what_airflow_would_choke_on(value: timedelta) -> None:
+def test_check_execution_timeout_rejects_value_that_airflow_cannot_use(value: timedelta) -> None:
     with pytest.raises(ValueError, match="execution_timeout"):
         check_execution_timeout(value)
 
 
 @pytest.mark.parametrize("value", [None, timedelta(0), timedelta(days=1)])
-def test_check_execution_timeout_passes_what_airflow_takes(value: timedelta | None) -> None:
+def test_check_execution_timeout_accepts_value_that_airflow_can_use(value: timedelta | None) -> None:
     check_execution_timeout(value)

@@ -1,4 +1,4 @@
-"""What the documentation shows is run, and what it promises is compared with what is said."""
+"""The examples of the documentation run, and its tables match the package."""
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ def settings_from(value: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return ModelArtsHook().settings
 
 
-def test_every_credential_is_shown_for_every_cloud() -> None:
-    """A private installation, whose addresses differ and nothing else, has one example."""
+def test_docs_show_every_credential_for_every_cloud() -> None:
+    """A private installation has one example: only its addresses differ."""
     clouds = [cloud for cloud in ENDPOINTS if cloud != "this private installation"]
     wanted = {(c, cloud) for c in CREDENTIALS if c != "A private installation" for cloud in clouds}
 
@@ -127,15 +127,14 @@ def test_every_credential_is_shown_for_every_cloud() -> None:
     assert sorted(found) == sorted([*wanted, ("A private installation", "this private installation")])
 
 
-def test_page_explains_every_extra_that_is_read() -> None:
+def test_docs_explain_every_extra() -> None:
     rows = re.findall(r"^\| (`.+?) \| .+ \|$", sections()["Fields"], re.MULTILINE)
 
     assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(connection_fields())
 
 
 @pytest.mark.parametrize("block", blocks(), ids=str)
-def test_every_block_can_be_pasted(block: Block) -> None:
-    """Into a file or a shell."""
+def test_docs_code_blocks_are_valid(block: Block) -> None:
     if block.language == "json":
         json.loads(block.code)
     else:
@@ -145,8 +144,7 @@ def test_every_block_can_be_pasted(block: Block) -> None:
 
 
 @pytest.mark.parametrize("example", examples(), ids=str)
-def test_an_example_leads_to_its_cloud(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the credentials that its heading names."""
+def test_docs_examples_lead_to_their_cloud(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
     auth, beyond = CREDENTIALS[example.credential]
 
     settings = settings_from(example.as_json, monkeypatch)
@@ -159,16 +157,14 @@ def test_an_example_leads_to_its_cloud(example: Example, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("example", examples(), ids=str)
-def test_json_and_uri_say_the_same(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To the last field."""
+def test_docs_json_and_uri_examples_are_equal(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
     by_json = settings_from(example.as_json, monkeypatch)
 
     assert settings_from(example.as_uri, monkeypatch) == by_json
 
 
 @pytest.mark.parametrize("credential", CREDENTIALS)
-def test_the_form_is_explained_in_its_own_words(credential: str) -> None:
-    """Each field that the examples fill in, by its label, and each choice by what the form shows."""
+def test_docs_use_labels_of_form(credential: str) -> None:
     fields = connection_fields()
     relabelled = get_provider_info()["connection-types"][0]["ui-field-behaviour"]["relabeling"]
     labels = relabelled | {name: field["label"] for name, field in fields.items()}
@@ -214,7 +210,7 @@ LAYERS = ("dns", "refused", "timeout", "tls", "proxy", "connection")
 
 
 def messages() -> list[str]:
-    """Return each thing that the test button can say of what is wrong."""
+    """Return each error message of the test button."""
     errors = [
         caught(lambda: parse_connection(Connection(conn_id="c", conn_type="modelarts"))),
         caught(lambda: TransportConfig(verify="/no/such.pem").tls()),
@@ -238,15 +234,14 @@ def messages() -> list[str]:
 
 
 def documented() -> list[str]:
-    """Return how the page says that messages begin, as patterns."""
+    """Return the beginnings of messages on the page, as patterns."""
     rows = re.findall(r"^\| (.+?) \| .+ \|$", sections()["Messages of the test button"], re.MULTILINE)
     assert rows[0] == "message begins with"
     return [re.escape(row.removesuffix(" …")).replace("…", ".+?") for row in rows[1:]]
 
 
 @pytest.mark.usefixtures("connection")
-def test_what_the_test_button_says_is_documented() -> None:
-    """Each message once, and no message that nobody will ever read."""
+def test_docs_list_every_message_of_test_button() -> None:
     good, praise = ModelArtsHook().test_connection()
     assert good
     said = [*messages(), praise]

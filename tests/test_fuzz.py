@@ -1,5 +1,5 @@
 """
-Whatever others write, it is read or refused with an error of ours: replies, events, ids, connections.
+Any response, event, id or connection is parsed or rejected with an error of this package.
 
 More of it: ``bash run.sh test --hypothesis-profile=nightly tests/test_fuzz.py``.
 """
@@ -116,7 +116,7 @@ def exchanges(own: dict[str, Any]) -> st.SearchStrategy[tuple[str, Response]]:
 
 
 def check_error(error: ModelArtsError) -> None:
-    """An error is one printable line of bearable length, tells no secret, and can be sent as JSON."""
+    """Check that an error is one printable line of limited length without secrets, and valid JSON."""
     text = str(error)
     assert text.isprintable(), text
     assert len(text) < 2_000
@@ -125,8 +125,8 @@ def check_error(error: ModelArtsError) -> None:
 
 
 @given(exchange=exchanges(OWN))
-def test_a_reply_is_read_or_an_error_of_ours(exchange: tuple[str, Response]) -> None:
-    """Of every operation, whichever operation's reply it once was."""
+def test_parse_response_returns_model_or_raises_package_error(exchange: tuple[str, Response]) -> None:
+    """For each operation, also with responses to others."""
     name, response = exchange
     try:
         found = parse_response(name, response, CALLS[name].parse, NOW)
@@ -143,8 +143,7 @@ def test_a_reply_is_read_or_an_error_of_ours(exchange: tuple[str, Response]) -> 
     document=mutated(IMAGE) | mutated(FAILED),
     passthrough=st.fixed_dictionaries({}, optional={"adopted": st.booleans()}),
 )
-def test_an_image_that_can_be_read_can_be_handed_on(document: Any, passthrough: dict[str, Any]) -> None:
-    """As JSON in UTF-8, through the event and back; or its failure is an error like any other."""
+def test_parsed_image_is_valid_for_event_and_xcom(document: Any, passthrough: dict[str, Any]) -> None:
     try:
         image = parse_response(
             "ShowImage", Response(200, {}, json.dumps(document).encode()), Image.model_validate, NOW
@@ -163,15 +162,14 @@ def test_an_image_that_can_be_read_can_be_handed_on(document: Any, passthrough: 
     else:
         received = ImageEvent.read(json.loads(sent.model_dump_json()))
         assert received.result() == {**summary, **passthrough}
-        event("handed on")
+        event("pushed to XCom")
 
 
 @given(
     error=st.sampled_from(sorted(ERROR_CODES)) | st.tuples(st.integers(), any_text),
     status=st.none() | st.integers(),
 )
-def test_every_status_and_code_has_a_meaning(error: tuple[int, str], status: int | None) -> None:
-    """A class of the tree, and a remedy where the class needs one."""
+def test_every_status_and_code_has_exception_and_remedy(error: tuple[int, str], status: int | None) -> None:
     known = classify(error[0] if status is None else status, error[1])
 
     assert issubclass(known.error, ApiError)
@@ -184,8 +182,7 @@ FAILURE = ImageEvent.of_error(WaitTimeoutError("too late"), {"notebook_id": "n"}
 
 @given(given_=mutated(SUCCESS) | mutated(FAILURE) | documents)
 @example(given_={"status": "success", "image": {"image_id": None, "swr_path": None}})
-def test_an_event_is_understood_or_a_failure(given_: Any) -> None:
-    """Never a success that names no image."""
+def test_event_read_never_returns_success_without_image(given_: Any) -> None:
     try:
         outcome = ImageEvent.read(given_).result()
     except ModelArtsError:
@@ -210,8 +207,7 @@ _odd_ids = st.sampled_from(
 
 
 @given(name=st.sampled_from(sorted(MAKERS)), value=st.just(ID) | any_text | _odd_ids | scalars | st.binary())
-def test_an_id_is_refused_or_one_segment_of_the_path(name: str, value: Any) -> None:
-    """For whoever parses the address, and it is the id that was given."""
+def test_operation_rejects_id_or_escapes_it_as_one_segment(name: str, value: Any) -> None:
     try:
         path = MAKERS[name](value).path
     except RequestValidationError as error:
@@ -276,8 +272,9 @@ _fields = st.fixed_dictionaries(
 )
 @example(extra='{"region": "eu-de", "read_timeout": 1' + "0" * 400 + "}", fields={})
 @example(extra="[" * 5_000, fields={})
-def test_a_connection_is_understood_or_invalid(extra: str, fields: dict[str, Any]) -> None:
-    """Never anything else, and the password is not in the message."""
+def test_parse_connection_returns_settings_or_raises_without_password(
+    extra: str, fields: dict[str, Any]
+) -> None:
     connection = Connection(conn_id="c", conn_type="modelarts", extra=extra, **fields)
     try:
         settings = parse_connection(connection)
@@ -321,8 +318,7 @@ def _of_iam(name: str, document: Any) -> tuple[str, Response]:
 @example(exchange=_of_iam("token", {"token": {**TOKEN["token"], "expires_at": "2027-01-01T00:00:00"}}))
 @example(exchange=_of_iam("token", {"token": {**TOKEN["token"], "expires_at": "9999-12-31T23:59:59-23:59"}}))
 @example(exchange=_of_iam("project", {"projects": [{"id": "p\n\x1b[31m"}, {"id": "q" * 9_999}]}))
-def test_iam_is_understood_or_an_error_of_ours(exchange: tuple[str, Response]) -> None:
-    """And so is the metadata service."""
+def test_iam_response_is_parsed_or_raises_package_error(exchange: tuple[str, Response]) -> None:
     name, response = exchange
     try:
         found = READERS[name](response)
@@ -354,10 +350,9 @@ _json = st.recursive(
     deadline=st.floats(-1e12, 1e12),
     passthrough=st.none() | st.dictionaries(st.sampled_from(["notebook_id", "adopted", "x"]), _json),
 )
-def test_a_wait_can_go_on_elsewhere(
+def test_trigger_is_equal_after_serialization(
     image_id: str, conn_id: str, poll_interval: float, deadline: float, passthrough: dict[str, Any] | None
 ) -> None:
-    """From what is stored, whatever the task gave it."""
     trigger = NotebookImageTrigger(
         image_id=image_id,
         modelarts_conn_id=conn_id,

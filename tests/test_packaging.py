@@ -1,4 +1,4 @@
-"""What is shipped, as Airflow and pip see it."""
+"""The distribution and its provider info, as Airflow and pip read them."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ def modules() -> list[str]:
     return sorted(module.name for module in walk if not module.name.endswith("__main__"))
 
 
-def test_airflow_finds_the_provider() -> None:
-    """By its entry point, under the name of the distribution."""
+def test_provider_is_found_by_entry_point() -> None:
     (found,) = (
         point
         for point in entry_points(group="apache_airflow_provider")
@@ -44,8 +43,8 @@ def test_airflow_finds_the_provider() -> None:
     assert get_provider_info()["package-name"] == "airflow-provider-modelarts"
 
 
-def test_the_provider_info_keeps_airflows_schema() -> None:
-    """Otherwise no provider at all would load."""
+def test_provider_info_follows_airflow_schema() -> None:
+    """Otherwise Airflow loads no provider at all."""
     schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
 
     jsonschema.validate(get_provider_info(), schema)
@@ -56,8 +55,7 @@ def named_in(info: object) -> set[str]:
 
 
 @pytest.mark.parametrize("name", sorted(named_in(get_provider_info())))
-def test_what_the_provider_info_names_exists(name: str) -> None:
-    """Each module and each class."""
+def test_provider_info_names_existing_modules_and_classes(name: str) -> None:
     try:
         importlib.import_module(name)
     except ModuleNotFoundError:
@@ -66,8 +64,7 @@ def test_what_the_provider_info_names_exists(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["operators", "sensors", "triggers", "hooks"])
-def test_every_module_is_announced(kind: str) -> None:
-    """A new one must not be forgotten."""
+def test_provider_info_lists_every_module(kind: str) -> None:
     announced = {name for entry in get_provider_info()[kind] for name in entry["python-modules"]}
     folder = importlib.import_module(f"airflow_provider_modelarts.{kind}")
     public = {
@@ -89,8 +86,7 @@ def _is_airflows(package: str, name: str) -> list[bool]:
     ]
 
 
-def test_the_versions_agree() -> None:
-    """Package, metadata and changelog."""
+def test_versions_of_package_metadata_and_changelog_are_equal() -> None:
     heading = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
 
     assert heading is not None
@@ -98,8 +94,7 @@ def test_the_versions_agree() -> None:
 
 
 @pytest.mark.parametrize("module", modules())
-def test_a_file_stays_within_its_budget(module: str) -> None:
-    """400 lines, and less where a file must stay thin."""
+def test_source_file_stays_within_line_budget(module: str) -> None:
     file = importlib.import_module(module).__file__
     assert file is not None
     name = module.partition(".")[2]
@@ -109,8 +104,8 @@ def test_a_file_stays_within_its_budget(module: str) -> None:
 
 
 @pytest.mark.parametrize("kinds", [("operators", "sensors", "links"), ("hooks",)], ids="+".join)
-def test_parsing_a_dag_loads_nothing_heavy(kinds: tuple[str, ...]) -> None:
-    """In an interpreter of its own; the hook may know the transport, which loads its libraries later."""
+def test_parsing_dag_imports_no_http_library(kinds: tuple[str, ...]) -> None:
+    """In a separate interpreter."""
     code = "\n".join(
         [
             "import json, sys",
@@ -128,8 +123,7 @@ def test_parsing_a_dag_loads_nothing_heavy(kinds: tuple[str, ...]) -> None:
     assert [name for name in loaded if name.startswith(heavy)] == []
 
 
-def test_the_default_of_deferrable_is_the_installations() -> None:
-    """Airflow's own setting, read where a DAG is parsed."""
+def test_deferrable_defaults_to_airflow_setting() -> None:
     code = """
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
@@ -159,11 +153,11 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     "path",
     ["run.sh", ".ci/run", "constraints.txt", "CONTRIBUTING.md", "bench/import_cost.py", "tests/conftest.py"],
 )
-def test_sdist_holds_what_its_tests_need(path: str, sdist: set[str]) -> None:
+def test_sdist_includes_files_of_its_tests(path: str, sdist: set[str]) -> None:
     assert path in sdist
 
 
-def test_sdist_holds_whatever_the_repository_links_to(sdist: set[str]) -> None:
+def test_sdist_includes_files_linked_in_repository(sdist: set[str]) -> None:
     pages = [page for page in sdist if page.endswith(".md")]
     links = {
         os.path.normpath(Path(page).parent / link)
@@ -176,8 +170,7 @@ def test_sdist_holds_whatever_the_repository_links_to(sdist: set[str]) -> None:
     assert links <= sdist | folders
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
-    """No tests, and nothing in Airflow's own namespace."""
+def test_wheel_includes_package_only(tmp_path: Path) -> None:
     from hatchling.builders.wheel import WheelBuilder
 
     (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])

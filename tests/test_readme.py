@@ -1,4 +1,4 @@
-"""The README says nothing that is not so."""
+"""The statements of the README."""
 
 from __future__ import annotations
 
@@ -24,13 +24,11 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_it_is_short() -> None:
-    """What does not fit is in docs."""
+def test_readme_stays_within_line_budget() -> None:
     assert len(README.splitlines()) <= 150
 
 
-def test_its_dag_works() -> None:
-    """Fifteen lines or so, with the two tasks in their order."""
+def test_readme_dag_runs() -> None:
     (code,) = blocks("python")
     names: dict[str, Any] = {}
 
@@ -41,8 +39,7 @@ def test_its_dag_works() -> None:
     assert tasks["wait"].upstream_task_ids == {"save"}
 
 
-def test_its_connection_works() -> None:
-    """As the shell would set it."""
+def test_readme_connection_is_valid() -> None:
     (line,) = [block for block in blocks("bash") if "AIRFLOW_CONN" in block]
     _, assignment = shlex.split(line)
     given = json.loads(assignment.partition("=")[2])
@@ -52,8 +49,7 @@ def test_its_connection_works() -> None:
     assert settings.endpoint == "https://modelarts.eu-de.otc.t-systems.com"
 
 
-def test_its_error_is_what_a_user_sees() -> None:
-    """Word for word."""
+def test_readme_shows_actual_error_message() -> None:
     quoted = " ".join(line.removeprefix("> ") for line in README.splitlines() if line.startswith("> "))
 
     with pytest.raises(RequestValidationError) as caught:
@@ -69,12 +65,10 @@ def test_its_error_is_what_a_user_sees() -> None:
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(((?!http)[^)#]+)\)", README))
-def test_its_links_lead_somewhere(path: str) -> None:
-    """Within the repository."""
+def test_readme_links_exist(path: str) -> None:
     assert (ROOT / path).exists()
 
 
 @pytest.mark.parametrize("command", re.findall(r"^bash run\.sh (\w+)", README, re.MULTILINE))
-def test_its_commands_exist(command: str) -> None:
-    """In the script."""
+def test_readme_commands_exist(command: str) -> None:
     assert re.search(rf"^  {command} ", (ROOT / "run.sh").read_text(), re.MULTILINE)

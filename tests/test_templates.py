@@ -75,7 +75,7 @@ def test_render_template_fields_renders_text_as_text(native: bool, template: str
 
 
 @pytest.mark.parametrize("template", [template for template, _ in TEMPLATES])
-def test_render_template_fields_does_what_airflow_does_in_a_text_dag(template: str) -> None:
+def test_render_template_fields_equals_airflow_in_text_dag(template: str) -> None:
     from airflow.providers.common.compat.sdk import BaseOperator
 
     class Plain(BaseOperator):
@@ -95,7 +95,7 @@ def test_render_template_fields_does_what_airflow_does_in_a_text_dag(template: s
     assert save.tag == plain.tag
 
 
-def test_render_template_fields_renders_text_where_the_operator_itself_is_native() -> None:
+def test_render_template_fields_renders_text_in_native_operator() -> None:
     with dag(native=False):
         save = CreateNotebookImageOperator(
             task_id="save", notebook_id="n", tag="{{ ds_nodash }}", render_template_as_native_obj=True
@@ -107,7 +107,7 @@ def test_render_template_fields_renders_text_where_the_operator_itself_is_native
 
 
 @in_every_dag
-def test_render_template_fields_renders_the_text_in_a_result(native: bool) -> None:
+def test_render_template_fields_renders_text_in_result(native: bool) -> None:
     with dag(native=native):
         wait = NotebookImageSensor(task_id="wait", image_id={"image_id": "{{ ds_nodash }}"})
 
@@ -118,7 +118,7 @@ def test_render_template_fields_renders_the_text_in_a_result(native: bool) -> No
 
 @in_every_dag
 @pytest.mark.parametrize("value", ["20261121", 20261121, {"image_id": "i"}, None, ["i"]], ids=repr)
-def test_render_template_fields_keeps_what_another_task_returned(native: bool, value: Any) -> None:
+def test_render_template_fields_keeps_result_of_other_task(native: bool, value: Any) -> None:
     with dag(native=native):
         wait = NotebookImageSensor(task_id="wait", image_id=Result(value))
 
@@ -142,7 +142,7 @@ class Labelled(CreateNotebookImageOperator):
     [(True, False, ["1", 7]), (False, "False", ["1", "7"])],
     ids=["native", "text"],
 )
-def test_render_template_fields_leaves_what_a_subclass_adds_to_its_dag(
+def test_render_template_fields_leaves_fields_of_subclass_to_dag(
     native: bool, wait: object, labels: list[object]
 ) -> None:
     with dag(native=native):
@@ -161,8 +161,8 @@ def test_render_template_fields_leaves_what_a_subclass_adds_to_its_dag(
 
 @in_every_dag
 @pytest.mark.parametrize("text", ["{{ ds_nodash }}", "100 {% of it", "1_0"])
-def test_render_template_does_not_render_what_a_mapped_task_got(native: bool, text: str) -> None:
-    """Airflow names the objects that another task returned by their ids."""
+def test_render_template_keeps_value_of_mapped_task(native: bool, text: str) -> None:
+    """Airflow identifies results of other tasks by ``id()``."""
     with dag(native=native):
         save = CreateNotebookImageOperator(
             task_id="save", notebook_id="n", tag="{{ number }}", description=text

@@ -1,4 +1,4 @@
-"""``py.typed`` means something: a type checker finds the mistakes in a DAG, and no others."""
+"""A type checker finds the mistakes in a DAG, and no others, thanks to ``py.typed``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Checked:
     output: str
 
     def found(self, file: Path) -> dict[int, str]:
-        # Not by its folder: the cache says where a file of this name and content was first checked.
+        # Not by its folder: the cache reports where a file of this name and content was first checked.
         lines = re.findall(
             rf"^\S*/{re.escape(file.name)}:(\d+): error: .*\[([a-z-]+)\]$", self.output, re.MULTILINE
         )
@@ -58,16 +58,16 @@ def checked(wrong: Path) -> Checked:
     return Checked(mypy.returncode, mypy.stdout)
 
 
-def test_mypy_finds_nothing_in_a_dag_without_mistakes(checked: Checked) -> None:
+def test_mypy_accepts_correct_dag(checked: Checked) -> None:
     assert checked.found(RIGHT) == {}
     assert str(RIGHT) not in checked.output
 
 
 @pytest.mark.parametrize("line", MISTAKES)
-def test_mypy_finds_each_mistake(line: int, checked: Checked, wrong: Path) -> None:
+def test_mypy_reports_each_mistake(line: int, checked: Checked, wrong: Path) -> None:
     assert checked.found(wrong).get(line) == MISTAKES[line]
 
 
-def test_mypy_finds_no_other_mistake(checked: Checked, wrong: Path) -> None:
+def test_mypy_reports_no_other_mistake(checked: Checked, wrong: Path) -> None:
     assert checked.code == 1
     assert checked.found(wrong).keys() == MISTAKES.keys()

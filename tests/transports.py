@@ -1,4 +1,4 @@
-"""The two worlds in which every scenario runs, with real sockets and a time that only the test moves."""
+"""Runs a scenario through either transport, with real sockets and the simulator's clock."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SimulatorClock:
 
 
 class TransportRunner(Protocol):
-    """One way to hold a conversation."""
+    """Runs scenarios through one transport."""
 
     def run(
         self,
@@ -52,23 +52,23 @@ class TransportRunner(Protocol):
         **fields: Any,
     ) -> T:
         """
-        Hold it and return what it returns.
+        Run a scenario and return what it returns.
 
         :param credentials: in place of the connection's.
-        :param clock_skew: seconds by which our clock is ahead.
+        :param clock_skew: seconds by which the client's clock is ahead.
         :param fields: of the connection, in place of the simulator's own; see :func:`settings`.
         """
 
 
 def settings(simulator: Simulator, *, extra: dict[str, Any] | None = None, **fields: Any) -> Settings:
-    """What the simulator's connection says, with some fields and extras replaced."""
+    """Return the settings of the simulator's connection, with some fields and extras replaced."""
     given = {**simulator.connection, "conn_id": "simulator", **fields}
     given["extra"] = json.dumps({**simulator.connection["extra"], "read_timeout": 5, **(extra or {})})
     return parse_connection(Connection(**given))
 
 
 class BlockingRunner:
-    """A worker's."""
+    """Runs scenarios as a worker does."""
 
     def run(
         self,
@@ -79,9 +79,9 @@ class BlockingRunner:
         clock_skew: float = 0,
         **fields: Any,
     ) -> T:
-        """Step through it."""
+        """Run it with ``block_on``."""
         found = settings(simulator, **fields)
-        transport = _PatientBlockingTransport(found.transport_config)
+        transport = _SimulatedBlockingTransport(found.transport_config)
         transport.simulator = simulator
         try:
             return block_on(scenario(_modelarts(simulator, found, transport, credentials, clock_skew)))
@@ -90,7 +90,7 @@ class BlockingRunner:
 
 
 class AsyncRunner:
-    """A triggerer's."""
+    """Runs scenarios as a triggerer does."""
 
     def run(
         self,
@@ -101,26 +101,26 @@ class AsyncRunner:
         clock_skew: float = 0,
         **fields: Any,
     ) -> T:
-        """Await it."""
+        """Run it on an event loop."""
 
         async def hold() -> T:
             found = settings(simulator, **fields)
-            async with _PatientAsyncTransport.open(found.transport_config) as transport:
-                assert isinstance(transport, _PatientAsyncTransport)
+            async with _SimulatedAsyncTransport.open(found.transport_config) as transport:
+                assert isinstance(transport, _SimulatedAsyncTransport)
                 transport.simulator = simulator
                 return await scenario(_modelarts(simulator, found, transport, credentials, clock_skew))
 
         return asyncio.run(hold())
 
 
-class _PatientBlockingTransport(BlockingTransport):
+class _SimulatedBlockingTransport(BlockingTransport):
     simulator: Simulator
 
     async def sleep(self, seconds: float) -> None:
         self.simulator.advance(seconds)
 
 
-class _PatientAsyncTransport(AsyncTransport):
+class _SimulatedAsyncTransport(AsyncTransport):
     simulator: Simulator
 
     async def sleep(self, seconds: float) -> None:

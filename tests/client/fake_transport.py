@@ -1,4 +1,4 @@
-"""A world on paper: it answers from a script, writes down what it was asked, and time never passes."""
+"""A transport with scripted responses, which records requests and has a clock of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ IMAGE_ID = "4e0d1854-63e5-4517-b683-a0ee97a692a1"
 
 
 class FakeTransport:
-    """A transport; the last answer of its script is given for ever."""
+    """A transport that repeats the last response of its script."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
@@ -57,7 +57,7 @@ class FakeTransport:
 
 
 class ConcurrentFakeTransport(FakeTransport):
-    """A transport for several conversations at once: see :func:`run_together`."""
+    """A transport for concurrent coroutines: see :func:`run_together`."""
 
     async def sleep(self, seconds: float) -> None:
         """Let others go on; the clock is moved by who runs them all."""
@@ -90,7 +90,7 @@ def run_together(transport: ConcurrentFakeTransport, *coroutines: Coroutine[Any,
 
 
 def modelarts(transport: FakeTransport, *, seed: int = 1, project_id: str = "p1") -> ModelArtsClient:
-    """Return a conversation in the scripted world."""
+    """Return a client of the scripted transport."""
     return ModelArtsClient(
         endpoint=ENDPOINT,
         project=Project(project_id),
@@ -101,20 +101,20 @@ def modelarts(transport: FakeTransport, *, seed: int = 1, project_id: str = "p1"
     )
 
 
-def run(conversation: Coroutine[Any, Any, T]) -> T:
-    """Run a conversation to its end."""
-    return block_on(conversation)
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end."""
+    return block_on(coroutine)
 
 
 def reply(body: object, status: int = 200, **headers: str) -> Response:
-    """Return a reply; what is not bytes is sent as JSON, and ``_`` in a header's name means ``-``."""
+    """Return a response; a body other than bytes is sent as JSON, and ``_`` in header names means ``-``."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Response(status, {"content-type": "application/json", **named}, data)
 
 
 def image(status: str = "CREATING", **fields: object) -> Response:
-    """Return a reply about the one image."""
+    """Return a response about the one image."""
     return reply({"id": IMAGE_ID, "status": status, **fields})
 
 

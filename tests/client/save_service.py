@@ -19,7 +19,7 @@ OWN_KEY = IdempotencyKey("nightly", "save", "run", -1)
 OTHER_KEY = IdempotencyKey("weekly", "save", "run", -1)
 FIELDS = {"name": "research", "namespace": "team", "tag": "nightly", "description": "after the course"}
 HTML = b"<html>"
-POST, LIST, SHOW, LOOK, DELETE = "create-image", "list", "notebook", "image", "delete"
+POST, LIST, SHOW_NOTEBOOK, SHOW_IMAGE, DELETE = "create-image", "list", "notebook", "image", "delete"
 
 
 def record(**fields: object) -> dict[str, object]:
@@ -56,7 +56,7 @@ Answers = Mapping[str, Sequence[Response | Exception]]
 
 
 class Service(FakeTransport):
-    """A service that answers each kind of request from a script of its own, the last one for ever."""
+    """A service with a script of responses for each kind of request, the last of which it repeats."""
 
     def __init__(self, answers: Answers) -> None:
         super().__init__(self._answer)
@@ -72,7 +72,7 @@ class Service(FakeTransport):
         elif path.endswith("/images"):
             kind = LIST
         else:
-            kind = SHOW if "/notebooks/" in path else LOOK
+            kind = SHOW_NOTEBOOK if "/notebooks/" in path else SHOW_IMAGE
         self.kinds.append(kind)
         script = self.scripts[kind]
         answer = script.pop(0) if len(script) > 1 else script[0]

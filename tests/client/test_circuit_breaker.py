@@ -1,4 +1,4 @@
-"""How waits share what they know of a service in trouble."""
+"""The circuit breaker that all waits of a project share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def breaker() -> CircuitBreaker:
     return CircuitBreaker(Random(1))
 
 
-def test_claim_lets_a_handful_poll_at_the_same_time() -> None:
+def test_circuit_breaker_allows_several_polls_while_closed() -> None:
     shared = breaker()
     claims = [shared.delay_before_request(0, INTERVAL) for _ in range(200)]
     assert claims.count(0.0) == shared.MAX_IN_FLIGHT
@@ -27,15 +27,15 @@ def test_claim_lets_a_handful_poll_at_the_same_time() -> None:
     assert [shared.delay_before_request(0, INTERVAL) for _ in range(10)].count(0.0) == 1
 
 
-def test_claim_lets_a_last_poll_through_when_the_service_answers() -> None:
-    """A good end at the deadline is not missed because others poll too."""
+def test_circuit_breaker_allows_last_poll_while_service_responds() -> None:
+    """A success at the deadline is not missed because others poll, too."""
     shared = breaker()
     claims = [shared.delay_before_request(0, INTERVAL, is_last=True) for _ in range(50)]
     assert claims == [0.0] * 50
 
 
 @pytest.mark.parametrize("is_last", [False, True])
-def test_claim_lets_one_probe_through_when_the_service_hangs(is_last: bool) -> None:
+def test_circuit_breaker_allows_one_probe_when_service_hangs(is_last: bool) -> None:
     shared = breaker()
     for _ in range(shared.MAX_IN_FLIGHT):
         assert shared.delay_before_request(0, INTERVAL) == 0
@@ -60,15 +60,15 @@ def test_claim_lets_one_probe_through_when_the_service_hangs(is_last: bool) -> N
 @pytest.mark.parametrize(
     ("replied_at", "error", "is_bad"),
     [
-        pytest.param(-5, LOST, True, id="nobody had a reply meanwhile"),
-        pytest.param(5, LOST, False, id="another wait had one"),
-        pytest.param(-5, RESET, False, id="a reset says little"),
-        pytest.param(-5, ServerError("it"), False, id="so does one 503"),
-        pytest.param(5, RateLimitError("it"), True, id="the service wants to be asked less"),
-        pytest.param(5, ServerError("it", retry_after=30), True, id="and says when"),
+        pytest.param(-5, LOST, True, id="no response to other waits"),
+        pytest.param(5, LOST, False, id="response to another wait"),
+        pytest.param(-5, RESET, False, id="a reset"),
+        pytest.param(-5, ServerError("it"), False, id="one 503"),
+        pytest.param(5, RateLimitError("it"), True, id="429"),
+        pytest.param(5, ServerError("it", retry_after=30), True, id="with Retry-After"),
     ],
 )
-def test_worsen_opens_at_once_when_the_service_hangs_or_asks_for_it(
+def test_record_failure_opens_at_once_on_hang_or_retry_after(
     replied_at: float, error: TransportError, is_bad: bool
 ) -> None:
     shared = breaker()
@@ -81,7 +81,7 @@ def test_worsen_opens_at_once_when_the_service_hangs_or_asks_for_it(
 @pytest.mark.parametrize(
     ("asked_for", "waited"), [(-5.0, 0), (0.0, 0), (200.0, 200), (86_400.0, CircuitBreaker.MAX_RETRY_AFTER)]
 )
-def test_postpone_holds_all_polls_back_when_the_service_asked_for_it(asked_for: float, waited: float) -> None:
+def test_postpone_delays_all_polls_until_retry_after(asked_for: float, waited: float) -> None:
     shared = breaker()
     shared.postpone(0, asked_for)
     claim = shared.delay_before_request(0, INTERVAL)
@@ -89,7 +89,7 @@ def test_postpone_holds_all_polls_back_when_the_service_asked_for_it(asked_for: 
     assert shared.delay_before_request(waited, INTERVAL) == 0 or not asked_for > 0
 
 
-def test_clear_lets_all_poll_again_after_a_good_reply() -> None:
+def test_record_success_allows_all_polls() -> None:
     shared = breaker()
     for _ in range(5):
         shared.record_failure(RESET, 0, INTERVAL, sent_at=0)
@@ -100,7 +100,7 @@ def test_clear_lets_all_poll_again_after_a_good_reply() -> None:
     assert shared.last_error is None
 
 
-def test_worsen_waits_no_longer_because_many_failed_together() -> None:
+def test_record_failure_does_not_add_up_for_concurrent_failures() -> None:
     shared = breaker()
     for _ in range(shared.MAX_IN_FLIGHT):
         shared.delay_before_request(0, 2.0)
@@ -112,14 +112,14 @@ def test_worsen_waits_no_longer_because_many_failed_together() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        pytest.param(RateLimitError("it"), id="turned away as well"),
-        pytest.param(RateLimitError("it", retry_after=1), id="told a shorter time"),
-        pytest.param(ServerError("it"), id="the service failed"),
-        pytest.param(LOST, id="no reply"),
+        pytest.param(RateLimitError("it"), id="429"),
+        pytest.param(RateLimitError("it", retry_after=1), id="shorter Retry-After"),
+        pytest.param(ServerError("it"), id="503"),
+        pytest.param(LOST, id="no response"),
     ],
 )
-def test_worsen_keeps_what_the_service_asked_for_when_another_poll_fails(error: ModelArtsError) -> None:
-    """Of several polls under way at once only one may be told for how long to stay away."""
+def test_record_failure_keeps_retry_after_when_another_poll_fails(error: ModelArtsError) -> None:
+    """Of several concurrent polls only one may receive Retry-After."""
     shared = breaker()
     for _ in range(shared.MAX_IN_FLIGHT):
         shared.delay_before_request(0, INTERVAL)
@@ -132,8 +132,8 @@ def test_worsen_keeps_what_the_service_asked_for_when_another_poll_fails(error: 
     assert shared.delay_before_request(201, INTERVAL) == 0
 
 
-def test_clear_keeps_what_the_service_asked_for() -> None:
-    """A service that limits how often it is asked accepts one poll and turns the next one away."""
+def test_record_success_keeps_retry_after() -> None:
+    """A service that limits the rate accepts one poll and refuses the next."""
     shared = breaker()
     shared.delay_before_request(0, INTERVAL)
     shared.delay_before_request(0, INTERVAL)
@@ -149,8 +149,8 @@ def test_clear_keeps_what_the_service_asked_for() -> None:
     assert [shared.delay_before_request(202, INTERVAL) for _ in range(3)] == [0.0] * 3
 
 
-def test_claim_lets_a_wait_probe_after_its_own_interval_when_another_one_is_longer() -> None:
-    """A wait of the same project that polls once an hour must not keep it from a service that is back."""
+def test_circuit_breaker_probes_after_shortest_interval_of_all_waits() -> None:
+    """A wait that polls once an hour must not delay the others of its project."""
     shared = breaker()
     for _ in range(3):
         shared.record_failure(RESET, 0, 3600, sent_at=0)

@@ -1,4 +1,4 @@
-"""The conversation: what is sent, how a reply is read, how a list ends and how long a wait is."""
+"""``ModelArtsClient.call``: the request that is sent, and how responses and errors are parsed."""
 
 from __future__ import annotations
 
@@ -45,16 +45,15 @@ from tests.client.fake_transport import (
 )
 
 SAVE = create_image("n-1", CreateImageRequest(name="a", namespace="b", description="grün 漢"))
-LOOK = show_image(IMAGE_ID)
+SHOW = show_image(IMAGE_ID)
 
 
 # What is sent
 
 
-def test_a_call_is_one_signed_request() -> None:
-    """Below the project, with the headers of the guide, and nothing is asked twice."""
+def test_call_sends_one_signed_request() -> None:
     transport = FakeTransport(image())
-    assert run(modelarts(transport).call(LOOK)).id == IMAGE_ID
+    assert run(modelarts(transport).call(SHOW)).id == IMAGE_ID
     [request] = transport.requests
     bare = Request(
         "GET",
@@ -72,19 +71,18 @@ def test_a_call_is_one_signed_request() -> None:
     assert transport.sleeps == []
 
 
-def test_each_request_is_signed_with_its_own_time() -> None:
-    """A signature is good for 15 minutes only."""
+def test_call_signs_each_request_with_its_own_time() -> None:
+    """A signature is valid for 15 minutes."""
     transport = FakeTransport(image())
     client = modelarts(transport)
-    run(client.call(LOOK))
+    run(client.call(SHOW))
     transport.now += 3600
-    run(client.call(LOOK))
+    run(client.call(SHOW))
     dates = [request.headers["X-Sdk-Date"] for request in transport.requests]
     assert dates == ["20250615T150640Z", "20250615T160640Z"]
 
 
-def test_a_body_is_json_in_utf_8() -> None:
-    """Words are sent as they are, not as escapes."""
+def test_call_sends_body_as_json_in_utf_8() -> None:
     transport = FakeTransport(image())
     run(modelarts(transport).call(SAVE))
     [request] = transport.requests
@@ -92,15 +90,14 @@ def test_a_body_is_json_in_utf_8() -> None:
     assert request.body == '{"name": "a", "namespace": "b", "description": "grün 漢"}'.encode()
 
 
-def test_a_call_without_fields_still_has_a_body() -> None:
-    """A POST without any is signed differently by some of the vendors' own clients."""
+def test_call_sends_empty_json_body_without_fields() -> None:
+    """Some of the vendors' own clients sign a POST without a body differently."""
     transport = FakeTransport(image())
     run(modelarts(transport).call(create_image("n-1", CreateImageRequest())))
     assert transport.requests[0].body == b"{}"
 
 
-def test_a_query_is_sorted_and_escaped() -> None:
-    """Blanks as %20, never as a plus."""
+def test_call_sorts_and_escapes_query() -> None:
     transport = FakeTransport(reply({"data": []}))
     run(modelarts(transport).call(list_images(name="a b/c&d=ü~+", namespace="n")))
     assert transport.requests[0].url == (
@@ -109,32 +106,30 @@ def test_a_query_is_sorted_and_escaped() -> None:
     )
 
 
-def test_a_project_is_one_segment_of_the_path() -> None:
-    """Whatever a connection holds."""
+def test_call_escapes_project_id_in_path() -> None:
     transport = FakeTransport(image())
-    run(modelarts(transport, project_id="p/../q").call(LOOK))
+    run(modelarts(transport, project_id="p/../q").call(SHOW))
     assert transport.requests[0].url.startswith(f"{ENDPOINT}/v1/p%2F..%2Fq/images/")
     assert transport.requests[0].headers["X-Project-Id"] == "p/../q"
 
 
-def test_an_error_of_the_transport_comes_out_as_it_is() -> None:
-    """With what it knows."""
+def test_call_raises_transport_error_unchanged() -> None:
     failure = TransportError("gone", may_have_been_processed=False)
     with pytest.raises(TransportError) as failed:
-        run(modelarts(FakeTransport(failure)).call(LOOK))
+        run(modelarts(FakeTransport(failure)).call(SHOW))
     assert failed.value is failure
 
 
-# A good reply
+# Successful responses
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
-def test_any_2xx_is_good(status: int) -> None:
-    """The pages allow two of them."""
-    assert run(modelarts(FakeTransport(reply({"id": IMAGE_ID}, status))).call(LOOK)).id == IMAGE_ID
+def test_call_accepts_any_2xx(status: int) -> None:
+    """The pages document two of them."""
+    assert run(modelarts(FakeTransport(reply({"id": IMAGE_ID}, status))).call(SHOW)).id == IMAGE_ID
 
 
-def test_a_delete_may_be_answered_with_nothing() -> None:
+def test_delete_image_accepts_empty_response() -> None:
     """The page allows 204."""
     run(modelarts(FakeTransport(reply(b"", 204))).call(delete_image("i")))
 
@@ -151,22 +146,21 @@ def test_a_delete_may_be_answered_with_nothing() -> None:
     ],
 )
 @pytest.mark.parametrize("status", [200, 400])
-def test_the_request_id_is_kept(
+def test_call_keeps_request_id_of_success_and_error(
     headers: dict[str, str], body: dict[str, Any], request_id: str, status: int
 ) -> None:
-    """From whichever place it came, of a good reply and of a refusal."""
     answer = Response(status, headers, json.dumps({"id": IMAGE_ID, **body}).encode())
     client = modelarts(FakeTransport(answer))
     if status == 200:
-        assert run(client.call(LOOK)).request_id == request_id
+        assert run(client.call(SHOW)).request_id == request_id
         return
     with pytest.raises(ApiError) as refused:
-        run(client.call(LOOK))
+        run(client.call(SHOW))
     assert refused.value.request_id == request_id
     assert ("request id" in str(refused.value)) is bool(request_id)
 
 
-# A reply that nobody promised
+# Responses that differ from the documents
 
 HTML = b"<html><body>Welcome, hidden-word</body></html>"
 
@@ -174,16 +168,16 @@ HTML = b"<html><body>Welcome, hidden-word</body></html>"
 @pytest.mark.parametrize(
     ("call", "body", "reason"),
     [
-        pytest.param(LOOK, HTML, "the body: Input should be", id="a web page"),
-        pytest.param(LOOK, b"", "the body: Input should be", id="nothing"),
-        pytest.param(LOOK, b'{"id": "hidden-wo', "the body: Input should be", id="cut off"),
-        pytest.param(LOOK, b'\xff\xfe{"hidden-word": 1}', "the body: Input should be", id="not UTF-8"),
-        pytest.param(LOOK, b'"hidden-word"', "the body: Input should be", id="a text"),
-        pytest.param(LOOK, b'["hidden-word"]', "the body: Input should be", id="a list"),
-        pytest.param(LOOK, b"null", "the body: Input should be", id="null"),
-        pytest.param(LOOK, b'{"name": "hidden-word"}', "id: Field required", id="no id"),
-        pytest.param(LOOK, b'{"id": ["hidden-word"]}', "id: Input should be", id="a strange id"),
-        pytest.param(LOOK, b'{"id": ""}', "id: String should have", id="an empty id"),
+        pytest.param(SHOW, HTML, "the body: Input should be", id="a web page"),
+        pytest.param(SHOW, b"", "the body: Input should be", id="nothing"),
+        pytest.param(SHOW, b'{"id": "hidden-wo', "the body: Input should be", id="cut off"),
+        pytest.param(SHOW, b'\xff\xfe{"hidden-word": 1}', "the body: Input should be", id="not UTF-8"),
+        pytest.param(SHOW, b'"hidden-word"', "the body: Input should be", id="a text"),
+        pytest.param(SHOW, b'["hidden-word"]', "the body: Input should be", id="a list"),
+        pytest.param(SHOW, b"null", "the body: Input should be", id="null"),
+        pytest.param(SHOW, b'{"name": "hidden-word"}', "id: Field required", id="no id"),
+        pytest.param(SHOW, b'{"id": ["hidden-word"]}', "id: Input should be", id="a strange id"),
+        pytest.param(SHOW, b'{"id": ""}', "id: String should have", id="an empty id"),
         pytest.param(
             show_notebook("n-1"),
             b'{"id": {"hidden-word": 1}, "token": "hidden-word"}',
@@ -192,11 +186,13 @@ HTML = b"<html><body>Welcome, hidden-word</body></html>"
         ),
         pytest.param(list_images(), b'{"data": "hidden-word"}', "data: Input should be", id="a strange list"),
         pytest.param(SAVE, b"[" * 100_000, "the body: Input should be", id="too deep"),
-        pytest.param(LOOK, b'{"id": ' + b"1" * 5000 + b"}", "id: Input should be", id="too long a number"),
+        pytest.param(SHOW, b'{"id": ' + b"1" * 5000 + b"}", "id: Input should be", id="too long a number"),
     ],
 )
-def test_a_strange_reply_is_described_and_not_shown(call: Operation[Any], body: bytes, reason: str) -> None:
-    """Where it is strange, its type and size: a part of it could be a secret."""
+def test_call_describes_invalid_response_without_quoting_it(
+    call: Operation[Any], body: bytes, reason: str
+) -> None:
+    """A part of it could be a secret."""
     with pytest.raises(InvalidResponseError) as unexpected:
         run(modelarts(FakeTransport(reply(body, x_request_id="r-1"))).call(call))
     text = str(unexpected.value)
@@ -206,24 +202,23 @@ def test_a_strange_reply_is_described_and_not_shown(call: Operation[Any], body: 
     assert unexpected.value.is_transient
 
 
-def test_a_reply_without_a_type_says_so() -> None:
-    """And leaves out the request id that it does not have."""
+def test_call_names_missing_content_type() -> None:
     with pytest.raises(InvalidResponseError, match=r"\(HTTP 200, no content type, 0 bytes\)$"):
-        run(modelarts(FakeTransport(Response(200))).call(LOOK))
+        run(modelarts(FakeTransport(Response(200))).call(SHOW))
 
 
-def test_a_reply_about_another_image_is_unexpected() -> None:
-    """Some cache answered."""
+def test_call_rejects_response_for_another_image() -> None:
+    """For instance one from a cache."""
     with pytest.raises(InvalidResponseError, match="it is about image i-2"):
-        run(modelarts(FakeTransport(reply({"id": "i-2", "status": "ACTIVE"}))).call(LOOK))
+        run(modelarts(FakeTransport(reply({"id": "i-2", "status": "ACTIVE"}))).call(SHOW))
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 308])
-def test_a_redirect_is_not_followed(status: int) -> None:
-    """The signature is for one host: the connection must be corrected."""
+def test_call_does_not_follow_redirect(status: int) -> None:
+    """The signature is for one host."""
     transport = FakeTransport(reply(b"", status, location="https://elsewhere.example/"))
     with pytest.raises(InvalidResponseError, match=r"was redirected.*check the connection's host \(HTTP 3"):
-        run(modelarts(transport).call(LOOK))
+        run(modelarts(transport).call(SHOW))
     assert len(transport.requests) == 1
 
 
@@ -352,12 +347,11 @@ def test_a_redirect_is_not_followed(status: int) -> None:
         pytest.param(100, b"", ApiError, "", "no reason given.", id="a status that is no answer"),
     ],
 )
-def test_a_refusal_is_read_in_every_envelope(
+def test_call_parses_error_of_every_envelope(
     status: int, body: object, error: type[ApiError], code: str, words: str
 ) -> None:
-    """Class, status and code for the caller; words and remedy for the reader."""
     with pytest.raises(ApiError) as refused:
-        run(modelarts(FakeTransport(reply(body, status))).call(LOOK))
+        run(modelarts(FakeTransport(reply(body, status))).call(SHOW))
     assert type(refused.value) is error
     assert (refused.value.status, refused.value.code) == (status, code)
     assert refused.value.message.startswith(f"ShowImage (GET /images/{IMAGE_ID}) was refused: ")
@@ -373,20 +367,19 @@ def test_a_refusal_is_read_in_every_envelope(
         "verify aksk signature fail. CANONICAL_REQUEST hidden-word",
     ],
 )
-def test_the_gateways_echo_of_the_request_is_cut(echo: str) -> None:
-    """It repeats headers, a security token among them."""
+def test_call_removes_request_headers_that_gateway_echoes(echo: str) -> None:
+    """They may include a security token."""
     body = {"error_code": "APIGW.0301", "error_msg": f"Incorrect IAM authentication information: {echo}"}
     with pytest.raises(AuthenticationError) as refused:
-        run(modelarts(FakeTransport(reply(body, 401))).call(LOOK))
+        run(modelarts(FakeTransport(reply(body, 401))).call(SHOW))
     assert "information: verify aksk signature fail. Check access key" in str(refused.value)
     assert "hidden" not in "".join(traceback.format_exception(refused.value))
 
 
-def test_a_long_reason_is_cut_and_on_one_line() -> None:
-    """A log line is no place for a stack trace."""
+def test_call_shortens_long_error_message_to_one_line() -> None:
     body = {"error_code": "X", "error_msg": "one\n\ttwo " + "x" * 500}
     with pytest.raises(ApiError) as refused:
-        run(modelarts(FakeTransport(reply(body, 400))).call(LOOK))
+        run(modelarts(FakeTransport(reply(body, 400))).call(SHOW))
     assert f"refused: one two {'x' * 292}…." in refused.value.message
     assert "\n" not in str(refused.value)
 
@@ -406,10 +399,11 @@ ODD = "a\n\x1b[31mb\u2028\u202ec\ud800d"
         pytest.param(200, {"content-type": ODD}, {}, id="type"),
     ],
 )
-def test_what_a_server_says_stays_printable(status: int, headers: dict[str, str], body: object) -> None:
-    """Wherever in the message it ends up."""
+def test_call_replaces_unprintable_characters_of_server(
+    status: int, headers: dict[str, str], body: object
+) -> None:
     with pytest.raises(ModelArtsError) as caught:
-        run(modelarts(FakeTransport(Response(status, headers, json.dumps(body).encode()))).call(LOOK))
+        run(modelarts(FakeTransport(Response(status, headers, json.dumps(body).encode()))).call(SHOW))
     assert "[31mb" in str(caught.value)
     assert str(caught.value).isprintable()
 
@@ -429,37 +423,33 @@ def test_what_a_server_says_stays_printable(status: int, headers: dict[str, str]
         ("Wed, 99 Foo 2025 00:00:00 GMT", None),
     ],
 )
-def test_retry_after_is_read_in_both_forms(header: str, seconds: float | None) -> None:
-    """Seconds or a date; what cannot be read is as good as nothing."""
+def test_call_parses_retry_after_as_seconds_and_date(header: str, seconds: float | None) -> None:
     with pytest.raises(RateLimitError) as refused:
-        run(modelarts(FakeTransport(reply({}, 429, retry_after=header))).call(LOOK, deadline=START))
+        run(modelarts(FakeTransport(reply({}, 429, retry_after=header))).call(SHOW, deadline=START))
     assert refused.value.retry_after == seconds
 
 
-def test_a_date_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever time it is where we are."""
+def test_call_reads_retry_after_without_zone_as_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     header = http_date(START + 90).replace("GMT", "-0000")
     with monkeypatch.context() as elsewhere:
         elsewhere.setenv("TZ", "Asia/Tokyo")
         time.tzset()
         with pytest.raises(RateLimitError) as refused:
-            run(modelarts(FakeTransport(reply({}, 429, retry_after=header))).call(LOOK, deadline=START))
+            run(modelarts(FakeTransport(reply({}, 429, retry_after=header))).call(SHOW, deadline=START))
     time.tzset()
     assert refused.value.retry_after == 90
 
 
-def test_without_retry_after_there_is_none() -> None:
-    """And none is made up."""
+def test_call_has_no_retry_after_without_header() -> None:
     with pytest.raises(ServerError) as refused:
-        run(modelarts(FakeTransport(reply({}, 503))).call(LOOK))
+        run(modelarts(FakeTransport(reply({}, 503))).call(SHOW))
     assert refused.value.retry_after is None
 
 
 # The seam
 
 
-def test_a_page_can_be_asked_for_by_itself() -> None:
-    """Collecting is a convenience, not a must."""
+def test_call_returns_single_page() -> None:
     transport = FakeTransport(reply({"data": [{"id": "a"}], "total": 107}, x_request_id="r"))
     page = run(modelarts(transport).call(list_images()))
     assert page == Page[Image](data=[Image(id="a")], total=107, request_id="r")

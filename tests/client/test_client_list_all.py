@@ -1,4 +1,4 @@
-"""How a list is read: page by page, each item once, and never a part for the whole."""
+"""``ModelArtsClient.list_all``: page by page, each item once, and an error instead of a partial list."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def listing(
     page_size: int = 2,
     **envelope: object,
 ) -> Callable[[Request], Response]:
-    """Return a service that gives a list page by page, with whatever it says about it."""
+    """Return a service that returns a list page by page, with the given total."""
 
     def answer(request: Request) -> Response:
         offset = int(parse_qs(urlsplit(request.url).query)["offset"][0])
@@ -36,7 +36,7 @@ def listing(
 
 
 def collected(service: Callable[[Request], Response]) -> tuple[list[str], list[str]]:
-    """Return the ids that were collected, and the offsets that were asked for."""
+    """Return the ids of the items, and the requested offsets."""
     transport = FakeTransport(service)
     items = run(modelarts(transport).list_all(list_images()))
     offsets = [parse_qs(urlsplit(request.url).query)["offset"][0] for request in transport.requests]
@@ -90,15 +90,13 @@ FIVE = ["a", "b", "c", "d", "e"]
         pytest.param(listing(["a", "a", "b"], total=2), ["a", "b"], ["0", "2"], id="twice on a page"),
     ],
 )
-def test_a_list_is_collected(
+def test_list_all_returns_each_item_once(
     service: Callable[[Request], Response], ids: list[str], offsets: list[str]
 ) -> None:
-    """Each item once, whatever the service says about the list."""
     assert collected(service) == (ids, offsets)
 
 
-def test_short_pages_are_pages() -> None:
-    """A service may give fewer than it was asked for."""
+def test_list_all_continues_after_short_page() -> None:
     pages = [["a", "b"], ["c"], ["d", "e"]]
     transport = FakeTransport(*[reply({"data": [{"id": id_} for id_ in page], "total": 5}) for page in pages])
     assert [item.id for item in run(modelarts(transport).list_all(list_images()))] == FIVE
@@ -106,8 +104,7 @@ def test_short_pages_are_pages() -> None:
     assert offsets == ["0", "2", "3"]
 
 
-def test_filters_are_sent_with_every_page() -> None:
-    """Or the second page would be of another list."""
+def test_list_all_sends_filters_with_every_page() -> None:
     transport = FakeTransport(listing(FIVE, total=5))
     run(modelarts(transport).list_all(list_images(namespace="n", limit=2)))
     queries = [parse_qs(urlsplit(request.url).query) for request in transport.requests]
@@ -127,22 +124,22 @@ def test_filters_are_sent_with_every_page() -> None:
     [
         pytest.param(listing(FIVE, total=9), "5 of 9", 9, id="total is larger than the list"),
         pytest.param(listing([], total=9), "0 of 9", 3, id="total of an empty list"),
-        # A service that ignores the offset gives its first page for ever.
+        # A service that ignores the offset always returns its first page.
         pytest.param(lambda _: reply({"data": [{"id": "a"}], "total": 9}), "1 of 9", 5, id="one page"),
     ],
 )
-def test_collect_raises_when_pages_do_not_reach_the_total(
+def test_list_all_raises_when_pages_do_not_reach_total(
     service: Callable[[Request], Response], words: str, requests: int
 ) -> None:
-    """A part is not taken for the whole: who looks for a save in it would make another."""
+    """A partial list would make a lookup miss an image, and a save create it twice."""
     transport = FakeTransport(service)
     with pytest.raises(InvalidResponseError, match=f"ListImages gave {words} records, also when it was read"):
         run(modelarts(transport).list_all(list_images()))
     assert len(transport.requests) == requests
 
 
-def test_collect_reads_again_when_a_record_moved_between_pages() -> None:
-    """Somebody deleted an image after the first page, so the second one begins one record later."""
+def test_list_all_rereads_when_record_moved_between_pages() -> None:
+    """After a deletion, the second page begins one record later."""
     pages = [["a", "b"], ["d"], [], ["b", "c"], ["d"]]
     totals = [4, 3, 4, 3, 3]
     transport = FakeTransport(
@@ -167,11 +164,11 @@ def too_large_from(limit: int, service: Callable[[Request], Response]) -> Callab
 
 
 def limits(transport: FakeTransport) -> list[int]:
-    """Return the page sizes that were asked for."""
+    """Return the requested page sizes."""
     return [int(parse_qs(urlsplit(request.url).query)["limit"][0]) for request in transport.requests]
 
 
-def test_collect_asks_for_smaller_pages_when_one_is_too_large_and_remembers() -> None:
+def test_list_all_keeps_smaller_page_size_after_too_large_page() -> None:
     transport = FakeTransport(too_large_from(50, listing(FIVE, total=5)))
     client = modelarts(transport)
     call = replace(list_images(limit=200), page_sizes=(200, 100, 50, 20))
@@ -182,7 +179,7 @@ def test_collect_asks_for_smaller_pages_when_one_is_too_large_and_remembers() ->
     assert limits(transport) == [20, 20, 20]
 
 
-def test_collect_raises_when_the_smallest_page_is_too_large() -> None:
+def test_list_all_raises_when_smallest_page_is_too_large() -> None:
     transport = FakeTransport(too_large_from(1, listing(FIVE, total=5)))
     call = replace(list_images(limit=200), page_sizes=(200, 100, 50, 20))
     with pytest.raises(ResponseTooLargeError):
@@ -190,9 +187,7 @@ def test_collect_raises_when_the_smallest_page_is_too_large() -> None:
     assert limits(transport) == [200, 100, 50, 20]
 
 
-def test_a_list_that_never_ends_is_given_up() -> None:
-    """After a thousand pages, with what to do about it."""
-
+def test_list_all_stops_after_a_thousand_pages() -> None:
     def endless(numbers: Iterator[int]) -> Callable[[Request], Response]:
         return lambda _: reply({"data": [{"id": next(numbers)}]})
 
@@ -204,8 +199,7 @@ def test_a_list_that_never_ends_is_given_up() -> None:
     assert len(transport.requests) == MAX_PAGES
 
 
-def test_an_error_on_a_later_page_is_the_callers_to_see() -> None:
-    """Half a list is not a list."""
+def test_list_all_raises_error_of_later_page() -> None:
     transport = FakeTransport(reply({"data": [{"id": "a"}], "total": 2}), reply({}, 503))
     with pytest.raises(ServerError):
         run(modelarts(transport).list_all(list_images()))
@@ -226,15 +220,14 @@ def records(*pages: list[object], total: int | None = None) -> FakeTransport:
         pytest.param(records([{"id": ""}], total=1), [], id="the only one"),
     ],
 )
-def test_collect_leaves_out_an_unreadable_record(
+def test_list_all_skips_and_counts_unreadable_record(
     transport: FakeTransport, ids: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A stranger's record hides no others, and the log counts it."""
     assert [item.id for item in run(modelarts(transport).list_all(list_images()))] == ids
     assert "1 records cannot be read and are left out" in caplog.text
 
 
-def test_collect_raises_when_no_record_can_be_read() -> None:
+def test_list_all_raises_when_every_record_is_unreadable() -> None:
     """Then the API has changed, and its list is not empty."""
     with pytest.raises(InvalidResponseError, match="None of the 2 records of ListImages can be read"):
         run(modelarts(records([{"uuid": "a"}, {"uuid": "b"}], total=2)).list_all(list_images()))

@@ -1,4 +1,4 @@
-"""What is tried again, when, and for how long; and what is not."""
+"""Retries of ``ModelArtsClient``: which errors, how often, and until when."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_provider_modelarts.exceptions import (
 )
 from tests.client.fake_transport import IMAGE_ID, START, Answer, FakeTransport, image, modelarts, reply, run
 
-LOOK = operations.show_image(IMAGE_ID)
+SHOW = operations.show_image(IMAGE_ID)
 DELETE = operations.delete_image(IMAGE_ID)
 SAVE = operations.create_image("n", CreateImageRequest(name="research", namespace="team", tag="nightly"))
 Failure = Response | ModelArtsError
@@ -31,7 +31,7 @@ NEVER_ARRIVED: dict[str, Failure] = {
     "TLS": TransportError("handshake", stage="tls", may_have_been_processed=False),
     "429 of the gateway": reply({"error_code": "APIGW.0308", "error_msg": "throttled"}, 429),
     "429 of ModelArts": reply({"error_code": "ModelArts.6101", "error_msg": "busy"}, 429),
-    # ModelArts itself refuses and says that it takes a minute.
+    # ModelArts itself refuses, and its message names a minute.
     "initialising": reply({"error_code": "ModelArts.6355", "error_msg": "wait a minute"}, 400),
     "restoring": reply({"error_code": "ModelArts.6333", "error_msg": "wait a minute"}, 400),
     "no resources now": reply({"error_code": "ModelArts.6360", "error_msg": "try later"}, 400),
@@ -66,18 +66,16 @@ any_write = pytest.mark.parametrize("write", [SAVE, DELETE], ids=["CreateImage",
 
 
 @table({**NEVER_ARRIVED, **IN_DOUBT})
-def test_a_read_is_tried_again(failure: Failure) -> None:
-    """It does no harm, whether it arrived or not."""
+def test_call_retries_read(failure: Failure) -> None:
     transport = FakeTransport(failure, failure, image("ACTIVE"))
 
-    assert run(modelarts(transport).call(LOOK)).is_active
+    assert run(modelarts(transport).call(SHOW)).is_active
     assert len(transport.requests) == 3
 
 
 @table(NEVER_ARRIVED)
 @any_write
-def test_a_write_is_tried_again_if_it_never_arrived(failure: Failure, write: Operation[object]) -> None:
-    """The service cannot have done what it never heard of."""
+def test_call_retries_write_that_was_not_processed(failure: Failure, write: Operation[object]) -> None:
     transport = FakeTransport(failure, failure, image())
 
     run(modelarts(transport).call(write))
@@ -87,8 +85,9 @@ def test_a_write_is_tried_again_if_it_never_arrived(failure: Failure, write: Ope
 
 @table(IN_DOUBT)
 @any_write
-def test_a_write_in_doubt_is_not_tried_again(failure: Failure, write: Operation[object]) -> None:
-    """Who wrote it must find out what became of it."""
+def test_call_does_not_retry_write_that_may_have_been_processed(
+    failure: Failure, write: Operation[object]
+) -> None:
     transport = FakeTransport(failure, image())
 
     with pytest.raises((TransportError, ServerError)):
@@ -98,9 +97,9 @@ def test_a_write_in_doubt_is_not_tried_again(failure: Failure, write: Operation[
 
 
 @table(NOT_CURED)
-@pytest.mark.parametrize("call", [LOOK, SAVE], ids=["a read", "a write"])
-def test_what_a_pause_does_not_cure_is_told_at_once(failure: Failure, call: Operation[object]) -> None:
-    """Above all a wrong signature: five of them lock the key."""
+@pytest.mark.parametrize("call", [SHOW, SAVE], ids=["a read", "a write"])
+def test_call_does_not_retry_permanent_error(failure: Failure, call: Operation[object]) -> None:
+    """Five wrong signatures lock the key."""
     transport = FakeTransport(failure, image("ACTIVE"))
 
     with pytest.raises(ModelArtsError):
@@ -110,12 +109,11 @@ def test_what_a_pause_does_not_cure_is_told_at_once(failure: Failure, call: Oper
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_pauses_double_up_to_a_limit_and_are_jittered(seed: int) -> None:
-    """So that tasks that failed together do not come back together."""
+def test_call_doubles_backoff_with_jitter_up_to_limit(seed: int) -> None:
     transport = FakeTransport(reply({}, 503))
 
     with pytest.raises(ServerError):
-        run(modelarts(transport, seed=seed).call(LOOK))
+        run(modelarts(transport, seed=seed).call(SHOW))
 
     for failures, pause in enumerate(transport.sleeps):
         full = min(MAX_BACKOFF, 2.0**failures)
@@ -123,12 +121,11 @@ def test_pauses_double_up_to_a_limit_and_are_jittered(seed: int) -> None:
     assert len({round(pause / min(MAX_BACKOFF, 2.0**n), 6) for n, pause in enumerate(transport.sleeps)}) > 3
 
 
-def test_patience_ends() -> None:
-    """After two minutes the error is the caller's, who has retries of its own."""
+def test_call_stops_retrying_after_retry_timeout() -> None:
     transport = FakeTransport(reply({}, 503))
 
     with pytest.raises(ServerError):
-        run(modelarts(transport).call(LOOK))
+        run(modelarts(transport).call(SHOW))
 
     assert RETRY_TIMEOUT - 1.25 * MAX_BACKOFF <= transport.times[-1] <= RETRY_TIMEOUT
     assert 6 <= len(transport.requests) <= 15
@@ -137,12 +134,12 @@ def test_patience_ends() -> None:
 @pytest.mark.parametrize(
     ("after", "requests"), [(-1.0, 1), (0.0, 1), (5.0, 3)], ids=["passed", "now", "in five seconds"]
 )
-def test_nothing_is_tried_again_after_the_deadline(after: float, requests: int) -> None:
-    """Neither is a pause begun that would end behind it; one try there always is."""
+def test_call_does_not_retry_after_deadline(after: float, requests: int) -> None:
+    """Nor does it start a backoff that would end after the deadline; one attempt is always made."""
     transport = FakeTransport(reply({}, 503))
 
     with pytest.raises(ServerError):
-        run(modelarts(transport).call(LOOK, deadline=START + after))
+        run(modelarts(transport).call(SHOW, deadline=START + after))
 
     assert len(transport.requests) == requests
     assert transport.times[-1] <= max(after, 0.0)
@@ -150,38 +147,35 @@ def test_nothing_is_tried_again_after_the_deadline(after: float, requests: int) 
 
 @pytest.mark.parametrize("retry_after", ["45", "Sun, 15 Jun 2025 15:07:25 GMT"], ids=["seconds", "a date"])
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_honoured(retry_after: str, status: int) -> None:
-    """Given as seconds or as a date."""
+def test_call_waits_for_retry_after(retry_after: str, status: int) -> None:
     transport = FakeTransport(reply({}, status, retry_after=retry_after), image())
 
-    run(modelarts(transport).call(LOOK))
+    run(modelarts(transport).call(SHOW))
 
     assert transport.times == [0.0, 45.0]
 
 
-def test_who_is_asked_to_stay_away_for_longer_than_there_is_time_does_not_come_back() -> None:
-    """The error says for how long, and comes at once rather than after a wait for nothing."""
+def test_call_raises_at_once_when_retry_after_exceeds_timeout() -> None:
     transport = FakeTransport(reply({}, 429, retry_after="3600"), image())
 
     with pytest.raises(RateLimitError) as throttled:
-        run(modelarts(transport).call(LOOK))
+        run(modelarts(transport).call(SHOW))
 
     assert throttled.value.retry_after == 3600
     assert (len(transport.requests), transport.sleeps) == (1, [])
 
 
-def test_each_try_is_signed_anew() -> None:
-    """A signature is as old as its request, and the gateway looks at its age."""
+def test_call_signs_each_attempt_anew() -> None:
+    """The gateway checks the age of a signature."""
     transport = FakeTransport(*[reply({}, 503, retry_after="5")] * 2, image())
 
-    run(modelarts(transport).call(LOOK))
+    run(modelarts(transport).call(SHOW))
 
     dates = [request.headers["X-Sdk-Date"] for request in transport.requests]
     assert all(earlier < later for earlier, later in pairwise(dates))
 
 
-def test_a_list_survives_a_failure_on_any_page() -> None:
-    """The pages before it are not asked for again."""
+def test_list_all_retries_failed_page_only() -> None:
     pages = [reply({"data": [{"id": id_}], "total": 3}) for id_ in "abc"]
     transport = FakeTransport(pages[0], reply({}, 503), pages[1], reply({}, 429), pages[2])
 
@@ -191,25 +185,24 @@ def test_a_list_survives_a_failure_on_any_page() -> None:
     assert len(transport.requests) == 5
 
 
-def test_a_wait_pauses_in_its_own_way() -> None:
-    """Tries within a look would be more than one request per interval."""
+def test_watch_does_not_retry_within_a_poll() -> None:
+    """Retries within a poll would exceed one request per interval."""
     transport = FakeTransport(*[reply({}, 503)] * 5, image("ACTIVE"))
 
     run(
         modelarts(transport).watch(
-            LOOK, is_done=lambda seen: seen.is_active, poll_interval=60, deadline=START + 3600
+            SHOW, is_done=lambda seen: seen.is_active, poll_interval=60, deadline=START + 3600
         )
     )
 
     assert all(later - earlier >= 54 for earlier, later in pairwise(transport.times))
 
 
-def test_every_try_leaves_a_line(caplog: pytest.LogCaptureFixture) -> None:
-    """With what failed, why, and when it goes on."""
+def test_call_logs_each_retry(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     transport = FakeTransport(reply({"error_code": "ModelArts.6102", "error_msg": "internal"}, 500), image())
 
-    run(modelarts(transport).call(LOOK))
+    run(modelarts(transport).call(SHOW))
 
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith("ShowImage is tried again in 1 s: ShowImage (GET /images/")
@@ -217,7 +210,7 @@ def test_every_try_leaves_a_line(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("code", ["ModelArts.6355", "ModelArts.6333", "ModelArts.6360"])
-def test_call_gives_up_retryably_when_a_minute_is_not_enough(code: str) -> None:
+def test_call_raises_retryable_error_after_a_minute(code: str) -> None:
     transport = FakeTransport(reply({"error_code": code, "error_msg": "wait"}, 400))
 
     with pytest.raises(ModelArtsError) as refused:
@@ -228,7 +221,7 @@ def test_call_gives_up_retryably_when_a_minute_is_not_enough(code: str) -> None:
 
 
 class ClockSet(FakeTransport):
-    """A transport during whose first sleeps somebody sets the clock."""
+    """A transport whose wall clock is set during the first backoff."""
 
     def __init__(self, *answers: Answer, by: float) -> None:
         super().__init__(*answers)
@@ -240,22 +233,22 @@ class ClockSet(FakeTransport):
 
 
 @pytest.mark.parametrize("by", [-3600, 3600])
-def test_call_retries_for_two_minutes_when_the_clock_is_set(by: float) -> None:
+def test_call_retries_for_two_minutes_when_clock_is_set(by: float) -> None:
     transport = ClockSet(reply({}, 503), by=by)
 
     with pytest.raises(ServerError):
-        run(modelarts(transport).call(LOOK))
+        run(modelarts(transport).call(SHOW))
 
     assert RETRY_TIMEOUT - MAX_BACKOFF * 1.25 <= transport.times[-1] <= RETRY_TIMEOUT
 
 
-def test_watch_goes_on_polling_when_the_clock_is_set_back_in_an_outage() -> None:
-    """Its deadline moves with the clock; when it polls does not."""
+def test_watch_continues_polling_when_clock_is_set_back_during_outage() -> None:
+    """Its deadline follows the clock, its poll interval does not."""
     transport = ClockSet(*[reply({}, 503)] * 10, image("ACTIVE"), by=-3600)
 
     seen = run(
         modelarts(transport).watch(
-            LOOK, is_done=lambda image: not image.is_pending, poll_interval=10, deadline=START + 7200
+            SHOW, is_done=lambda image: not image.is_pending, poll_interval=10, deadline=START + 7200
         )
     )
 

@@ -1,4 +1,4 @@
-"""How long a wait is, what it outlasts, how it spares a service in trouble and what it logs."""
+"""``ModelArtsClient.watch``: deadline, poll interval, errors that it survives, and what it logs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.client.fake_transport import (
     run_together,
 )
 
-LOOK = show_image(IMAGE_ID)
+SHOW = show_image(IMAGE_ID)
 HTML = b"<html>hidden</html>"
 
 
@@ -44,7 +44,7 @@ HTML = b"<html>hidden</html>"
 
 
 def is_done(seen: Image) -> bool:
-    """Say whether there is nothing more to wait for."""
+    """Return whether the wait is over."""
     return not seen.is_pending
 
 
@@ -54,39 +54,36 @@ def watch(
     """Wait for the image."""
     return run(
         modelarts(transport, seed=seed).watch(
-            LOOK, is_done=is_done, poll_interval=poll_interval, deadline=START + timeout
+            SHOW, is_done=is_done, poll_interval=poll_interval, deadline=START + timeout
         )
     )
 
 
 def gaps(times: list[float]) -> list[float]:
-    """Return the seconds between one look and the next."""
+    """Return the seconds between one poll and the next."""
     return [later - earlier for earlier, later in pairwise(times)]
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "CREATE_FAILED", "ERROR", "DELETED"])
-def test_a_wait_ends_with_what_was_seen_last(status: str) -> None:
-    """Good or bad: that is for the caller to say."""
+def test_watch_returns_last_polled_object(status: str) -> None:
     transport = FakeTransport(image("INIT"), image("CREATING"), image(status))
     assert watch(transport).status == status
     assert len(transport.requests) == 3
 
 
-def test_a_status_of_tomorrow_is_waited_out() -> None:
-    """It may pass."""
+def test_watch_continues_on_unknown_status() -> None:
     assert watch(FakeTransport(image("PUSHING"), image("ACTIVE"))).is_active
 
 
-def test_a_status_that_goes_backwards_is_waited_out(said: Callable[..., list[str]]) -> None:
-    """Replicas of a service may disagree for a while; each change is said."""
+def test_watch_continues_when_status_goes_backwards(log_lines: Callable[..., list[str]]) -> None:
+    """Replicas of a service may disagree for a while."""
     steps = ["CREATING", "INIT", "CREATING", "PUSHING", "INIT", "ACTIVE"]
     assert watch(FakeTransport(*map(image, steps))).is_active
-    assert [line.split(",")[0] for line in said()] == [f"Image {IMAGE_ID} is {step}" for step in steps]
+    assert [line.split(",")[0] for line in log_lines()] == [f"Image {IMAGE_ID} is {step}" for step in steps]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_looks_are_spread(seed: int) -> None:
-    """The first one within the interval, the others about an interval apart."""
+def test_watch_jitters_polls_around_interval(seed: int) -> None:
     transport = FakeTransport(*[image()] * 20, image("ACTIVE"))
     watch(transport, seed=seed)
     assert 0 <= transport.times[0] <= 10
@@ -94,8 +91,7 @@ def test_looks_are_spread(seed: int) -> None:
     assert len(set(gaps(transport.times))) > 10
 
 
-def test_waits_that_start_together_do_not_look_together() -> None:
-    """Their first looks are all over the interval."""
+def test_watch_spreads_first_polls_over_interval() -> None:
     first = []
     for seed in range(100):
         transport = FakeTransport(image("ACTIVE"))
@@ -106,8 +102,7 @@ def test_waits_that_start_together_do_not_look_together() -> None:
 
 
 @pytest.mark.parametrize("poll_interval", [0.5, 0.0, -5.0])
-def test_no_wait_hammers_the_service(poll_interval: float) -> None:
-    """A second is the least, whatever was asked for."""
+def test_watch_polls_at_most_once_a_second(poll_interval: float) -> None:
     transport = FakeTransport(*[image()] * 20, image("ACTIVE"))
     watch(transport, poll_interval=poll_interval)
     assert all(0.9 <= gap <= 1.1 for gap in gaps(transport.times))
@@ -136,8 +131,7 @@ TRANSIENT = [
 
 
 @pytest.mark.parametrize("failure", TRANSIENT)
-def test_a_wait_outlives_what_a_moment_may_cure(failure: Response | Exception) -> None:
-    """However often it happens before the deadline."""
+def test_watch_survives_transient_errors_until_deadline(failure: Response | Exception) -> None:
     assert watch(FakeTransport(image(), *[failure] * 30, image("ACTIVE"))).is_active
 
 
@@ -150,28 +144,27 @@ def test_a_wait_outlives_what_a_moment_may_cure(failure: Response | Exception) -
         (reply({"error_code": "ModelArts.0104", "error_msg": "no"}, 400), BadRequestError),
     ],
 )
-def test_what_waiting_does_not_cure_is_told_at_once(failure: Response, error: type[ApiError]) -> None:
-    """A wrong key tried again and again would be locked."""
+def test_watch_raises_permanent_error_at_once(failure: Response, error: type[ApiError]) -> None:
+    """Retrying with a wrong key would lock it."""
     transport = FakeTransport(image(), failure)
     with pytest.raises(error):
         watch(transport)
     assert len(transport.requests) == 2
 
 
-def test_watch_outlasts_one_401_without_a_code() -> None:
-    """A page of something on the way; the next reply shows that the key is as good as before."""
+def test_watch_survives_one_401_without_code() -> None:
+    """A proxy may have sent it; the next response shows whether the key is accepted."""
     assert watch(FakeTransport(image(), *[reply(HTML, 401), image()] * 3, image("ACTIVE"))).is_active
 
 
-def test_watch_believes_a_401_without_a_code_when_it_is_repeated() -> None:
+def test_watch_raises_repeated_401_without_code() -> None:
     transport = FakeTransport(image(), reply(HTML, 401))
     with pytest.raises(AuthenticationError):
         watch(transport)
     assert len(transport.requests) == 3
 
 
-def test_a_wait_that_is_too_long_looks_once_more_at_its_deadline() -> None:
-    """Exactly then, and not after it."""
+def test_watch_polls_last_at_deadline() -> None:
     transport = FakeTransport(image(status_message="pushing"))
     with pytest.raises(WaitTimeoutError) as passed:
         watch(transport, timeout=95)
@@ -182,9 +175,7 @@ def test_a_wait_that_is_too_long_looks_once_more_at_its_deadline() -> None:
     assert transport.times[-2] < 95
 
 
-def test_a_good_end_at_the_deadline_is_not_missed() -> None:
-    """The last look counts."""
-
+def test_watch_returns_success_of_last_poll_at_deadline() -> None:
     def answer(_: Request) -> Response:
         return image("ACTIVE" if transport.now >= START + 95 else "CREATING")
 
@@ -193,8 +184,8 @@ def test_a_good_end_at_the_deadline_is_not_missed() -> None:
 
 
 @pytest.mark.parametrize("timeout", [0.0, -1.0, -86_400.0])
-def test_after_its_deadline_a_wait_still_looks_once(timeout: float) -> None:
-    """At once: a triggerer may have been away while the image was saved."""
+def test_watch_polls_once_after_deadline(timeout: float) -> None:
+    """A triggerer may have been down while the image was saved."""
     transport = FakeTransport(image("ACTIVE"))
     assert watch(transport, timeout=timeout).is_active
     assert transport.sleeps == [0.0]
@@ -204,42 +195,40 @@ def test_after_its_deadline_a_wait_still_looks_once(timeout: float) -> None:
     assert len(late.requests) == 1
 
 
-def test_a_wait_in_which_no_look_succeeded_says_so() -> None:
-    """Rather than a status that nobody saw."""
+def test_watch_timeout_names_last_error_when_no_poll_succeeded() -> None:
     words = f"Timed out after 300 s waiting for image {IMAGE_ID}: no poll succeeded. Last error: ShowImage "
     with pytest.raises(WaitTimeoutError, match=re.escape(words)) as passed:
         watch(FakeTransport(reply({}, 503, x_request_id="r-1")), timeout=300)
     assert "HTTP 503, request id r-1" in str(passed.value)
 
 
-def test_watch_names_the_last_error_after_a_poll_that_succeeded() -> None:
+def test_watch_timeout_names_last_error_after_a_successful_poll() -> None:
     with pytest.raises(WaitTimeoutError, match=r"is CREATING\. Last error: ShowImage .*HTTP 503"):
         watch(FakeTransport(image(), reply({}, 503)), timeout=300)
 
 
-def test_watch_polls_no_sooner_than_the_service_asked_before() -> None:
+def test_watch_polls_no_sooner_than_retry_after_of_earlier_wait() -> None:
     transport = FakeTransport(image("ACTIVE"))
     client = modelarts(transport)
-    run(client.watch(LOOK, is_done=is_done, poll_interval=10, deadline=START + 3600, not_before=START + 200))
+    run(client.watch(SHOW, is_done=is_done, poll_interval=10, deadline=START + 3600, not_before=START + 200))
     assert 200 <= transport.times[0] <= 215
 
 
-def test_watch_sends_nothing_when_the_service_asked_to_stay_away_until_the_deadline() -> None:
+def test_watch_sends_nothing_when_retry_after_exceeds_deadline() -> None:
     transport = FakeTransport(image("ACTIVE"))
     with pytest.raises(WaitTimeoutError, match="no poll succeeded"):
         run(
             modelarts(transport).watch(
-                LOOK, is_done=is_done, poll_interval=10, deadline=START + 100, not_before=START + 200
+                SHOW, is_done=is_done, poll_interval=10, deadline=START + 100, not_before=START + 200
             )
         )
     assert transport.requests == []
 
 
-# Bad weather
+# Outages
 
 
-def test_failures_are_asked_less_and_less_often() -> None:
-    """From the third in a row on twice as long each time, to a minute and a little more."""
+def test_watch_doubles_interval_from_third_consecutive_failure() -> None:
     transport = FakeTransport(*[reply({}, 503)] * 12, image("ACTIVE"))
     watch(transport, poll_interval=1)
     for failures, gap in enumerate(gaps(transport.times), start=1):
@@ -248,8 +237,8 @@ def test_failures_are_asked_less_and_less_often() -> None:
 
 
 @pytest.mark.parametrize("failures", [1, 2])
-def test_a_failure_among_good_replies_is_no_bad_weather(failures: int) -> None:
-    """The others go on as if nothing had happened: one lost reply in twenty must not slow a thousand."""
+def test_watch_keeps_interval_when_single_polls_fail(failures: int) -> None:
+    """One lost response in twenty must not slow a thousand waits."""
     transport = ConcurrentFakeTransport(*[reply({}, 503)] * failures, image())
     outcomes = run_together(transport, *watches(modelarts(transport), 20, timeout=100))
     assert all(isinstance(outcome, WaitTimeoutError) for outcome in outcomes)
@@ -257,15 +246,13 @@ def test_a_failure_among_good_replies_is_no_bad_weather(failures: int) -> None:
 
 
 @pytest.mark.parametrize("retry_after", [{}, {"retry_after": "30"}])
-def test_a_service_that_asks_for_less_is_heard_at_once(retry_after: dict[str, str]) -> None:
-    """Whoever was refused speaks for all."""
+def test_watch_slows_all_waits_at_once_on_429(retry_after: dict[str, str]) -> None:
     transport = ConcurrentFakeTransport(reply({}, 429, **retry_after), image())
     run_together(transport, *watches(modelarts(transport), 20, timeout=100))
     assert transport.times[1] - transport.times[0] >= 10
 
 
-def test_a_long_interval_is_kept_in_bad_weather() -> None:
-    """No failure makes a wait look more often."""
+def test_watch_keeps_long_interval_while_service_fails() -> None:
     transport = FakeTransport(*[reply({}, 503)] * 5, image("ACTIVE"))
     watch(transport, poll_interval=120)
     assert all(120 <= gap <= 1.25 * 120 + 132 for gap in gaps(transport.times))
@@ -282,39 +269,38 @@ def test_a_long_interval_is_kept_in_bad_weather() -> None:
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_honoured(retry_after: str, least: float, status: int) -> None:
-    """Within reason: at least the interval, at most ten minutes."""
+def test_watch_waits_for_retry_after_between_interval_and_ten_minutes(
+    retry_after: str, least: float, status: int
+) -> None:
     transport = FakeTransport(reply({}, status, retry_after=retry_after), image("ACTIVE"))
     watch(transport)
     [gap] = gaps(transport.times)
     assert least - 0.001 <= gap <= least + 25
 
 
-def test_bad_weather_ends_with_the_first_good_reply() -> None:
-    """From then on looks are an interval apart again."""
+def test_watch_resumes_interval_after_first_success() -> None:
     transport = FakeTransport(*[reply({}, 503)] * 6, *[image()] * 5, image("ACTIVE"))
     watch(transport, poll_interval=2)
     assert gaps(transport.times)[5] > 60
     assert all(1.8 <= gap <= 2.2 for gap in gaps(transport.times)[6:])
 
 
-def test_the_back_off_starts_anew_after_good_weather() -> None:
-    """It does not remember the failures of yesterday."""
+def test_watch_restarts_backoff_after_success() -> None:
     bad = [reply({}, 503)] * 6
     transport = FakeTransport(*bad, image(), *bad, image("ACTIVE"))
     watch(transport, poll_interval=1)
     assert gaps(transport.times)[7] <= 1.25 * 2 + 1.1
 
 
-def test_a_reply_that_cannot_be_read_is_no_bad_weather() -> None:
-    """The service is there; looks stay an interval apart."""
+def test_watch_keeps_interval_on_invalid_response() -> None:
+    """The service responds, so there is no reason to back off."""
     transport = FakeTransport(*[reply(HTML)] * 10, image("ACTIVE"))
     watch(transport)
     assert all(9 <= gap <= 11 for gap in gaps(transport.times))
 
 
-def weather(*phases: tuple[float, Response], transport: FakeTransport) -> Callable[[Request], Response]:
-    """Return a service that answers as each phase says until that second."""
+def outage(*phases: tuple[float, Response], transport: FakeTransport) -> Callable[[Request], Response]:
+    """Return a service with one response for each phase, which ends at the given second."""
 
     def answer(_: Request) -> Response:
         return next(given for until, given in phases if transport.now - START < until)
@@ -323,18 +309,17 @@ def weather(*phases: tuple[float, Response], transport: FakeTransport) -> Callab
 
 
 def watches(client: ModelArtsClient, count: int, *, timeout: float = 36_000) -> list[Any]:
-    """Return waits that share one conversation."""
+    """Return waits that share one client."""
     return [
-        client.watch(LOOK, is_done=is_done, poll_interval=10, deadline=START + timeout) for _ in range(count)
+        client.watch(SHOW, is_done=is_done, poll_interval=10, deadline=START + timeout) for _ in range(count)
     ]
 
 
 @pytest.mark.parametrize("count", [2, 50])
-def test_waits_share_their_back_off(count: int) -> None:
-    """In bad weather one look at a time probes for all of them; then each goes its own way again."""
+def test_watch_shares_backoff_among_waits(count: int) -> None:
     transport = ConcurrentFakeTransport()
     transport.answers = [
-        weather(
+        outage(
             (60, image()),
             (1200, reply({}, 503)),
             (1800, image()),
@@ -346,7 +331,7 @@ def test_waits_share_their_back_off(count: int) -> None:
     assert [outcome.status for outcome in outcomes] == ["ACTIVE"] * count
     bad = [at for at in transport.times if 60 <= at < 1200]
     if count > 2:
-        assert bad[2] - bad[0] < 10, "three failures in a row are bad weather"
+        assert bad[2] - bad[0] < 10, "three failures in a row open the circuit breaker"
     assert all(gap >= 10 for gap in gaps(bad[2:]))
     assert len(bad) < 30, "the pause grows to a minute"
     again = [at for at in transport.times if 1300 <= at < 1400]
@@ -355,8 +340,7 @@ def test_waits_share_their_back_off(count: int) -> None:
     assert len({round(at) for at in back}) >= min(count, 8), "they come back one by one"
 
 
-def test_one_good_reply_clears_the_weather_for_all() -> None:
-    """The others need no probe of their own."""
+def test_watch_resumes_all_waits_after_one_success() -> None:
     transport = ConcurrentFakeTransport(reply({}, 503, retry_after="300"), image("ACTIVE"))
     outcomes = run_together(transport, *watches(modelarts(transport), 5))
     assert [outcome.status for outcome in outcomes] == ["ACTIVE"] * 5
@@ -364,19 +348,19 @@ def test_one_good_reply_clears_the_weather_for_all() -> None:
     assert transport.times[1] - transport.times[0] >= 300
 
 
-def test_two_conversations_have_weather_of_their_own() -> None:
-    """Another project may be fine."""
+def test_watch_does_not_share_backoff_between_clients() -> None:
+    """Another project may work."""
     transport = ConcurrentFakeTransport(reply({}, 503, retry_after="600"), image("ACTIVE"))
     run_together(transport, *watches(modelarts(transport), 1), *watches(modelarts(transport, seed=2), 1))
     assert transport.times[1] <= 10
 
 
-# What a wait says
+# Logs
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
-    """Return the lines that were said aloud."""
+def log_lines(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
+    """Return the log lines of at least a level."""
     caplog.set_level(logging.DEBUG, "airflow_provider_modelarts")
 
     def lines(level: int = logging.INFO) -> list[str]:
@@ -389,8 +373,7 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
     return lines
 
 
-def test_a_wait_says_what_changes(said: Callable[..., list[str]]) -> None:
-    """And not that it looked."""
+def test_watch_logs_status_changes_only(log_lines: Callable[..., list[str]]) -> None:
     transport = FakeTransport(
         image("INIT"),
         *[image()] * 10,
@@ -399,7 +382,7 @@ def test_a_wait_says_what_changes(said: Callable[..., list[str]]) -> None:
         image("ACTIVE"),
     )
     watch(transport)
-    assert said() == [
+    assert log_lines() == [
         f"Image {IMAGE_ID} is INIT",
         f"Image {IMAGE_ID} is CREATING",
         f"Image {IMAGE_ID} is CREATING: pushing",
@@ -408,22 +391,20 @@ def test_a_wait_says_what_changes(said: Callable[..., list[str]]) -> None:
     ]
 
 
-def test_a_wait_without_change_says_every_five_minutes_that_it_is_there(
-    said: Callable[..., list[str]],
+def test_watch_logs_heartbeat_every_five_minutes(
+    log_lines: Callable[..., list[str]],
 ) -> None:
-    """A thousand seconds of the same are four lines."""
     with pytest.raises(WaitTimeoutError):
         watch(FakeTransport(image()), timeout=1000)
-    assert said() == [f"Image {IMAGE_ID} is CREATING"] * 4
+    assert log_lines() == [f"Image {IMAGE_ID} is CREATING"] * 4
 
 
 @pytest.mark.parametrize("failure", [TRANSIENT[0], TRANSIENT[3], TRANSIENT[5]])
-def test_bad_weather_is_said_once_and_so_is_its_end(
-    said: Callable[..., list[str]], failure: Response | Exception
+def test_watch_logs_outage_once_and_its_end(
+    log_lines: Callable[..., list[str]], failure: Response | Exception
 ) -> None:
-    """Not at every look; the others are there for whoever debugs, and every five minutes a sign of life."""
     watch(FakeTransport(image(), *[failure] * 20, image(), image("ACTIVE")))
-    before, warning, *rest = said()
+    before, warning, *rest = log_lines()
     assert before == f"Image {IMAGE_ID} is CREATING"
     assert warning.startswith("Poll failed, will retry: ")
     alive = [line for line in rest if line == f"Still waiting, last seen: {before}"]
@@ -432,38 +413,36 @@ def test_bad_weather_is_said_once_and_so_is_its_end(
         "Polling works again",
         f"Image {IMAGE_ID} is ACTIVE",
     ]
-    assert len(said(logging.DEBUG)) == 4 + len(alive) + 19
+    assert len(log_lines(logging.DEBUG)) == 4 + len(alive) + 19
 
 
 @pytest.mark.parametrize("failure", [TRANSIENT[2], TRANSIENT[6], TRANSIENT[8]])
-def test_a_run_of_strange_replies_is_said_once(said: Callable[..., list[str]], failure: Response) -> None:
-    """No line per look, here as little as in bad weather."""
+def test_watch_logs_consecutive_invalid_responses_once(
+    log_lines: Callable[..., list[str]], failure: Response
+) -> None:
     watch(FakeTransport(image(), *[failure] * 20, image("ACTIVE")))
-    assert len(said(logging.WARNING)) == 1
+    assert len(log_lines(logging.WARNING)) == 1
 
 
-def test_bad_weather_is_said_by_those_who_met_it(said: Callable[..., list[str]]) -> None:
-    """The three who made it out and the few who probed; the others say that they are still there."""
+def test_watch_logs_outage_of_polling_waits_only(log_lines: Callable[..., list[str]]) -> None:
     transport = ConcurrentFakeTransport()
-    transport.answers = [weather((1000, reply({}, 503)), (9e9, image("ACTIVE")), transport=transport)]
+    transport.answers = [outage((1000, reply({}, 503)), (9e9, image("ACTIVE")), transport=transport)]
     run_together(transport, *watches(modelarts(transport), 20))
-    warnings = len(said(logging.WARNING))
+    warnings = len(log_lines(logging.WARNING))
     assert 3 <= warnings <= 20
-    assert said().count("Polling works again") == warnings
-    alive = said().count("Still waiting, last seen: nothing yet")
+    assert log_lines().count("Polling works again") == warnings
+    alive = log_lines().count("Still waiting, last seen: nothing yet")
     assert 2 * 20 <= alive <= 4 * 20
 
 
-def test_failures_that_come_and_go_are_said_every_five_minutes(said: Callable[..., list[str]]) -> None:
-    """A wait of an hour with one bad reply in four leaves a dozen lines of it, not a hundred."""
+def test_watch_logs_intermittent_failures_every_five_minutes(log_lines: Callable[..., list[str]]) -> None:
     transport = FakeTransport(*[image(), image(), image(), reply({}, 503)] * 90, image("ACTIVE"))
     watch(transport)
-    assert 8 <= len(said(logging.WARNING)) <= 13
+    assert 8 <= len(log_lines(logging.WARNING)) <= 13
 
 
-def test_no_line_holds_a_secret(said: Callable[..., list[str]]) -> None:
-    """Neither of the reply nor of the keys."""
+def test_watch_logs_no_secret(log_lines: Callable[..., list[str]]) -> None:
     watch(FakeTransport(reply(HTML), reply(HTML, 502), image("ACTIVE")))
-    text = "\n".join(said(logging.DEBUG))
+    text = "\n".join(log_lines(logging.DEBUG))
     assert "hidden" not in text
     assert "SK" not in text

@@ -1,4 +1,4 @@
-"""Which cloud a region is on, and where it is spoken to."""
+"""Regions, clouds and their addresses."""
 
 from __future__ import annotations
 
@@ -19,21 +19,18 @@ from airflow_provider_modelarts.client.clouds import CLOUDS, Cloud, cloud_for_re
         ("xy-new-1", "huaweicloud", "https://modelarts.xy-new-1.myhuaweicloud.com"),
     ],
 )
-def test_a_region_is_on_one_cloud(region: str, cloud: str, endpoint: str) -> None:
-    """A region we never heard of is Huawei Cloud's."""
+def test_cloud_for_region_returns_cloud_and_endpoint(region: str, cloud: str, endpoint: str) -> None:
     assert cloud_for_region(region).name == cloud
     assert cloud_for_region(region).endpoint("modelarts", region) == endpoint
 
 
-def test_each_cloud_is_known_by_its_name() -> None:
-    """The same that a connection uses."""
+def test_clouds_are_keyed_by_name() -> None:
     assert list(CLOUDS) == ["huaweicloud", "huaweicloud-eu", "otc", "custom"]
     assert {name: cloud.name for name, cloud in CLOUDS.items()} == {name: name for name in CLOUDS}
 
 
 @pytest.mark.parametrize("cloud", CLOUDS.values(), ids=CLOUDS)
-def test_console_addresses_take_a_region(cloud: Cloud) -> None:
-    """They are joined to the console's address and have no other gap."""
+def test_console_paths_take_region_only(cloud: Cloud) -> None:
     for page in (cloud.notebooks, cloud.images):
         assert page.format(region="eu-de").startswith("/")
         assert "eu-de" in page.format(region="eu-de")

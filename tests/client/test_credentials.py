@@ -1,4 +1,4 @@
-"""Credentials against clocks that jump, and what their refusals mean."""
+"""Credentials when the wall clock jumps, and how long a refusal is cached."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JUMPS = [-HOUR, HOUR]
 
 class WallClock:
     """
-    The simulator's time, of which somebody sets the wall clock.
+    The simulator's time, with a wall clock that jumps.
 
     :param jump: seconds by which that is ahead.
     """
@@ -39,7 +39,7 @@ class WallClock:
         return self._simulator.now() + self.jump
 
     def monotonic(self) -> float:
-        """Seconds that nobody sets."""
+        """Seconds, which do not jump."""
         return self._simulator.now()
 
 
@@ -68,10 +68,10 @@ async def wait(
 
 @pytest.mark.parametrize("jump", JUMPS)
 @pytest.mark.parametrize("extra", [USER, {**USER, **AGENCY}], ids=["token", "keys"])
-def test_renewals_go_on_as_before_when_the_wall_clock_jumps(
+def test_credentials_keep_renewal_interval_when_wall_clock_jumps(
     extra: dict[str, Any], jump: float, transport: TransportRunner
 ) -> None:
-    """Tokens of 20 minutes. Keys sign, which no service takes an hour off: that error names the clock."""
+    """Tokens only: a signature that is an hour off is refused with an error that names the clock."""
     with Simulator(save=AfterSeconds(HOUR + 600), token_lifetime=1200) as simulator:
         image_id = _save(simulator)
 
@@ -89,10 +89,10 @@ def test_renewals_go_on_as_before_when_the_wall_clock_jumps(
 
 
 @pytest.mark.parametrize("jump", JUMPS)
-def test_token_that_a_wrong_wall_clock_dates_is_renewed_in_time(
+def test_credentials_renew_token_in_time_when_wall_clock_is_wrong(
     jump: float, transport: TransportRunner
 ) -> None:
-    """Neither at every request nor after it ran out: how long it lives is said in the service's own time."""
+    """The lifetime is computed from the service's own times."""
     with Simulator(save=AfterSeconds(HOUR + 600), token_lifetime=1200) as simulator:
         image_id = _save(simulator)
 
@@ -106,10 +106,9 @@ def test_token_that_a_wrong_wall_clock_dates_is_renewed_in_time(
 
 
 @pytest.mark.parametrize("jump", JUMPS)
-def test_failed_login_is_not_repeated_from_memory_when_the_wall_clock_jumps(
+def test_credentials_cache_failed_login_as_long_when_wall_clock_jumps(
     jump: float, transport: TransportRunner
 ) -> None:
-    """In the outage that made it fail."""
     with Simulator(save=AfterSeconds(600), token_lifetime=600) as simulator:
         image_id = _save(simulator)
         simulator.inject(Fault("html", "CreateToken", skip=1, times=3))
@@ -130,7 +129,7 @@ def test_failed_login_is_not_repeated_from_memory_when_the_wall_clock_jumps(
 
 
 @pytest.mark.parametrize("jump", JUMPS)
-def test_refusal_is_remembered_for_as_long_when_the_wall_clock_jumps(
+def test_credentials_cache_refusal_as_long_when_wall_clock_jumps(
     jump: float, simulator: Simulator, transport: TransportRunner
 ) -> None:
     async def scenario(modelarts: ModelArtsClient) -> None:
@@ -151,7 +150,7 @@ def test_refusal_is_remembered_for_as_long_when_the_wall_clock_jumps(
     transport.run(simulator, scenario, **{**PASSWORD, "password": "wrong-password"}, extra=USER)
 
 
-def test_signature_bears_the_new_wall_time() -> None:
+def test_credentials_sign_with_new_wall_clock_time() -> None:
     transport = FakeTransport(image())
     client = modelarts(transport)
     run(client.call(operations.show_image(IMAGE_ID)))
@@ -176,7 +175,9 @@ UNKNOWN = ApiError("refused", status=401, code="ModelArts.9999")
         pytest.param(UNKNOWN, True, REFUSAL_TTL, True, id="another reason, long after the last renewal"),
     ],
 )
-def test_state_allows_a_renewal(error: ApiError, is_proven: bool, after: float, is_renewed: bool) -> None:
+def test_authentication_state_allows_renewal(
+    error: ApiError, is_proven: bool, after: float, is_renewed: bool
+) -> None:
     state = AuthenticationState()
     assert state.begin_renewal(error, 1000.0)
     if is_proven:
@@ -186,7 +187,7 @@ def test_state_allows_a_renewal(error: ApiError, is_proven: bool, after: float, 
     assert not state.is_proven
 
 
-def test_state_keeps_the_time_of_the_first_refusal_and_raises_a_new_error_each_time() -> None:
+def test_authentication_state_keeps_first_refusal_time_and_raises_new_error() -> None:
     state = AuthenticationState()
     state.refuse(KNOWN, 1000.0)
     state.refuse(KNOWN, 1010.0)  # was on its way

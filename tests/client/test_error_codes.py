@@ -1,13 +1,11 @@
-"""Which refusal is which error, and what it says of itself."""
+"""The table of error codes, and ``classify``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_modelarts import exceptions
 from airflow_provider_modelarts.client.error_codes import ERROR_CODES, classify
 from airflow_provider_modelarts.exceptions import (
     PERMANENT,
@@ -15,23 +13,17 @@ from airflow_provider_modelarts.exceptions import (
     ApiError,
     AuthenticationError,
     BadRequestError,
-    FieldViolation,
-    InvalidResponseError,
-    ModelArtsError,
     NotebookNotReadyError,
     NotFoundError,
     PermissionDeniedError,
     QuotaExceededError,
     RateLimitError,
-    RequestValidationError,
     ServerError,
     TagConflictError,
-    TransportError,
-    error_from_name,
 )
 
 PLAIN = ApiError
-"""The class of what this provider does not know: never permanent."""
+"""The class of an unknown code, which is never permanent."""
 
 
 @pytest.mark.parametrize(
@@ -58,7 +50,7 @@ PLAIN = ApiError
         pytest.param(429, "ModelArts.6404", RateLimitError, id="too many requests, whatever the code"),
     ],
 )
-def test_meaning_of_a_known_code(status: int, code: str, error: type[ApiError]) -> None:
+def test_classify_returns_class_of_known_code(status: int, code: str, error: type[ApiError]) -> None:
     assert classify(status, code).error is error
 
 
@@ -72,128 +64,24 @@ def test_meaning_of_a_known_code(status: int, code: str, error: type[ApiError]) 
         *[(status, ServerError) for status in (500, 502, 503, 504, 599)],
     ],
 )
-def test_meaning_of_an_unknown_code_is_never_permanent(status: int, code: str, error: type[ApiError]) -> None:
+def test_classify_never_returns_permanent_error_for_unknown_code(
+    status: int, code: str, error: type[ApiError]
+) -> None:
     assert classify(status, code).error is error
     assert error.is_transient
     assert not issubclass(error, PERMANENT)
 
 
 @pytest.mark.parametrize(("code", "error"), [("", AuthenticationError), ("ModelArts.9999", PLAIN)])
-def test_meaning_of_401_is_authentication_without_a_code(code: str, error: type[ApiError]) -> None:
+def test_classify_401_without_code_returns_authentication_error(code: str, error: type[ApiError]) -> None:
     assert classify(401, code).error is error
 
 
 @pytest.mark.parametrize(("status", "code"), ERROR_CODES)
-def test_meaning_has_a_remedy(status: int, code: str) -> None:
+def test_classify_returns_remedy(status: int, code: str) -> None:
     assert re.fullmatch(r"[A-Z].+\.", classify(status, code).remedy)
 
 
-def test_meaning_is_brief_where_the_service_names_a_minute() -> None:
+def test_error_codes_are_brief_only_where_service_names_a_minute() -> None:
     brief = {code for (_, code), row in ERROR_CODES.items() if row.is_brief}
     assert brief == {"ModelArts.6333", "ModelArts.6355", "ModelArts.6360"}
-
-
-# The tree
-
-
-def tree(error: type[ModelArtsError] = ModelArtsError, depth: int = 0) -> Iterator[tuple[int, str, bool]]:
-    """Give every class of the tree with its depth, and whether it is transient."""
-    yield depth, error.__name__, error.is_transient
-    for below in error.__subclasses__():
-        yield from tree(below, depth + 1)
-
-
-def drawn() -> list[tuple[int, str, bool]]:
-    """Return the same as the docstring draws it."""
-    rows = re.findall(
-        r"^    ( *)([A-Z][a-z]\w+)\b(?:  .*?)?( +\(transient\))?$", exceptions.__doc__ or "", re.MULTILINE
-    )
-    return [(len(indent) // 2, name, bool(mark)) for indent, name, mark in rows]
-
-
-def test_the_tree_is_drawn_as_it_is() -> None:
-    """Every class, under its parent, in its order, transient where it says so."""
-    assert drawn() == list(tree())
-
-
-@pytest.mark.parametrize("name", [name for _, name, _ in tree()])
-def test_an_error_comes_back_from_its_name(name: str) -> None:
-    """An event or a log holds no more than that and the message."""
-    error = error_from_name(name, "what happened")
-    assert type(error).__name__ == name
-    assert (error.message, str(error)) == ("what happened", "what happened")
-
-
-@pytest.mark.parametrize("name", ["", "Nothing", "ValueError", "FieldViolation", "object"])
-def test_a_name_that_is_no_error_of_ours_is_the_root(name: str) -> None:
-    """An event of a newer version may hold one."""
-    assert type(error_from_name(name, "what happened")) is ModelArtsError
-
-
-# What an error says
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (ModelArtsError("it"), "it"),
-        (ApiError("it"), "it"),
-        (ApiError("it", status=400), "it (HTTP 400)"),
-        (ApiError("it", code="ModelArts.6404"), "it (ModelArts.6404)"),
-        (ApiError("it", request_id="r-1"), "it (request id r-1)"),
-        (
-            TagConflictError("it", status=400, code="ModelArts.6737", request_id="r-1"),
-            "it (HTTP 400, ModelArts.6737, request id r-1)",
-        ),
-        (RequestValidationError("it"), "it"),
-        (
-            RequestValidationError([FieldViolation("a", "is bad", 1), FieldViolation("b", "is worse", "x")]),
-            "Nothing was sent: a is bad; got 1; b is worse; got 'x'",
-        ),
-        (FieldViolation("a", "is long", "x" * 200), f"a is long; got '{'x' * 79}… (200 characters)"),
-        (FieldViolation("a", "fits", "x" * 78), f"a fits; got '{'x' * 78}'"),
-    ],
-)
-def test_an_error_says_all_it_knows(error: object, text: str) -> None:
-    """The words first, then what support asks for."""
-    assert str(error) == text
-
-
-def test_an_error_keeps_what_a_caller_decides_by() -> None:
-    """Not only in words."""
-    error = RateLimitError("it", status=429, code="APIGW.0308", request_id="r", retry_after=7.0)
-    assert (error.message, error.status, error.code, error.request_id, error.retry_after) == (
-        "it",
-        429,
-        "APIGW.0308",
-        "r",
-        7.0,
-    )
-    assert RequestValidationError("it").violations == ()
-
-
-def test_in_doubt_a_request_arrived() -> None:
-    """Only what surely did not may be sent again."""
-    assert TransportError("it").may_have_been_processed
-    assert not TransportError("it", may_have_been_processed=False).may_have_been_processed
-
-
-@pytest.mark.parametrize(
-    ("error", "is_transient"),
-    [
-        (TransportError, True),
-        (InvalidResponseError, True),
-        (RateLimitError, True),
-        (ServerError, True),
-        (AuthenticationError, False),
-        (NotFoundError, False),
-        (ApiError, True),
-        (NotebookNotReadyError, True),
-        (QuotaExceededError, True),
-        (PermissionDeniedError, False),
-        (RequestValidationError, False),
-    ],
-)
-def test_what_a_moment_may_cure(error: type[ModelArtsError], is_transient: bool) -> None:
-    """Everything else is told at once."""
-    assert error("it").is_transient is is_transient

@@ -1,4 +1,4 @@
-"""Saves of which the reply leaves a doubt, or whose doubt cannot be checked."""
+"""``IdempotentCreate`` after a response that leaves open whether the image exists."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from tests.client.save_service import (
     FOUND,
     HTML,
     LIST,
-    LOOK,
     NOTEBOOK_ID,
     NOTHING,
     POST,
     RUNNING,
-    SHOW,
+    SHOW_IMAGE,
+    SHOW_NOTEBOOK,
     TAKEN,
     Service,
     is_ring,
@@ -44,7 +44,7 @@ from tests.client.save_service import (
 )
 
 DOUBTS: dict[str, Callable[[], Response | Exception]] = {
-    "read time-out": lost,
+    "read timeout": lost,
     "500": lambda: refused(500, "ModelArts.6102"),
     "502 of a gateway": lambda: refused(502),
     "201 without a body": lambda: reply(b"", 201),
@@ -64,16 +64,18 @@ doubts = pytest.mark.parametrize("doubt", DOUBTS.values(), ids=list(DOUBTS))
 
 
 @doubts
-def test_doubt_is_resolved_by_the_mark(doubt: Callable[[], Response | Exception]) -> None:
-    """This call caused what is found, so it is not adopted."""
-    service = Service({POST: [doubt()], LIST: [FOUND], SHOW: [RUNNING]})
+def test_create_recovers_lost_response_by_marker(doubt: Callable[[], Response | Exception]) -> None:
+    """This call created the image, so it is not reported as adopted."""
+    service = Service({POST: [doubt()], LIST: [FOUND], SHOW_NOTEBOOK: [RUNNING]})
 
     assert service.save() == (IMAGE_ID, False)
     assert service.kinds == [POST, LIST]
 
 
 @doubts
-def test_doubt_is_resolved_by_the_mark_although_lists_lag(doubt: Callable[[], Response | Exception]) -> None:
+def test_create_recovers_lost_response_by_marker_when_list_lags(
+    doubt: Callable[[], Response | Exception],
+) -> None:
     service = Service({POST: [doubt()], LIST: [NOTHING, NOTHING, FOUND]})
 
     assert service.save() == (IMAGE_ID, False)
@@ -82,19 +84,21 @@ def test_doubt_is_resolved_by_the_mark_although_lists_lag(doubt: Callable[[], Re
 
 
 @doubts
-def test_doubt_of_a_running_notebook_sends_again(doubt: Callable[[], Response | Exception]) -> None:
-    service = Service({POST: [doubt(), CREATED], LIST: [NOTHING], SHOW: [RUNNING]})
+def test_create_resends_after_lost_response_when_notebook_is_running(
+    doubt: Callable[[], Response | Exception],
+) -> None:
+    service = Service({POST: [doubt(), CREATED], LIST: [NOTHING], SHOW_NOTEBOOK: [RUNNING]})
 
     assert service.save() == (IMAGE_ID, False)
-    assert service.kinds == [POST, LIST, LIST, LIST, SHOW, POST]
+    assert service.kinds == [POST, LIST, LIST, LIST, SHOW_NOTEBOOK, POST]
 
 
 @doubts
-def test_doubt_whose_tag_is_taken_by_what_no_list_shows_is_left_to_the_next_try(
+def test_create_raises_retryable_error_when_tag_is_taken_by_unlisted_image(
     doubt: Callable[[], Response | Exception],
 ) -> None:
-    """It is this very save, most likely, in a list that lags: no conflict that ends the task for good."""
-    service = Service({POST: [doubt(), TAKEN], LIST: [NOTHING], SHOW: [RUNNING]})
+    """It is most likely this save's own image, in a list that lags; the next try finds it."""
+    service = Service({POST: [doubt(), TAKEN], LIST: [NOTHING], SHOW_NOTEBOOK: [RUNNING]})
 
     with pytest.raises(ModelArtsError, match="Now the tag 'nightly' is taken, perhaps by this") as caught:
         service.save()
@@ -105,8 +109,10 @@ def test_doubt_whose_tag_is_taken_by_what_no_list_shows_is_left_to_the_next_try(
 
 
 @doubts
-def test_doubt_of_a_busy_notebook_is_left_to_the_next_try(doubt: Callable[[], Response | Exception]) -> None:
-    service = Service({POST: [doubt()], LIST: [NOTHING], SHOW: [BUSY]})
+def test_create_raises_retryable_error_after_lost_response_when_notebook_is_busy(
+    doubt: Callable[[], Response | Exception],
+) -> None:
+    service = Service({POST: [doubt()], LIST: [NOTHING], SHOW_NOTEBOOK: [BUSY]})
 
     error = service.fails(NotebookNotReadyError)
 
@@ -115,9 +121,9 @@ def test_doubt_of_a_busy_notebook_is_left_to_the_next_try(doubt: Callable[[], Re
 
 
 @pytest.mark.parametrize("status", [400, 402, 403, 404, 405, 407, 409, 422, 451])
-def test_refusal_without_a_code_ends_as_a_retryable_error(status: int) -> None:
-    """It may be a gateway's moment: the task's next try may succeed."""
-    service = Service({POST: [refused(status)], LIST: [NOTHING], SHOW: [RUNNING]})
+def test_create_raises_retryable_error_on_refusal_without_code(status: int) -> None:
+    """It may come from a gateway; the task's next try may succeed."""
+    service = Service({POST: [refused(status)], LIST: [NOTHING], SHOW_NOTEBOOK: [RUNNING]})
 
     error = service.fails(ApiError)
 
@@ -126,7 +132,7 @@ def test_refusal_without_a_code_ends_as_a_retryable_error(status: int) -> None:
     assert not isinstance(error, PERMANENT)
 
 
-def test_401_without_a_code_is_no_doubt() -> None:
+def test_create_does_not_check_after_401_without_code() -> None:
     service = Service({POST: [refused(401)]})
 
     service.fails(AuthenticationError)
@@ -136,7 +142,7 @@ def test_401_without_a_code_is_no_doubt() -> None:
 
 @pytest.mark.parametrize("code", ["ModelArts.9999", "ModelArts.0001"])
 @pytest.mark.parametrize("is_there", [False, True], ids=["nothing there", "image there"])
-def test_unknown_code_of_the_service_is_checked_once_and_not_sent_again(code: str, is_there: bool) -> None:
+def test_create_checks_once_and_does_not_resend_on_unknown_code(code: str, is_there: bool) -> None:
     service = Service({POST: [refused(400, code)], LIST: [FOUND if is_there else NOTHING]})
 
     if is_there:
@@ -157,7 +163,7 @@ def test_unknown_code_of_the_service_is_checked_once_and_not_sent_again(code: st
         (refused(400, "ModelArts.0113"), QuotaExceededError),
     ],
 )
-def test_known_refusal_stays_as_it_is(answer: Response, error: type[ModelArtsError]) -> None:
+def test_create_raises_known_refusal_unchanged(answer: Response, error: type[ModelArtsError]) -> None:
     service = Service({POST: [answer]})
 
     service.fails(error)
@@ -179,8 +185,8 @@ BRIEF = ("ModelArts.6355", "ModelArts.6333", "ModelArts.6360")
 
 
 @pytest.mark.parametrize(("code", "error"), NOT_READY.items())
-def test_not_ready_is_checked_and_then_raised(code: str, error: type[ModelArtsError]) -> None:
-    """At once, or where ModelArts says that it takes a minute, after two."""
+def test_create_checks_then_raises_when_notebook_is_not_ready(code: str, error: type[ModelArtsError]) -> None:
+    """At once, or after two attempts where ModelArts names a minute."""
     service = Service({POST: [refused(400, code)], LIST: [NOTHING]})
 
     failure = service.fails(error)
@@ -195,23 +201,27 @@ def test_not_ready_is_checked_and_then_raised(code: str, error: type[ModelArtsEr
 
 
 @pytest.mark.parametrize("code", NOT_READY)
-def test_not_ready_for_an_own_save_adopts_it(code: str) -> None:
-    """An earlier try's: this one was refused."""
+def test_create_adopts_own_image_when_notebook_is_not_ready(code: str) -> None:
+    """An earlier try created it."""
     service = Service({POST: [refused(400, code)], LIST: [FOUND]})
 
     assert service.save() == (IMAGE_ID, True)
 
 
-def test_not_ready_after_a_doubt_is_this_tries_own_save() -> None:
+def test_create_returns_own_image_when_resend_is_not_ready() -> None:
     service = Service(
-        {POST: [lost(), refused(400, "ModelArts.6357")], LIST: [NOTHING] * 3 + [FOUND], SHOW: [RUNNING]}
+        {
+            POST: [lost(), refused(400, "ModelArts.6357")],
+            LIST: [NOTHING] * 3 + [FOUND],
+            SHOW_NOTEBOOK: [RUNNING],
+        }
     )
 
     assert service.save() == (IMAGE_ID, False)
 
 
 @pytest.mark.parametrize("code", BRIEF)
-def test_brief_refusal_is_sent_again_and_saves(code: str) -> None:
+def test_create_resends_after_temporary_refusal(code: str) -> None:
     service = Service({POST: [refused(400, code), refused(400, code), CREATED]})
 
     assert service.save() == (IMAGE_ID, False)
@@ -223,7 +233,7 @@ def test_brief_refusal_is_sent_again_and_saves(code: str) -> None:
 
 @pytest.mark.parametrize(("code", "error"), NOT_READY.items())
 @pytest.mark.parametrize("forbidden", [FORBIDDEN, refused(403)], ids=["403 with a code", "403"])
-def test_forbidden_list_keeps_the_refusal(
+def test_create_raises_refusal_when_list_is_forbidden(
     code: str, error: type[ModelArtsError], forbidden: Response, caplog: pytest.LogCaptureFixture
 ) -> None:
     service = Service({POST: [refused(400, code)], LIST: [forbidden]})
@@ -233,13 +243,12 @@ def test_forbidden_list_keeps_the_refusal(
     assert isinstance(failure, ApiError)
     assert (failure.code, failure.request_id) == (code, "r-1")
     assert "modelarts:image:list is missing" in str(failure)
-    said = [line for line in caplog.messages if "modelarts:image:list" in line]
-    assert len(said) == 1
+    warnings = [line for line in caplog.messages if "modelarts:image:list" in line]
+    assert len(warnings) == 1
 
 
 @pytest.mark.parametrize("check", [refused(500), lost(), refused(400), reply(HTML), refused(401)])
-def test_failed_list_keeps_the_refusal(check: Response | Exception) -> None:
-    """Whatever hinders the check, the notebook's state is what the task is told."""
+def test_create_raises_refusal_when_list_fails(check: Response | Exception) -> None:
     service = Service({POST: [refused(400, "ModelArts.6327")], LIST: [check]})
 
     assert "because the check failed" in str(service.fails(NotebookNotReadyError))
@@ -247,10 +256,10 @@ def test_failed_list_keeps_the_refusal(check: Response | Exception) -> None:
 
 @doubts
 @pytest.mark.parametrize("forbidden", [FORBIDDEN, refused(403)], ids=["403 with a code", "403"])
-def test_forbidden_list_leaves_a_doubt_that_is_never_sent_again(
+def test_create_does_not_resend_after_lost_response_when_list_is_forbidden(
     forbidden: Response, doubt: Callable[[], Response | Exception]
 ) -> None:
-    service = Service({POST: [doubt()], LIST: [forbidden], SHOW: [RUNNING]})
+    service = Service({POST: [doubt()], LIST: [forbidden], SHOW_NOTEBOOK: [RUNNING]})
 
     with pytest.raises((TransportError, InvalidResponseError, ServerError, ApiError)) as caught:
         service.save()
@@ -261,23 +270,26 @@ def test_forbidden_list_leaves_a_doubt_that_is_never_sent_again(
     assert service.posts == 1
 
 
-def test_forbidden_notebook_leaves_a_doubt_that_is_never_sent_again() -> None:
-    service = Service({POST: [lost()], LIST: [NOTHING], SHOW: [FORBIDDEN]})
+def test_create_does_not_resend_after_lost_response_when_notebook_is_forbidden() -> None:
+    service = Service({POST: [lost()], LIST: [NOTHING], SHOW_NOTEBOOK: [FORBIDDEN]})
 
     assert "because modelarts:notebook:get is missing" in str(service.fails(TransportError))
     assert service.posts == 1
 
 
 @pytest.mark.parametrize("answer", [refused(403), refused(400), reply(HTML)], ids=["403", "400", "a page"])
-def test_look_that_fails_once_is_repeated(answer: Response) -> None:
-    service = Service({POST: [lost(), CREATED], LIST: [answer, NOTHING, NOTHING], SHOW: [RUNNING]})
+def test_create_retries_failed_lookup(answer: Response) -> None:
+    service = Service({POST: [lost(), CREATED], LIST: [answer, NOTHING, NOTHING], SHOW_NOTEBOOK: [RUNNING]})
 
     assert service.save() == (IMAGE_ID, False)
-    assert service.kinds == [POST, LIST, LIST, LIST, SHOW, POST]
+    assert service.kinds == [POST, LIST, LIST, LIST, SHOW_NOTEBOOK, POST]
 
 
-def test_last_look_that_fails_does_not_mean_that_nothing_is_there() -> None:
-    service = Service({POST: [lost(), CREATED], LIST: [NOTHING, NOTHING, reply(HTML)], SHOW: [RUNNING]})
+def test_create_raises_when_last_lookup_fails() -> None:
+    """A failed lookup does not show that there is no image."""
+    service = Service(
+        {POST: [lost(), CREATED], LIST: [NOTHING, NOTHING, reply(HTML)], SHOW_NOTEBOOK: [RUNNING]}
+    )
 
     service.fails(TransportError)
 
@@ -289,8 +301,10 @@ def test_last_look_that_fails_does_not_mean_that_nothing_is_there() -> None:
     [(FORBIDDEN, PermissionDeniedError), (refused(403), ApiError)],
     ids=["coded", "403"],
 )
-def test_later_try_that_cannot_check_sends_nothing(forbidden: Response, error: type[ModelArtsError]) -> None:
-    """An earlier one may have saved; that there is a permission to grant is what it says."""
+def test_create_sends_nothing_when_later_try_cannot_check(
+    forbidden: Response, error: type[ModelArtsError]
+) -> None:
+    """An earlier try may have created the image; the error names the missing permission."""
     service = Service({POST: [CREATED], LIST: [forbidden]})
 
     failure = service.fails(error, check_existing=True)
@@ -300,7 +314,7 @@ def test_later_try_that_cannot_check_sends_nothing(forbidden: Response, error: t
     assert service.posts == 0
 
 
-def test_refused_credentials_are_no_missing_permission() -> None:
+def test_create_does_not_report_refused_credentials_as_missing_permission() -> None:
     """Some of their codes come with 403, too."""
     service = Service({POST: [CREATED], LIST: [refused(403, "ModelArts.0206")]})
 
@@ -309,8 +323,8 @@ def test_refused_credentials_are_no_missing_permission() -> None:
 
 
 @pytest.mark.parametrize("answer", [FORBIDDEN, refused(403), refused(404), reply(HTML), refused(400, "X.1")])
-def test_remembered_image_that_cannot_be_looked_at_is_looked_for(answer: Response) -> None:
-    service = Service({LOOK: [answer], LIST: [FOUND]})
+def test_create_lists_images_when_hinted_image_cannot_be_read(answer: Response) -> None:
+    service = Service({SHOW_IMAGE: [answer], LIST: [FOUND]})
 
     assert service.save(check_existing=True, image_id_hint=IMAGE_ID) == (IMAGE_ID, True)
-    assert service.kinds == [LOOK, LIST]
+    assert service.kinds == [SHOW_IMAGE, LIST]

@@ -1,4 +1,4 @@
-"""Images that a save finds: whose they are, which of them are adopted, and what is said about it."""
+"""``IdempotentCreate`` when an image exists already: whose it is, and whether it is reused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.client.save_service import (
     OWN_KEY,
     POST,
     RUNNING,
-    SHOW,
+    SHOW_NOTEBOOK,
     TAKEN,
     Service,
     listed,
@@ -40,21 +40,21 @@ from tests.client.save_service import (
 )
 
 
-def test_own_tag_at_the_first_request_is_an_earlier_tries() -> None:
+def test_create_adopts_image_with_own_tag_found_at_first_request() -> None:
     service = Service({POST: [TAKEN], LIST: [FOUND]})
 
     assert service.save() == (IMAGE_ID, True)
 
 
-def test_own_tag_after_a_doubt_is_this_tries() -> None:
-    service = Service({POST: [lost(), TAKEN], LIST: [NOTHING] * 3 + [FOUND], SHOW: [RUNNING]})
+def test_create_does_not_report_own_image_as_adopted_after_lost_response() -> None:
+    service = Service({POST: [lost(), TAKEN], LIST: [NOTHING] * 3 + [FOUND], SHOW_NOTEBOOK: [RUNNING]})
 
     assert service.save() == (IMAGE_ID, False)
 
 
-def test_somebody_elses_tag_after_a_doubt_is_adopted() -> None:
+def test_create_adopts_foreign_image_with_tag_after_lost_response() -> None:
     theirs = listed(record(description="theirs"))
-    service = Service({POST: [lost(), TAKEN], LIST: [NOTHING] * 3 + [theirs], SHOW: [RUNNING]})
+    service = Service({POST: [lost(), TAKEN], LIST: [NOTHING] * 3 + [theirs], SHOW_NOTEBOOK: [RUNNING]})
 
     assert service.save(if_exists="adopt") == (IMAGE_ID, True)
 
@@ -69,7 +69,7 @@ def test_somebody_elses_tag_after_a_doubt_is_adopted() -> None:
     ],
     ids=["hidden", "theirs", "forbidden", "403"],
 )
-def test_taken_tag_carries_the_services_facts(answer: Response, words: str) -> None:
+def test_tag_conflict_includes_status_code_and_request_id(answer: Response, words: str) -> None:
     error = Service({POST: [TAKEN], LIST: [answer]}).fails(TagConflictError)
 
     assert isinstance(error, TagConflictError)
@@ -79,7 +79,7 @@ def test_taken_tag_carries_the_services_facts(answer: Response, words: str) -> N
 
 
 @pytest.mark.parametrize("answer", [refused(500), refused(400), reply(HTML)], ids=["500", "400", "a page"])
-def test_taken_tag_is_no_permanent_refusal_while_the_check_fails(answer: Response) -> None:
+def test_tag_conflict_is_retryable_while_check_fails(answer: Response) -> None:
     """The tag may be this task's own."""
     with pytest.raises(ModelArtsError) as caught:
         Service({POST: [TAKEN], LIST: [answer]}).save()
@@ -88,7 +88,7 @@ def test_taken_tag_is_no_permanent_refusal_while_the_check_fails(answer: Respons
 
 
 @pytest.mark.parametrize("status", ["CREATE_FAILED", "ERROR", "DELETED", "PUSHING", None])
-def test_somebody_elses_image_is_adopted_in_no_other_status(status: str | None) -> None:
+def test_create_adopts_foreign_image_only_when_active_or_pending(status: str | None) -> None:
     service = Service({POST: [TAKEN], LIST: [listed(record(description="theirs", status=status))]})
 
     assert "so it is not adopted: choose another tag" in str(
@@ -107,7 +107,7 @@ def test_somebody_elses_image_is_adopted_in_no_other_status(status: str | None) 
         (None, "not saved by a task of Airflow"),
     ],
 )
-def test_adoption_says_whose_image_it_is(
+def test_create_logs_owner_of_adopted_image(
     description: str | None, owner: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -120,7 +120,7 @@ def test_adoption_says_whose_image_it_is(
     assert line in caplog.text
 
 
-def test_own_failed_image_is_removed_with_its_tag() -> None:
+def test_create_deletes_own_failed_image_with_its_tag() -> None:
     failed = listed(record(status="create_failed"))
     service = Service({POST: [TAKEN, CREATED], LIST: [failed], DELETE: [reply(b"", 204)]})
 
@@ -128,7 +128,7 @@ def test_own_failed_image_is_removed_with_its_tag() -> None:
     assert [r.url.rpartition("?")[2] for r in service.requests if r.method == "DELETE"] == ["force=true"]
 
 
-def test_own_failed_image_that_is_gone_already_is_no_obstacle() -> None:
+def test_create_ignores_not_found_when_deleting_own_failed_image() -> None:
     failed = listed(record(status="ERROR"))
     gone = refused(400, "ModelArts.6404")
     service = Service({POST: [TAKEN, CREATED], LIST: [failed], DELETE: [gone]})
@@ -136,7 +136,7 @@ def test_own_failed_image_that_is_gone_already_is_no_obstacle() -> None:
     assert service.save() == (IMAGE_ID, False)
 
 
-def test_own_failed_image_that_may_not_be_removed_is_said() -> None:
+def test_create_logs_own_failed_image_that_cannot_be_deleted() -> None:
     service = Service({POST: [TAKEN], LIST: [listed(record(status="ERROR"))], DELETE: [FORBIDDEN]})
 
     error = service.fails(TagConflictError)
@@ -151,7 +151,7 @@ def test_own_failed_image_that_may_not_be_removed_is_said() -> None:
 @pytest.mark.parametrize(
     "stranger", [None, {}, {"id": None, "description": OTHER_KEY.append_to("x", NOTEBOOK_ID)}, {"id": ["x"]}]
 )
-def test_unreadable_record_of_a_stranger_does_not_hide_ones_own(stranger: Any) -> None:
+def test_create_finds_own_image_among_unreadable_records(stranger: Any) -> None:
     service = Service({LIST: [listed(stranger, record())]})
 
     assert service.save(check_existing=True) == (IMAGE_ID, True)
@@ -160,7 +160,7 @@ def test_unreadable_record_of_a_stranger_does_not_hide_ones_own(stranger: Any) -
 @pytest.mark.parametrize(
     "stranger", [None, {}, {"id": None, "description": OTHER_KEY.append_to("x", NOTEBOOK_ID)}, {"id": ["x"]}]
 )
-def test_unreadable_record_of_a_stranger_does_not_hinder_a_save(stranger: Any) -> None:
+def test_create_ignores_unreadable_record_of_another_task(stranger: Any) -> None:
     others = record(id="another", description=OTHER_KEY.append_to("x", NOTEBOOK_ID), tag="another")
     service = Service({POST: [CREATED], LIST: [listed(stranger, others)]})
 
@@ -169,8 +169,8 @@ def test_unreadable_record_of_a_stranger_does_not_hinder_a_save(stranger: Any) -
 
 @pytest.mark.parametrize("id_", [None, "", {"uuid": IMAGE_ID}], ids=str)
 @pytest.mark.parametrize("status", ["CREATING", "ERROR"])
-def test_unreadable_record_with_the_own_mark_is_never_saved_again(id_: Any, status: str) -> None:
-    """Also where another with the mark can be read, but failed."""
+def test_create_does_not_resend_when_unreadable_record_has_own_marker(id_: Any, status: str) -> None:
+    """Not even if another image with the marker is readable, but failed."""
     failed = record(id="another", status=status, tag="another")
     service = Service({POST: [CREATED], LIST: [listed(failed, record(id=id_))]})
 
@@ -192,7 +192,7 @@ def test_unreadable_record_with_the_own_mark_is_never_saved_again(id_: Any, stat
     ids=repr,
 )
 @pytest.mark.parametrize("answer", [lost(), TAKEN], ids=["lost", "taken"])
-def test_own_image_with_odd_fields_is_found(odd: dict[str, Any], answer: Response | Exception) -> None:
+def test_create_finds_own_image_with_odd_fields(odd: dict[str, Any], answer: Response | Exception) -> None:
     service = Service({POST: [answer], LIST: [listed(record(**odd))]})
 
     assert service.save()[0] == IMAGE_ID
@@ -202,8 +202,8 @@ def test_own_image_with_odd_fields_is_found(odd: dict[str, Any], answer: Respons
 # Ids
 
 
-def test_uuid_goes_out_in_lower_case() -> None:
-    service = Service({POST: [lost()], LIST: [NOTHING], SHOW: [BUSY]})
+def test_create_sends_notebook_id_in_lower_case() -> None:
+    service = Service({POST: [lost()], LIST: [NOTHING], SHOW_NOTEBOOK: [BUSY]})
 
     service.fails(NotebookNotReadyError)
 

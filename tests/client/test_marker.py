@@ -25,7 +25,7 @@ ID = "6fa459ea-ee8a-3ca4-894e-db77e160355e"
 OTHER_ID = "16fd2706-8baf-433b-82eb-8c7fada847da"
 TEXT = f"[airflow:0123456789abcdef notebook:{ID}]"
 MARKER = Marker("0123456789abcdef", ID)
-MARK = IdempotencyKey("nightly", "save", "run", -1)
+KEY = IdempotencyKey("nightly", "save", "run", -1)
 FIELDS: dict[str, Any] = {"name": "research", "namespace": "team"}
 
 
@@ -33,7 +33,7 @@ def image(description: str | None, **fields: Any) -> Image:
     return Image.model_validate({"id": "i", "description": description, **fields})
 
 
-def test_marker_is_written_as_documented() -> None:
+def test_marker_has_documented_form() -> None:
     assert str(MARKER) == TEXT
     assert len(TEXT) == 72
 
@@ -64,9 +64,7 @@ def test_marker_is_written_as_documented() -> None:
         (TEXT[:-1], None),
     ],
 )
-def test_parse_marker_tolerates_space_and_case_and_nothing_else(
-    description: str | None, found: Marker | None
-) -> None:
+def test_parse_marker_ignores_space_and_case_only(description: str | None, found: Marker | None) -> None:
     assert parse_marker(description) == found
 
 
@@ -78,18 +76,18 @@ def test_parse_marker_tolerates_space_and_case_and_nothing_else(
     run_id=st.text(max_size=20),
     max_tries=st.none() | st.integers(0, 2**31 - 1),
 )
-def test_parse_marker_reads_what_append_to_wrote(
+def test_parse_marker_parses_output_of_append_to(
     words: str, notebook_id: str, run_id: str, max_tries: int | None
 ) -> None:
-    mark = IdempotencyKey("d", "t", run_id.encode(errors="replace").decode(), -1, max_tries)
-    described = mark.append_to(words, notebook_id)
+    key = IdempotencyKey("d", "t", run_id.encode(errors="replace").decode(), -1, max_tries)
+    described = key.append_to(words, notebook_id)
 
-    assert parse_marker(described) == mark.marker(notebook_id)
+    assert parse_marker(described) == key.marker(notebook_id)
     assert described.startswith(words.rstrip())
-    assert mark.matches(image(described), notebook_id)
+    assert key.matches(image(described), notebook_id)
 
 
-def test_digest_is_the_same_for_every_try_and_no_other_task() -> None:
+def test_digest_is_equal_for_tries_of_one_task_only() -> None:
     others: list[dict[str, Any]] = [
         {"dag_id": "x"},
         {"task_id": "x"},
@@ -98,21 +96,19 @@ def test_digest_is_the_same_for_every_try_and_no_other_task() -> None:
         {"max_tries": 0},
         {"max_tries": 1},
     ]
-    marks = [MARK, *(replace(MARK, **other) for other in others)]
+    keys = [KEY, *(replace(KEY, **other) for other in others)]
 
-    assert len({mark.marker(ID).digest for mark in marks} | {MARK.marker(OTHER_ID).digest}) == 8
-    assert MARK.marker(ID.upper()) == MARK.marker(ID)
-    assert {len(mark.marker(ID).digest) for mark in marks} == {16}
+    assert len({key.marker(ID).digest for key in keys} | {KEY.marker(OTHER_ID).digest}) == 8
+    assert KEY.marker(ID.upper()) == KEY.marker(ID)
+    assert {len(key.marker(ID).digest) for key in keys} == {16}
 
 
 @pytest.mark.parametrize("saved_by", [None, 0, 1, 3])
 @pytest.mark.parametrize("asked_by", [None, 0, 1, 3])
-def test_matches_tells_one_clear_from_another_only_where_each_saves_again(
-    saved_by: int | None, asked_by: int | None
-) -> None:
-    """Without ``max_tries`` any image of the run will do, also one of another ``on_clear``."""
-    saved = image(replace(MARK, max_tries=saved_by).append_to("x", ID))
-    asking = replace(MARK, max_tries=asked_by)
+def test_matches_distinguishes_clears_only_with_max_tries(saved_by: int | None, asked_by: int | None) -> None:
+    """Without ``max_tries`` any image of the run matches, also one of another ``on_clear``."""
+    saved = image(replace(KEY, max_tries=saved_by).append_to("x", ID))
+    asking = replace(KEY, max_tries=asked_by)
     is_own = asked_by in (None, saved_by)
 
     assert asking.matches(saved, ID) is is_own
@@ -127,18 +123,18 @@ def test_matches_tells_one_clear_from_another_only_where_each_saves_again(
         None,
         IdempotencyKey("nightly", "save", "another run", -1).append_to(None, ID),
         IdempotencyKey("nightly", "save", "run", 0).append_to(None, ID),
-        MARK.append_to(None, OTHER_ID),
-        str(Marker(MARK.marker(ID).digest, OTHER_ID)),
-        f"{MARK.marker(ID)} {IdempotencyKey('weekly', 'save', 'run', -1).marker(ID)}",
+        KEY.append_to(None, OTHER_ID),
+        str(Marker(KEY.marker(ID).digest, OTHER_ID)),
+        f"{KEY.marker(ID)} {IdempotencyKey('weekly', 'save', 'run', -1).marker(ID)}",
     ],
 )
-def test_matches_no_image_of_another_task_run_or_notebook(
+def test_matches_rejects_image_of_another_task_run_or_notebook(
     description: str | None, max_tries: int | None
 ) -> None:
-    mark = replace(MARK, max_tries=max_tries)
+    key = replace(KEY, max_tries=max_tries)
 
-    assert not mark.matches(image(description), ID)
-    assert not mark.is_of_earlier_clear(image(description), ID)
+    assert not key.matches(image(description), ID)
+    assert not key.is_of_earlier_clear(image(description), ID)
 
 
 @pytest.mark.parametrize(
@@ -152,25 +148,23 @@ def test_matches_no_image_of_another_task_run_or_notebook(
     ],
 )
 @pytest.mark.parametrize("max_tries", [None, 3])
-def test_default_tag_is_valid_and_names_its_run(
+def test_default_tag_is_valid_and_includes_run(
     run_id: str, start: str, max_tries: int | None, cloud: str
 ) -> None:
-    mark = IdempotencyKey("d", "t", run_id, -1, max_tries)
-    tag = mark.default_tag("n")
+    key = IdempotencyKey("d", "t", run_id, -1, max_tries)
+    tag = key.default_tag("n")
 
     assert tag.startswith(start)
-    assert tag.endswith(mark.marker("n").digest)
+    assert tag.endswith(key.marker("n").digest)
     assert CLOUDS[cloud].rules["tag"].violation(tag) is None
 
 
-def test_prepare_request_derives_the_tag_and_appends_the_marker(cloud: str) -> None:
-    request, other_tag = prepare_request(
-        CLOUDS[cloud], ID.upper(), MARK, {**FIELDS, "description": "words\n"}
-    )
+def test_prepare_request_sets_tag_and_appends_marker(cloud: str) -> None:
+    request, other_tag = prepare_request(CLOUDS[cloud], ID.upper(), KEY, {**FIELDS, "description": "words\n"})
 
-    assert request.description == f"words {MARK.marker(ID)}"
-    assert (request.tag, other_tag) == (MARK.default_tag(ID), None)
-    assert prepare_request(CLOUDS[cloud], ID, MARK, FIELDS)[0].description == str(MARK.marker(ID))
+    assert request.description == f"words {KEY.marker(ID)}"
+    assert (request.tag, other_tag) == (KEY.default_tag(ID), None)
+    assert prepare_request(CLOUDS[cloud], ID, KEY, FIELDS)[0].description == str(KEY.marker(ID))
 
 
 @pytest.mark.parametrize(
@@ -185,22 +179,22 @@ def test_prepare_request_derives_the_tag_and_appends_the_marker(cloud: str) -> N
         (None, 3, None),
     ],
 )
-def test_prepare_request_gives_a_tag_for_after_a_clear(
+def test_prepare_request_sets_tag_after_clear(
     tag: str | None, max_tries: int | None, other: str | None, cloud: str
 ) -> None:
-    mark = replace(MARK, max_tries=max_tries)
-    request, other_tag = prepare_request(CLOUDS[cloud], ID, mark, {**FIELDS, "tag": tag})
+    key = replace(KEY, max_tries=max_tries)
+    request, other_tag = prepare_request(CLOUDS[cloud], ID, key, {**FIELDS, "tag": tag})
 
-    assert request.tag == (tag or mark.default_tag(ID))
+    assert request.tag == (tag or key.default_tag(ID))
     assert other_tag == other
     assert other is None or CLOUDS[cloud].rules["tag"].violation(other) is None
 
 
 @pytest.mark.parametrize("words", ["x" * 439, "x" * 439 + " \n" * 50, "\u00fc\n" * 219])
-def test_prepare_request_leaves_439_characters_for_the_users_words(words: str, cloud: str) -> None:
-    request, _ = prepare_request(CLOUDS[cloud], ID, MARK, {**FIELDS, "description": words})
+def test_prepare_request_allows_439_characters_of_description(words: str, cloud: str) -> None:
+    request, _ = prepare_request(CLOUDS[cloud], ID, KEY, {**FIELDS, "description": words})
 
-    assert request.description == f"{words.rstrip()} {MARK.marker(ID)}"
+    assert request.description == f"{words.rstrip()} {KEY.marker(ID)}"
     assert len(request.description) <= 512
 
 
@@ -222,31 +216,31 @@ def test_prepare_request_leaves_439_characters_for_the_users_words(words: str, c
         ("otc", ID, {"tag": ""}, "tag is empty"),
     ],
 )
-def test_prepare_request_refuses(
+def test_prepare_request_rejects_invalid_fields(
     cloud_name: str, notebook_id: Any, fields: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(RequestValidationError, match="Nothing was sent") as caught:
-        prepare_request(CLOUDS[cloud_name], notebook_id, MARK, {**FIELDS, **fields})
+        prepare_request(CLOUDS[cloud_name], notebook_id, KEY, {**FIELDS, **fields})
 
     assert words in str(caught.value)
 
 
-def test_prepare_request_names_all_that_is_wrong_at_once() -> None:
+def test_prepare_request_reports_all_violations_at_once() -> None:
     with pytest.raises(RequestValidationError) as caught:
-        prepare_request(CLOUDS["huaweicloud"], "n", MARK, {**FIELDS, "tag": "a b", "description": "x" * 500})
+        prepare_request(CLOUDS["huaweicloud"], "n", KEY, {**FIELDS, "tag": "a b", "description": "x" * 500})
 
     assert {broken.field for broken in caught.value.violations} == {"notebook_id", "tag", "description"}
 
 
-def test_snapshots_of_are_a_notebooks_newest_first() -> None:
-    """Of any task and status; what has no time stands last, and the rest of a list is left out."""
+def test_snapshots_of_returns_images_of_notebook_newest_first() -> None:
+    """An image without a creation time is last."""
     images = [
-        image(MARK.append_to("x", ID), id="old", create_at=1_000),
-        image(MARK.append_to("x", ID.upper()), id="timeless", status="ERROR"),
+        image(KEY.append_to("x", ID), id="old", create_at=1_000),
+        image(KEY.append_to("x", ID.upper()), id="timeless", status="ERROR"),
         image(IdempotencyKey("weekly", "t", "r", 3, 7).append_to(None, ID), id="new", create_at=3_000),
-        image(MARK.append_to("x", ID), id="garbled", create_at="yesterday"),
-        image(MARK.append_to("x", ID).upper(), id="middle", create_at=2_000),
-        image(MARK.append_to("x", OTHER_ID), id="another", create_at=9_000),
+        image(KEY.append_to("x", ID), id="garbled", create_at="yesterday"),
+        image(KEY.append_to("x", ID).upper(), id="middle", create_at=2_000),
+        image(KEY.append_to("x", OTHER_ID), id="another", create_at=9_000),
         image(f"copied from {ID}", id="unmarked", create_at=9_000),
         image(None, id="silent", create_at=9_000),
     ]
@@ -257,6 +251,6 @@ def test_snapshots_of_are_a_notebooks_newest_first() -> None:
 
 
 @pytest.mark.parametrize("notebook_id", [None, "", " ", 7, "a b", "a]", "n" * 65])
-def test_check_notebook_id_refuses_what_no_marker_holds(notebook_id: Any) -> None:
+def test_check_notebook_id_rejects_values_that_a_marker_cannot_hold(notebook_id: Any) -> None:
     with pytest.raises(RequestValidationError, match="notebook_id"):
         check_notebook_id(notebook_id)

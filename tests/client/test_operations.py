@@ -1,4 +1,4 @@
-"""The operations as values: what is asked for, and whose reply is believed."""
+"""Operations: the request that each makes, and which response it accepts."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ SAVE = CreateImageRequest(name="a", namespace="b", tag="c", description="d", wor
         ),
     ],
 )
-def test_an_operation_asks_for(
+def test_operation_sends_documented_request(
     call: Operation[Any],
     operation: str,
     method: str,
@@ -166,7 +166,6 @@ def test_an_operation_asks_for(
     query: dict[str, str],
     body: dict[str, Any] | None,
 ) -> None:
-    """Exactly this, and nothing that was not given."""
     asked = (call.name, call.method, call.path, dict(call.query), call.body)
     assert asked == (operation, method, path, query, body)
 
@@ -174,8 +173,7 @@ def test_an_operation_asks_for(
 @pytest.mark.parametrize(
     "filter_", ["name", "namespace", "service_type", "workspace_id", "sort_dir", "sort_key"]
 )
-def test_a_filter_of_images_stands_alone(filter_: str) -> None:
-    """The others are not sent empty."""
+def test_list_images_sends_each_filter_by_itself(filter_: str) -> None:
     given: Any = {filter_: "x"}
     call = list_images(**given)
     assert call.query == {**list_images().query, filter_: "x"}
@@ -192,7 +190,7 @@ def test_a_filter_of_images_stands_alone(filter_: str) -> None:
         pytest.param(list_notebooks(limit=20), (20, 10), id="few notebooks"),
     ],
 )
-def test_page_of_a_list_may_be_a_mebibyte_and_be_asked_for_smaller(
+def test_list_operation_allows_a_mebibyte_and_smaller_pages(
     call: Operation[Any], sizes: tuple[int, ...]
 ) -> None:
     assert (call.max_bytes, call.page_sizes) == (1024 * 1024, sizes)
@@ -202,12 +200,12 @@ def test_page_of_a_list_may_be_a_mebibyte_and_be_asked_for_smaller(
 @pytest.mark.parametrize(
     "call", [show_image("i"), show_notebook("n"), create_image("n", SAVE), delete_image("i")]
 )
-def test_reply_about_one_thing_is_small(call: Operation[Any]) -> None:
+def test_single_object_operation_limits_response_size(call: Operation[Any]) -> None:
     assert (call.max_bytes, call.page_sizes) == (256 * 1024, ())
 
 
-def test_a_call_with_another_query_is_another_call() -> None:
-    """The first one stays as it was, so it can be asked again for each page."""
+def test_operation_with_query_returns_new_operation() -> None:
+    """``list_all`` reuses the first one for every page."""
     first = list_images()
     second = first.with_query(offset="200")
     assert "offset" not in first.query
@@ -256,8 +254,7 @@ TAKES_AN_ID: list[Any] = [
         "a\ud800",
     ],
 )
-def test_an_id_reaches_no_other_path(make: Make, field: str, id_: str) -> None:
-    """Refused before there is a call at all, with the field and the value."""
+def test_operation_rejects_id_that_would_change_path(make: Make, field: str, id_: str) -> None:
     with pytest.raises(
         RequestValidationError, match=r"must be one id, without slash|cannot be written"
     ) as refused:
@@ -267,8 +264,8 @@ def test_an_id_reaches_no_other_path(make: Make, field: str, id_: str) -> None:
 
 
 @pytest.mark.parametrize(("make", "field"), TAKES_AN_ID)
-def test_an_id_is_a_string(make: Make, field: str) -> None:
-    """A number is told so, and not that it is empty."""
+def test_operation_rejects_id_that_is_not_a_string(make: Make, field: str) -> None:
+    """The error names the type, instead of calling a number empty."""
     with pytest.raises(
         RequestValidationError, match=f"Nothing was sent: {field} must be a string, not int; got 7"
     ):
@@ -288,7 +285,7 @@ def test_an_id_is_a_string(make: Make, field: str) -> None:
         ("limit", True, "must be"),
     ],
 )
-def test_list_refuses_a_filter_that_cannot_be_sent(
+def test_list_images_rejects_filter_that_cannot_be_encoded(
     make: Callable[..., object], field: str, value: object, rule: str
 ) -> None:
     with pytest.raises(RequestValidationError, match=f"Nothing was sent: {field} {rule}"):
@@ -297,8 +294,8 @@ def test_list_refuses_a_filter_that_cannot_be_sent(
 
 @pytest.mark.parametrize("blank", ["", "  "])
 @pytest.mark.parametrize("filter_", ["name", "namespace", "workspace_id"])
-def test_a_blank_filter_is_refused(filter_: str, blank: str) -> None:
-    """It would list everything, and somebody may delete what was listed."""
+def test_list_images_rejects_blank_filter(filter_: str, blank: str) -> None:
+    """It would list everything, and a caller may delete what was listed."""
     given: dict[str, Any] = {filter_: blank}
     with pytest.raises(RequestValidationError, match=f"{filter_} is empty"):
         list_images(**given)
@@ -318,7 +315,7 @@ def test_a_blank_filter_is_refused(filter_: str, blank: str) -> None:
         ),
     ],
 )
-def test_lists_refuse_a_filter_that_is_no_text(make: Any, filter_: str, value: object) -> None:
+def test_list_operation_rejects_filter_that_is_not_text(make: Any, filter_: str, value: object) -> None:
     with pytest.raises(
         RequestValidationError, match=f"{filter_} (must be a string|cannot be written)"
     ) as refused:
@@ -328,7 +325,7 @@ def test_lists_refuse_a_filter_that_is_no_text(make: Any, filter_: str, value: o
 
 @pytest.mark.parametrize("limit", [0, -1, "ten", "50", 1.5, 10.0, True, None, [10]], ids=ascii)
 @pytest.mark.parametrize("make", [list_images, list_notebooks])
-def test_lists_refuse_a_limit_that_is_no_page(make: Any, limit: object) -> None:
+def test_list_operation_rejects_invalid_limit(make: Any, limit: object) -> None:
     with pytest.raises(RequestValidationError, match="limit must be ") as refused:
         make(limit=limit)
     assert [rule.value for rule in refused.value.violations] == [limit]
@@ -343,21 +340,21 @@ def test_lists_refuse_a_limit_that_is_no_page(make: Any, limit: object) -> None:
         (list_notebooks, "all_users"),
     ],
 )
-def test_operations_refuse_a_flag_that_is_none(make: Any, flag: str, value: object) -> None:
-    """The word false, as a template renders it, is true to Python: and deletes what nobody can bring back."""
+def test_operation_rejects_flag_that_is_not_bool(make: Any, flag: str, value: object) -> None:
+    """A template renders the text false, which is true in Python, and a deletion cannot be undone."""
     with pytest.raises(RequestValidationError, match=f"{flag} must be True or False"):
         make(**{flag: value})
 
 
 @pytest.mark.parametrize("limit", [1, 30, 100])
-def test_list_notebooks_refuses_a_limit_that_the_service_does_not_take(limit: Any) -> None:
+def test_list_notebooks_rejects_limit_above_service_maximum(limit: Any) -> None:
     with pytest.raises(RequestValidationError, match="limit must be 10, 20 or 50"):
         list_notebooks(limit=limit)
 
 
 @pytest.mark.parametrize(("make", "field"), TAKES_AN_ID)
 @pytest.mark.parametrize("id_", ["", " ", "\n\t", None])
-def test_an_empty_id_is_refused(make: Make, field: str, id_: Any) -> None:
+def test_operation_rejects_empty_id(make: Make, field: str, id_: Any) -> None:
     """A template that rendered to nothing must not reach the list, or delete it."""
     with pytest.raises(RequestValidationError, match=f"Nothing was sent: {field} is empty") as refused:
         make(id_)
@@ -376,12 +373,11 @@ def test_an_empty_id_is_refused(make: Make, field: str, id_: Any) -> None:
         ("a+b&c=d:e@f", "a%2Bb%26c%3Dd%3Ae%40f"),
     ],
 )
-def test_any_other_id_is_one_segment_of_the_path(make: Make, field: str, id_: str, quoted: str) -> None:
-    """Whatever the service may choose for its ids."""
+def test_operation_escapes_id_as_one_path_segment(make: Make, field: str, id_: str, quoted: str) -> None:
     assert quoted in make(id_).path.split("/"), field
 
 
-# Whose reply it is
+# Responses for another resource
 
 
 @pytest.mark.parametrize(
@@ -392,8 +388,8 @@ def test_any_other_id_is_one_segment_of_the_path(make: Make, field: str, id_: st
         pytest.param(show_notebook("N-1"), Notebook(id="n-1"), id="the notebook"),
     ],
 )
-def test_a_reply_about_what_was_asked_for_is_believed(call: Operation[Any], reply: Image | Notebook) -> None:
-    """Ids are the same in capitals."""
+def test_operation_accepts_response_with_requested_id(call: Operation[Any], reply: Image | Notebook) -> None:
+    """Ids are compared without case."""
     assert call.parse(reply.model_dump()) == reply
 
 
@@ -404,14 +400,13 @@ def test_a_reply_about_what_was_asked_for_is_believed(call: Operation[Any], repl
         pytest.param(show_notebook("i-1"), "it is about notebook i-2", id="notebook"),
     ],
 )
-def test_a_reply_about_another_is_refused(call: Operation[Any], message: str) -> None:
-    """A cache on the way must not end a wait."""
+def test_operation_rejects_response_with_another_id(call: Operation[Any], message: str) -> None:
+    """A response from a cache must not end a wait."""
     with pytest.raises(ValueError, match=message):
         call.parse({"id": "i-2", "status": "ACTIVE"})
 
 
-def test_each_reply_is_read_as_what_it_is() -> None:
-    """Lists as pages; of a delete, which may answer with nothing, nothing is wanted."""
+def test_operation_parses_documented_response() -> None:
     data = {"data": [{"id": "a"}], "total": 1}
     assert create_image("n", SAVE).parse({"id": "a"}) == Image(id="a")
     assert list_images().parse(data) == Page[Image](data=[Image(id="a")], total=1)

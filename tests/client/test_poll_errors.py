@@ -53,7 +53,7 @@ def end(*polls: Poll) -> tuple[int, type[ModelArtsError]] | None:
         pytest.param([(0, GONE), (15, SEEN), (30, GONE)], (3, NotFoundError), id="seen late"),
     ],
 )
-def test_accept_believes_not_found_when_confirmed(
+def test_poll_errors_raise_not_found_when_confirmed(
     polls: list[Poll], expected: tuple[int, type[ModelArtsError]] | None
 ) -> None:
     """Lists and reads may lag behind a save."""
@@ -76,13 +76,13 @@ def test_accept_believes_not_found_when_confirmed(
         pytest.param([BadRequestError("it", code="ModelArts.0104")], (1, BadRequestError), id="bad request"),
     ],
 )
-def test_accept_ends_the_wait_when_the_refusal_is_certain(
+def test_poll_errors_raise_certain_refusal_at_once(
     polls: list[ModelArtsError | None], expected: tuple[int, type[ModelArtsError]] | None
 ) -> None:
     assert end(*[(15.0 * turn, error) for turn, error in enumerate(polls)]) == expected
 
 
-def test_accept_keeps_what_support_asks_for_when_access_is_denied() -> None:
+def test_poll_errors_keep_details_of_permission_denied() -> None:
     errors = PollErrors()
     errors.accept(BARE_403, 0)
     errors.accept(BARE_403, 1)

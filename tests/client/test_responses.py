@@ -1,4 +1,4 @@
-"""What comes back: complete, incomplete, new, and strange."""
+"""Responses that are complete, incomplete, or newer than this client."""
 
 from __future__ import annotations
 
@@ -78,13 +78,12 @@ DOCUMENTED: dict[str, Any] = {
 
 
 def example(page: str) -> Any:
-    """Return the example reply of a page, decoded."""
+    """Return the example response of a page, decoded."""
     return json.loads((DATA / PAGES[page]).read_bytes())
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_example_of_the_page_is_read_completely(page: str) -> None:
-    """No field is lost and none is made up."""
+def test_parse_response_keeps_every_field_of_documented_example(page: str) -> None:
     image = Image.model_validate(example(page))
     assert image.model_dump(exclude_none=True) == example(page)
     assert image.is_pending
@@ -92,8 +91,8 @@ def test_the_example_of_the_page_is_read_completely(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_field_of_the_example_is_in_the_table(page: str) -> None:
-    """So the tables below are the whole contract."""
+def test_documented_example_has_fields_of_table_only(page: str) -> None:
+    """The tables below are the whole contract."""
     fields = HUAWEI_FIELDS if page == "huaweicloud" else OTC_FIELDS
     assert set(example(page)) <= set(fields)
 
@@ -102,8 +101,7 @@ def test_every_field_of_the_example_is_in_the_table(page: str) -> None:
     ("page", "field"),
     [("huaweicloud", field) for field in HUAWEI_FIELDS] + [("otc", field) for field in OTC_FIELDS],
 )
-def test_every_documented_field_is_kept(page: str, field: str) -> None:
-    """With the value and the type that the table gives it."""
+def test_image_keeps_every_documented_field(page: str, field: str) -> None:
     value = DOCUMENTED[field]
     image = Image.model_validate({**example(page), field: value})
     assert getattr(image, field) == value
@@ -111,8 +109,7 @@ def test_every_documented_field_is_kept(page: str, field: str) -> None:
 
 
 @pytest.mark.parametrize("field", [field for field in HUAWEI_FIELDS if field != "id"])
-def test_a_field_may_be_missing_or_null(field: str) -> None:
-    """Only the id is certain."""
+def test_image_allows_missing_or_null_field(field: str) -> None:
     without = {name: value for name, value in DOCUMENTED.items() if name != field}
     missing = Image.model_validate(without)
     null = Image.model_validate({**DOCUMENTED, field: None})
@@ -120,28 +117,24 @@ def test_a_field_may_be_missing_or_null(field: str) -> None:
     assert getattr(missing, field) is None
 
 
-def test_the_id_is_enough() -> None:
-    """A reply that says nothing else can still be waited for."""
+def test_image_needs_id_only() -> None:
     image = Image.model_validate({"id": "i"})
     assert image.model_dump(exclude_none=True) == {"id": "i"}
     assert image.is_pending
 
 
 @pytest.mark.parametrize("reply", [{}, {"id": None}, {"id": ""}, {"id": ["i"]}, [], "i", 7, None, True])
-def test_without_an_id_it_is_no_image(reply: object) -> None:
-    """Nor is what is no object at all."""
+def test_image_without_id_is_invalid(reply: object) -> None:
     with pytest.raises(ValueError, match="validation error"):
         Image.model_validate(reply)
 
 
-def test_fields_of_tomorrow_are_no_trouble() -> None:
-    """They are left out, whatever they hold."""
+def test_image_ignores_unknown_field() -> None:
     later = {**DOCUMENTED, "swr_instance_id": None, "tags": [{"key": "a"}], "": {"deep": [1]}, "data": 1}
     assert Image.model_validate(later) == Image.model_validate(DOCUMENTED)
 
 
-def test_numbers_may_come_as_strings_and_strings_as_numbers() -> None:
-    """Whatever a service of another version makes of them."""
+def test_image_converts_numbers_and_strings() -> None:
     image = Image.model_validate(
         {"id": 7, "tag": 20221223, "workspace_id": 0, "size": "12", "create_at": "0"}
     )
@@ -154,8 +147,7 @@ def test_numbers_may_come_as_strings_and_strings_as_numbers() -> None:
     }
 
 
-def test_a_reply_cannot_be_changed() -> None:
-    """It is what was said."""
+def test_response_model_is_frozen() -> None:
     image = Image.model_validate({"id": "i"})
     with pytest.raises(ValueError, match="frozen"):
         image.status = "ACTIVE"
@@ -180,14 +172,13 @@ def test_a_reply_cannot_be_changed() -> None:
         (None, True, False, False, False),
     ],
 )
-def test_a_status_means(
+def test_image_status_properties(
     status: str | None,
     is_pending: bool,
     is_active: bool,
     has_failed: bool,
     is_known: bool,
 ) -> None:
-    """One we never heard of is one that may pass."""
     image = Image.model_validate({"id": "i", "status": status})
     assert (image.is_pending, image.is_active, image.has_failed, image.is_known) == (
         is_pending,
@@ -198,15 +189,13 @@ def test_a_status_means(
 
 
 @pytest.mark.parametrize("status", ["INIT", "CREATING", "ACTIVE", "PUSHING", None])
-def test_an_image_that_has_not_failed_is_handed_on(status: str | None) -> None:
-    """Pending or ACTIVE."""
+def test_raise_for_status_returns_image_that_has_not_failed(status: str | None) -> None:
     image = Image.model_validate({"id": "i", "status": status})
     assert image.raise_for_status() is image
 
 
 @pytest.mark.parametrize("status", ["CREATE_FAILED", "ERROR", "DELETED"])
-def test_an_image_that_has_failed_says_all_that_helps(status: str) -> None:
-    """Its id, its name and tag, the status, the service's reason and the request id."""
+def test_raise_for_status_error_includes_id_name_reason_and_request_id(status: str) -> None:
     image = Image.model_validate(
         {
             "id": "i",
@@ -222,14 +211,13 @@ def test_an_image_that_has_failed_says_all_that_helps(status: str) -> None:
     assert str(failed.value) == f"Image i (n:t) ended as {status}: too large (request id r)"
 
 
-def test_an_image_that_has_failed_without_a_word_says_so() -> None:
-    """Rather than None."""
+def test_raise_for_status_error_replaces_missing_reason() -> None:
     with pytest.raises(ImageFailedError) as failed:
         Image.model_validate({"id": "i", "status": "ERROR"}).raise_for_status()
     assert str(failed.value) == "Image i (unnamed:untagged) ended as ERROR: the service gave no reason"
 
 
-def test_a_reason_of_many_lines_is_told_on_one() -> None:
+def test_raise_for_status_error_puts_reason_on_one_line() -> None:
     """A build may end with its whole log."""
     image = Image.model_validate(
         {"id": "i", "status": "ERROR", "status_message": "a\n\x1b[31mb" + "x" * 9_999}
@@ -239,8 +227,8 @@ def test_a_reason_of_many_lines_is_told_on_one() -> None:
     assert image.describe().startswith("Image i is ERROR: a [31mbx")
 
 
-def test_a_text_that_was_cut_inside_a_character_can_be_stored() -> None:
-    """As services that count in UTF-16 cut it; half an emoji is nothing a database takes."""
+def test_image_replaces_half_surrogate_pair() -> None:
+    """Services that count in UTF-16 cut texts there, and no database stores the half."""
     image = Image.model_validate(json.loads(r'{"id": "i", "name": "\ud83d", "swr_path": "\ud83d\ude00"}'))
     assert (image.name, image.swr_path) == ("?", "\U0001f600")
 
@@ -256,16 +244,14 @@ def test_a_text_that_was_cut_inside_a_character_can_be_stored() -> None:
         ),
     ],
 )
-def test_an_image_is_described_in_a_line(fields: dict[str, str], line: str) -> None:
-    """For the log."""
+def test_describe_returns_one_line(fields: dict[str, str], line: str) -> None:
     assert Image.model_validate({"id": "i", **fields}).describe() == line
 
 
-# What a task hands on
+# XCom
 
 
-def test_the_summary_of_a_whole_image() -> None:
-    """Plain JSON, times in ISO 8601 UTC, and nothing else."""
+def test_to_xcom_returns_plain_json_of_complete_image() -> None:
     summary = Image.model_validate({**DOCUMENTED, "status": "ACTIVE"}).to_xcom()
     assert summary == {
         "image_id": "4e0d1854-63e5-4517-b683-a0ee97a692a1",
@@ -283,8 +269,7 @@ def test_the_summary_of_a_whole_image() -> None:
     assert json.loads(json.dumps(summary)) == summary
 
 
-def test_the_summary_has_only_what_the_service_gave() -> None:
-    """But id and address are always there."""
+def test_to_xcom_omits_missing_fields() -> None:
     assert Image.model_validate({"id": "i"}).to_xcom() == {"image_id": "i", "swr_path": None}
 
 
@@ -301,8 +286,8 @@ def test_the_summary_has_only_what_the_service_gave() -> None:
         (10**400, None),
     ],
 )
-def test_a_time_that_no_calendar_knows_is_left_out(milliseconds: int, shown: str | None) -> None:
-    """It must not keep a good image from being handed on."""
+def test_to_xcom_omits_time_outside_calendar(milliseconds: int, shown: str | None) -> None:
+    """It must not fail the task of a good image."""
     summary = Image.model_validate({"id": "i", "create_at": milliseconds}).to_xcom()
     assert summary.get("created_at") == shown
 
@@ -325,15 +310,13 @@ NOTEBOOK = {
 }
 
 
-def test_a_notebook_drops_its_access_token() -> None:
-    """What is not held cannot be shown."""
+def test_notebook_drops_access_token() -> None:
     notebook = Notebook.model_validate(NOTEBOOK)
     assert "hidden-word" not in f"{notebook!r} {notebook} {notebook.model_dump()} {vars(notebook)}"
     assert not hasattr(notebook, "token")
 
 
-def test_a_notebook_is_read() -> None:
-    """With its image and its lease."""
+def test_notebook_keeps_image_and_lease() -> None:
     notebook = Notebook.model_validate(NOTEBOOK)
     assert notebook.is_running
     assert notebook.image is not None
@@ -343,13 +326,11 @@ def test_a_notebook_is_read() -> None:
 
 
 @pytest.mark.parametrize("status", ["SNAPSHOTTING", "STOPPED", "FROZEN", "NOT RUNNING", "", None])
-def test_only_a_running_notebook_can_be_saved(status: str | None) -> None:
-    """As the page wants it."""
+def test_notebook_is_running_only_with_status_running(status: str | None) -> None:
     assert not Notebook.model_validate({"id": "n", "status": status}).is_running
 
 
-def test_a_page_is_its_items_and_how_many_there_are() -> None:
-    """What the vendors' examples contradict each other about is left out."""
+def test_page_has_items_and_total() -> None:
     page = Page[Image].model_validate(
         {"current": 4, "data": [{"id": "a"}, {"id": "b"}], "pages": 54, "size": 2, "total": 107}
     )
@@ -358,14 +339,13 @@ def test_a_page_is_its_items_and_how_many_there_are() -> None:
 
 
 @pytest.mark.parametrize("reply", [{"data": []}, {"data": None}, {"data": [], "total": 0}])
-def test_a_page_may_be_empty(reply: dict[str, Any]) -> None:
-    """If it says so."""
+def test_page_allows_empty_list(reply: dict[str, Any]) -> None:
     assert Page[Image].model_validate(reply).data == []
 
 
 @pytest.mark.parametrize("reply", [{}, {"total": 0}, {"id": "x", "status": "ACTIVE"}, [], None])
-def test_a_page_without_items_is_none(reply: Any) -> None:
-    """Who looks for a save in it, and took it for an empty list, would save again."""
+def test_page_without_list_is_invalid(reply: Any) -> None:
+    """A lookup that took it for an empty list would save again."""
     with pytest.raises(ValidationError):
         Page[Image].model_validate(reply)
 
@@ -391,8 +371,7 @@ PARSES: dict[str, Callable[[Any], Any]] = {
 
 
 @given(reply=_json, parse=st.sampled_from(list(PARSES.values())))
-def test_any_reply_is_a_model_or_a_value_error(reply: Any, parse: Callable[[Any], Any]) -> None:
-    """Nothing else gets out, so the conversation can turn it into one clear error."""
+def test_parse_response_returns_model_or_raises_value_error(reply: Any, parse: Callable[[Any], Any]) -> None:
     try:
         model = parse(reply)
     except ValueError:

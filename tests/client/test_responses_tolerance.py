@@ -1,4 +1,4 @@
-"""Odd fields and unreadable records: what they may hide, and what they must not."""
+"""Odd fields and unreadable records in responses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OPTIONAL = [name for name in Image.model_fields if name not in MATTERS]
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: repr(value)[:12])
 @pytest.mark.parametrize("field", OPTIONAL)
-def test_image_is_active_despite_an_odd_optional_field(field: str, value: Any) -> None:
+def test_image_is_active_despite_odd_optional_field(field: str, value: Any) -> None:
     transport = FakeTransport(image("ACTIVE", swr_path="swr.x/n/i:1", **{field: value}))
     seen = run(
         modelarts(transport).watch(
@@ -83,7 +83,7 @@ def assert_fit_for_xcom(summary: dict[str, Any]) -> None:
     ],
     ids=repr,
 )
-def test_number_is_read_or_absent(value: Any, size: int | None) -> None:
+def test_number_field_is_parsed_or_absent(value: Any, size: int | None) -> None:
     assert Image.model_validate({"id": "i", "size": value}).size == size
 
 
@@ -104,33 +104,33 @@ def test_number_is_read_or_absent(value: Any, size: int | None) -> None:
     ],
     ids=repr,
 )
-def test_time_is_read_as_milliseconds_from_numbers_and_iso_8601(value: Any, milliseconds: int | None) -> None:
+def test_time_field_is_parsed_from_milliseconds_and_iso_8601(value: Any, milliseconds: int | None) -> None:
     read = Image.model_validate({"id": "i", "create_at": value, "update_at": value})
     assert (read.create_at, read.update_at) == (milliseconds, milliseconds)
     assert ("created_at" in read.to_xcom()) is (milliseconds is not None)
 
 
 @pytest.mark.parametrize("field", LISTS)
-def test_null_in_a_list_hides_none_of_its_texts(field: str) -> None:
+def test_list_field_skips_null(field: str) -> None:
     read = Image.model_validate({"id": "i", field: [None, "SSH", {"a": 1}, "NOTE\0BOOK"]})
     assert getattr(read, field) == ["SSH", "NOTE BOOK"]
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "active", " Active", "ACTIVE\n", "\u00a0active\u2003"])
-def test_status_is_compared_without_case_and_blanks(status: str) -> None:
+def test_image_status_is_compared_without_case_and_blanks(status: str) -> None:
     read = Image.model_validate({"id": "i", "status": status})
     assert (read.is_active, read.is_known, read.to_xcom()["status"]) == (True, True, "ACTIVE")
     assert read.describe() == "Image i is ACTIVE"
 
 
 @pytest.mark.parametrize("status", ["create_failed ", "Error", "deleted"])
-def test_failure_is_seen_in_any_case(status: str) -> None:
+def test_image_has_failed_in_any_case(status: str) -> None:
     with pytest.raises(ImageFailedError):
         Image.model_validate({"id": "i", "status": status}).raise_for_status()
 
 
 @pytest.mark.parametrize("status", [None, {"now": "ACTIVE"}, ["ACTIVE"], True, ""])
-def test_status_that_cannot_be_read_is_waited_for(status: Any) -> None:
+def test_image_with_unreadable_status_is_pending(status: Any) -> None:
     read = Image.model_validate({"id": "i", "status": status})
     assert (read.is_pending, read.is_active, read.has_failed, read.is_known) == (True, False, False, False)
     assert read.describe().startswith("Image i is without a status")
@@ -157,13 +157,13 @@ def test_notebook_is_running_despite_odd_fields() -> None:
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: repr(value)[:12])
 @pytest.mark.parametrize("field", [name for name in Notebook.model_fields if name != "id"])
-def test_notebook_is_read_whatever_one_field_holds(field: str, value: Any) -> None:
+def test_notebook_is_parsed_whatever_one_field_holds(field: str, value: Any) -> None:
     notebook = Notebook.model_validate({"id": "n", "status": "RUNNING", field: value})
     assert notebook.is_running is (field != "status")
     notebook.model_dump_json().encode()
 
 
-# What is handed on
+# XCom
 
 
 @pytest.mark.parametrize("field", ["name", "namespace", "tag", "swr_path", "status", "arch", "workspace_id"])
@@ -171,24 +171,24 @@ def test_notebook_is_read_whatever_one_field_holds(field: str, value: Any) -> No
     "text",
     ["a\0b", "a\nb\x1b[31m", "\u202ea\u2028", "\ud83d", "é" * 9_999, "x" * 99_999, "\U0001f600" * 1_025],
 )
-def test_summary_holds_printable_texts_of_bounded_length(field: str, text: str) -> None:
+def test_to_xcom_limits_length_and_characters_of_texts(field: str, text: str) -> None:
     assert_fit_for_xcom(Image.model_validate({"id": "i", field: text}).to_xcom())
 
 
-def test_text_that_is_cut_says_so() -> None:
+def test_image_shows_that_long_name_was_cut() -> None:
     cut = Image.model_validate({"id": "i", "name": "x" * 4097}).name
     assert cut == "x" * 4093 + "…"
     assert Image.model_validate({"id": "i", "name": "x" * 4096}).name == "x" * 4096
 
 
-def test_description_keeps_its_line_breaks_and_its_end() -> None:
+def test_description_keeps_line_breaks_and_end() -> None:
     read = Image.model_validate({"id": "i", "description": "one\n" + "x" * 9_999 + "\0 [airflow 0]"})
     assert read.description == "one\n" + "x" * 9_999 + "  [airflow 0]"
 
 
 @pytest.mark.parametrize("value", [["one", "two [airflow 0]"], {"en": "two [airflow 0]"}, {"[airflow 0]": 1}])
-def test_description_of_an_odd_type_is_text_in_which_a_mark_is_found(value: Any) -> None:
-    """Were it absent, its image would not be found by the task that saved it."""
+def test_description_of_odd_type_is_text_with_its_marker(value: Any) -> None:
+    """Otherwise the task would not find the image that it saved."""
     assert "[airflow 0]" in (Image.model_validate({"id": "i", "description": value}).description or "")
 
 
@@ -222,7 +222,7 @@ STRANGERS: list[Any] = [
 
 @pytest.mark.parametrize("stranger", STRANGERS, ids=repr)
 @pytest.mark.parametrize("operation", [list_images(), list_notebooks()], ids=["images", "notebooks"])
-def test_record_that_cannot_be_read_hides_none_of_the_others(operation: Any, stranger: Any) -> None:
+def test_page_keeps_records_beside_unreadable_one(operation: Any, stranger: Any) -> None:
     page = operation.parse({"data": [{"id": "a"}, stranger, {"id": "b"}], "total": 3})
     assert ([item.id for item in page.data], page.records, page.total) == (["a", "b"], 3, 3)
 
@@ -237,15 +237,15 @@ def test_record_that_cannot_be_read_hides_none_of_the_others(operation: Any, str
         pytest.param(b'{"id": "b", "size": -%s, "create_at": NaN}' % (b"9" * 5000), id="negative"),
     ],
 )
-def test_record_that_is_no_json_to_the_letter_hides_none_of_the_others(stranger: bytes) -> None:
+def test_page_keeps_records_beside_invalid_json_value(stranger: bytes) -> None:
     body = b'{"data": [{"id": "a"}, %s, {"id": "c"}], "total": 3}' % stranger
     found = run(modelarts(FakeTransport(reply(body))).list_all(list_images()))
     assert [each.id for each in found] == ["a", "b", "c"]
     assert found[1].size is None
 
 
-def test_list_with_an_unreadable_record_is_complete() -> None:
-    """It counts where the service counts it, in ``total`` and in ``offset``."""
+def test_list_all_is_complete_with_unreadable_record() -> None:
+    """The service counts it in ``total`` and in ``offset``."""
     transport = FakeTransport(
         reply({"data": [{"id": "a"}, None], "total": 3}), reply({"data": [{"id": "b"}], "total": 3})
     )
@@ -255,14 +255,14 @@ def test_list_with_an_unreadable_record_is_complete() -> None:
 
 
 @pytest.mark.parametrize("data", [{}, "x", 7, {"id": "a"}], ids=repr)
-def test_page_without_a_list_is_no_empty_list(data: Any) -> None:
+def test_page_without_list_of_items_is_invalid(data: Any) -> None:
     transport = FakeTransport(reply({"data": data, "total": 1}))
     with pytest.raises(InvalidResponseError, match="ListImages"):
         run(modelarts(transport).call(list_images()))
 
 
 @pytest.mark.parametrize("total", ["many", 1.5, None, [2], True])
-def test_total_that_cannot_be_read_is_absent(total: Any) -> None:
+def test_page_with_unreadable_total_has_none(total: Any) -> None:
     assert Page[Image].model_validate({"data": [{"id": "a"}], "total": total}).total is None
 
 
@@ -276,7 +276,7 @@ anything = st.recursive(
 @given(
     fields=st.dictionaries(st.sampled_from([name for name in Image.model_fields if name != "id"]), anything)
 )
-def test_image_with_an_id_is_always_read_and_fit_to_be_handed_on(fields: dict[str, Any]) -> None:
+def test_image_with_id_is_parsed_and_valid_for_xcom(fields: dict[str, Any]) -> None:
     read = Image.model_validate({"id": "i", **fields})
     assert_fit_for_xcom(read.to_xcom())
     assert read.describe().isprintable()

@@ -1,4 +1,4 @@
-"""What a refusal says of the credentials that all calls share."""
+"""How a session treats a 401, which concerns the credentials that all calls share."""
 
 from __future__ import annotations
 
@@ -72,21 +72,21 @@ def outcomes(transport: Overlapping, *, later: int = 0) -> list[Image | BaseExce
 
 
 @pytest.mark.parametrize("pages", range(1, CALLS + 1))
-def test_send_outlasts_401s_without_a_code_that_came_together(pages: int) -> None:
-    """Pages of a gateway, in a bad moment of its own: the key is sent once more, by one call at first."""
+def test_send_survives_concurrent_401s_without_code(pages: int) -> None:
+    """A gateway may have sent them: one call retries with the key first."""
     transport = Overlapping([image()], [*[PAGE] * pages, *[image()] * (CALLS - pages)])
     assert {type(outcome) for outcome in outcomes(transport)} == {Image}
     assert len(transport.requests) == 1 + CALLS + pages
 
 
-def test_send_believes_a_401_without_a_code_that_is_repeated() -> None:
+def test_send_raises_repeated_401_without_code() -> None:
     transport = Overlapping([image()], [PAGE] * CALLS, [PAGE])
     assert {type(outcome) for outcome in outcomes(transport)} == {AuthenticationError}
     assert len(transport.requests) == 1 + CALLS + 1
 
 
-def test_send_never_repeats_a_signature_that_is_refused_with_a_code() -> None:
-    """Five of those lock the key."""
+def test_send_does_not_repeat_signature_refused_with_code() -> None:
+    """Five of them lock the key."""
     transport = Overlapping([image()], [WRONG, *[image()] * (CALLS - 1)])
     ends = [type(outcome) for outcome in outcomes(transport, later=3)]
     assert ends == [AuthenticationError, *[Image] * (CALLS - 1), *[AuthenticationError] * 3]

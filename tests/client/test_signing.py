@@ -1,4 +1,4 @@
-"""Signatures, against the vendor's own signer, fixed vectors and the sentences of its guide."""
+"""Signatures, compared with the vendor's signer, fixed vectors and the signing guide."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ _moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(  # noqa
 )
 @example("GET", "h", ["a/b"], "", [], {}, b"", "AK", "SK", AT)
 @example("GET", "h", ["%2F", "%41", "a b", "é"], "", [("k", "%2F"), ("k", "")], {}, b"", "AK", "SK", AT)
-def test_the_signature_is_byte_for_byte_the_vendors(
+def test_sign_equals_vendor_signer(
     method: str,
     host: str,
     segments: list[str],
@@ -91,7 +91,6 @@ def test_the_signature_is_byte_for_byte_the_vendors(
     secret_key: str,
     at: datetime,
 ) -> None:
-    """Whatever the request, the keys and the time are; the oracle is huaweicloudsdkcore."""
     path = "".join(f"/{quote(segment, safe=left_raw)}" for segment in segments) or "/"
     url = f"https://{host}{path}{'?' if query else ''}{urlencode(query, quote_via=quote, safe='~')}"
     ours = sign(Request(method, url, headers, body), access_key=access_key, secret_key=secret_key, at=at)
@@ -156,8 +155,7 @@ content-type;host;x-sdk-date
         ),
     ],
 )
-def test_a_fixed_vector_stage_by_stage(request_: Request, form: str, signature: str) -> None:
-    """First the normal form and the names in it, then the header as a whole."""
+def test_sign_equals_fixed_vector_at_each_stage(request_: Request, form: str, signature: str) -> None:
     names = form.split("\n")[-2]
     assert canonical_request(sign_without_proof(request_)) == (form, names)
     assert authorization(request_) == (
@@ -182,8 +180,8 @@ def test_a_fixed_vector_stage_by_stage(request_: Request, form: str, signature: 
         pytest.param("/a%252Fb", "/a%252Fb/", id="escapes are undone once only"),
     ],
 )
-def test_the_path_is_signed_in_its_normal_form(path: str, signed: str) -> None:
-    """It always ends in a slash there, although none is sent."""
+def test_sign_normalizes_path(path: str, signed: str) -> None:
+    """It ends in a slash there, although none is sent."""
     assert canonical(Request("GET", f"https://h{path}"))[1] == signed
 
 
@@ -198,13 +196,11 @@ def test_the_path_is_signed_in_its_normal_form(path: str, signed: str) -> None:
         pytest.param("a-b=1&a=2", "a=2&a-b=1", id="keys are sorted before they are joined"),
     ],
 )
-def test_the_query_is_signed_in_its_normal_form(query: str, signed: str) -> None:
-    """Sorted pairs, whatever order they are sent in."""
+def test_sign_normalizes_query(query: str, signed: str) -> None:
     assert canonical(Request("GET", f"https://h/?{query}"))[2] == signed
 
 
-def test_headers_are_signed_with_lower_case_names_and_trimmed_values_in_order() -> None:
-    """All that the request has when it is signed."""
+def test_sign_lowers_header_names_trims_values_and_sorts() -> None:
     request = Request("GET", "https://h/", {"X-B": "  two  words ", "a": "1", "X-a": ""})
     assert canonical(request)[3:8] == [
         "a:1",
@@ -215,24 +211,22 @@ def test_headers_are_signed_with_lower_case_names_and_trimmed_values_in_order() 
     ]
 
 
-def test_a_header_with_an_underscore_is_sent_and_not_signed() -> None:
-    """Some proxies drop such names on the way."""
+def test_sign_skips_header_with_underscore() -> None:
+    """Some proxies drop such names."""
     bare = Request("GET", "https://h/")
     extra = Request("GET", "https://h/", {"X_Extra": "1"})
     assert authorization(extra) == authorization(bare)
     assert sign(extra, access_key="AK", secret_key="SK", at=AT).headers["X_Extra"] == "1"
 
 
-def test_host_and_date_are_always_signed() -> None:
-    """Even of a request that has no header of its own."""
+def test_sign_includes_host_and_date() -> None:
     signed = sign(Request("GET", "https://h.example:8443/"), access_key="AK", secret_key="SK", at=AT)
     assert "SignedHeaders=host;x-sdk-date, " in signed.headers["Authorization"]
     assert signed.headers["Host"] == "h.example:8443"
     assert signed.headers["X-Sdk-Date"] == "20250101T000000Z"
 
 
-def test_the_date_is_in_utc_whatever_zone_it_is_given_in() -> None:
-    """And without fractions of a second."""
+def test_sign_formats_date_in_utc() -> None:
     there = AT.astimezone(timezone(timedelta(hours=8))).replace(microsecond=999_999)
     assert authorization(Request("GET", "https://h/"), at=there) == authorization(
         Request("GET", "https://h/")
@@ -251,13 +245,11 @@ def test_the_date_is_in_utc_whatever_zone_it_is_given_in() -> None:
         pytest.param(Request("PUT", "https://h/p?q=1", {"A": "1"}, b"c"), id="body"),
     ],
 )
-def test_nothing_can_be_changed_on_the_way(changed: Request) -> None:
-    """Each part of the request takes part in its signature."""
+def test_sign_covers_every_part_of_request(changed: Request) -> None:
     assert authorization(changed) != authorization(Request("PUT", "https://h/p?q=1", {"A": "1"}, b"b"))
 
 
-def test_another_second_or_another_key_is_another_signature() -> None:
-    """So an old signature is of no use later."""
+def test_sign_depends_on_second_and_key() -> None:
     request = Request("GET", "https://h/")
     proofs = {
         authorization(request),
@@ -270,24 +262,22 @@ def test_another_second_or_another_key_is_another_signature() -> None:
 # Secrets
 
 
-def test_the_secret_key_is_nowhere_in_the_request() -> None:
-    """It signs and is never sent."""
+def test_sign_does_not_send_secret_key() -> None:
     bare = Request("POST", "https://h/p?q=1", {"A": "1"}, b"b")
     signed = sign(bare, access_key="AK", secret_key="hidden-word", at=AT)
     everything = f"{signed!r} {signed.url} {dict(signed.headers)} {signed.body!r}"
     assert "hidden-word" not in everything
 
 
-def test_what_is_logged_by_mistake_shows_no_secret() -> None:
-    """Neither the key nor the proof nor a body."""
+def test_request_repr_shows_no_secret() -> None:
     bare = Request("POST", "https://h/p", {"X-Security-Token": "hidden-token"}, b"hidden")
     signed = sign(bare, access_key="AK", secret_key="hidden-word", at=AT)
     assert "hidden" not in repr(AccessKeyCredentials("AK", "hidden-word", security_token="hidden-token"))
     assert repr(signed) == "Request(method='POST', url='https://h/p', service='modelarts')"
 
 
-def test_authorising_leaves_the_request_itself_alone() -> None:
-    """It is a value; a second try is signed anew, with a new date."""
+def test_sign_leaves_request_unchanged() -> None:
+    """A retry signs it again, with a new date."""
     request = Request("GET", "https://h/", JSON)
     sign(request, access_key="AK", secret_key="SK", at=AT)
     assert request == Request("GET", "https://h/", JSON)
@@ -334,7 +324,7 @@ def derived(request: Request, access_key: str, secret_key: str, at: datetime, re
     at=_moments,
     region=st.sampled_from(["eu-de", "eu-nl", ""]),
 )
-def test_the_derived_signature_is_what_a_second_reading_gives(
+def test_derived_signature_equals_second_implementation(
     method: str,
     segments: list[str],
     query: list[tuple[str, str]],
@@ -344,7 +334,6 @@ def test_the_derived_signature_is_what_a_second_reading_gives(
     at: datetime,
     region: str,
 ) -> None:
-    """Whatever the request, the key, the time and the region are."""
     path = "".join(f"/{quote(segment, safe='~')}" for segment in segments)
     url = f"https://h.example{path}{'?' if query else ''}{urlencode(query, quote_via=quote, safe='~')}"
     request = Request(method, url, headers, body)
@@ -354,8 +343,7 @@ def test_the_derived_signature_is_what_a_second_reading_gives(
     assert ours.headers["Authorization"] == derived(request, "AK", secret_key, at, region)
 
 
-def test_a_request_to_iam_is_signed_for_iam() -> None:
-    """The service is part of the derived key."""
+def test_derived_signature_uses_iam_service_for_iam_request() -> None:
     request = Request("GET", "https://h/v3/projects", service="iam")
 
     proof = sign(request, access_key="AK", secret_key="SK", at=AT, region="eu-de").headers["Authorization"]

@@ -1,8 +1,8 @@
 """
-One DAG for each way in which a task can wait; what comes out must not tell them apart.
+One DAG for each way in which a task can wait; the results must be equal.
 
 Seconds are those of tests/fast_forward.py, which sleeping moves on, except where Airflow reschedules: it does
-that by the real time, so these are short, and however soon they are over the task ends alike.
+that by the real time, so these are short, and the task ends the same whenever they are over.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ INTERVAL = 15
 LONG, SHORT = 3600, 100
 RESCHEDULED_INTERVAL, RESCHEDULED_SHORT = 0.02, 0.05
 
-PATIENCE: dict[str, dict[str, Any]] = {
+TIMEOUTS: dict[str, dict[str, Any]] = {
     "": {"timeout": LONG},
     "_softly": {"timeout": LONG, "soft_fail": True},
     "_briefly": {"timeout": SHORT},
@@ -47,7 +47,7 @@ PATIENCE: dict[str, dict[str, Any]] = {
 
 
 def is_wanted(dag_id: str) -> bool:
-    """Tell whether Airflow wants this DAG: all, or one, which spares it to store the others."""
+    """Return whether Airflow needs this DAG: all, or one, so that it does not store the others."""
     return get_parsing_context().dag_id in {None, dag_id}
 
 
@@ -69,15 +69,15 @@ for name, arguments in OPERATORS.items():
                     tag="{{ params.tag }}",
                     poll_interval=INTERVAL,
                     **arguments,
-                    **PATIENCE[suffix],
+                    **TIMEOUTS[suffix],
                 )
 
 for name, arguments in SENSORS.items():
-    for suffix, patience in PATIENCE.items():
+    for suffix, timeouts in TIMEOUTS.items():
         if is_wanted(name + suffix):
-            times = {"poke_interval": INTERVAL, **patience}
+            times = {"poke_interval": INTERVAL, **timeouts}
             if name == "sense_reschedule":
                 times["poke_interval"] = RESCHEDULED_INTERVAL
-                times["timeout"] = RESCHEDULED_SHORT if patience["timeout"] == SHORT else LONG
+                times["timeout"] = RESCHEDULED_SHORT if timeouts["timeout"] == SHORT else LONG
             with dag(name + suffix):
                 NotebookImageSensor(task_id="task", image_id="{{ params.image_id }}", **arguments, **times)

@@ -19,7 +19,7 @@ LOG_TAIL_LINES = 40
 
 
 class StackError(Exception):
-    """Airflow did not do what was asked of it; the message holds the tail of the log concerned."""
+    """Airflow did not do what was requested; the message includes the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Component:
 
     :param argv: the arguments of ``airflow``
     :param health: its key in the health report
-    :param job: the type of its row in Airflow's table of jobs, for one that is not alone: the health
-        report tells of one of each kind only
-    :param says: what its output holds once it is up, for one that Airflow keeps no record of
+    :param job: the type of its row in Airflow's table of jobs, where several run: the health
+        report includes one of each kind only
+    :param ready_text: text in its output once it is up, for a component without a record in Airflow
     :param mortal: whether it may end at any time; :meth:`Crew.revive` then starts it again
     """
 
@@ -39,7 +39,7 @@ class Component:
     argv: tuple[str, ...]
     health: str | None = None
     job: str | None = None
-    says: str | None = None
+    ready_text: str | None = None
     mortal: bool = False
 
 
@@ -66,7 +66,7 @@ WORKERS = tuple(
             *("celery", "worker", "--skip-serve-logs", "--without-gossip", "--without-mingle"),
             *("--concurrency", "1", "--celery-hostname", name, "--pid", f"{name}.pid"),
         ),
-        says=f"{name} ready",
+        ready_text=f"{name} ready",
         mortal=True,
     )
     for name in ("worker-1", "worker-2")
@@ -140,11 +140,11 @@ class Crew:
             if code is not None and not self._components[name].mortal:
                 raise StackError(f"{name} ended by itself with code {code}.\n{self.tail(name)}")
 
-    def has_spoken(self, component: Component) -> bool:
-        """Whether a component's output holds, in its present life, what it says once it is up."""
+    def has_started(self, component: Component) -> bool:
+        """Whether a component's output has shown, since its last start, that it is up."""
         with self._log_of(component.name).open("rb") as output:
             output.seek(self._output_begins[component.name])
-            return (component.says or "").encode() in output.read()
+            return (component.ready_text or "").encode() in output.read()
 
     def tail(self, name: str) -> str:
         """Return the end of a component's output."""

@@ -30,7 +30,7 @@ POSTGRESQL_USER = "postgres"
 
 
 class EngineError(Exception):
-    """An engine could not be installed or does not run; the message says what to do, or holds its log."""
+    """An engine could not be installed or does not run; the message includes the remedy or its log."""
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def postgresql() -> Iterator[str]:
             argv += ["-c", f"{name}={value}"]
         url = f"postgresql+psycopg2://airflow@127.0.0.1:{port}/postgres"
         engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
-        # SIGINT is what PostgreSQL calls a fast shutdown: it waits for nobody.
+        # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.
         with _running(argv, user, log, signal.SIGINT, lambda: _connects(engine)):
             yield url
 

@@ -1,4 +1,4 @@
-"""Runs of the DAGs in ``dags/failover.py``, the processes that carry them, and the stacks they run on."""
+"""Runs of the DAGs in ``dags/failover.py``, their processes, and the stacks they run on."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Flow:
         of_save = {"notebook_id": self.notebook_id, "name": self.image_name}
         self.run_id = stack.trigger_run(dag_id, conf or of_save)
 
-    # -- what Airflow says -----------------------------------------------------------------------
+    # -- state in Airflow ------------------------------------------------------------------------
 
     def task(self, task_id: str) -> dict[str, Any]:
         """Return a task instance as the REST API describes it."""
@@ -157,12 +157,12 @@ class Flow:
             found.append(f"{self.saves} create-image requests took effect")
         for task_id in now.tasks:
             value = self.stack.xcom(self.dag_id, self.run_id, task_id)
-            handed_on = (value["image_id"], value["swr_path"])
-            if [handed_on] != self.images:
-                found.append(f"{task_id} handed on {handed_on}, and there is {self.images}")
+            pushed = (value["image_id"], value["swr_path"])
+            if [pushed] != self.images:
+                found.append(f"{task_id} handed on {pushed}, and there is {self.images}")
         return found
 
-    # -- what the simulator says -----------------------------------------------------------------
+    # -- requests in the simulator ---------------------------------------------------------------
 
     @property
     def creates(self) -> list[JournalEntry]:
@@ -196,12 +196,12 @@ class Flow:
             self.simulator.set_image_status(image_id, "ACTIVE")
 
     @property
-    def looks(self) -> list[JournalEntry]:
-        """The looks at its images, of the task and of the triggerers."""
+    def polls(self) -> list[JournalEntry]:
+        """The polls of its images, by the task and by the triggerers."""
         ends = tuple(f"/{image_id}" for image_id, _ in self.images)
         return [entry for entry in self.simulator.journal if ends and entry.path.endswith(ends)]
 
-    # -- who carries it --------------------------------------------------------------------------
+    # -- processes -------------------------------------------------------------------------------
 
     def supervisor(self, task_id: str = SAVE) -> psutil.Process | None:
         """Return the worker's process that supervises a task, which holds the log of the task open."""

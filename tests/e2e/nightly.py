@@ -18,7 +18,7 @@ WAIT_TASK = "wait_until_active"
 
 NAMESPACE = "research"
 SAVE = AfterReads(2)
-"""The sensor's own look still sees it going on, so that it defers however busy the machine is."""
+"""The sensor's own poll still finds it CREATING, so that it defers however busy the machine is."""
 RUN_SECONDS = 180.0
 
 
@@ -84,7 +84,7 @@ def _links_while_deferred(stack: AirflowStack, run_id: str) -> dict[str, dict[st
     links: dict[str, dict[str, str | None]] = {}
     while True:
         now = {task_id: stack.extra_links(DAG_ID, run_id, task_id) for task_id in (SAVE_TASK, WAIT_TASK)}
-        # Asked after the links: what is kept was certainly there while the sensor was deferred.
+        # Read after the links, which were therefore present while the sensor was deferred.
         if stack.snapshot(DAG_ID, run_id).tasks[WAIT_TASK] != "deferred":
             return links
         links = now

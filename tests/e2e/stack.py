@@ -3,7 +3,7 @@ A real Airflow on loopback: migrated database, api-server, scheduler, dag-proces
 
 Everything lives in a temporary ``AIRFLOW_HOME``. Each component is a child in a session of its own
 whose output goes to a file; leaving the ``with`` block ends them all and removes the folder, unless
-something failed or ``keep_logs`` was asked for.
+something failed or ``keep_logs`` is set.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CLI_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class RunSnapshot:
-    """What the REST API said at one moment: the state of a DAG run and of each of its tasks."""
+    """The state of a DAG run and of each of its tasks in one response of the REST API."""
 
     state: str
     tasks: Mapping[str, str | None]
@@ -46,10 +46,10 @@ class RunSnapshot:
 
 class AirflowStack:
     """
-    Start Airflow on entering, stop it on leaving, and speak to its REST API in between.
+    Start Airflow on entering, stop it on leaving, and send requests to its REST API in between.
 
     :param dags_folder: the folder Airflow reads its DAGs from
-    :param env: extra environment of every Airflow process, e.g. ``AIRFLOW_CONN_…``; wins over the defaults
+    :param env: extra environment of every Airflow process, e.g. ``AIRFLOW_CONN_…``; replaces the defaults
     :param components: the processes to run; another triggerer or a Celery worker is one more entry
     :param keep_logs: keep ``AIRFLOW_HOME`` even when all went well
     :param progress: receives one line per step
@@ -167,7 +167,7 @@ class AirflowStack:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
-            # Only runs that are asked for: no run of the schedule may come between them.
+            # Only triggered runs: no scheduled run may come between them.
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
             **self._extra_env,
         }
@@ -218,7 +218,7 @@ class AirflowStack:
         return {key: part["status"] for key, part in reply.json().items() if part is not None}
 
     def wait_until_up(self) -> None:
-        """Wait until every component that the health report does not tell of is up."""
+        """Wait until every component that is not in the health report is up."""
         deadline = time.monotonic() + HEALTHY_SECONDS
         while missing := self._missing():
             self.check_alive()
@@ -228,7 +228,9 @@ class AirflowStack:
             time.sleep(POLL_SECONDS)
 
     def _missing(self) -> list[str]:
-        missing = [item.name for item in self.components if item.says and not self.crew.has_spoken(item)]
+        missing = [
+            item.name for item in self.components if item.ready_text and not self.crew.has_started(item)
+        ]
         for job in {item.job for item in self.components if item.job}:
             names = [item.name for item in self.components if item.job == job]
             alive = self.request("GET", "/api/v2/jobs", job_type=job, is_alive="true")["jobs"]
@@ -265,8 +267,8 @@ class AirflowStack:
             reply = self._api.request(method, self.url + path, json=body, params=query, timeout=60)
         except requests.RequestException as error:
             self.check_alive()
-            said = self.crew.tail("api-server")
-            raise StackError(f"{method} {path}: no answer from the api-server ({error}).\n{said}") from error
+            log = self.crew.tail("api-server")
+            raise StackError(f"{method} {path}: no answer from the api-server ({error}).\n{log}") from error
         if not reply.ok:
             raise StackError(f"{method} {path} was answered {reply.status_code}: {reply.text[:2000]}")
         return reply.json()
@@ -338,7 +340,7 @@ class AirflowStack:
         return self.request("GET", path)["value"]
 
     def extra_links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
-        """Return the extra links of a task by the text of their button; an address not known yet is None."""
+        """Return the extra links of a task by the text of their button; a missing address is None."""
         links = self.request("GET", _task_path(dag_id, run_id, task_id) + "/links")["extra_links"]
         return dict(links)
 

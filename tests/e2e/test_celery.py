@@ -1,4 +1,4 @@
-"""A run on Celery saves its notebook once, also when the worker that saves it is killed."""
+"""A run on Celery creates one image, also when the worker that sends the save is killed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
+from tests.e2e.failure_logs import keep_logs_after_failure
 from tests.e2e.flows import SAVE, WAIT, Flow, on_two_workers
 from tests.e2e.stack import AirflowStack
 
@@ -24,14 +25,12 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def stack(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[AirflowStack]:
-    """Run one Airflow for all tests here; its logs stay if one of them fails."""
-    failed_before = request.session.testsfailed
-    with on_two_workers(simulator) as running:
+    """Run one Airflow for all tests here."""
+    with on_two_workers(simulator) as running, keep_logs_after_failure(running, request.session):
         yield running
-        running.keep_logs = request.session.testsfailed > failed_before
 
 
-def test_a_night_on_celery_sends_one_create_request(stack: AirflowStack, simulator: Simulator) -> None:
+def test_operator_on_celery_sends_one_create_image(stack: AirflowStack, simulator: Simulator) -> None:
     flow = Flow(stack, simulator)
 
     assert flow.end() == "success"
@@ -40,7 +39,7 @@ def test_a_night_on_celery_sends_one_create_request(stack: AirflowStack, simulat
     assert flow.task(SAVE)["try_number"] == 1
 
 
-def test_a_celery_worker_killed_while_it_saves_leaves_one_image(
+def test_operator_creates_one_image_when_celery_worker_is_killed(
     stack: AirflowStack, simulator: Simulator
 ) -> None:
     simulator.inject(Fault("slow", operation="CreateImage", seconds=SLOW_CREATE))

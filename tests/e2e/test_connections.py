@@ -1,4 +1,4 @@
-"""Connections in a real Airflow: what its test endpoint and command say, and that no secret gets out."""
+"""Connections in a running Airflow: its test endpoint and command, and no secret in logs or database."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
+from tests.e2e.failure_logs import keep_logs_after_failure
 from tests.e2e.nightly import (
     DAG_ID,
     EXAMPLE_DAGS,
@@ -34,7 +35,7 @@ WRONG_PROJECT = "f" * 32
 SHORTEST_SECRET = 5
 """Characters; Airflow itself hides nothing that is shorter."""
 BEGINNING = 32
-"""Characters by which a secret is known."""
+"""Characters by which a secret is identified."""
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +47,20 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def stack(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[AirflowStack]:
-    """Run one talkative Airflow for all tests here; its connection is in its database, as a user's is."""
+    """Run one Airflow at log level DEBUG for all tests here, with the connection in its database."""
     env = {
         **airflow_environment(simulator),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
     }
     del env["AIRFLOW_CONN_MODELARTS_DEFAULT"]
-    failed_before = request.session.testsfailed
-    with AirflowStack(EXAMPLE_DAGS, env=env) as running:
+    with (
+        AirflowStack(EXAMPLE_DAGS, env=env) as running,
+        keep_logs_after_failure(running, request.session),
+    ):
         stored = as_stored("modelarts_default", by_password_and_agency(simulator))
         running.request("POST", "/api/v2/connections", body=stored)
         running.wait_for_dag(DAG_ID)
         yield running
-        running.keep_logs = request.session.testsfailed > failed_before
 
 
 def by_password_and_agency(simulator: Simulator) -> dict[str, Any]:
@@ -115,22 +117,22 @@ def settled(message: str) -> str:
     return re.sub(r"request id \w+", "request id …", " ".join(message.split()))
 
 
-def hook_says(name: str, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> tuple[bool, str]:
+def result_of_hook(name: str, given: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> tuple[bool, str]:
     monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(given))
     status, message = ModelArtsHook(name).test_connection()
     return status, settled(message)
 
 
 @pytest.mark.parametrize("name", BEGINNINGS)
-def test_the_rest_endpoint_says_what_the_hook_says(
+def test_test_connection_endpoint_returns_message_of_hook(
     name: str,
     stack: AirflowStack,
     simulator: Simulator,
     connections: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Although it sends the connection through a URI; this is what the button in the UI asks."""
-    wanted = hook_says(name, connections[name], monkeypatch)
+    """It sends the connection through a URI, as the button in the UI does."""
+    wanted = result_of_hook(name, connections[name], monkeypatch)
 
     reply = stack.request("POST", "/api/v2/connections/test", body=as_stored(name, connections[name]))
 
@@ -141,11 +143,10 @@ def test_the_rest_endpoint_says_what_the_hook_says(
 
 
 @pytest.mark.parametrize("name", ["good", "wrong_secret"])
-def test_the_command_says_what_the_hook_says(
+def test_test_connection_command_returns_message_of_hook(
     name: str, stack: AirflowStack, connections: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a connection in the environment; of a good one it says no more than that."""
-    status, message = hook_says(name, connections[name], monkeypatch)
+    status, message = result_of_hook(name, connections[name], monkeypatch)
 
     ran = stack.run_cli(
         *("connections", "test", name), env={f"AIRFLOW_CONN_{name.upper()}": json.dumps(connections[name])}
@@ -164,7 +165,7 @@ def good_run(stack: AirflowStack, simulator: Simulator) -> NightlyRun:
 
 @pytest.fixture(scope="module")
 def bad_run(good_run: NightlyRun, stack: AirflowStack, simulator: Simulator) -> str:
-    """Fail a task for want of keys: the traceback passes through everything that knows secrets."""
+    """Fail a task for lack of keys: the traceback passes through everything that holds secrets."""
     assert good_run.state == "success"
     simulator.inject(Fault("error", "CreateTemporaryAccessKey", times=None, status=403, code="IAM.0002"))
     run_id = stack.trigger_run(DAG_ID)
@@ -214,24 +215,20 @@ def places_of(values: Iterable[str], home: Path) -> dict[str, set[str]]:
     ],
     ids=["as it is", "JSON", "URL", "base64"],
 )
-def test_the_search_finds_each_spelling(
+def test_search_finds_secret_in_each_encoding(
     value: str, around: tuple[str, str], write: Any, tmp_path: Path
 ) -> None:
-    """Otherwise that nothing is found means nothing."""
+    """Otherwise a search without a result would prove nothing."""
     before, after = around
     (tmp_path / "file").write_text(f"… {write(before + value + after)} …")
 
     assert places_of([value, "something else"], tmp_path) == {value: {"file"}}
 
 
-def test_no_secret_gets_out(
+def test_no_secret_in_logs_and_database(
     good_run: NightlyRun, bad_run: str, stack: AirflowStack, simulator: Simulator
 ) -> None:
-    """
-    Not into a log of a task, the triggerer or any other part of Airflow, nor into its database.
-
-    The database holds XComs, and the connection: that is encrypted.
-    """
+    """The database holds the XComs and the connection, which is encrypted."""
     image_id = stack.xcom(DAG_ID, good_run.run_id, SAVE_TASK, "image_id")
     places = places_of([image_id], stack.home)[image_id]
     for pattern in (r"\.db", rf"{SAVE_TASK}/.*\.log$", rf"{WAIT_TASK}/.*\.trigger\.\d+\.log$"):
@@ -244,8 +241,9 @@ def test_no_secret_gets_out(
     assert places_of(secrets, stack.home) == {}
 
 
-def test_no_secret_is_in_what_can_be_shown(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The representations of all that holds one, while it does."""
+def test_no_secret_in_repr_of_settings_and_credentials(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_SHOWN", json.dumps(by_password_and_agency(simulator)))
     simulator.reset()
     hook = ModelArtsHook("shown")

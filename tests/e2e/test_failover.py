@@ -1,4 +1,4 @@
-"""Whatever is killed, a run saves its notebook once and its wait comes to the right end."""
+"""Each run creates one image and its wait ends correctly, whichever process is killed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import sqlalchemy
 
 from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
 from tests.e2e.components import TRIGGERERS
+from tests.e2e.failure_logs import keep_logs_after_failure
 from tests.e2e.flows import SAVE, VICTIMS, WAIT, Flow, on_two_triggerers
 from tests.e2e.stack import AirflowStack
 
 pytestmark = pytest.mark.e2e
 
 NEVER = AfterSeconds(3600)
-"""So that a save ends when the test says so."""
+"""So that the test decides when a save ends."""
 SLOW_CREATE = 8.0
-"""Seconds in which somebody can be killed between a create-image and its reply."""
+"""Seconds between a create-image and its response, in which a process can be killed."""
 GOES_ON = "cannot be cancelled and goes on"
-"""What the log of a wait says when a person has ended it."""
+"""In the log of a wait that a user has ended."""
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +32,9 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def airflow(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[tuple[AirflowStack, str]]:
-    """Run one Airflow, and its database, for all tests here; its logs stay if one of them fails."""
-    failed_before = request.session.testsfailed
-    with on_two_triggerers(simulator) as (stack, database):
+    """Run one Airflow and its database for all tests here."""
+    with on_two_triggerers(simulator) as (stack, database), keep_logs_after_failure(stack, request.session):
         yield stack, database
-        stack.keep_logs = request.session.testsfailed > failed_before
 
 
 @pytest.fixture
@@ -79,7 +78,7 @@ def wait_log(flow: Flow) -> str:
     return flow.stack.task_log(flow.dag_id, flow.run_id, WAIT)
 
 
-def test_a_night_without_accident_sends_one_create_request(killed_while_saving: dict[str, Flow]) -> None:
+def test_operator_sends_one_create_image_without_failure(killed_while_saving: dict[str, Flow]) -> None:
     flow = killed_while_saving["nobody"]
 
     assert flow.complaints() == []
@@ -88,7 +87,7 @@ def test_a_night_without_accident_sends_one_create_request(killed_while_saving: 
 
 
 @pytest.mark.parametrize("victim", ["task process", "worker"])
-def test_a_task_killed_while_it_saves_leaves_one_image(
+def test_operator_creates_one_image_when_task_process_is_killed(
     victim: str, killed_while_saving: dict[str, Flow]
 ) -> None:
     flow = killed_while_saving[victim]
@@ -98,7 +97,9 @@ def test_a_task_killed_while_it_saves_leaves_one_image(
 
 
 @pytest.mark.parametrize("victim", ["triggerer", "runner of the triggerer"])
-def test_the_other_triggerer_takes_over(victim: str, stack: AirflowStack, simulator: Simulator) -> None:
+def test_trigger_continues_in_other_triggerer_when_its_own_is_killed(
+    victim: str, stack: AirflowStack, simulator: Simulator
+) -> None:
     flow = Flow(stack, simulator)
     flow.await_state(WAIT, "deferred")
     flow.await_release(WAIT)
@@ -117,7 +118,7 @@ def test_the_other_triggerer_takes_over(victim: str, stack: AirflowStack, simula
     assert GOES_ON not in wait_log(flow)
 
 
-def test_a_deferred_task_ends_at_its_execution_timeout(stack: AirflowStack, simulator: Simulator) -> None:
+def test_deferred_task_fails_at_execution_timeout(stack: AirflowStack, simulator: Simulator) -> None:
     flow = Flow(stack, simulator, "wait_briefly", image_id=simulator.add_image(status="CREATING"))
 
     assert flow.end() == "failed"
@@ -125,7 +126,9 @@ def test_a_deferred_task_ends_at_its_execution_timeout(stack: AirflowStack, simu
     assert flow.task(WAIT)["duration"] < 60
 
 
-def test_a_wait_marked_failed_leaves_the_save_alone(stack: AirflowStack, simulator: Simulator) -> None:
+def test_deferred_task_marked_failed_leaves_image_untouched(
+    stack: AirflowStack, simulator: Simulator
+) -> None:
     flow = Flow(stack, simulator)
     flow.await_state(WAIT, "deferred")
     flow.wait_until(flow.triggerer, "a triggerer has the wait")
@@ -133,14 +136,14 @@ def test_a_wait_marked_failed_leaves_the_save_alone(stack: AirflowStack, simulat
     flow.mark(WAIT, "failed")
 
     assert flow.end() == "failed"
-    flow.wait_until(lambda: GOES_ON in wait_log(flow), "the log says what becomes of the save")
+    flow.wait_until(lambda: GOES_ON in wait_log(flow), "the log names the image that continues")
     flow.finish()
     assert flow.saves == 1
     assert {path for _, path in flow.images} <= simulator.swr_paths
     assert [entry for entry in simulator.journal if entry.operation == "DeleteImage"] == []
 
 
-def test_a_save_that_is_cleared_adopts_what_it_saved(
+def test_cleared_operator_adopts_its_image(
     killed_while_saving: dict[str, Flow], stack: AirflowStack, simulator: Simulator
 ) -> None:
     flow = killed_while_saving["nobody"]
@@ -150,7 +153,7 @@ def test_a_save_that_is_cleared_adopts_what_it_saved(
 
     assert flow.end() == "success"
     asked = [entry.operation for entry in simulator.journal[before:]]
-    assert asked == ["ShowImage"], "the task state store remembers which image to look at"
+    assert asked == ["ShowImage"], "the task state holds the id of the image"
     assert flow.task(SAVE)["try_number"] == tries + 1
     assert stack.xcom(flow.dag_id, flow.run_id, SAVE)["adopted"] is True
     assert flow.complaints() == []
@@ -183,7 +186,7 @@ def without_triggerers(airflow: tuple[AirflowStack, str], simulator: Simulator) 
 
 
 @pytest.mark.parametrize(("dag_id", "state"), [("wait_patiently", "failed"), ("wait_softly", "skipped")])
-def test_airflow_ends_a_wait_whose_triggerers_are_dead(
+def test_deferred_task_is_failed_by_airflow_when_no_triggerer_runs(
     dag_id: str, state: str, without_triggerers: dict[str, Flow]
 ) -> None:
     task = without_triggerers[dag_id].task(WAIT)

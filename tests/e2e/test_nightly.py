@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_modelarts.simulator import Fault, Simulator
+from tests.e2e.failure_logs import keep_logs_after_failure
 from tests.e2e.nightly import (
     DAG_ID,
     EXAMPLE_DAGS,
@@ -33,12 +34,13 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def stack(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[AirflowStack]:
-    """Run one Airflow for all tests here; its logs stay if one of them fails."""
-    failed_before = request.session.testsfailed
-    with AirflowStack(EXAMPLE_DAGS, env=airflow_environment(simulator)) as running:
+    """Run one Airflow for all tests here."""
+    with (
+        AirflowStack(EXAMPLE_DAGS, env=airflow_environment(simulator)) as running,
+        keep_logs_after_failure(running, request.session),
+    ):
         running.wait_for_dag(DAG_ID)
         yield running
-        running.keep_logs = request.session.testsfailed > failed_before
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +56,14 @@ def bad_run(stack: AirflowStack, simulator: Simulator) -> NightlyRun:
     return run_nightly(stack, simulator)
 
 
-def test_the_night_succeeds_with_its_wait_deferred(good_run: NightlyRun) -> None:
+def test_nightly_dag_succeeds_with_deferred_sensor(good_run: NightlyRun) -> None:
     assert good_run.state == "success"
     assert set(good_run.tasks.values()) == {"success"}
     assert good_run.deferred
 
 
 @pytest.mark.parametrize("task_id", [SAVE_TASK, WAIT_TASK])
-def test_both_tasks_hand_on_what_modelarts_issued(
+def test_operator_and_sensor_push_image_of_service(
     task_id: str, good_run: NightlyRun, stack: AirflowStack, simulator: Simulator
 ) -> None:
     image_id = stack.xcom(DAG_ID, good_run.run_id, task_id, "image_id")
@@ -72,7 +74,7 @@ def test_both_tasks_hand_on_what_modelarts_issued(
     assert (returned["image_id"], returned["swr_path"]) == (image_id, swr_path)
 
 
-def test_the_task_behind_receives_both(good_run: NightlyRun, stack: AirflowStack) -> None:
+def test_downstream_task_receives_both_results(good_run: NightlyRun, stack: AirflowStack) -> None:
     image_id = stack.xcom(DAG_ID, good_run.run_id, WAIT_TASK, "image_id")
     swr_path = stack.xcom(DAG_ID, good_run.run_id, WAIT_TASK, "swr_path")
 
@@ -82,18 +84,18 @@ def test_the_task_behind_receives_both(good_run: NightlyRun, stack: AirflowStack
 
 
 @pytest.mark.parametrize("task_id", [SAVE_TASK, WAIT_TASK])
-def test_the_links_work_while_the_sensor_is_deferred(task_id: str, good_run: NightlyRun) -> None:
+def test_links_work_while_sensor_is_deferred(task_id: str, good_run: NightlyRun) -> None:
     links = good_run.links[task_id]
 
     assert links
     assert all(address and address.startswith("https://") for address in links.values())
 
 
-def test_one_night_sends_one_create_request(good_run: NightlyRun) -> None:
+def test_nightly_dag_sends_one_create_image(good_run: NightlyRun) -> None:
     assert good_run.creates == 1
 
 
-def test_a_failed_image_fails_the_run_without_a_retry(bad_run: NightlyRun, stack: AirflowStack) -> None:
+def test_failed_image_fails_run_without_retry(bad_run: NightlyRun, stack: AirflowStack) -> None:
     task = stack.task_instances(DAG_ID, bad_run.run_id)[WAIT_TASK]
 
     assert bad_run.state == "failed"
@@ -103,7 +105,7 @@ def test_a_failed_image_fails_the_run_without_a_retry(bad_run: NightlyRun, stack
     assert bad_run.creates == 1
 
 
-def test_the_log_of_a_failed_image_says_why(bad_run: NightlyRun, stack: AirflowStack) -> None:
+def test_task_log_names_reason_of_failed_image(bad_run: NightlyRun, stack: AirflowStack) -> None:
     image_id = stack.xcom(DAG_ID, bad_run.run_id, SAVE_TASK, "image_id")
 
     log = stack.task_log(DAG_ID, bad_run.run_id, WAIT_TASK)

@@ -1,4 +1,4 @@
-"""Connections that tests read, in order to see what is made of them."""
+"""Connections for the tests of ``parse_connection``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CANARY = "S3CR3TcanaryS3CR3T"
 
 
 def settings(*, extra: dict[str, Any] | None = None, **fields: Any) -> Settings:
-    """Return what a good connection says, with some fields and extras replaced."""
+    """Return the settings of a valid connection, with some fields and extras replaced."""
     given = {"conn_type": "modelarts", "login": "ACCESSKEY", "password": "secret-key", **fields}
     texts = {"region": "eu-de", "project_id": PROJECT, **(extra or {})}
     return parse_connection(Connection(conn_id="c", **given, extra=json.dumps(texts)))

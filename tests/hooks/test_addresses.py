@@ -1,4 +1,4 @@
-"""Addresses as people write them."""
+"""The forms of an address that a connection accepts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from airflow_provider_modelarts.hooks.addresses import (
         ("[2001:DB8::1]:8443", "https://[2001:db8::1]:8443"),
     ],
 )
-def test_read_address_returns_one_form(value: str, address: str) -> None:
+def test_read_address_returns_normal_form(value: str, address: str) -> None:
     assert read_address(value) == address
     assert read_address(address) == address
 
@@ -53,7 +53,7 @@ def test_read_address_returns_one_form(value: str, address: str) -> None:
         ("::1", "http://[::1]:8080"),
     ],
 )
-def test_read_address_takes_scheme_and_port_only_where_there_are_none(value: str, address: str) -> None:
+def test_read_address_defaults_scheme_and_port(value: str, address: str) -> None:
     assert read_address(value, scheme="http", port="8080") == address
 
 
@@ -70,25 +70,25 @@ NO_HOST = [*WRITTEN.split(), "h h", "h\nh", "h\x00", "a" * 64, "a." * 127 + "a"]
 
 @pytest.mark.parametrize("value", NO_HOST)
 @pytest.mark.parametrize("read", [read_address, read_iam_address, read_console_address, read_proxy])
-def test_every_reader_refuses_what_names_no_host(read: Callable[[str], str], value: str) -> None:
+def test_read_functions_reject_address_without_host(read: Callable[[str], str], value: str) -> None:
     assert refusal(read, value)
 
 
 @pytest.mark.parametrize("value", ["h/v1", "h/v3", "user@h", "user:pw@h", "h/a/"])
-def test_read_address_refuses_path_and_user(value: str) -> None:
+def test_read_address_rejects_path_and_user(value: str) -> None:
     assert refusal(read_address, value)
 
 
 @pytest.mark.parametrize("path", ["", "/", "/v3", "/v3/", "/v3//", "/v3.0", "/v3.0/"])
 @pytest.mark.parametrize("host", ["iam.example.com", "v3", "v3.example.com:8443"])
-def test_read_iam_address_leaves_out_the_version(host: str, path: str) -> None:
+def test_read_iam_address_drops_version(host: str, path: str) -> None:
     assert read_iam_address(host + path) == f"https://{host}"
 
 
 @pytest.mark.parametrize(
     "value", ["iam/v2", "iam/v3/auth/tokens", "iam/v31", "iam/v3?x", "iam/v3.1", "user:pw@iam"]
 )
-def test_read_iam_address_refuses_other_paths(value: str) -> None:
+def test_read_iam_address_rejects_other_path(value: str) -> None:
     assert refusal(read_iam_address, value)
 
 
@@ -100,12 +100,12 @@ def test_read_iam_address_refuses_other_paths(value: str) -> None:
         ("https://example.com/a%20b/console/", "https://example.com/a%20b/console"),
     ],
 )
-def test_read_console_address_keeps_the_path(value: str, address: str) -> None:
+def test_read_console_address_keeps_path(value: str, address: str) -> None:
     assert read_console_address(value) == address
 
 
 @pytest.mark.parametrize("value", ["h/a?b", "h/a#b", "h/a b", "h/\\", "h/é", 'h/"', "user:pw@h/a"])
-def test_read_console_address_refuses_what_is_no_path(value: str) -> None:
+def test_read_console_address_rejects_invalid_path(value: str) -> None:
     assert refusal(read_console_address, value)
 
 
@@ -122,7 +122,7 @@ def test_read_console_address_refuses_what_is_no_path(value: str) -> None:
         ("http://user:%2F%23%3F%40%5C%25@[::1]:3128", "http://user:%2F%23%3F%40%5C%25@[::1]:3128"),
     ],
 )
-def test_read_proxy_returns_one_form(value: str, address: str) -> None:
+def test_read_proxy_returns_normal_form(value: str, address: str) -> None:
     assert read_proxy(value) == address
 
 
@@ -145,7 +145,7 @@ def test_read_proxy_returns_one_form(value: str, address: str) -> None:
         ),
     ],
 )
-def test_read_proxy_refuses_what_transports_read_differently(value: str) -> None:
+def test_read_proxy_rejects_address_that_transports_parse_differently(value: str) -> None:
     assert "SECRET" not in refusal(read_proxy, value)
 
 
@@ -164,8 +164,8 @@ def test_read_proxy_refuses_what_transports_read_differently(value: str) -> None
         "u~r:!$&'()*,;=",
     ],
 )
-def test_read_proxy_returns_what_transports_read_alike(scheme: str, user: str) -> None:
-    """The one that blocks and the one that awaits, each by its library's own reader."""
+def test_read_proxy_returns_address_that_transports_parse_alike(scheme: str, user: str) -> None:
+    """Each with the parser of its library."""
     proxy = read_proxy(f"{scheme}://{user}@proxy.example.com:3128")
 
     address, login = strip_auth_from_url(URL(proxy))
@@ -176,7 +176,7 @@ def test_read_proxy_returns_what_transports_read_alike(scheme: str, user: str) -
 
 
 def refusal(read: Callable[[str], str], value: str) -> str:
-    """Return all that is said about a value that is refused."""
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - who reads a connection says what is wrong
+    """Return the error message about an invalid value."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - parse_connection adds the message
         read(value)
     return "".join(traceback.format_exception(caught.value.with_traceback(None)))

@@ -1,4 +1,4 @@
-"""What a task of one's own gets from ``get_conn()``, and the short cuts of the hook."""
+"""The client that ``get_conn()`` returns, and the shortcuts of the hook."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PUBLIC = (
 )
 
 
-def test_call_sends_and_returns_the_answer(simulator: Simulator) -> None:
+def test_call_sends_request_and_returns_result(simulator: Simulator) -> None:
     request = CreateImageRequest(name="research", namespace="team", tag="nightly")
 
     image = ModelArtsHook().get_conn().call(operations.create_image(simulator.notebook_id, request))
@@ -38,14 +38,14 @@ def test_call_sends_and_returns_the_answer(simulator: Simulator) -> None:
     assert image.id == simulator.images[0]["id"]
 
 
-def test_call_raises_what_the_service_says(simulator: Simulator) -> None:
+def test_call_raises_error_of_service(simulator: Simulator) -> None:
     with pytest.raises(NotFoundError):
         ModelArtsHook().get_conn().call(operations.show_image("4e0d1854-63e5-4517-b683-a0ee97a692a1"))
 
     assert [entry.operation for entry in simulator.journal] == ["ShowImage"]
 
 
-def test_list_all_returns_the_items_of_all_pages(simulator: Simulator) -> None:
+def test_list_all_returns_items_of_all_pages(simulator: Simulator) -> None:
     ids = {simulator.add_image(name="research", namespace="team", tag=f"t{n}") for n in range(5)}
 
     found = ModelArtsHook().get_conn().list_all(operations.list_images(limit=2))
@@ -55,7 +55,7 @@ def test_list_all_returns_the_items_of_all_pages(simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("simulator", [AfterReads(2)], indirect=True, ids=["second poll"])
-def test_watch_returns_when_it_is_over(simulator: Simulator) -> None:
+def test_watch_returns_when_done(simulator: Simulator) -> None:
     hook = ModelArtsHook()
     image = hook.create_image(simulator.notebook_id, name="research", namespace="team", tag="nightly")
 
@@ -69,7 +69,7 @@ def test_watch_returns_when_it_is_over(simulator: Simulator) -> None:
     assert seen.is_active
 
 
-def test_watch_raises_at_its_deadline(simulator: Simulator) -> None:
+def test_watch_raises_at_deadline(simulator: Simulator) -> None:
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
 
     with pytest.raises(WaitTimeoutError, match=image_id):
@@ -81,21 +81,21 @@ def test_watch_raises_at_its_deadline(simulator: Simulator) -> None:
         )
 
 
-def test_no_method_of_the_client_is_a_coroutine() -> None:
+def test_blocking_client_has_no_coroutine_method() -> None:
     methods = inspect.getmembers(BlockingClient, inspect.isfunction)
 
     assert {"call", "list_all", "watch"} <= {name for name, _ in methods}
     assert not any(inspect.iscoroutinefunction(method) for _, method in methods)
 
 
-def test_get_conn_returns_the_same_client() -> None:
+def test_get_conn_returns_same_client() -> None:
     hook = ModelArtsHook()
 
     assert hook.get_conn() is hook.get_conn()
 
 
 @pytest.mark.parametrize("method", PUBLIC)
-def test_short_cuts_name_their_arguments(method: str) -> None:
+def test_hook_methods_name_and_document_their_arguments(method: str) -> None:
     parameters = inspect.signature(getattr(ModelArtsHook, method)).parameters.values()
 
     assert not [parameter for parameter in parameters if parameter.kind is inspect.Parameter.VAR_KEYWORD]
@@ -110,7 +110,7 @@ def test_short_cuts_name_their_arguments(method: str) -> None:
     ("of_the_connection", "argument", "asked_for"),
     [("7", None, "7"), ("7", "8", "8"), (None, None, None), (None, "8", "8")],
 )
-def test_lists_honour_the_connections_workspace(
+def test_list_methods_use_workspace_of_connection(
     listing: str,
     path: str,
     of_the_connection: str | None,
@@ -130,7 +130,7 @@ def test_lists_honour_the_connections_workspace(
 
 
 @pytest.mark.parametrize(("arguments", "force"), [({}, "false"), ({"delete_swr_image": True}, "true")])
-def test_delete_image_keeps_the_tag_in_swr_unless_told_otherwise(
+def test_delete_image_keeps_swr_tag_by_default(
     arguments: dict[str, Any], force: str, simulator: Simulator
 ) -> None:
     image_id = simulator.add_image(name="research", namespace="team", tag="old")
@@ -141,7 +141,7 @@ def test_delete_image_keeps_the_tag_in_swr_unless_told_otherwise(
 
 
 @pytest.mark.parametrize("notebook_id", [None, 7, ["n"], b"n", "\udc80"], ids=ascii)
-def test_save_once_judges_the_notebook_id_before_it_derives_a_tag(
+def test_create_image_once_checks_notebook_id_before_deriving_tag(
     notebook_id: Any, simulator: Simulator
 ) -> None:
     key = IdempotencyKey("dag", "task", "run", -1)

@@ -1,4 +1,4 @@
-"""What a process shares, and what it hides."""
+"""What the clients of a process share, and what they hide."""
 
 from __future__ import annotations
 
@@ -57,8 +57,7 @@ def a_hundred_waits(image_id: str, *, timeout: float) -> list[Coroutine[Any, Any
 
 
 @pytest.mark.usefixtures("log_in")
-def test_a_process_logs_in_once(simulator: Simulator) -> None:
-    """However many hooks and connections it has for one user and project."""
+def test_clients_of_process_share_one_login(simulator: Simulator) -> None:
     for conn_id in ("one", "two", "one"):
         ModelArtsHook(conn_id).list_images()
 
@@ -67,8 +66,8 @@ def test_a_process_logs_in_once(simulator: Simulator) -> None:
 
 
 @pytest.mark.usefixtures("log_in")
-def test_a_hundred_waits_log_in_once(simulator: Simulator) -> None:
-    """At the same moment, as after a restart of the triggerer, and when the token is taken back."""
+def test_concurrent_waits_share_one_login(simulator: Simulator) -> None:
+    """At once, as after a restart of the triggerer, and when the token is revoked."""
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
 
     async def a_hundred() -> None:
@@ -85,10 +84,10 @@ def test_a_hundred_waits_log_in_once(simulator: Simulator) -> None:
 
 
 @pytest.mark.usefixtures("log_in")
-def test_a_hundred_waits_do_not_hammer_an_iam_that_fails(
+def test_concurrent_waits_share_failed_login_and_backoff(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that queue for a log-in that times out share its failure, and the back-off that follows."""
+    """Those that queue for a login that times out share its failure."""
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
     simulator.inject(Fault("slow", "CreateToken", times=None, seconds=60))
     impatient = json.loads(os.environ["AIRFLOW_CONN_ONE"])
@@ -108,8 +107,9 @@ def test_a_hundred_waits_do_not_hammer_an_iam_that_fails(
 
 
 @pytest.mark.usefixtures("connection")
-def test_a_process_looks_its_project_up_once(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the region's name, when no id is given."""
+def test_clients_of_process_share_project_lookup(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     extra = {**simulator.connection["extra"], "project_id": None}
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps({**simulator.connection, "extra": extra}))
 
@@ -120,8 +120,8 @@ def test_a_process_looks_its_project_up_once(simulator: Simulator, monkeypatch: 
 
 
 @pytest.mark.usefixtures("log_in")
-def test_the_test_button_does_not_believe_in_an_old_token(simulator: Simulator) -> None:
-    """It would say nothing of the password."""
+def test_probe_does_not_use_cached_token(simulator: Simulator) -> None:
+    """A cached token would not test the password."""
     ModelArtsHook("one").list_images()
 
     ModelArtsHook("one").test_connection()
@@ -130,8 +130,8 @@ def test_the_test_button_does_not_believe_in_an_old_token(simulator: Simulator) 
 
 
 @pytest.mark.usefixtures("log_in")
-def test_a_token_is_hidden_from_logs(simulator: Simulator) -> None:
-    """Airflow knows the password by itself; what it was exchanged for it must be told."""
+def test_token_is_masked_in_logs(simulator: Simulator) -> None:
+    """Airflow masks the password by itself, but not the token obtained with it."""
     ModelArtsHook("one").list_images()
     (token,) = [secret for secret in simulator.secrets if len(secret) > 100 or secret.startswith("MII")][:1]
 
@@ -153,8 +153,7 @@ def test_a_token_is_hidden_from_logs(simulator: Simulator) -> None:
         ),
     ],
 )
-def test_a_connection_chooses_its_credentials(
+def test_build_credentials_depends_on_auth_and_agency(
     fields: dict[str, Any], kind: type[Credentials], simulator: Simulator
 ) -> None:
-    """By ``auth``, and by whether it names an agency."""
     assert type(build_credentials(settings(simulator, **fields).identity)) is kind

@@ -1,4 +1,4 @@
-"""What a connection may say, and how what it may not say is named."""
+"""``parse_connection``: fields, defaults and the errors that name a field."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def settings(*, extra: dict[str, Any] | str | None = None, **fields: Any) -> Set
         ("moon-1", "huaweicloud", "https://modelarts.moon-1.myhuaweicloud.com"),
     ],
 )
-def test_the_region_tells_cloud_and_endpoint(region: str, cloud: str, endpoint: str) -> None:
-    """Also for a region that nobody has heard of yet."""
+def test_parse_connection_derives_cloud_and_endpoint_from_region(
+    region: str, cloud: str, endpoint: str
+) -> None:
     found = settings(extra={"region": region})
 
     assert (found.cloud.name, found.endpoint) == (cloud, endpoint)
 
 
-def test_the_cloud_may_be_named() -> None:
-    """Whatever the region suggests."""
+def test_parse_connection_prefers_named_cloud_to_region() -> None:
     found = settings(extra={"region": "eu-de", "cloud": "huaweicloud"})
 
     assert (found.cloud.name, found.endpoint) == ("huaweicloud", "https://modelarts.eu-de.myhuaweicloud.com")
@@ -65,21 +65,20 @@ def test_the_cloud_may_be_named() -> None:
         ({"host": " modelarts.example.com "}, "https://modelarts.example.com"),
     ],
 )
-def test_a_host_always_wins(fields: dict[str, Any], endpoint: str) -> None:
-    """Over the region, and in every way in which it is written."""
+def test_parse_connection_prefers_host_to_region(fields: dict[str, Any], endpoint: str) -> None:
     assert settings(**fields).endpoint == endpoint
 
 
 @pytest.mark.parametrize("absent", [None, ""])
-def test_null_and_empty_mean_absent(absent: str | None) -> None:
-    """The form stores them for every field that nobody filled in."""
+def test_parse_connection_treats_null_and_empty_as_absent(absent: str | None) -> None:
+    """The form stores them for every empty field."""
     names = ["cloud", "workspace_id", "console_url", "connect_timeout", "read_timeout"]
 
     assert settings(extra=dict.fromkeys(names, absent)) == settings()
 
 
 @pytest.mark.parametrize(
-    ("fields", "extra", "says"),
+    ("fields", "extra", "message"),
     [
         pytest.param({"login": None}, {}, "login (access key) and password", id="no access key"),
         pytest.param({"password": ""}, {}, "login (access key) and password", id="no secret key"),
@@ -115,18 +114,18 @@ def test_null_and_empty_mean_absent(absent: str | None) -> None:
         pytest.param({"host": "exam ple.com"}, {}, "host must be a host name", id="a space"),
     ],
 )
-def test_what_is_wrong_is_named(fields: dict[str, Any], extra: dict[str, Any] | str, says: str) -> None:
-    """With the field; and the secret key is not in it."""
+def test_parse_connection_error_names_field_and_no_secret(
+    fields: dict[str, Any], extra: dict[str, Any] | str, message: str
+) -> None:
     with pytest.raises(InvalidConnectionError) as caught:
         settings(**fields, extra=extra)
 
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert "'c'" in str(caught.value)
     assert "secret-key" not in str(caught.value)
 
 
-def test_all_that_is_wrong_is_named_at_once() -> None:
-    """Nobody wants to learn it one run at a time."""
+def test_parse_connection_reports_all_errors_at_once() -> None:
     with pytest.raises(InvalidConnectionError) as caught:
         parse_connection(Connection(conn_id="c", conn_type="modelarts", extra='{"colour": "blue"}'))
 
@@ -134,14 +133,13 @@ def test_all_that_is_wrong_is_named_at_once() -> None:
         assert part in str(caught.value)
 
 
-def test_no_secret_in_a_repr() -> None:
-    """Settings end up in tracebacks."""
+def test_settings_repr_has_no_secret() -> None:
+    """Settings appear in tracebacks."""
     assert "secret-key" not in repr(settings())
     assert "ACCESSKEY" not in repr(settings())
 
 
-def test_time_outs_may_be_set() -> None:
-    """As numbers, or as the strings that a URI makes of them."""
+def test_parse_connection_accepts_timeouts_as_number_and_text() -> None:
     found = settings(extra={"connect_timeout": 3, "read_timeout": "90.5"})
 
     assert found.transport_config == TransportConfig(connect_timeout=3.0, read_timeout=90.5)
@@ -162,15 +160,13 @@ def test_time_outs_may_be_set() -> None:
         ),
     ],
 )
-def test_each_cloud_has_its_console(cloud: str, notebooks: str, images: str) -> None:
-    """Where the links of a task lead."""
+def test_parse_connection_derives_console_url_from_cloud(cloud: str, notebooks: str, images: str) -> None:
     found = settings(extra={"cloud": cloud})
 
     assert (found.notebooks_url, found.images_url) == (notebooks, images)
 
 
-def test_the_console_may_be_elsewhere() -> None:
-    """As on a private installation."""
+def test_parse_connection_accepts_console_url() -> None:
     found = settings(extra={"console_url": "https://console.example.com/"})
 
     assert found.notebooks_url.startswith("https://console.example.com/modelarts/")
@@ -187,13 +183,12 @@ def test_the_console_may_be_elsewhere() -> None:
         ("http://10.1.2.3", True),
     ],
 )
-def test_plain_http_is_for_this_machine(endpoint: str, exposed: bool) -> None:
-    """Elsewhere it earns a warning."""
+def test_plaintext_endpoints_excludes_loopback(endpoint: str, exposed: bool) -> None:
     assert settings(host=endpoint).plaintext_endpoints == ([endpoint] if exposed else [])
 
 
-def test_a_connection_survives_its_uri() -> None:
-    """Airflow's test button sends it through one."""
+def test_parse_connection_is_equal_after_uri_round_trip() -> None:
+    """Airflow's test button sends the connection through a URI."""
     connection = Connection(
         conn_id="c",
         conn_type="modelarts",
@@ -217,21 +212,19 @@ def test_a_connection_survives_its_uri() -> None:
         ("eu-ch2", "https://iam-pub.eu-ch2.sc.otc.t-systems.com"),
     ],
 )
-def test_iam_is_where_the_region_is(region: str, iam: str) -> None:
-    """Unless the connection says otherwise."""
+def test_parse_connection_derives_iam_endpoint_from_region(region: str, iam: str) -> None:
     assert settings(extra={"region": region}).identity.iam_endpoint == iam
     elsewhere = settings(extra={"region": region, "iam_endpoint": "iam.example.com"})
     assert elsewhere.identity.iam_endpoint == "https://iam.example.com"
 
 
 @pytest.mark.parametrize(("cloud", "form"), [("huaweicloud", "access"), ("otc", "credential")])
-def test_each_cloud_has_its_form_of_signatures(cloud: str, form: str) -> None:
-    """Which the connection may change."""
+def test_parse_connection_derives_signature_form_from_cloud(cloud: str, form: str) -> None:
     assert settings(extra={"cloud": cloud}).identity.signature == form
     assert settings(extra={"cloud": cloud, "signature": "access"}).identity.signature == "access"
 
 
-def test_the_project_is_the_regions_unless_named() -> None:
+def test_parse_connection_defaults_project_name_to_region() -> None:
     """As in IAM itself."""
     assert settings(extra={"project_id": None}).identity.project_name == "eu-de"
     assert settings(extra={"project_id": None, "project_name": "eu-de_x"}).identity.project_name == "eu-de_x"
@@ -249,20 +242,19 @@ def test_the_project_is_the_regions_unless_named() -> None:
         ("", True),
     ],
 )
-def test_verify_is_what_a_form_or_a_uri_made_of_it(value: Any, verify: bool | str) -> None:
-    """A flag, or the name of a file."""
+def test_parse_connection_accepts_verify_as_flag_and_file(value: Any, verify: bool | str) -> None:
     assert settings(extra={"verify": value}).transport_config.verify == verify
 
 
 @pytest.mark.parametrize(
-    ("fields", "extra", "says"),
+    ("fields", "extra", "message"),
     [
         pytest.param({}, {"cloud": "custom"}, "host is missing", id="a custom cloud without host"),
         pytest.param(
             {"host": "ma.example.com"},
             {"cloud": "custom", "region": None, "project_id": None, "project_name": "p"},
             "extra iam_endpoint is missing",
-            id="a look-up without IAM",
+            id="a lookup without IAM",
         ),
         pytest.param(
             {"host": "ma.example.com"},
@@ -294,9 +286,10 @@ def test_verify_is_what_a_form_or_a_uri_made_of_it(value: Any, verify: bool | st
         ),
     ],
 )
-def test_what_does_not_go_together_is_named(fields: dict[str, Any], extra: dict[str, Any], says: str) -> None:
-    """Before anything is sent."""
+def test_parse_connection_rejects_conflicting_fields(
+    fields: dict[str, Any], extra: dict[str, Any], message: str
+) -> None:
     with pytest.raises(InvalidConnectionError) as caught:
         settings(**fields, extra=extra)
 
-    assert says in str(caught.value)
+    assert message in str(caught.value)

@@ -1,4 +1,4 @@
-"""The connection form: what Airflow draws of it, and that what it stores is what is read."""
+"""The connection form as Airflow shows it, and the values that it stores."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def airflows_schema(name: str) -> dict[str, Any]:
 
 
 def example_of(schema: dict[str, Any]) -> str | int:
-    """Return something that somebody could fill in."""
+    """Return a possible value of the field."""
     if "enum" in schema:
         return str(schema["enum"][-1])
     return 7 if "number" in schema["type"] else "something"
 
 
 def outcome(extra: dict[str, Any] | None, **fields: Any) -> Settings | str:
-    """Return what the connection says, or what is said against it."""
+    """Return the settings of the connection, or the error message."""
     text = None if extra is None else json.dumps(extra)
     return outcome_of(Connection(conn_id="c", **{**FILLED_IN, **fields}, extra=text))
 
@@ -65,15 +65,15 @@ def drawn() -> ConnectionHookMetaData:
     return found
 
 
-def test_the_form_keeps_airflows_rules() -> None:
-    """Those for a provider's source, which say more of a form than those that Airflow checks itself."""
+def test_form_follows_rules_of_airflow_providers() -> None:
+    """The rules for a provider's source are stricter than those that Airflow checks."""
     rules = airflows_schema("provider.yaml.schema.json")["properties"]["connection-types"]
 
     jsonschema.validate([CONNECTION_TYPE], rules)
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_a_field_is_explained_and_may_stay_empty(name: str) -> None:
+def test_form_field_has_description_and_may_be_empty(name: str) -> None:
     """The form stores null for it."""
     field = FIELDS[name]
 
@@ -86,16 +86,14 @@ def test_a_field_is_explained_and_may_stay_empty(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "choices"), [("cloud", tuple(CLOUDS)), ("auth", AUTHS), ("signature", SIGNATURES)]
 )
-def test_where_there_is_a_choice_there_is_a_drop_down(name: str, choices: tuple[str, ...]) -> None:
-    """Of exactly what is understood and of nothing chosen, each in words."""
+def test_form_field_with_choices_is_drop_down(name: str, choices: tuple[str, ...]) -> None:
     schema = FIELDS[name]["schema"]
 
     assert schema["enum"] == [None, *choices]
     assert list(schema["values_display"]) == ["null", *choices]
 
 
-def test_there_are_no_other_drop_downs() -> None:
-    """Each has its row in the table above."""
+def test_form_has_no_other_drop_down() -> None:
     assert {name for name, field in FIELDS.items() if "enum" in field["schema"]} == {
         "cloud",
         "auth",
@@ -103,16 +101,15 @@ def test_there_are_no_other_drop_downs() -> None:
     }
 
 
-def test_secrets_cannot_be_read_over_a_shoulder() -> None:
-    """And Airflow, which goes by the name, hides them wherever it shows a connection."""
+def test_form_hides_secret_fields() -> None:
+    """Airflow masks them by name wherever it shows a connection."""
     hidden = [name for name, field in FIELDS.items() if field["schema"].get("format") == "password"]
 
     assert hidden == ["security_token"]
     assert all(should_hide_value_for_key(name) for name in hidden)
 
 
-def test_airflow_finds_every_field(drawn: ConnectionHookMetaData) -> None:
-    """In our order, with our words, without importing the hook."""
+def test_airflow_loads_form_fields_in_order_without_hook(drawn: ConnectionHookMetaData) -> None:
     assert drawn.extra_fields is not None
 
     found = {
@@ -125,8 +122,8 @@ def test_airflow_finds_every_field(drawn: ConnectionHookMetaData) -> None:
     assert drawn.connection_type == ModelArtsHook.conn_type
 
 
-def test_airflow_relabels_its_own_fields(drawn: ConnectionHookMetaData) -> None:
-    """The port stays: Airflow 3.3.2's test button is refused where none is stored."""
+def test_airflow_relabels_standard_fields(drawn: ConnectionHookMetaData) -> None:
+    """The port stays: the test button of Airflow 3.3.2 needs a stored one."""
     fields = drawn.standard_fields
     assert fields is not None
 
@@ -142,18 +139,17 @@ def test_airflow_relabels_its_own_fields(drawn: ConnectionHookMetaData) -> None:
     assert fields.url_schema.hidden
 
 
-def test_the_hook_says_the_same_to_older_airflows() -> None:
-    """In the form that they demand; their widgets are looked at where they exist, in the matrix."""
-    said = ModelArtsHook.get_ui_field_behaviour()
+def test_hook_returns_same_form_to_older_airflow() -> None:
+    """The matrix tests their widgets, where they exist."""
+    behaviour = ModelArtsHook.get_ui_field_behaviour()
 
-    jsonschema.validate(said, airflows_schema("customized_form_field_behaviours.schema.json"))
-    assert list(said.values()) == list(CONNECTION_TYPE["ui-field-behaviour"].values())
-    assert list(said) == ["hidden_fields", "relabeling", "placeholders"]
+    jsonschema.validate(behaviour, airflows_schema("customized_form_field_behaviours.schema.json"))
+    assert list(behaviour.values()) == list(CONNECTION_TYPE["ui-field-behaviour"].values())
+    assert list(behaviour) == ["hidden_fields", "relabeling", "placeholders"]
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_a_field_makes_a_difference(name: str) -> None:
-    """Alone, be it that it asks for another: none is there for nothing, and none is unknown."""
+def test_form_field_changes_settings(name: str) -> None:
     extra = {"project_id": "p"}
 
     found = outcome({**extra, name: example_of(FIELDS[name]["schema"])})
@@ -162,8 +158,8 @@ def test_a_field_makes_a_difference(name: str) -> None:
     assert "unknown" not in str(found)
 
 
-def test_no_field_is_read_that_the_form_lacks() -> None:
-    """Nobody could fill it in. What is read is taken from the source, for no connection reads all."""
+def test_parse_connection_reads_form_fields_only() -> None:
+    """The fields are taken from the source, for no connection has all."""
     by_key = {
         name
         for name, method in inspect.getmembers(reader._FieldParser, inspect.isfunction)
@@ -183,8 +179,10 @@ def test_no_field_is_read_that_the_form_lacks() -> None:
 
 @pytest.mark.parametrize("empty", [None, ""])
 @pytest.mark.parametrize("filled_in", [{}, {"project_id": "p"}, {"region": "eu-de"}], ids=str)
-def test_what_nobody_filled_in_is_absent(filled_in: dict[str, str], empty: str | None) -> None:
-    """The form stores it as null, and on Airflow 2.11 as nothing between quotes."""
+def test_parse_connection_treats_empty_form_fields_as_absent(
+    filled_in: dict[str, str], empty: str | None
+) -> None:
+    """The form stores null, and on Airflow 2.11 an empty text."""
     stored = {**dict.fromkeys(FIELDS, empty), **filled_in}
 
     assert outcome(stored) == outcome(filled_in or None)
@@ -227,8 +225,8 @@ AWKWARD_KEY = "a/b+c=d?e&f%g#h:i@j\"k'"
         pytest.param({"colour": {"deep": [1]}}, {}, id="nested, and unknown"),
     ],
 )
-def test_the_test_button_tests_what_is_stored(extra: dict[str, Any], fields: dict[str, Any]) -> None:
-    """It sends the connection through a URI, and through the environment."""
+def test_test_button_tests_stored_values(extra: dict[str, Any], fields: dict[str, Any]) -> None:
+    """It sends the connection through a URI and the environment."""
     given = {**FILLED_IN, **fields, "extra": json.dumps({"project_id": "p", **extra})}
     stored = Connection(conn_id="c", **given)
 

@@ -1,4 +1,4 @@
-"""Values that cannot be used: refused by the field's name, before anything is sent, and never shown."""
+"""Invalid values in a connection: the error names the field, nothing is sent, no value is shown."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ TEXTS = ["login", "password", "host", *(name for name in connection_fields() if 
 
 @pytest.mark.parametrize("character", INVISIBLE, ids=ascii)
 @pytest.mark.parametrize("field", TEXTS)
-def test_settings_refuse_what_cannot_be_seen_in_every_text(field: str, character: str) -> None:
-    """By the field's name, once, and without the value."""
+def test_parse_connection_rejects_invisible_characters_in_every_text(field: str, character: str) -> None:
     shown = refusal(**with_value(field, f"{CANARY}{character}{CANARY}"))
 
     message = shown.splitlines()[0]
@@ -49,14 +48,14 @@ def test_settings_refuse_what_cannot_be_seen_in_every_text(field: str, character
 
 @pytest.mark.parametrize("value", ["{0} {0}", "{0}\xa0{0}", "{0}é", "{0}\u4e2d"], ids=ascii)
 @pytest.mark.parametrize("field", ["login", "password", "security_token"])
-def test_settings_refuse_what_no_key_has(field: str, value: str) -> None:
+def test_parse_connection_rejects_characters_that_no_key_has(field: str, value: str) -> None:
     shown = refusal(**with_value(field, value.format(CANARY)))
 
     assert f"{field} must" in shown
     assert CANARY not in shown
 
 
-def test_settings_refuse_half_a_character_in_the_password_of_a_user() -> None:
+def test_parse_connection_rejects_half_surrogate_pair_in_password() -> None:
     shown = refusal(password=f"{CANARY}\ud83d", extra=USER)
 
     assert "password must not have half of a character in it" in shown
@@ -65,7 +64,7 @@ def test_settings_refuse_half_a_character_in_the_password_of_a_user() -> None:
 
 @pytest.mark.parametrize("region", ["eu_de", "EU_DE", "cn-north-4_team", "eu-de_research"])
 @pytest.mark.parametrize("cloud", [None, "huaweicloud", "huaweicloud-eu", "otc"])
-def test_settings_say_that_a_region_has_no_underscore(cloud: str | None, region: str) -> None:
+def test_parse_connection_names_underscore_in_region(cloud: str | None, region: str) -> None:
     shown = refusal(extra={"region": region, "cloud": cloud})
 
     assert "a project's name, which belongs into extra project_name" in shown
@@ -95,7 +94,7 @@ def test_settings_say_that_a_region_has_no_underscore(cloud: str | None, region:
         ),
     ],
 )
-def test_settings_refuse_what_is_no_region(region: str) -> None:
+def test_parse_connection_rejects_invalid_region(region: str) -> None:
     shown = refusal(extra={"region": region})
 
     assert "extra region must be letters, digits and hyphens, such as eu-de" in shown
@@ -104,7 +103,7 @@ def test_settings_refuse_what_is_no_region(region: str) -> None:
 
 
 @pytest.mark.parametrize("region", ["a/b", "a b", "a,b", "dé"])
-def test_settings_refuse_what_no_signature_can_have_as_region(region: str) -> None:
+def test_parse_connection_rejects_region_that_no_signature_can_have(region: str) -> None:
     shown = refusal(host="ma.example.com", extra={"cloud": "custom", "region": region})
 
     assert "extra region must be ASCII characters without white space, comma and slash" in shown
@@ -113,7 +112,7 @@ def test_settings_refuse_what_no_signature_can_have_as_region(region: str) -> No
 
 @pytest.mark.parametrize("field", ["auth", "signature", "cloud"])
 @pytest.mark.parametrize("typed", ["?", "accesskey", "otc.", "acce\u017f\u017f", "access|credential", 1])
-def test_settings_refuse_what_is_no_choice(field: str, typed: object) -> None:
+def test_parse_connection_rejects_unknown_choice(field: str, typed: object) -> None:
     assert f"extra {field} must be one of " in refusal(extra={field: typed})
 
 
@@ -121,7 +120,7 @@ def test_settings_refuse_what_is_no_choice(field: str, typed: object) -> None:
 @pytest.mark.parametrize(
     "field", [name for name in TEXTS if name not in {"login", "password", "host", "verify"}]
 )
-def test_settings_refuse_other_types_by_name(field: str, value: object) -> None:
+def test_parse_connection_rejects_other_types_in_extra(field: str, value: object) -> None:
     message = refusal(extra={**AGENCY, field: value}).splitlines()[0]
 
     assert f"extra {field} must be a string in quotes, not {type(value).__name__}" in message
@@ -130,7 +129,7 @@ def test_settings_refuse_other_types_by_name(field: str, value: object) -> None:
 @pytest.mark.parametrize("field", ["login", "password", "host"])
 @pytest.mark.parametrize("value", [1.5, True, [CANARY], {"a": CANARY}], ids=str)
 @pytest.mark.parametrize("auth", [{}, USER], ids=["keys", "user"])
-def test_settings_refuse_other_types_in_standard_fields(
+def test_parse_connection_rejects_other_types_in_standard_fields(
     field: str, value: object, auth: dict[str, str]
 ) -> None:
     shown = refusal(**{field: value, "extra": auth})
@@ -140,8 +139,8 @@ def test_settings_refuse_other_types_in_standard_fields(
 
 
 @pytest.mark.parametrize("extra", [{"a": 1}, 5, b"[]", json.dumps(json.dumps({"region": CANARY}))])
-def test_settings_refuse_an_extra_that_is_no_json(extra: Any) -> None:
-    """And call nothing missing that may stand in it."""
+def test_parse_connection_rejects_extra_that_is_not_json(extra: Any) -> None:
+    """It reports no field as missing that may be in it."""
     with pytest.raises(InvalidConnectionError) as caught:
         parse_connection(Connection(conn_id="c", conn_type="modelarts", extra=extra))
 
@@ -149,7 +148,7 @@ def test_settings_refuse_an_extra_that_is_no_json(extra: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [1.0, 0.0, [], ["/etc/ca.pem"], {}, "ca\x00.pem", "ca\n.pem"], ids=ascii)
-def test_settings_refuse_what_is_no_flag_and_no_file(value: object) -> None:
+def test_parse_connection_rejects_verify_that_is_neither_flag_nor_file(value: object) -> None:
     assert "extra verify must " in refusal(extra={"verify": value})
 
 
@@ -176,7 +175,7 @@ def test_settings_refuse_what_is_no_flag_and_no_file(value: object) -> None:
     ],
     ids=repr,
 )
-def test_settings_refuse_what_no_socket_can_wait_for(field: str, value: object) -> None:
+def test_parse_connection_rejects_timeout_that_no_socket_accepts(field: str, value: object) -> None:
     assert f"extra {field} must be a number of seconds above 0 and below 86400" in refusal(
         extra={field: value}
     )
@@ -197,7 +196,7 @@ def test_settings_refuse_what_no_socket_can_wait_for(field: str, value: object) 
         ("proxy", f"socks5://user:{CANARY}@proxy", "http://user:password@proxy.example.com:3128"),
     ],
 )
-def test_settings_show_each_address_its_own_example(field: str, value: str, example: str) -> None:
+def test_parse_connection_shows_example_for_each_address(field: str, value: str, example: str) -> None:
     shown = refusal(**with_value(field, value))
 
     assert f"{field} must be " in shown
@@ -206,7 +205,7 @@ def test_settings_show_each_address_its_own_example(field: str, value: str, exam
     assert "missing" not in shown
 
 
-def test_settings_say_how_a_password_of_a_proxy_is_written() -> None:
+def test_parse_connection_explains_percent_encoding_of_proxy_password() -> None:
     shown = refusal(extra={"proxy": f"http://user:{CANARY}#@proxy:3128"})
 
     assert (
@@ -225,7 +224,7 @@ def test_settings_say_how_a_password_of_a_proxy_is_written() -> None:
         ("port", 80.5, "port must be a string in quotes, not float"),
     ],
 )
-def test_settings_refuse_schema_and_port_by_name(field: str, value: object, rule: str) -> None:
+def test_parse_connection_rejects_schema_and_port_by_name(field: str, value: object, rule: str) -> None:
     shown = refusal(host="example.com", **{field: value})
 
     assert rule in shown
@@ -235,7 +234,7 @@ def test_settings_refuse_schema_and_port_by_name(field: str, value: object, rule
 
 @pytest.mark.parametrize("value", [CANARY, {"a": CANARY}, [CANARY]], ids=["text", "object", "list"])
 @pytest.mark.parametrize("field", ["colour", "password", "secret_key", "swr_endpoint"])
-def test_settings_name_an_unknown_extra_without_its_value(field: str, value: object) -> None:
+def test_parse_connection_names_unknown_extra_without_value(field: str, value: object) -> None:
     shown = refusal(extra={field: value})
 
     assert f"extra '{field}' is unknown" in shown
@@ -243,11 +242,11 @@ def test_settings_name_an_unknown_extra_without_its_value(field: str, value: obj
 
 
 @pytest.mark.parametrize("key", ["region ", "Region", "\u200bregion", "extra__modelarts__region"])
-def test_settings_show_how_an_unknown_extra_differs_from_a_known_one(key: str) -> None:
+def test_parse_connection_suggests_known_extra_for_unknown_one(key: str) -> None:
     assert f"extra {key!a} is unknown: it may be one of " in refusal(extra={key: "eu-de"})
 
 
-def test_settings_show_no_secret_of_a_good_connection() -> None:
+def test_settings_show_no_secret() -> None:
     found = settings(
         login=CANARY, password=CANARY, extra={"security_token": CANARY, "proxy": f"http://u:{CANARY}@proxy"}
     )
@@ -266,13 +265,13 @@ def test_settings_show_no_secret_of_a_good_connection() -> None:
         pytest.param({"extra": {"region": f"{CANARY}_x"}}, id="region"),
     ],
 )
-def test_nothing_is_sent_with_a_connection_that_is_refused(
+def test_invalid_connection_sends_nothing_and_is_not_retried(
     defect: dict[str, Any],
     simulator: Simulator,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Neither by a worker nor by a trigger nor by the test button, and none of them tries again."""
+    """Neither by a worker nor by a trigger nor by the test button."""
     given = {**simulator.connection, **defect}
     given["extra"] = {**simulator.connection["extra"], **defect.get("extra", {})}
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(given))

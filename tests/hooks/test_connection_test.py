@@ -1,4 +1,4 @@
-"""The test button: each layer that can be wrong is made wrong, and named."""
+"""The test button: one case for each stage that can fail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from airflow_provider_modelarts.hooks.connection_test import diagnose
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
 from tests.certificates import Authority
-from tests.client.servers import closed_port, serving
+from tests.servers import closed_port, serving
 
 PASSWORD: dict[str, Any] = {"login": "snapshot-user", "password": "simulator-password"}
 USER: dict[str, Any] = {"auth": "password", "domain_name": "research-account"}
@@ -50,11 +50,11 @@ def press(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Try:
     [
         pytest.param({}, id="access key"),
         pytest.param({**PASSWORD, "extra": USER}, id="user and password"),
-        pytest.param({"extra": {"project_id": None}}, id="project looked up"),
+        pytest.param({"extra": {"project_id": None}}, id="project by name"),
     ],
 )
-def test_a_good_connection_is_good(fields: dict[str, Any], press: Try, simulator: Simulator) -> None:
-    """At the cost of one list of one image, which changes nothing."""
+def test_probe_accepts_good_connection(fields: dict[str, Any], press: Try, simulator: Simulator) -> None:
+    """At the cost of listing one image, which changes nothing."""
     assert press(**fields) == (True, f"ModelArts answers at {simulator.endpoint}, and knows who we are")
     lists = [entry.query for entry in simulator.journal if entry.operation == "ListImages"]
     assert lists == ["limit=1&name_fuzzy_match=false&type=DEDICATED"]
@@ -91,16 +91,16 @@ def test_a_good_connection_is_good(fields: dict[str, Any], press: Try, simulator
         ),
     ],
 )
-def test_what_is_wrong_in_the_connection_is_named(fields: dict[str, Any], begins: str, press: Try) -> None:
-    """In the first words, with the remedy, and without a secret."""
+def test_diagnose_names_cause_and_remedy_without_secret(
+    fields: dict[str, Any], begins: str, press: Try
+) -> None:
     good, message = press(**fields)
 
     assert (good, message[: len(begins)]) == (False, begins)
     assert str(fields.get("password")) not in message
 
 
-def test_a_port_that_nobody_listens_on_is_named(press: Try) -> None:
-    """The host is there, ModelArts is not."""
+def test_diagnose_names_closed_port(press: Try) -> None:
     with closed_port() as port:
         good, message = press(host=f"http://127.0.0.1:{port}")
 
@@ -114,20 +114,18 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["out of date", "unknown authority"])
-def test_a_certificate_that_is_no_good_is_named(told: bool, authority: Authority, press: Try) -> None:
-    """An expired one, and one of an authority that this machine does not know."""
-    certificate = authority.certify(until=timedelta(days=-1 if told else 1))
+@pytest.mark.parametrize("is_trusted", [True, False], ids=["out of date", "unknown authority"])
+def test_diagnose_names_invalid_certificate(is_trusted: bool, authority: Authority, press: Try) -> None:
+    certificate = authority.certify(until=timedelta(days=-1 if is_trusted else 1))
     with Simulator(certificate=certificate) as secure:
-        verify = str(authority.file) if told else None
+        verify = str(authority.file) if is_trusted else None
         good, message = press(host=secure.endpoint, extra={"verify": verify})
 
     assert not good
     assert message.startswith("TLS fails")
 
 
-def test_a_clock_that_is_off_is_named(press: Try, simulator: Simulator) -> None:
-    """By the date of the reply."""
+def test_diagnose_names_clock_skew(press: Try, simulator: Simulator) -> None:
     simulator.advance(3600)
 
     good, message = press()
@@ -136,15 +134,14 @@ def test_a_clock_that_is_off_is_named(press: Try, simulator: Simulator) -> None:
     assert message.startswith("The clock of this machine is 60 minutes behind; 15 are allowed.")
 
 
-def test_a_clock_may_be_ahead_as_well() -> None:
-    """The other way round."""
+def test_diagnose_names_clock_that_is_ahead() -> None:
     error = AuthenticationError("refused", status=401, code="APIGW.0303", clock_skew=-20 * 60)
 
     assert diagnose(error, None).startswith("The clock of this machine is 20 minutes ahead; 15 are allowed.")
 
 
-def test_a_key_that_is_locked_is_named(press: Try) -> None:
-    """After too many wrong signatures; the right one is refused too."""
+def test_diagnose_names_locked_key(press: Try) -> None:
+    """The correct secret is refused, too."""
     for _ in range(5):
         press(password="another-secret")
 
@@ -189,8 +186,9 @@ def test_a_key_that_is_locked_is_named(press: Try) -> None:
         pytest.param(Fault("reset", "ListImages", times=None), "The connection broke", id="connection"),
     ],
 )
-def test_what_the_service_says_is_named(fault: Fault, begins: str, press: Try, simulator: Simulator) -> None:
-    """With its words and the request id behind."""
+def test_diagnose_includes_message_and_request_id_of_service(
+    fault: Fault, begins: str, press: Try, simulator: Simulator
+) -> None:
     simulator.inject(fault)
 
     good, message = press()
@@ -199,8 +197,8 @@ def test_what_the_service_says_is_named(fault: Fault, begins: str, press: Try, s
     assert message.startswith(begins)
 
 
-def test_a_service_that_does_not_answer_is_named_soon(press: Try, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the button's own time-outs, whatever patience the connection has at night."""
+def test_probe_times_out_soon_when_service_hangs(press: Try, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the button's own timeouts, whatever the connection says."""
     monkeypatch.setattr(connection_test, "READ_TIMEOUT", 0.2)
 
     with serving(lambda peer: peer.hang()) as silent:
@@ -214,7 +212,7 @@ def test_a_service_that_does_not_answer_is_named_soon(press: Try, monkeypatch: p
     ("error", "begins"),
     [
         pytest.param(
-            ConnectionLookupError("Airflow did not give it"), "Airflow did not give it", id="look-up"
+            ConnectionLookupError("Airflow did not give it"), "Airflow did not give it", id="lookup"
         ),
         pytest.param(
             ApiError("refused", status=401, code="IAM.0001"),
@@ -227,7 +225,7 @@ def test_a_service_that_does_not_answer_is_named_soon(press: Try, monkeypatch: p
         pytest.param(ModelArtsError("odd"), "ModelArts answers, but not as it should", id="anything else"),
     ],
 )
-def test_diagnose_names_the_layer_without_settings(error: ModelArtsError, begins: str) -> None:
+def test_diagnose_names_stage_without_settings(error: ModelArtsError, begins: str) -> None:
     assert diagnose(error, None).startswith(begins)
     assert str(error) in diagnose(error, None)
 
@@ -257,7 +255,7 @@ def test_diagnose_names_the_layer_without_settings(error: ModelArtsError, begins
         pytest.param(None, "", "check extra proxy, or the environment's proxies.", id="none"),
     ],
 )
-def test_diagnose_names_the_proxy_without_its_password(
+def test_diagnose_names_proxy_without_password(
     extra: str | None, environment: str, names: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):

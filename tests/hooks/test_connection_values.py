@@ -1,4 +1,4 @@
-"""Values as people type and paste them, and what is made of them."""
+"""Values as people type and paste them, and what ``parse_connection`` makes of them."""
 
 from __future__ import annotations
 
@@ -39,23 +39,22 @@ WHITE = ["{} ", " {}", "{}\n", "\r\n{}\r\n", "\t{}", "{}\xa0", "{}\u2028"]
         ("read_timeout", "5"),
     ],
 )
-def test_settings_are_stripped_in_every_extra(field: str, value: str, written: str) -> None:
+def test_parse_connection_strips_every_extra(field: str, value: str, written: str) -> None:
     assert settings(extra={**AGENCY, field: written.format(value)}) == settings(
         extra={**AGENCY, field: value}
     )
 
 
 @pytest.mark.parametrize("written", WHITE, ids=ascii)
-def test_settings_strip_both_keys(written: str) -> None:
-    """Or they sign wrongly, and five wrong signatures lock the key."""
+def test_parse_connection_strips_both_keys(written: str) -> None:
+    """Five wrong signatures lock the key."""
     found = settings(login=written.format("AK"), password=written.format("SK/+="))
 
     assert (found.identity.login, found.identity.secret) == ("AK", "SK/+=")
 
 
 @pytest.mark.parametrize("written", [*WHITE, "{0} {0}", "{0}\n{0}", "{0}\x00é\u4e2d"], ids=ascii)
-def test_settings_leave_the_password_of_a_user_alone(written: str) -> None:
-    """And strip the user's name and account."""
+def test_parse_connection_keeps_password_of_user_unstripped(written: str) -> None:
     password = written.format("pw")
 
     found = settings(login=" user\n", password=password, extra={**USER, "domain_name": "\nresearch "})
@@ -64,7 +63,7 @@ def test_settings_leave_the_password_of_a_user_alone(written: str) -> None:
     assert (found.identity.login, found.identity.domain_name) == ("user", "research")
 
 
-def test_settings_keep_letters_and_spaces_in_names() -> None:
+def test_parse_connection_keeps_letters_and_spaces_in_names() -> None:
     """IAM and ModelArts allow more than ASCII."""
     names = {"domain_name": "研究 account", "project_name": "eu-de_prüfung", "workspace_id": "wörk 1"}
     agency = {"agency_name": "agência", "agency_domain_name": "other account"}
@@ -84,18 +83,18 @@ BLANKS = ["", " ", "\n", "\t \r\n", "\xa0"]
 @pytest.mark.parametrize(
     "field", [name for name in connection_fields() if name not in {"region", "project_id"}]
 )
-def test_settings_take_blanks_as_absent_in_every_extra(field: str, blank: str) -> None:
+def test_parse_connection_treats_blank_extra_as_absent(field: str, blank: str) -> None:
     assert settings(extra={field: blank}) == settings()
 
 
 @pytest.mark.parametrize("blank", BLANKS, ids=ascii)
 @pytest.mark.parametrize("field", ["login", "password"])
-def test_settings_call_blank_keys_missing(field: str, blank: str) -> None:
+def test_parse_connection_reports_blank_keys_as_missing(field: str, blank: str) -> None:
     assert "login (access key) and password (secret key) must both be filled in" in refusal(**{field: blank})
 
 
 @pytest.mark.parametrize("blank", BLANKS, ids=ascii)
-def test_settings_take_blanks_as_absent_in_standard_fields(blank: str) -> None:
+def test_parse_connection_treats_blank_standard_field_as_absent(blank: str) -> None:
     found = settings(host=blank, schema=blank, login=blank, password=blank, extra={"auth": "host_agency"})
 
     assert found == settings(login=None, password=None, extra={"auth": "host_agency"})
@@ -113,7 +112,7 @@ def test_settings_take_blanks_as_absent_in_standard_fields(blank: str) -> None:
         ("EU-DE", "OTC", "otc", "https://modelarts.eu-de.otc.t-systems.com"),
     ],
 )
-def test_settings_decide_the_cloud_whatever_the_case(
+def test_parse_connection_ignores_case_of_cloud(
     region: str, named: str | None, cloud: str, endpoint: str
 ) -> None:
     found = settings(extra={"region": region, "cloud": named})
@@ -124,8 +123,8 @@ def test_settings_decide_the_cloud_whatever_the_case(
 
 
 @pytest.mark.parametrize("region", ["Region_1", "dc.West:2", "EU-DE", "a&b#c"])
-def test_settings_keep_the_region_of_a_custom_cloud(region: str) -> None:
-    """Its own gateway checks signatures that are made of it."""
+def test_parse_connection_keeps_region_of_custom_cloud(region: str) -> None:
+    """Its gateway checks signatures that include it."""
     addresses = {"iam_endpoint": "iam.example.com", "console_url": "console.example.com"}
 
     found = settings(host="ma.example.com", extra={"cloud": "Custom", "region": f" {region}\n", **addresses})
@@ -143,7 +142,7 @@ def test_settings_keep_the_region_of_a_custom_cloud(region: str) -> None:
         ("cloud", "Huaweicloud-EU", "huaweicloud-eu"),
     ],
 )
-def test_settings_take_a_choice_whatever_the_case(field: str, typed: str, meant: str) -> None:
+def test_parse_connection_ignores_case_of_choice(field: str, typed: str, meant: str) -> None:
     assert settings(extra={field: typed}) == settings(extra={field: meant})
 
 
@@ -181,10 +180,10 @@ def read_by_uri(query: str) -> Connection:
         ("iam_endpoint=https%3A%2F%2Fiam.example.com%2Fv3", {"iam_endpoint": "iam.example.com"}),
     ],
 )
-def test_settings_read_what_airflow_makes_of_a_uri(
+def test_parse_connection_accepts_types_that_airflow_makes_of_uri(
     query: str, extra: dict[str, Any], connection: Callable[[str], Connection]
 ) -> None:
-    """It stores what looks like a number or a flag as one, and reads it from the environment as text."""
+    """It stores what resembles a number or a flag as one, but reads it from the environment as text."""
     assert parse_connection(connection(query)) == settings(extra=extra)
 
 
@@ -192,7 +191,7 @@ NUMBERED = ["workspace_id", "project_id", "project_name", "security_token", "age
 
 
 @pytest.mark.parametrize("field", NUMBERED)
-def test_settings_take_a_whole_number_as_text_in_json(field: str) -> None:
+def test_parse_connection_accepts_whole_number_as_text(field: str) -> None:
     extra = {"region": "eu-de", "project_id": PROJECT, **AGENCY}
     given = {"conn_type": "modelarts", "login": 123, "password": 456}
 
@@ -210,7 +209,7 @@ def test_settings_take_a_whole_number_as_text_in_json(field: str) -> None:
     ],
     ids=ascii,
 )
-def test_settings_read_verify_whatever_the_case(value: object, verify: bool | str) -> None:
+def test_parse_connection_ignores_case_of_verify(value: object, verify: bool | str) -> None:
     assert settings(extra={"verify": value}).transport_config.verify == verify
 
 
@@ -218,7 +217,7 @@ def test_settings_read_verify_whatever_the_case(value: object, verify: bool | st
 @pytest.mark.parametrize(
     ("value", "seconds"), [("5", 5.0), (" 2.5\n", 2.5), (7, 7.0), (0.5, 0.5), ("1e1", 10.0)]
 )
-def test_settings_read_seconds(field: str, value: object, seconds: float) -> None:
+def test_parse_connection_accepts_seconds(field: str, value: object, seconds: float) -> None:
     assert getattr(settings(extra={field: value}).transport_config, field) == seconds
 
 
@@ -234,5 +233,5 @@ def test_settings_read_seconds(field: str, value: object, seconds: float) -> Non
         ({"host": None, "schema": "x", "port": 99_999}, "https://modelarts.eu-de.otc.t-systems.com"),
     ],
 )
-def test_settings_complete_a_host_with_schema_and_port(fields: dict[str, Any], endpoint: str) -> None:
+def test_parse_connection_completes_host_with_schema_and_port(fields: dict[str, Any], endpoint: str) -> None:
     assert settings(**fields).endpoint == endpoint

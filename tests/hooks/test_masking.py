@@ -1,4 +1,4 @@
-"""What was obtained at run time, and the logs: a worker's mask it, and a triggerer's never get it."""
+"""Secrets obtained at run time: masked in a worker, never logged in a triggerer."""
 
 from __future__ import annotations
 
@@ -70,20 +70,20 @@ def masked() -> set[str]:
     return {str(pattern) for masker in maskers for pattern in masker.patterns}
 
 
-def test_secret_is_masked_in_a_worker() -> None:
+def test_secret_is_masked_in_worker() -> None:
     mask("learnt-in-a-worker")
 
     assert "learnt-in-a-worker" not in str(redact("it was learnt-in-a-worker"))
 
 
 @pytest.mark.parametrize("fields", OBTAINING)
-def test_renewals_on_an_event_loop_leave_the_masker_as_it_was(
+def test_renewal_in_triggerer_adds_nothing_to_masker(
     fields: dict[str, Any],
     simulator: Simulator,
     image_id: str,
     connect: Callable[[dict[str, Any]], None],
 ) -> None:
-    """It would grow for months, and take longer with each."""
+    """It would grow for months, and slow down with each."""
     connect(fields)
 
     async def renew(times: int) -> None:
@@ -139,14 +139,14 @@ def polls(simulator: Simulator) -> int:
 
 
 @pytest.mark.parametrize("fields", [pytest.param({"extra": {}}, id="access key"), *OBTAINING])
-def test_no_secret_reaches_a_log_in_a_triggerer(
+def test_triggerer_logs_no_secret(
     fields: dict[str, Any],
     simulator: Simulator,
     image_id: str,
     connect: Callable[[dict[str, Any]], None],
     everything: Everything,
 ) -> None:
-    """At DEBUG, in asyncio's debug mode, through renewals and all that goes wrong with them."""
+    """At DEBUG, in asyncio's debug mode, through renewals and errors."""
     connect(fields)
 
     async def renew_until_done() -> Image:

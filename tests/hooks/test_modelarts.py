@@ -1,4 +1,4 @@
-"""The hook, from a worker and from a trigger."""
+"""``ModelArtsHook`` in a worker and in a trigger."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from airflow_provider_modelarts.simulator import Fault, Simulator
 pytestmark = pytest.mark.usefixtures("quick_polls")
 
 
-def test_nothing_happens_before_the_first_call() -> None:
-    """A hook is made when a DAG is parsed, and in triggers: there is no such connection, and nobody asks."""
+def test_hook_does_nothing_before_first_call() -> None:
+    """DAG parsing and triggers create hooks, perhaps without a connection."""
     hook = ModelArtsHook("no_such_connection")
 
     assert hook.modelarts_conn_id == "no_such_connection"
@@ -28,8 +28,7 @@ def test_nothing_happens_before_the_first_call() -> None:
 
 
 @pytest.mark.usefixtures("connection")
-def test_each_operation_has_a_short_cut(simulator: Simulator) -> None:
-    """For DAG authors who write a task of their own."""
+def test_hook_has_method_for_each_operation(simulator: Simulator) -> None:
     hook = ModelArtsHook()
 
     image = hook.create_image(simulator.notebook_id, name="research", namespace="team", tag="nightly")
@@ -47,8 +46,7 @@ def test_each_operation_has_a_short_cut(simulator: Simulator) -> None:
 
 
 @pytest.mark.usefixtures("connection")
-def test_a_trigger_can_make_any_call(simulator: Simulator) -> None:
-    """The same values, awaited."""
+def test_acall_sends_any_operation_in_trigger(simulator: Simulator) -> None:
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly")
 
     image = asyncio.run(ModelArtsHook().acall(operations.show_image(image_id)))
@@ -73,8 +71,9 @@ async def wait(image_id: str, timeout: float = 30) -> Image:
 
 
 @pytest.mark.usefixtures("connection")
-def test_waits_share_one_look_up(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the connection says later is for later waits: nobody asks for it again."""
+def test_concurrent_waits_share_one_connection_lookup(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly")
 
     async def one_after_the_other() -> None:
@@ -88,8 +87,10 @@ def test_waits_share_one_look_up(simulator: Simulator, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("connection")
-def test_an_edited_connection_takes_effect(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When it is old enough, although there is always a wait that uses the old one."""
+def test_edited_connection_is_used_after_cache_expires(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while some wait uses the old one."""
 
     async def some_minutes_later() -> None:
         async with clients.connection_cache.use("modelarts_default") as cache:
@@ -103,10 +104,9 @@ def test_an_edited_connection_takes_effect(simulator: Simulator, monkeypatch: py
 
 
 @pytest.mark.usefixtures("connection")
-def test_a_key_that_was_changed_during_a_wait_is_picked_up(
+def test_changed_key_is_looked_up_once_when_old_one_is_refused(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection is looked up again, once, when the old key is refused."""
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
 
     async def rotate() -> Image:
@@ -123,7 +123,7 @@ def test_a_key_that_was_changed_during_a_wait_is_picked_up(
 
 
 @pytest.mark.usefixtures("connection")
-def test_a_key_that_is_simply_wrong_is_not_tried_again(simulator: Simulator) -> None:
+def test_wrong_key_is_not_retried(simulator: Simulator) -> None:
     """Five wrong signatures lock it."""
     simulator.inject(Fault("error", "ShowImage", times=None, status=401, code="APIGW.0301"))
 
@@ -133,10 +133,9 @@ def test_a_key_that_is_simply_wrong_is_not_tried_again(simulator: Simulator) -> 
     assert len(simulator.journal) == 1
 
 
-def test_plain_http_to_another_machine_earns_a_warning(
+def test_plain_http_to_another_host_logs_warning(
     monkeypatch: pytest.MonkeyPatch, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It works, as it was asked for."""
     there = {**simulator.connection, "host": "http://modelarts.example.com"}
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(there))
 
@@ -147,8 +146,7 @@ def test_plain_http_to_another_machine_earns_a_warning(
 
 
 @pytest.mark.usefixtures("connection")
-def test_no_secret_is_logged(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
-    """Not at DEBUG either, and not when things go wrong."""
+def test_hook_logs_no_secret(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     simulator.inject(Fault("error", "ShowImage", status=500), Fault("reset", "ShowImage"))
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly")
 

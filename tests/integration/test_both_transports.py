@@ -1,4 +1,4 @@
-"""Every scenario of the conversation, through requests and through aiohttp, against the simulator."""
+"""The client against the simulator, through both transports."""
 
 from __future__ import annotations
 
@@ -51,8 +51,7 @@ def operation_names(simulator: Simulator) -> list[str]:
     return [entry.operation for entry in simulator.journal]
 
 
-def test_a_save_costs_one_request_and_a_wait_one_per_look(cloud: str, transport: TransportRunner) -> None:
-    """The whole job, on each cloud: what comes out is what the cloud issued."""
+def test_create_and_watch_send_one_request_and_one_per_poll(cloud: str, transport: TransportRunner) -> None:
     with Simulator(cloud=cloud, save=AfterReads(3)) as simulator:
 
         async def scenario(modelarts: ModelArtsClient) -> Image:
@@ -68,10 +67,9 @@ def test_a_save_costs_one_request_and_a_wait_one_per_look(cloud: str, transport:
 
 
 @pytest.mark.parametrize("progress", [AtOnce(), AfterReads(0), AfterReads(7), AfterSeconds(600)], ids=repr)
-def test_a_save_may_take_no_time_or_long(
+def test_watch_returns_active_image_however_long_save_takes(
     transport: TransportRunner, progress: AtOnce | AfterReads | AfterSeconds
 ) -> None:
-    """However the service gets there, the wait ends when it is there."""
     with Simulator(save=progress) as simulator:
 
         async def scenario(modelarts: ModelArtsClient) -> Image:
@@ -80,7 +78,7 @@ def test_a_save_may_take_no_time_or_long(
         assert transport.run(simulator, scenario).is_active
 
 
-def test_201_is_as_good_as_200(transport: TransportRunner) -> None:
+def test_create_image_accepts_201(transport: TransportRunner) -> None:
     """Both pages list it."""
     with Simulator(create_status=201) as simulator:
         image = transport.run(simulator, lambda modelarts: modelarts.call(save(simulator)))
@@ -88,8 +86,9 @@ def test_201_is_as_good_as_200(transport: TransportRunner) -> None:
     assert image.status == "INIT"
 
 
-def test_a_failed_image_tells_why(simulator: Simulator, transport: TransportRunner) -> None:
-    """The service's reason, the image and the request id are in the error."""
+def test_failed_image_error_names_reason_image_and_request_id(
+    simulator: Simulator, transport: TransportRunner
+) -> None:
     simulator.inject(
         Fault("save_fails", "CreateImage", message="container size 50G is greater than threshold 40G")
     )
@@ -132,8 +131,7 @@ TRANSIENT = [
 
 
 @pytest.mark.parametrize("fault", TRANSIENT)
-def test_a_wait_outlasts(fault: Fault, simulator: Simulator, transport: TransportRunner) -> None:
-    """A look that fails is not an image that failed."""
+def test_watch_survives_failed_polls(fault: Fault, simulator: Simulator, transport: TransportRunner) -> None:
     simulator.inject(fault)
 
     async def scenario(modelarts: ModelArtsClient) -> Image:
@@ -160,10 +158,9 @@ def test_a_wait_outlasts(fault: Fault, simulator: Simulator, transport: Transpor
         pytest.param(Fault("reset_after"), TransportError, 1, id="a reset after the effect"),
     ],
 )
-def test_a_save_is_never_repeated_by_itself(
+def test_create_image_is_not_retried_after_lost_response(
     fault: Fault, error: type[ModelArtsError], saves: int, simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """Whatever becomes of the reply, there was one request, and the error has the class it deserves."""
     simulator.inject(fault)
 
     with pytest.raises(error):
@@ -173,10 +170,10 @@ def test_a_save_is_never_repeated_by_itself(
     assert simulator.saves == saves
 
 
-def test_a_save_that_was_turned_away_is_sent_again_when_the_service_says(
+def test_create_image_is_retried_after_429_with_retry_after(
     simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """A throttled request was surely not carried out."""
+    """A throttled request was not processed."""
     simulator.inject(Fault("throttle", times=2, retry_after=7))
     began = simulator.now()
 
@@ -194,7 +191,7 @@ def test_a_save_that_was_turned_away_is_sent_again_when_the_service_says(
         ("SNAPSHOTTING", "try again when it is RUNNING"),
     ],
 )
-def test_a_notebook_that_is_not_running_cannot_be_saved(
+def test_create_image_raises_not_ready_when_notebook_is_not_running(
     status: str, advice: str, simulator: Simulator, transport: TransportRunner
 ) -> None:
     """6327 and 6357 are one class with different advice."""
@@ -204,9 +201,9 @@ def test_a_notebook_that_is_not_running_cannot_be_saved(
         transport.run(simulator, lambda modelarts: modelarts.call(save(simulator)))
 
 
-def test_a_second_save_must_wait_for_the_first(simulator: Simulator, transport: TransportRunner) -> None:
-    """A notebook is busy while it is saved."""
-
+def test_create_image_raises_not_ready_during_another_save(
+    simulator: Simulator, transport: TransportRunner
+) -> None:
     async def scenario(modelarts: ModelArtsClient) -> None:
         await modelarts.call(save(simulator, tag="one"))
         await modelarts.call(save(simulator, tag="two"))
@@ -215,9 +212,9 @@ def test_a_second_save_must_wait_for_the_first(simulator: Simulator, transport: 
         transport.run(simulator, scenario)
 
 
-def test_a_name_and_tag_are_taken_once(simulator: Simulator, transport: TransportRunner) -> None:
-    """6737 is an error of its own."""
-
+def test_create_image_raises_tag_conflict_for_taken_tag(
+    simulator: Simulator, transport: TransportRunner
+) -> None:
     async def scenario(modelarts: ModelArtsClient) -> None:
         image = await modelarts.call(save(simulator))
         await wait(modelarts, simulator, image.id)
@@ -227,8 +224,9 @@ def test_a_name_and_tag_are_taken_once(simulator: Simulator, transport: Transpor
         transport.run(simulator, scenario)
 
 
-def test_not_found_comes_as_http_400(simulator: Simulator, transport: TransportRunner) -> None:
-    """The class comes from the code, not from the status."""
+def test_show_image_raises_not_found_by_code_of_http_400(
+    simulator: Simulator, transport: TransportRunner
+) -> None:
     with pytest.raises(NotFoundError) as caught:
         transport.run(
             simulator,
@@ -239,11 +237,7 @@ def test_not_found_comes_as_http_400(simulator: Simulator, transport: TransportR
     assert caught.value.request_id == simulator.journal[-1].request_id
 
 
-def test_an_image_deleted_while_waiting_ends_the_wait(
-    simulator: Simulator, transport: TransportRunner
-) -> None:
-    """Nobody waits an hour for what is gone."""
-
+def test_watch_raises_when_image_is_deleted(simulator: Simulator, transport: TransportRunner) -> None:
     async def scenario(modelarts: ModelArtsClient) -> Image:
         image = await modelarts.call(save(simulator))
         simulator.set_image_status(image.id, "DELETED")
@@ -253,8 +247,7 @@ def test_an_image_deleted_while_waiting_ends_the_wait(
         transport.run(simulator, scenario)
 
 
-def test_a_missing_permission_ends_the_wait_at_once(simulator: Simulator, transport: TransportRunner) -> None:
-    """A 403 is not hammered: it is said once, with the remedy."""
+def test_watch_raises_permission_denied_at_once(simulator: Simulator, transport: TransportRunner) -> None:
     simulator.inject(Fault("error", "ShowImage", times=None, status=403, code="ModelArts.0108"))
 
     async def scenario(modelarts: ModelArtsClient) -> Image:
@@ -266,7 +259,7 @@ def test_a_missing_permission_ends_the_wait_at_once(simulator: Simulator, transp
     assert operation_names(simulator) == ["CreateImage", "ShowImage"]
 
 
-def test_a_wrong_secret_key_is_tried_once(simulator: Simulator, transport: TransportRunner) -> None:
+def test_wrong_secret_key_is_sent_once(simulator: Simulator, transport: TransportRunner) -> None:
     """Five wrong signatures lock a key."""
     with pytest.raises(AuthenticationError, match="Check access key and secret key"):
         transport.run(
@@ -276,7 +269,7 @@ def test_a_wrong_secret_key_is_tried_once(simulator: Simulator, transport: Trans
     assert len(simulator.journal) == 1
 
 
-def test_a_clock_that_is_off_is_named(simulator: Simulator, transport: TransportRunner) -> None:
+def test_clock_skew_is_named_in_error(simulator: Simulator, transport: TransportRunner) -> None:
     """The gateway allows 15 minutes."""
     with pytest.raises(AuthenticationError, match="clock"):
         transport.run(
@@ -284,8 +277,8 @@ def test_a_clock_that_is_off_is_named(simulator: Simulator, transport: Transport
         )
 
 
-def test_a_wait_ends_at_its_deadline(transport: TransportRunner) -> None:
-    """An hour at four looks a minute, and a last look at the very end."""
+def test_watch_raises_timeout_at_deadline(transport: TransportRunner) -> None:
+    """An hour of four polls a minute, and one at the deadline."""
     with Simulator(save=AfterSeconds(2 * HOUR)) as simulator:
 
         async def scenario(modelarts: ModelArtsClient) -> Image:
@@ -294,14 +287,14 @@ def test_a_wait_ends_at_its_deadline(transport: TransportRunner) -> None:
         with pytest.raises(WaitTimeoutError, match=r"after 36\d\d s waiting for image .* is CREATING"):
             transport.run(simulator, scenario)
 
-        looks = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
-        assert 220 <= len(looks) <= 262
-        assert looks[-1].at - simulator.journal[0].at == pytest.approx(HOUR, abs=2)
+        polls = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
+        assert 220 <= len(polls) <= 262
+        assert polls[-1].at - simulator.journal[0].at == pytest.approx(HOUR, abs=2)
 
 
 @pytest.mark.parametrize("offset_unit", ["records", "pages"])
 @pytest.mark.parametrize("count", [0, 1, 199, 200, 201, 450])
-def test_a_list_is_complete_whatever_offset_counts(
+def test_list_all_is_complete_whatever_offset_counts(
     offset_unit: str, count: int, transport: TransportRunner
 ) -> None:
     """The documents say records; nobody confirmed it."""
@@ -315,8 +308,8 @@ def test_a_list_is_complete_whatever_offset_counts(
     assert sorted(image.id for image in images) == sorted(ids)
 
 
-def test_only_the_exact_name_is_listed(simulator: Simulator, transport: TransportRunner) -> None:
-    """The service's default would also bring names that contain it, and built-in images."""
+def test_list_images_returns_exact_name_only(simulator: Simulator, transport: TransportRunner) -> None:
+    """The service's default would include names that contain it, and built-in images."""
     wanted = simulator.add_image(name="research", namespace="team", tag="a")
     simulator.add_image(name="research-old", namespace="team", tag="a")
 
@@ -327,8 +320,7 @@ def test_only_the_exact_name_is_listed(simulator: Simulator, transport: Transpor
     assert [image.id for image in images] == [wanted]
 
 
-def test_a_deleted_image_is_gone(simulator: Simulator, transport: TransportRunner) -> None:
-    """Delete, then look."""
+def test_delete_image_removes_image(simulator: Simulator, transport: TransportRunner) -> None:
     image_id = simulator.add_image(name="old", namespace="team", tag="a")
 
     async def scenario(modelarts: ModelArtsClient) -> None:
@@ -339,8 +331,9 @@ def test_a_deleted_image_is_gone(simulator: Simulator, transport: TransportRunne
         transport.run(simulator, scenario)
 
 
-def test_notebooks_are_listed_and_looked_at(simulator: Simulator, transport: TransportRunner) -> None:
-    """All of them, page by page, without their access tokens."""
+def test_notebooks_are_listed_and_shown_without_token(
+    simulator: Simulator, transport: TransportRunner
+) -> None:
     ids = [simulator.add_notebook(name=f"n{n}") for n in range(70)]
 
     notebooks = transport.run(simulator, lambda modelarts: modelarts.list_all(operations.list_notebooks()))

@@ -1,4 +1,4 @@
-"""Every cloud, every credential, both transports."""
+"""Each cloud with each kind of credentials, through both transports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PASSWORD: dict[str, Any] = {"login": "snapshot-user", "password": "simulator-pas
 USER: dict[str, Any] = {"auth": "password", "domain_name": "research-account"}
 AGENCY: dict[str, Any] = {"agency_name": "snapshot-agency", "agency_domain_name": "research-account"}
 
-# What the simulator is told, and what the connection says, for each way to prove who we are.
+# The simulator's options and the connection's fields for each kind of credentials.
 CREDENTIALS = [
     pytest.param({"signature": "access"}, {"extra": {"signature": "access"}}, id="access key"),
     pytest.param({"signature": "credential"}, {"extra": {"signature": "credential"}}, id="derived key"),
@@ -39,7 +39,7 @@ CREDENTIALS = [
     pytest.param({}, {"extra": AGENCY}, id="agency by access key"),
     pytest.param({}, {**PASSWORD, "extra": {**USER, **AGENCY}}, id="agency by password"),
 ]
-LOOKED_UP: dict[str, Any] = {"project_id": None}
+PROJECT_BY_NAME: dict[str, Any] = {"project_id": None}
 
 
 def save(simulator: Simulator, cloud: str = "huaweicloud") -> Operation[Image]:
@@ -66,15 +66,14 @@ def count(simulator: Simulator, operation: str) -> int:
 
 
 @pytest.mark.parametrize(("options", "fields"), CREDENTIALS)
-@pytest.mark.parametrize("project", [{}, LOOKED_UP], ids=["project id", "project looked up"])
-def test_a_save_reaches_active(
+@pytest.mark.parametrize("project", [{}, PROJECT_BY_NAME], ids=["project id", "project by name"])
+def test_save_succeeds_with_each_credential_on_each_cloud(
     options: dict[str, Any],
     fields: dict[str, Any],
     project: dict[str, Any],
     cloud: str,
     transport: TransportRunner,
 ) -> None:
-    """On every cloud, with every credential, through both transports, with and without a project id."""
     with Simulator(cloud=cloud, save=AfterReads(2), **options) as simulator:
         given = {**fields, "extra": {**fields["extra"], **project}}
 
@@ -88,8 +87,9 @@ def test_a_save_reaches_active(
 
 
 @pytest.mark.parametrize("metadata", ["plain", "token"])
-def test_a_host_gives_its_keys(metadata: str, cloud: str, transport: TransportRunner) -> None:
-    """Whether its metadata service wants a token or knows none."""
+def test_ecs_agency_returns_keys_with_and_without_metadata_token(
+    metadata: str, cloud: str, transport: TransportRunner
+) -> None:
     with Simulator(cloud=cloud, save=AfterReads(2), metadata=metadata) as simulator:
         credentials = EcsAgencyCredentials(endpoint=simulator.endpoint)
 
@@ -101,8 +101,7 @@ def test_a_host_gives_its_keys(metadata: str, cloud: str, transport: TransportRu
         assert count(simulator, "ShowSecurityKey") == 1
 
 
-def test_a_host_without_an_agency_says_so(transport: TransportRunner) -> None:
-    """The metadata service has no keys to give."""
+def test_ecs_agency_error_names_missing_agency(transport: TransportRunner) -> None:
     with Simulator(metadata="off") as simulator, pytest.raises(ModelArtsError, match="assign one to the ECS"):
         transport.run(
             simulator,
@@ -111,8 +110,7 @@ def test_a_host_without_an_agency_says_so(transport: TransportRunner) -> None:
         )
 
 
-def test_each_cloud_signs_in_its_own_form(cloud: str, transport: TransportRunner) -> None:
-    """As its page shows, unless the connection says otherwise."""
+def test_signature_has_form_of_cloud_or_connection(cloud: str, transport: TransportRunner) -> None:
     form = "credential" if cloud == "otc" else "access"
 
     with Simulator(cloud=cloud, signature=form) as simulator:
@@ -120,10 +118,10 @@ def test_each_cloud_signs_in_its_own_form(cloud: str, transport: TransportRunner
 
 
 @pytest.mark.parametrize(("options", "fields"), CREDENTIALS[3:])
-def test_an_hour_long_wait_outlives_what_runs_out(
+def test_long_wait_renews_tokens_and_keys_before_they_expire(
     options: dict[str, Any], fields: dict[str, Any], transport: TransportRunner
 ) -> None:
-    """Tokens of 20 minutes and keys of an hour are renewed in time: nothing is ever refused."""
+    """Tokens of 20 minutes and keys of an hour: no request is refused."""
     with Simulator(save=AfterSeconds(HOUR + 600), token_lifetime=1200, **options) as simulator:
         image = transport.run(simulator, lambda m: save_and_wait(m, simulator), **fields)
 
@@ -136,8 +134,7 @@ def test_an_hour_long_wait_outlives_what_runs_out(
             assert count(simulator, "CreateTemporaryAccessKey") == 2
 
 
-def test_an_hour_long_wait_outlives_the_keys_of_its_host(transport: TransportRunner) -> None:
-    """Keys of 15 minutes."""
+def test_long_wait_renews_ecs_keys_before_they_expire(transport: TransportRunner) -> None:
     with Simulator(save=AfterSeconds(HOUR), key_lifetime=900) as simulator:
         credentials = EcsAgencyCredentials(endpoint=simulator.endpoint)
 
@@ -149,20 +146,20 @@ def test_an_hour_long_wait_outlives_the_keys_of_its_host(transport: TransportRun
 
 
 @pytest.mark.parametrize(("options", "fields"), CREDENTIALS[3:])
-def test_what_is_revoked_in_the_middle_of_a_wait_is_renewed_once(
+def test_revoked_token_is_renewed_once_during_wait(
     options: dict[str, Any], fields: dict[str, Any], transport: TransportRunner
 ) -> None:
-    """A password was changed, or somebody cleared the sessions: one refusal, one renewal."""
+    """As after a change of the password."""
     with Simulator(save=AfterSeconds(HOUR), **options) as simulator:
 
         async def scenario(modelarts: ModelArtsClient) -> Image:
             image = await modelarts.call(save(simulator))
-            looks = 0
+            polls = 0
 
             def is_done(image: Image) -> bool:
-                nonlocal looks
-                looks += 1
-                if looks in (15, 30):
+                nonlocal polls
+                polls += 1
+                if polls in (15, 30):
                     simulator.revoke_tokens()
                     simulator.revoke_keys()
                 return image.is_active
@@ -183,8 +180,10 @@ def test_what_is_revoked_in_the_middle_of_a_wait_is_renewed_once(
         assert simulator.saves == 1
 
 
-def test_a_save_survives_a_token_that_is_refused(simulator: Simulator, transport: TransportRunner) -> None:
-    """What the gateway refuses never reached ModelArts, so even a write may go out again, once."""
+def test_create_image_is_sent_again_with_new_token_after_401(
+    simulator: Simulator, transport: TransportRunner
+) -> None:
+    """The gateway refused the request, so ModelArts did not process it."""
 
     async def scenario(modelarts: ModelArtsClient) -> Image:
         await modelarts.call(operations.show_notebook(simulator.notebook_id))
@@ -198,10 +197,10 @@ def test_a_save_survives_a_token_that_is_refused(simulator: Simulator, transport
 
 
 @pytest.mark.parametrize(("options", "fields"), CREDENTIALS[3:])
-def test_what_is_refused_for_ever_is_renewed_once_and_not_in_a_loop(
+def test_permanently_refused_token_is_renewed_once(
     options: dict[str, Any], fields: dict[str, Any], transport: TransportRunner
 ) -> None:
-    """IAM counts log-ins too."""
+    """IAM limits the number of logins."""
     with Simulator(**options) as simulator:
         simulator.inject(Fault("error", "ShowImage", times=None, status=401, code="APIGW.0307"))
 
@@ -219,10 +218,9 @@ def test_what_is_refused_for_ever_is_renewed_once_and_not_in_a_loop(
         pytest.param({**PASSWORD, "extra": {**USER, "domain_name": "elsewhere"}}, id="account"),
     ],
 )
-def test_a_wrong_log_in_is_tried_once(
+def test_wrong_login_is_sent_once_and_password_not_shown(
     fields: dict[str, Any], simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """And the password is not in the message."""
     with pytest.raises(AuthenticationError, match="CreateToken") as caught:
         transport.run(simulator, lambda m: m.call(operations.show_image("i")), **fields)
 
@@ -230,8 +228,7 @@ def test_a_wrong_log_in_is_tried_once(
     assert fields["password"] not in str(caught.value)
 
 
-def test_an_agency_that_is_not_there_is_named(simulator: Simulator, transport: TransportRunner) -> None:
-    """IAM's own refusal."""
+def test_missing_agency_is_named_in_error(simulator: Simulator, transport: TransportRunner) -> None:
     with pytest.raises(ModelArtsError, match="CreateTemporaryAccessKey"):
         transport.run(
             simulator,
@@ -240,8 +237,7 @@ def test_an_agency_that_is_not_there_is_named(simulator: Simulator, transport: T
         )
 
 
-def test_a_project_that_iam_does_not_know_is_named(simulator: Simulator, transport: TransportRunner) -> None:
-    """With the remedy."""
+def test_unknown_project_is_named_in_error(simulator: Simulator, transport: TransportRunner) -> None:
     with pytest.raises(InvalidConnectionError, match="IAM knows no project named 'mars-1'"):
         transport.run(
             simulator,
@@ -250,19 +246,17 @@ def test_a_project_that_iam_does_not_know_is_named(simulator: Simulator, transpo
         )
 
 
-def test_several_projects_of_one_name_are_named(simulator: Simulator, transport: TransportRunner) -> None:
-    """Nobody guesses which one was meant."""
+def test_ambiguous_project_name_is_rejected(simulator: Simulator, transport: TransportRunner) -> None:
     simulator.add_project("cn-north-4")
 
     with pytest.raises(InvalidConnectionError, match="IAM knows several projects named 'cn-north-4'"):
-        transport.run(simulator, lambda m: m.call(operations.show_image("i")), extra=LOOKED_UP)
+        transport.run(simulator, lambda m: m.call(operations.show_image("i")), extra=PROJECT_BY_NAME)
 
 
 @pytest.mark.parametrize(("options", "fields"), CREDENTIALS)
-def test_bad_weather_at_iam_is_waited_out(
+def test_failed_renewal_is_retried_during_wait(
     options: dict[str, Any], fields: dict[str, Any], transport: TransportRunner
 ) -> None:
-    """A renewal that fails is no reason to lose a wait."""
     with Simulator(save=AfterSeconds(HOUR), token_lifetime=1200, **options) as simulator:
         operation_names = ("CreateToken", "CreateTemporaryAccessKey")
         simulator.inject(*(Fault("html", operation, skip=1, times=3) for operation in operation_names))
@@ -278,10 +272,9 @@ def test_bad_weather_at_iam_is_waited_out(
         pytest.param(Fault("empty", "CreateToken", status=201), InvalidResponseError, id="no token"),
     ],
 )
-def test_a_log_in_that_brings_no_token_is_an_error(
+def test_login_without_token_raises_error(
     fault: Fault, error: type[ModelArtsError], simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """Never a traceback from a parser."""
     simulator.inject(fault)
 
     with pytest.raises(error):

@@ -47,7 +47,7 @@ def results(dag_run: Any, task_id: str) -> list[Any]:
         return [XComModel.deserialize_value(row) for row in rows.order_by(XComModel.map_index)]
 
 
-def test_sensor_expands_over_the_results_of_a_mapped_save(
+def test_sensor_expands_over_results_of_mapped_operator(
     notebook_ids: list[str], simulator: Simulator
 ) -> None:
     states, dag_run = run("fleet_expand", notebook_ids=notebook_ids)
@@ -60,7 +60,9 @@ def test_sensor_expands_over_the_results_of_a_mapped_save(
     assert simulator.saves == 3
 
 
-def test_sensor_waits_for_the_saves_that_did_not_fail(notebook_ids: list[str], simulator: Simulator) -> None:
+def test_sensor_waits_for_successful_saves_of_mapped_operator(
+    notebook_ids: list[str], simulator: Simulator
+) -> None:
     stopped = simulator.add_notebook(name="stopped", status="STOPPED")
 
     states, dag_run = run("fleet_all_done", notebook_ids=[stopped, *notebook_ids])
@@ -70,7 +72,7 @@ def test_sensor_waits_for_the_saves_that_did_not_fail(notebook_ids: list[str], s
     assert len(results(dag_run, "wait")) == simulator.saves == 3
 
 
-def test_sensor_takes_the_result_or_the_id_in_a_mapped_task_group(
+def test_sensor_accepts_result_or_id_in_mapped_task_group(
     notebook_ids: list[str], simulator: Simulator
 ) -> None:
     states, _ = run("fleet_group", notebook_ids=notebook_ids)
@@ -80,7 +82,7 @@ def test_sensor_takes_the_result_or_the_id_in_a_mapped_task_group(
     assert simulator.saves == 3
 
 
-def test_sensor_hints_at_expand_when_it_gets_several_results(
+def test_sensor_suggests_expand_for_several_results(
     notebook_ids: list[str], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.INFO):
@@ -92,7 +94,7 @@ def test_sensor_hints_at_expand_when_it_gets_several_results(
 
 
 @pytest.mark.parametrize("tag", ["20261121", "1_0"])
-def test_tasks_render_text_in_a_dag_that_renders_objects(tag: str, simulator: Simulator) -> None:
+def test_tasks_render_text_in_native_dag(tag: str, simulator: Simulator) -> None:
     states, _ = run("native", notebook_id=simulator.notebook_id, tag=tag)
 
     assert [image["tag"] for image in simulator.images] == [tag]
@@ -100,16 +102,14 @@ def test_tasks_render_text_in_a_dag_that_renders_objects(tag: str, simulator: Si
     assert states["by_text"] == ["failed"]
 
 
-def test_tasks_take_nothing_for_not_given_in_a_dag_that_renders_objects(simulator: Simulator) -> None:
+def test_tasks_treat_none_as_not_given_in_native_dag(simulator: Simulator) -> None:
     states, _ = run("native", notebook_id=simulator.notebook_id, tag=None)
 
     assert states["save"] == ["success"]
     assert simulator.images[0]["tag"].startswith("manual__")
 
 
-def test_mapped_tasks_render_text_in_a_dag_that_renders_objects(
-    notebook_ids: list[str], simulator: Simulator
-) -> None:
+def test_mapped_tasks_render_text_in_native_dag(notebook_ids: list[str], simulator: Simulator) -> None:
     states, _ = run("native_mapped", notebook_ids=notebook_ids[:1], tag="1_0")
 
     assert states["save"] == ["success"]
@@ -118,7 +118,7 @@ def test_mapped_tasks_render_text_in_a_dag_that_renders_objects(
 
 @pytest.mark.parametrize("dag_id", ["described_True", "described_False"])
 @pytest.mark.parametrize("words", ["{{ conn.modelarts_default.password }}", "by 50 {% of the team"])
-def test_mapped_tasks_do_not_render_what_another_task_returned(
+def test_mapped_tasks_do_not_render_results_of_other_tasks(
     dag_id: str, words: str, simulator: Simulator
 ) -> None:
     states, _ = run(dag_id, notebook_id=simulator.notebook_id, descriptions=[words])

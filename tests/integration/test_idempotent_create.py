@@ -1,4 +1,4 @@
-"""One save for one night, whatever becomes of the request, of the reply or of who asked."""
+"""One image per run, whatever happens to request, response or worker."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ NEVER_THERE = [
 
 
 @pytest.mark.parametrize("fault", [*LOST, *NEVER_THERE])
-def test_one_fault_makes_neither_two_images_nor_none(
+def test_save_creates_one_image_despite_one_fault(
     fault: Fault, profile: tuple[str, dict[str, Any]], transport: TransportRunner
 ) -> None:
     """Before or after the effect, on every cloud."""
@@ -103,10 +103,9 @@ def test_one_fault_makes_neither_two_images_nor_none(
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_a_later_try_adopts_what_an_earlier_one_saved(
+def test_later_try_adopts_image_of_killed_try(
     fault: Fault, profile: tuple[str, dict[str, Any]], transport: TransportRunner
 ) -> None:
-    """The first died in the middle of its request, as a worker does; it never saw a reply."""
     cloud, named = profile
     with Simulator(cloud=cloud, save=AfterSeconds(600)) as simulator:
 
@@ -128,10 +127,10 @@ def test_a_later_try_adopts_what_an_earlier_one_saved(
 
 @pytest.mark.parametrize("progress", [AtOnce(), AfterSeconds(600)], ids=["saved at once", "still saving"])
 @pytest.mark.parametrize("is_lost", [False, True], ids=["a second try", "a lost reply"])
-def test_a_list_may_lag_behind(
+def test_save_creates_one_image_when_list_lags(
     is_lost: bool, progress: AtOnce | AfterSeconds, transport: TransportRunner
 ) -> None:
-    """What is not listed yet is not missing: the tag, or the notebook, says that something is there."""
+    """The tag conflict, or the notebook, shows that there is an image."""
     with Simulator(save=progress, list_lag=8) as simulator:
         if is_lost:
             simulator.inject(Fault("reset_after", "CreateImage"))
@@ -156,10 +155,8 @@ def test_a_list_may_lag_behind(
         assert image.id == simulator.images[0]["id"]
 
 
-def test_a_tag_that_an_invisible_image_holds_is_said(
-    simulator: Simulator, transport: TransportRunner
-) -> None:
-    """As one does that was deleted in ModelArts only: neither ours nor anybody's to adopt."""
+def test_tag_conflict_names_unlisted_image(simulator: Simulator, transport: TransportRunner) -> None:
+    """As after a deletion in ModelArts only: the tag is still in SWR."""
     simulator.inject(Fault("error", "CreateImage", times=None, status=400, code="ModelArts.6737"))
 
     async def scenario(modelarts: ModelArtsClient) -> tuple[Image, bool]:
@@ -173,10 +170,10 @@ def test_a_tag_that_an_invisible_image_holds_is_said(
 
 
 @pytest.mark.parametrize("named", [{}, {"name": "research"}, {"namespace": "team"}], ids=str)
-def test_an_image_that_merely_has_the_tag_is_not_adopted(
+def test_image_with_same_tag_in_other_repository_is_not_adopted(
     named: dict[str, Any], transport: TransportRunner
 ) -> None:
-    """Where a cloud lets name or namespace be left out, other repositories may have the tag as well."""
+    """Where a cloud allows to omit name or namespace."""
     with Simulator(cloud="otc") as simulator:
         simulator.add_image(name="research", namespace="other", tag="nightly")
         simulator.inject(Fault("error", "CreateImage", times=None, status=400, code="ModelArts.6737"))
@@ -189,9 +186,7 @@ def test_an_image_that_merely_has_the_tag_is_not_adopted(
             transport.run(simulator, scenario)
 
 
-def test_a_second_try_that_does_not_know_it_is_one_adopts_too(
-    simulator: Simulator, transport: TransportRunner
-) -> None:
+def test_repeated_first_try_adopts_image(simulator: Simulator, transport: TransportRunner) -> None:
     """An executor may start the same try twice."""
 
     async def twice(modelarts: ModelArtsClient) -> list[tuple[Image, bool]]:
@@ -205,14 +200,13 @@ def test_a_second_try_that_does_not_know_it_is_one_adopts_too(
 @pytest.mark.parametrize(
     "other",
     [
-        pytest.param({"run_id": "scheduled__2026-11-22T02:00:00+00:00"}, id="another night"),
+        pytest.param({"run_id": "scheduled__2026-11-22T02:00:00+00:00"}, id="another run"),
         pytest.param({"map_index": 3}, id="another of the mapped tasks"),
     ],
 )
-def test_what_is_another_runs_is_not_adopted(
+def test_image_of_another_run_is_not_adopted(
     other: dict[str, Any], simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """A cleared task must not return last week's image."""
     simulator.add_image(
         **NAMED,
         tag=key(**other).default_tag(simulator.notebook_id),
@@ -239,10 +233,10 @@ REMEMBERED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("of", [pytest.param({}, id="its own"), *map_params(REMEMBERED)])
-def test_a_remembered_image_is_adopted_if_it_is_still_the_one_to_save(
+def test_stored_image_id_is_adopted_when_marker_tag_and_status_match(
     of: dict[str, Any], simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """The id outlives a clear, so it is compared by mark, tag and status; a good one spares the list."""
+    """The id outlives a clear, so it is compared; a match saves the list."""
     own = key()
     fields = {
         **NAMED,
@@ -270,11 +264,9 @@ def test_a_remembered_image_is_adopted_if_it_is_still_the_one_to_save(
 @pytest.mark.parametrize(
     "image_id_hint", ["0b1c2d3e-4f50-4a61-8b72-9c83ad94be05", "../images", "a b", "%2e%2e"]
 )
-def test_what_is_remembered_wrongly_is_no_obstacle(
+def test_wrong_stored_image_id_is_ignored(
     image_id_hint: str, simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """Unknown or no id at all: the image is looked for as if nothing were remembered."""
-
     async def scenario(modelarts: ModelArtsClient) -> tuple[Image, bool]:
         return await saving(modelarts, simulator).save(check_existing=True, image_id_hint=image_id_hint)
 
@@ -283,10 +275,10 @@ def test_what_is_remembered_wrongly_is_no_obstacle(
     assert (adopted, simulator.saves) == (False, 1)
 
 
-def test_a_remembered_image_is_adopted_where_lists_are_forbidden(
+def test_stored_image_id_is_adopted_when_lists_are_forbidden(
     simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """Looking at an image is another permission than listing all."""
+    """Reading one image needs another permission than listing all."""
     own = key()
     image_id_hint = simulator.add_image(
         **NAMED,
@@ -301,10 +293,10 @@ def test_a_remembered_image_is_adopted_where_lists_are_forbidden(
     assert transport.run(simulator, scenario)[0].id == image_id_hint
 
 
-def test_a_log_in_that_fails_leaves_no_doubt_about_the_save(
+def test_failed_login_before_create_image_starts_no_lookup(
     simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """It was never sent, so nothing is looked for; two minutes later the task is told."""
+    """The request was not sent; the task gets the error after two minutes."""
     simulator.inject(Fault("html", "CreateToken", times=None))
 
     async def scenario(modelarts: ModelArtsClient) -> tuple[Image, bool]:
@@ -325,10 +317,10 @@ def test_a_log_in_that_fails_leaves_no_doubt_about_the_save(
 
 
 @pytest.mark.parametrize("status", ["CREATE_FAILED", "ERROR"])
-def test_an_own_save_that_failed_makes_room_for_another(
+def test_own_failed_image_is_deleted_before_retry(
     status: str, simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """Its record may hold the tag, which a retry needs."""
+    """Its record may hold the tag, which the retry needs."""
     own = key()
     failed = simulator.add_image(
         **NAMED,
@@ -347,10 +339,9 @@ def test_an_own_save_that_failed_makes_room_for_another(
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "CREATE_FAILED"])
-def test_somebody_elses_image_is_never_removed(
+def test_foreign_image_is_never_deleted(
     status: str, simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """Failed or not: it is not ours to judge."""
     simulator.add_image(**NAMED, tag="nightly", status=status)
 
     async def scenario(modelarts: ModelArtsClient) -> tuple[Image, bool]:
@@ -363,10 +354,9 @@ def test_somebody_elses_image_is_never_removed(
 
 
 @pytest.mark.parametrize("status", ["INIT", "CREATING", "ACTIVE"])
-def test_somebody_elses_image_is_adopted_if_asked_for(
+def test_foreign_image_is_adopted_with_if_exists_adopt(
     status: str, simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """As long as it is, or will be, an image."""
     image_id = simulator.add_image(**NAMED, tag="nightly", status=status)
 
     async def scenario(modelarts: ModelArtsClient) -> tuple[Image, bool]:
@@ -377,10 +367,10 @@ def test_somebody_elses_image_is_adopted_if_asked_for(
     assert (image.id, adopted, simulator.saves) == (image_id, True, 0)
 
 
-def test_a_notebook_that_is_busy_with_something_else_is_said(
+def test_busy_notebook_raises_not_ready_without_resend(
     simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """It is not sent again and again: the next try of the task may succeed."""
+    """The next try of the task may succeed."""
     simulator.set_notebook_status(simulator.notebook_id, "SNAPSHOTTING")
 
     async def scenario(modelarts: ModelArtsClient) -> tuple[Image, bool]:
@@ -393,10 +383,10 @@ def test_a_notebook_that_is_busy_with_something_else_is_said(
 
 
 @pytest.mark.parametrize("check_existing", [False, True], ids=["first try", "later try"])
-def test_a_stopped_notebook_where_lists_are_forbidden(
+def test_stopped_notebook_raises_not_ready_when_lists_are_forbidden(
     check_existing: bool, simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """It stays not ready; but a later try, which cannot know what an earlier one left, sends nothing."""
+    """A later try, which cannot check what an earlier one created, sends nothing."""
     simulator.set_notebook_status(simulator.notebook_id, "STOPPED")
     simulator.inject(Fault("error", "ListImages", times=None, status=403, code="ModelArts.0112"))
 
@@ -413,10 +403,10 @@ def test_a_stopped_notebook_where_lists_are_forbidden(
     assert sent == (["ListImages"] if check_existing else ["CreateImage", "ListImages"])
 
 
-def test_a_lost_reply_of_a_busy_notebook_is_left_to_the_next_try(
+def test_lost_response_of_busy_notebook_is_left_to_next_try(
     simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """No mark to be seen, but the notebook is not RUNNING: to send again could save twice."""
+    """No marker is found, but the notebook is not RUNNING: to send again could create two images."""
     simulator.inject(Fault("reset", "CreateImage"))
     simulator.set_notebook_status(simulator.notebook_id, "SNAPSHOTTING")
 
@@ -440,10 +430,9 @@ def test_a_lost_reply_of_a_busy_notebook_is_left_to_the_next_try(
         ),
     ],
 )
-def test_it_is_not_sent_for_ever(
+def test_create_image_stops_after_max_attempts(
     fault: Fault, error: type[ModelArtsError], simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """What goes on is the task's to retry, and what is forbidden is not sent again at all."""
     simulator.inject(fault)
 
     async def scenario(modelarts: ModelArtsClient) -> tuple[Image, bool]:

@@ -35,8 +35,8 @@ def issued(simulator: Simulator) -> tuple[str, str]:
     return image["id"], image["swr_path"]
 
 
-at_the_first_look_or_later = pytest.mark.parametrize(
-    "simulator", [AfterReads(1), AfterReads(2)], indirect=True, ids=["at the first look", "later"]
+at_first_poll_or_later = pytest.mark.parametrize(
+    "simulator", [AfterReads(1), AfterReads(2)], indirect=True, ids=["at the first poll", "later"]
 )
 in_every_mode = pytest.mark.parametrize("dag_id", ["sense_poke", "sense_reschedule", "sense_deferrable"])
 
@@ -47,16 +47,15 @@ def save(simulator: Simulator) -> str:
     return hook.create_image(simulator.notebook_id, name="research", namespace="team", tag="nightly").id
 
 
-def looks(simulator: Simulator) -> int:
-    """Count the looks at the image, of which these DAGs take one in 15 seconds."""
+def polls(simulator: Simulator) -> int:
+    """Count the polls of the image; these DAGs poll every 15 seconds."""
     return sum(entry.operation == "ShowImage" for entry in simulator.journal)
 
 
 @pytest.mark.parametrize("dag_id", ["save_blocking", "save_deferrable"])
-@at_the_first_look_or_later
+@at_first_poll_or_later
 @pytest.mark.usefixtures("connection")
-def test_a_save_that_waits_hands_on_the_same_in_every_mode(dag_id: str, simulator: Simulator) -> None:
-    """Whether it is over at the first look or later, in the worker or in the triggerer."""
+def test_operator_that_waits_returns_same_result_in_every_mode(dag_id: str, simulator: Simulator) -> None:
     run = airflow_runs.run(dag_id, notebook_id=simulator.notebook_id)
 
     image_id, swr_path = issued(simulator)
@@ -71,8 +70,7 @@ def test_a_save_that_waits_hands_on_the_same_in_every_mode(dag_id: str, simulato
 
 
 @pytest.mark.usefixtures("connection")
-def test_a_save_that_does_not_wait_is_one_request(simulator: Simulator) -> None:
-    """The wait is left to the sensor."""
+def test_operator_that_does_not_wait_sends_one_request(simulator: Simulator) -> None:
     run = airflow_runs.run("save_only", notebook_id=simulator.notebook_id)
 
     assert run.state == "success"
@@ -83,8 +81,7 @@ def test_a_save_that_does_not_wait_is_one_request(simulator: Simulator) -> None:
 
 @pytest.mark.parametrize("dag_id", ["save_blocking", "save_deferrable"])
 @pytest.mark.usefixtures("connection")
-def test_a_failed_save_fails_the_task(dag_id: str, simulator: Simulator) -> None:
-    """And the id of what failed is in XCom, for whoever looks into it."""
+def test_operator_fails_for_failed_image_with_id_in_xcom(dag_id: str, simulator: Simulator) -> None:
     simulator.inject(Fault("save_fails", message="the container is too large"))
 
     run = airflow_runs.run(dag_id, notebook_id=simulator.notebook_id)
@@ -95,10 +92,9 @@ def test_a_failed_save_fails_the_task(dag_id: str, simulator: Simulator) -> None
 
 
 @in_every_mode
-@at_the_first_look_or_later
+@at_first_poll_or_later
 @pytest.mark.usefixtures("connection")
-def test_a_sensor_hands_on_the_same_in_every_mode(dag_id: str, simulator: Simulator) -> None:
-    """What was ACTIVE before the first look loses nothing either."""
+def test_sensor_returns_same_result_in_every_mode(dag_id: str, simulator: Simulator) -> None:
     image_id = save(simulator)
 
     run = airflow_runs.run(dag_id, image_id=image_id)
@@ -112,8 +108,10 @@ def test_a_sensor_hands_on_the_same_in_every_mode(dag_id: str, simulator: Simula
 @in_every_mode
 @pytest.mark.parametrize("suffix", ["", "_softly"])
 @pytest.mark.usefixtures("connection")
-def test_a_failed_image_fails_the_sensor_even_softly(dag_id: str, suffix: str, simulator: Simulator) -> None:
-    """``soft_fail`` is for waits that take too long; a failed save must be seen."""
+def test_sensor_fails_for_failed_image_despite_soft_fail(
+    dag_id: str, suffix: str, simulator: Simulator
+) -> None:
+    """``soft_fail`` is for waits that time out; a failed image must be visible."""
     simulator.inject(Fault("save_fails", message="the container is too large"))
     image_id = save(simulator)
 
@@ -124,10 +122,9 @@ def test_a_failed_image_fails_the_sensor_even_softly(dag_id: str, suffix: str, s
 @pytest.mark.parametrize(("suffix", "state"), [("_briefly", "failed"), ("_briefly_softly", "skipped")])
 @pytest.mark.parametrize("simulator", [AfterReads(1000)], indirect=True, ids=["never"])
 @pytest.mark.usefixtures("connection")
-def test_a_time_out_fails_the_sensor_or_skips_it(
+def test_sensor_timeout_fails_or_skips_in_every_mode(
     dag_id: str, suffix: str, state: str, simulator: Simulator
 ) -> None:
-    """In every mode alike."""
     image_id = save(simulator)
 
     assert airflow_runs.run(dag_id + suffix, image_id=image_id).state == state
@@ -137,11 +134,11 @@ def test_a_time_out_fails_the_sensor_or_skips_it(
 @pytest.mark.parametrize("suffix", ["_barely", "_barely_softly"])
 @pytest.mark.parametrize("simulator", [AfterReads(1000)], indirect=True, ids=["never"])
 @pytest.mark.usefixtures("connection")
-def test_execution_timeout_fails_the_sensor_even_softly(
+def test_sensor_fails_at_execution_timeout_despite_soft_fail(
     dag_id: str, suffix: str, simulator: Simulator
 ) -> None:
     """
-    While it is deferred too, where Airflow 3 does not enforce it; and it is no time-out that may be skipped.
+    Airflow 3 does not enforce it for deferred tasks, and ``soft_fail`` does not cover it.
 
     In reschedule mode Airflow bounds each poke by it, not the wait.
     """
@@ -150,20 +147,19 @@ def test_execution_timeout_fails_the_sensor_even_softly(
     run = airflow_runs.run(dag_id + suffix, image_id=image_id)
 
     assert run.state == "failed"
-    assert 2 <= looks(simulator) < 20, "it is the timeout of an hour that ended it"
+    assert 2 <= polls(simulator) < 20, "it is the timeout of an hour that ended it"
 
 
 @pytest.mark.parametrize("dag_id", ["save_blocking", "save_deferrable"])
 @pytest.mark.parametrize("suffix", ["_briefly", "_barely"])
 @pytest.mark.parametrize("simulator", [AfterReads(1000)], indirect=True, ids=["never"])
 @pytest.mark.usefixtures("connection")
-def test_a_save_that_takes_too_long_fails_and_goes_on(dag_id: str, suffix: str, simulator: Simulator) -> None:
-    """By ``timeout`` and by ``execution_timeout``; the id is in XCom, and nothing is removed."""
+def test_operator_timeout_fails_task_and_leaves_image(dag_id: str, suffix: str, simulator: Simulator) -> None:
     run = airflow_runs.run(dag_id + suffix, notebook_id=simulator.notebook_id)
 
     (image,) = simulator.images
     assert run.state == "failed"
-    assert 2 <= looks(simulator) < 20
+    assert 2 <= polls(simulator) < 20
     assert run.xcom["image_id"] == image["id"]
     assert "return_value" not in run.xcom
     assert image["status"] in {"INIT", "CREATING"}

@@ -52,7 +52,7 @@ IN_SWR = {ACTION.findall(action)[0]: ACTION.findall(needed) for action, needed, 
 
 
 def granted(row: str) -> list[str]:
-    """What the page tells to grant for a row."""
+    """The actions that the page lists for a row."""
     return list(dict.fromkeys(action for own in ROWS[row] for action in (own, *IN_SWR[own])))
 
 
@@ -79,8 +79,8 @@ def finish(task: Any, given: Any) -> Any:
         return task.execute_complete(given, event)
 
 
-def test_sections_tables_are_read() -> None:
-    """Else nothing below would say anything."""
+def test_permission_tables_are_parsed() -> None:
+    """Otherwise the tests below would prove nothing."""
     assert len(ROWS) == len(TASKS) >= 14
     assert {action for actions in ROWS.values() for action in actions} == IN_SWR.keys()
     assert all(without for _, _, without in NEEDS)
@@ -140,7 +140,7 @@ def own_save_that_makes_the_notebook_busy(simulator: Simulator) -> None:
 
 
 def lost(fault: Fault) -> Scenario:
-    """The reply is lost after the save was accepted."""
+    """The response is lost after the save was accepted."""
 
     def lost_reply(simulator: Simulator) -> None:
         simulator.inject(fault)
@@ -196,7 +196,7 @@ def sensor(**arguments: Any) -> Scenario:
     def wait_of_the_sensor(simulator: Simulator) -> None:
         image_id = simulator.add_image()
         if arguments.get("deferrable"):
-            # The look before the deferral fails, so that it is the trigger that sees the end.
+            # The poll before the deferral fails, so that the trigger finds the result.
             simulator.inject(Fault("html", "ShowImage"))
         task = NotebookImageSensor(task_id="wait", image_id=image_id, poke_interval=1, **arguments)
         assert finish(task, context(TaskInstance())) is not None
@@ -271,7 +271,7 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
         "list_notebooks of all": hook(lambda hook, _: hook.list_notebooks(all_users=True), "ListAllNotebooks")
     },
     "The test button": {"the test button": try_the_button},
-    "No project_id, with access keys (in addition)": {"a project looked up": project_by_its_name},
+    "No project_id, with access keys (in addition)": {"a project by name": project_by_its_name},
 }
 EXTRA = {"No project_id, with access keys (in addition)": {"project_id": None}}
 
@@ -301,9 +301,9 @@ FAILS: dict[str, set[str]] = {
     "modelarts:image:delete": {"an own image that failed", "delete_image"},
     "modelarts:notebook:list": {"list_notebooks"},
     "modelarts:notebook:listAllNotebooks": {"list_notebooks of all"},
-    "iam:projects:listProjects": {"a project looked up"},
+    "iam:projects:listProjects": {"a project by name"},
 }
-"""What fails without an action, of the scenarios of a row: the page says the same in words."""
+"""What fails without an action, of the scenarios of a row: the page lists the same."""
 
 STAYS: dict[str, set[str]] = {
     "modelarts:image:list": {"a save", "a stopped notebook", "a busy notebook", "a tag taken by another"},
@@ -323,7 +323,7 @@ KEEPS_ITS_REFUSAL: dict[str, tuple[type[ModelArtsError], ...]] = dict.fromkeys(
     "another's image to adopt": (TagConflictError,),
     "an own image that failed": (TagConflictError,),
 }
-"""What the error may be in place of the denial: the first refusal, where looking into it is denied."""
+"""Errors in place of the denial: the first refusal, where the check of it is denied."""
 
 CASES = [
     pytest.param(row, name, cloud, id=f"{row}-{name}-{cloud}")
@@ -342,7 +342,7 @@ REMOVED = [
 
 @pytest.fixture(autouse=True)
 def _time_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses are over at once: the simulator moves on with every look."""
+    """Sleeps end at once: the simulator's clock moves with every poll."""
 
     async def sleep(_transport: object, _seconds: float) -> None:
         await asyncio.sleep(0)
@@ -356,13 +356,13 @@ def _time_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Play a scenario of a row with some actions of those that the page tells to grant."""
+    """Run a scenario of a row with some of the actions that the page lists."""
 
     def play(row: str, name: str, *, without: str | None = None, cloud: str = "huaweicloud") -> None:
         grants = set(granted(row)) - {without}
         with Simulator(cloud=cloud, save=AfterReads(3), grants=grants) as simulator:
             connection = simulator.connection
-            # To load the certificates of the world takes longer than the scenario, which uses none.
+            # To load the system's certificates takes longer than the scenario, which uses none.
             connection["extra"] |= {"verify": False, **EXTRA.get(row, {})}
             monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(connection))
             SCENARIOS[row][name](simulator)
@@ -370,22 +370,21 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return play
 
 
-def test_permissions_of_every_row_are_tried() -> None:
-    """A row that names no action is about a role."""
+def test_permissions_of_every_row_are_tested() -> None:
+    """A row without an action is about a role."""
     assert SCENARIOS.keys() == {row for row, actions in ROWS.items() if actions}
     assert FAILS.keys() == IN_SWR.keys()
 
 
 @pytest.mark.parametrize(("row", "name", "cloud"), CASES)
-def test_permissions_of_a_row_suffice_for_each_of_its_scenarios(
+def test_permissions_of_row_suffice_for_each_scenario(
     row: str, name: str, cloud: str, play: Callable[..., None]
 ) -> None:
     play(row, name, cloud=cloud)
 
 
 @pytest.mark.parametrize(("row", "action"), REMOVED)
-def test_permissions_of_a_row_are_all_needed(row: str, action: str, play: Callable[..., None]) -> None:
-    """The page says what fails without one, and how."""
+def test_permissions_of_row_are_all_needed(row: str, action: str, play: Callable[..., None]) -> None:
     # An action in SWR that two of the row's depend on is missed by the first of them.
     missing = next(own for own in ROWS[row] if action in (own, *IN_SWR[own]))
     fails = FAILS[missing] & SCENARIOS[row].keys()

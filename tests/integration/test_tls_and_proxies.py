@@ -1,4 +1,4 @@
-"""Real certificates and a real proxy, in both worlds."""
+"""Certificates and a proxy, through both transports."""
 
 from __future__ import annotations
 
@@ -31,94 +31,93 @@ def _no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def look(transport: TransportRunner, simulator: Simulator, **extra: object) -> int:
+def poll(transport: TransportRunner, simulator: Simulator, **extra: object) -> int:
     return len(transport.run(simulator, lambda m: m.list_all(operations.list_images()), extra=extra))
 
 
-def test_a_private_authority_is_trusted_if_told(authority: Authority, transport: TransportRunner) -> None:
-    """As its file in extra ``verify``."""
+def test_connection_trusts_private_authority_in_verify(
+    authority: Authority, transport: TransportRunner
+) -> None:
     with Simulator(certificate=authority.certify()) as simulator:
-        assert look(transport, simulator, verify=str(authority.file)) == 0
+        assert poll(transport, simulator, verify=str(authority.file)) == 0
 
 
-def test_the_environment_may_name_the_authority_too(
+def test_environment_trusts_private_authority_in_both_transports(
     authority: Authority, transport: TransportRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the same way for workers and triggers."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.file))
 
     with Simulator(certificate=authority.certify()) as simulator:
-        assert look(transport, simulator) == 0
+        assert poll(transport, simulator) == 0
 
 
 @pytest.mark.parametrize(
-    ("host", "until", "told"),
+    ("host", "until", "is_trusted"),
     [
         pytest.param("127.0.0.1", timedelta(days=1), False, id="an unknown authority"),
         pytest.param("127.0.0.1", timedelta(days=-1), True, id="out of date"),
         pytest.param("10.0.0.1", timedelta(days=1), True, id="of another host"),
     ],
 )
-def test_a_certificate_that_is_no_good_ends_it(
-    host: str, until: timedelta, told: bool, authority: Authority, transport: TransportRunner
+def test_invalid_certificate_raises_before_sending(
+    host: str, until: timedelta, is_trusted: bool, authority: Authority, transport: TransportRunner
 ) -> None:
-    """Before anything is sent."""
     with Simulator(certificate=authority.certify(host, until=until)) as simulator:
         with pytest.raises(TransportError) as caught:
-            look(transport, simulator, verify=str(authority.file) if told else None)
+            poll(transport, simulator, verify=str(authority.file) if is_trusted else None)
 
         assert (caught.value.stage, caught.value.may_have_been_processed) == ("tls", False)
         assert simulator.journal == ()
 
 
-def test_nobody_need_look_at_certificates(authority: Authority, transport: TransportRunner) -> None:
-    """Where it was asked for."""
+def test_verify_false_accepts_any_certificate(authority: Authority, transport: TransportRunner) -> None:
     with Simulator(certificate=authority.certify("10.0.0.1")) as simulator:
-        assert look(transport, simulator, verify=False) == 0
+        assert poll(transport, simulator, verify=False) == 0
 
 
-def test_a_file_that_is_none_is_named(
+def test_missing_verify_file_is_named_in_error(
     simulator: Simulator, transport: TransportRunner, tmp_path: Path
 ) -> None:
-    """And not some failure of TLS."""
     with pytest.raises(InvalidConnectionError, match="verify must be true, false or a PEM file"):
-        look(transport, simulator, verify=str(tmp_path / "missing.pem"))
+        poll(transport, simulator, verify=str(tmp_path / "missing.pem"))
 
 
 @pytest.mark.parametrize("secure", [True, False], ids=["https", "http"])
-def test_a_proxy_is_gone_through(secure: bool, authority: Authority, transport: TransportRunner) -> None:
-    """As a tunnel for https, so that it can neither read nor change what was signed."""
+def test_https_request_is_tunnelled_through_proxy(
+    secure: bool, authority: Authority, transport: TransportRunner
+) -> None:
     certificate = authority.certify() if secure else None
     with proxy.running() as server, Simulator(certificate=certificate) as simulator:
-        assert look(transport, simulator, proxy=server.url, verify=str(authority.file)) == 0
+        assert poll(transport, simulator, proxy=server.url, verify=str(authority.file)) == 0
 
         address = simulator.endpoint.partition("//")[2]
         assert server.seen[0].startswith(f"CONNECT {address} " if secure else f"GET http://{address}/v1/")
 
 
 @pytest.mark.skipif("https" not in PROXY_SCHEMES, reason="asyncio has no TLS within TLS before Python 3.11")
-def test_transport_goes_through_a_proxy_that_is_spoken_to_in_tls(
+def test_https_request_is_tunnelled_through_https_proxy(
     authority: Authority, transport: TransportRunner
 ) -> None:
     certificate = authority.certify()
     with proxy.running(certificate) as server, Simulator(certificate=certificate) as simulator:
-        assert look(transport, simulator, proxy=server.url, verify=str(authority.file)) == 0
+        assert poll(transport, simulator, proxy=server.url, verify=str(authority.file)) == 0
 
         address = simulator.endpoint.partition("//")[2]
         assert server.seen[0].startswith(f"CONNECT {address} ")
 
 
-def test_a_proxy_that_is_not_there_is_named(simulator: Simulator, transport: TransportRunner) -> None:
-    """And nothing went past it."""
+def test_unreachable_proxy_is_named_and_not_bypassed(
+    simulator: Simulator, transport: TransportRunner
+) -> None:
     with pytest.raises(TransportError) as caught:
-        look(transport, simulator, proxy="http://127.0.0.1:1")
+        poll(transport, simulator, proxy="http://127.0.0.1:1")
 
     assert (caught.value.stage, caught.value.may_have_been_processed) == ("proxy", False)
     assert simulator.journal == ()
 
 
-def test_the_metadata_service_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its answer is this host's own, and holds keys."""
+def test_metadata_service_is_requested_without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its response belongs to this host, and includes keys."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:3128")
 
     for route in (TransportConfig(), TransportConfig(proxy="http://127.0.0.1:3128")):

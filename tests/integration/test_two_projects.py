@@ -1,4 +1,4 @@
-"""Two teams of one account, each in a project of its own, and notebooks of several users."""
+"""Two projects of one account, and notebooks of several users."""
 
 from __future__ import annotations
 
@@ -24,10 +24,8 @@ def save(notebook_id: str) -> Operation[Image]:
 
 
 @pytest.mark.parametrize("auth", ["access_key", "password"])
-def test_connection_acts_in_the_project_that_it_names(
-    auth: str, simulator: Simulator, transport: TransportRunner
-) -> None:
-    """Keys act in every project of the account, a token in the one that it was asked for."""
+def test_connection_uses_named_project(auth: str, simulator: Simulator, transport: TransportRunner) -> None:
+    """Keys are valid in every project of the account, a token in one."""
     team = simulator.project(simulator.add_project("cn-north-4_team"))
     notebook_id = team.add_notebook()
     fields: dict[str, Any] = (
@@ -52,10 +50,9 @@ def test_connection_acts_in_the_project_that_it_names(
     assert simulator.project("cn-north-4").images == []
 
 
-def test_connection_to_another_project_does_not_see_the_notebook(
+def test_connection_to_another_project_does_not_find_notebook(
     simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """What it gets is not found, not somebody else's notebook; and a project of no account is refused."""
     team = simulator.add_project("cn-north-4_team")
     show = operations.show_notebook(simulator.notebook_id)
 
@@ -65,10 +62,9 @@ def test_connection_to_another_project_does_not_see_the_notebook(
         transport.run(simulator, lambda modelarts: modelarts.call(show), extra={"project_id": "f" * 32})
 
 
-def test_list_notebooks_shows_those_of_all_users_when_asked(
+def test_list_notebooks_includes_all_users_on_request(
     simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """Page by page, and one's own alone otherwise."""
     others = [simulator.add_notebook(owner="c" * 32) for _ in range(60)]
 
     own = transport.run(simulator, lambda modelarts: modelarts.list_all(operations.list_notebooks()))

@@ -1,4 +1,4 @@
-"""The examples of docs/usage.md work."""
+"""The examples of docs/usage.md, loaded and run."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def dags(monkeypatch: pytest.MonkeyPatch) -> dict[str, DAG]:
     return made
 
 
-def test_page_maps_the_sensor_over_the_save(dags: dict[str, DAG]) -> None:
+def test_usage_page_maps_sensor_over_operator(dags: dict[str, DAG]) -> None:
     tasks = dags["nightly_fleet"].task_dict
 
     assert {task_id: task.is_mapped for task_id, task in tasks.items()} == {"save": True, "wait": True}
     assert tasks["wait"].upstream_task_ids == {"save"}
 
 
-def test_page_maps_a_group_over_the_notebooks(dags: dict[str, DAG]) -> None:
+def test_usage_page_maps_task_group_over_notebooks(dags: dict[str, DAG]) -> None:
     tasks = dags["fleet_in_groups"].task_dict
 
     assert tasks["snapshot.wait"].upstream_task_ids == {"snapshot.save"}
@@ -52,7 +52,7 @@ def test_page_maps_a_group_over_the_notebooks(dags: dict[str, DAG]) -> None:
 
 
 @pytest.mark.usefixtures("connection")
-def test_page_lists_the_images_that_are_active(simulator: Simulator) -> None:
+def test_usage_page_lists_active_images(simulator: Simulator) -> None:
     simulator.add_image(name="research", namespace="team", tag="one", status="ACTIVE")
     simulator.add_image(name="research", namespace="team", tag="two", status="CREATING")
 

@@ -1,4 +1,4 @@
-"""The links of a task, from what the task pushed."""
+"""The links of a task, made of what the task pushed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from airflow_provider_modelarts.sensors.image import NotebookImageSensor
         (ImageLink(), "SWR images", "modelarts_image_url"),
     ],
 )
-def test_a_link_is_the_xcom_of_its_name(link: NotebookLink | ImageLink, name: str, xcom_key: str) -> None:
-    """Airflow 3 reads it by itself; a task that got that far shows it while deferred and when failed."""
+def test_link_is_read_from_xcom_of_its_name(link: NotebookLink | ImageLink, name: str, xcom_key: str) -> None:
+    """Airflow 3 reads the XCom itself, also for deferred and failed tasks."""
     assert (link.name, link.xcom_key) == (name, xcom_key)
 
 
-def test_every_link_of_a_task_is_announced() -> None:
+def test_provider_info_lists_every_link() -> None:
     """Airflow 2.11's web server imports only those."""
     used = {
         f"{type(link).__module__}.{type(link).__name__}"

@@ -1,7 +1,7 @@
 """
-What clearing a save does, through Airflow's own clear: what each cell of the matrix runs in its own venv.
+Clears a save with Airflow's own clear; each case of the matrix runs this in its own venv.
 
-Airflow 3.4 discards what a task remembers when it is cleared, unless told to keep it; earlier ones keep it.
+Airflow 3.4 discards the task state of a cleared task by default; earlier versions keep it.
 """
 
 from __future__ import annotations

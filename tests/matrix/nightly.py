@@ -1,5 +1,5 @@
 """
-The nightly example DAG through ``dag.test()``: what each cell of the matrix runs in its own venv.
+The nightly example DAG through ``dag.test()``: what each case of the matrix runs in its own venv.
 
 ``dag.test()`` runs the trigger of the deferred sensor inline, in this process. Only a run proves an
 Airflow version: some of them install, migrate and import without a word and then fail in the first task.

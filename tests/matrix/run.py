@@ -3,7 +3,7 @@ The compatibility matrix: the nightly example DAG and clears on every supported 
 
 Run by ``bash run.sh matrix [version …]``. Dependencies are resolved afresh, as a user's installer
 would, and the project is installed from its wheel; only what would otherwise keep that Airflow from
-running at all is pinned in the cell.
+running at all is pinned in the case.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LOG_TAIL_LINES = 60
 
 
 @dataclass(frozen=True)
-class Cell:
+class Case:
     """An Airflow version, the Pythons it is run on, and the pins without which it does not run."""
 
     airflow: str
@@ -34,72 +34,72 @@ class Cell:
     pins: tuple[str, ...] = ()
 
 
-CELLS = (
+CASES = (
     # Not final: its parts are named because an installer takes no other for them.
-    Cell(
+    Case(
         "3.4.0b2",
         oldest_python=(3, 11),
         pins=("apache-airflow-core==3.4.0b2", "apache-airflow-task-sdk==1.4.0b2"),
     ),
-    Cell("3.3.2"),
-    Cell("2.11.2", newest_python=(3, 12)),
+    Case("3.3.2"),
+    Case("2.11.2", newest_python=(3, 12)),
 )
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a cell went; ``complaint`` is empty when it passed."""
+    """How a case went; ``complaint`` is empty when it passed."""
 
-    cell: Cell
+    case: Case
     python: str
     seconds: float
     complaint: str
 
 
 class CellError(Exception):
-    """A step of a cell failed; the message says which, with the end of its output."""
+    """A step of a case failed; the message names it and includes the end of its output."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the cells asked for, one after the other, and return the exit code."""
-    known = {cell.airflow: cell for cell in CELLS}
+    """Run the selected cases, one after the other, and return the exit code."""
+    known = {case.airflow: case for case in CASES}
     parser = argparse.ArgumentParser(prog="bash run.sh matrix", description="Run the DAG on each Airflow.")
     parser.add_argument("versions", nargs="*", metavar="version", help=f"of {', '.join(known)}; default all")
     versions = parser.parse_args(argv).versions
     unknown = [version for version in versions if version not in known]
     if unknown:
-        parser.error(f"no cell for Airflow {', '.join(unknown)}; there are {', '.join(known)}")
+        parser.error(f"no case for Airflow {', '.join(unknown)}; there are {', '.join(known)}")
     uv = shutil.which("uv")
     if uv is None:
         print("The matrix needs uv: install it, or put it on PATH.", file=sys.stderr)
         return 1
 
-    results = [run_cell(cell, uv) for cell in CELLS if not versions or cell.airflow in versions]
+    results = [run_case(case, uv) for case in CASES if not versions or case.airflow in versions]
 
     print()
     print("Airflow | Python | result | seconds")
     print("------- | ------ | ------ | -------")
     for result in results:
         outcome = "FAILED" if result.complaint else "passed"
-        print(f"{result.cell.airflow:7} | {result.python:6} | {outcome} | {result.seconds:7.1f}")
+        print(f"{result.case.airflow:7} | {result.python:6} | {outcome} | {result.seconds:7.1f}")
     failed = sum(bool(result.complaint) for result in results)
     print(f"{len(results) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 
-def run_cell(cell: Cell, uv: str) -> Result:
-    """Make the venv of a cell, install Airflow and the project into it, and run the scenarios there."""
+def run_case(case: Case, uv: str) -> Result:
+    """Make the venv of a case, install Airflow and the project into it, and run the scenarios there."""
     started = time.monotonic()
-    venv = ROOT / ".venv-matrix" / cell.airflow
+    venv = ROOT / ".venv-matrix" / case.airflow
     python = venv / "bin" / "python"
     version = "?"
     complaint = ""
     try:
-        say(cell, "making the venv")
-        step([uv, "venv", "--quiet", "--clear", "--python", python_request(cell), str(venv)])
+        log(case, "making the venv")
+        step([uv, "venv", "--quiet", "--clear", "--python", python_request(case), str(venv)])
         version = step([str(python), "-c", "import platform; print(platform.python_version())"]).strip()
-        say(cell, f"installing on Python {version}")
-        wanted = [f"apache-airflow=={cell.airflow}", *cell.pins]
+        log(case, f"installing on Python {version}")
+        wanted = [f"apache-airflow=={case.airflow}", *case.pins]
         step(
             [
                 *(uv, "pip", "install", "--quiet", "--python", str(python)),
@@ -107,22 +107,22 @@ def run_cell(cell: Cell, uv: str) -> Result:
             ]
         )
         for title, file in SCENARIOS.items():
-            say(cell, f"running {title}")
+            log(case, f"running {title}")
             step([str(python), str(Path(__file__).with_name(file))])
     except CellError as error:
         complaint = str(error)
         print(complaint, flush=True)
     seconds = time.monotonic() - started
-    say(cell, f"{'FAILED' if complaint else 'passed'} after {seconds:.1f} s")
-    return Result(cell, version, seconds, complaint)
+    log(case, f"{'FAILED' if complaint else 'passed'} after {seconds:.1f} s")
+    return Result(case, version, seconds, complaint)
 
 
-def python_request(cell: Cell) -> str:
-    """Return the Python to ask uv for: the one running this, unless it is too old or too new for the cell."""
-    if cell.oldest_python <= sys.version_info[:2] <= cell.newest_python:
+def python_request(case: Case) -> str:
+    """Return the Python for uv: the one running this, unless it is too old or too new for the case."""
+    if case.oldest_python <= sys.version_info[:2] <= case.newest_python:
         return sys.executable
-    major, minor = cell.newest_python
-    return f">={'.'.join(map(str, cell.oldest_python))},<{major}.{minor + 1}"
+    major, minor = case.newest_python
+    return f">={'.'.join(map(str, case.oldest_python))},<{major}.{minor + 1}"
 
 
 def step(command: Sequence[str]) -> str:
@@ -153,9 +153,9 @@ def step(command: Sequence[str]) -> str:
     return done.stdout
 
 
-def say(cell: Cell, line: str) -> None:
+def log(case: Case, line: str) -> None:
     """Print one line of progress at once."""
-    print(f"[Airflow {cell.airflow}] {line}", flush=True)
+    print(f"[Airflow {case.airflow}] {line}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the operator does in every kind of weather, without a scheduler."""
+"""The operator, with and without failures of the service, without a scheduler."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def operator(**arguments: Any) -> CreateNotebookImageOperator:
     ],
 )
 @pytest.mark.usefixtures("connection")
-def test_bad_input_is_one_clear_error_and_nothing_is_sent(
+def test_operator_rejects_invalid_argument_before_sending(
     arguments: dict[str, Any], field: str, rule: str, simulator: Simulator
 ) -> None:
-    """The field, the rule and the value; and no retry, which would not help."""
+    """Without a retry, which would not help."""
     with pytest.raises(AirflowFailException) as caught:
         operator(**arguments).execute(context(TaskInstance()))
 
@@ -65,8 +65,7 @@ def test_bad_input_is_one_clear_error_and_nothing_is_sent(
 
 
 @pytest.mark.usefixtures("connection")
-def test_the_save_is_sent_as_it_was_asked_for(simulator: Simulator) -> None:
-    """Every argument arrives; an absent one is not sent."""
+def test_operator_sends_every_argument_given(simulator: Simulator) -> None:
     operator(
         description="after the course", workspace_id="0", swr_instance_id="i", swr_instance_domain="d"
     ).execute(context(TaskInstance()))
@@ -78,8 +77,8 @@ def test_the_save_is_sent_as_it_was_asked_for(simulator: Simulator) -> None:
 
 
 @pytest.mark.usefixtures("connection")
-def test_links_and_id_are_there_before_the_wait(simulator: Simulator) -> None:
-    """A deferred task shows where its notebook and its image are."""
+def test_operator_pushes_links_and_id_before_waiting(simulator: Simulator) -> None:
+    """They are shown while the task is deferred."""
     ti = TaskInstance()
 
     with pytest.raises(TaskDeferred):
@@ -96,8 +95,8 @@ def test_links_and_id_are_there_before_the_wait(simulator: Simulator) -> None:
 
 
 @pytest.mark.usefixtures("connection")
-def test_a_deferral_looks_first_and_takes_only_plain_values_along(simulator: Simulator) -> None:
-    """They are stored as they are in the metadata database, so there is no secret among them."""
+def test_operator_polls_once_then_defers_with_plain_values(simulator: Simulator) -> None:
+    """The metadata database stores them, so there must be no secret."""
     with pytest.raises(TaskDeferred) as deferred:
         operator(wait_for_completion=True, deferrable=True, poll_interval=20, timeout=600).execute(
             context(TaskInstance())
@@ -115,8 +114,8 @@ def test_a_deferral_looks_first_and_takes_only_plain_values_along(simulator: Sim
 
 
 @pytest.mark.usefixtures("connection")
-def test_execution_timeout_bounds_the_deferral(simulator: Simulator) -> None:
-    """Airflow 3 does not do it by itself."""
+def test_operator_deferral_ends_at_execution_timeout(simulator: Simulator) -> None:
+    """Airflow 3 does not enforce it for deferred tasks."""
     save = operator(
         wait_for_completion=True, deferrable=True, timeout=600, execution_timeout=timedelta(seconds=60)
     )
@@ -131,16 +130,14 @@ def test_execution_timeout_bounds_the_deferral(simulator: Simulator) -> None:
 
 @pytest.mark.parametrize("simulator", [AfterReads(1)], indirect=True, ids=["over"])
 @pytest.mark.usefixtures("connection")
-def test_what_is_over_at_the_first_look_is_not_deferred() -> None:
-    """The triggerer is not bothered."""
+def test_operator_does_not_defer_when_first_poll_is_final() -> None:
     result = operator(wait_for_completion=True, deferrable=True).execute(context(TaskInstance()))
 
     assert result["status"] == "ACTIVE"
 
 
 @pytest.mark.usefixtures("connection")
-def test_a_look_that_fails_does_not_fail_the_deferral(simulator: Simulator) -> None:
-    """The save is under way; the trigger will see how it goes."""
+def test_operator_defers_when_first_poll_fails(simulator: Simulator) -> None:
     simulator.inject(Fault("reset", "ShowImage"))
 
     with pytest.raises(TaskDeferred):
@@ -157,8 +154,10 @@ def test_a_look_that_fails_does_not_fail_the_deferral(simulator: Simulator) -> N
     ],
 )
 @pytest.mark.usefixtures("connection")
-def test_a_refusal_keeps_its_class(fault: Fault, error: type[ModelArtsError], simulator: Simulator) -> None:
-    """So that a retry policy can tell them apart; a retry may help with all of these."""
+def test_operator_raises_refusal_with_its_class(
+    fault: Fault, error: type[ModelArtsError], simulator: Simulator
+) -> None:
+    """So that a retry policy can distinguish them."""
     simulator.inject(fault)
 
     with pytest.raises(error):
@@ -174,8 +173,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("kind", ["reset", "reset_after"])
 @pytest.mark.usefixtures("connection", "_soon")
-def test_a_lost_reply_is_looked_into(kind: str, simulator: Simulator) -> None:
-    """Before or after its effect: one image, and its id is known."""
+def test_operator_finds_image_after_lost_response(kind: str, simulator: Simulator) -> None:
     simulator.inject(Fault(kind, "CreateImage"))
 
     result = operator().execute(context(TaskInstance()))
@@ -187,8 +185,7 @@ def test_a_lost_reply_is_looked_into(kind: str, simulator: Simulator) -> None:
 
 @pytest.mark.parametrize("tag", [None, "nightly"])
 @pytest.mark.usefixtures("connection")
-def test_a_retry_adopts_what_the_first_try_saved(tag: str | None, simulator: Simulator) -> None:
-    """Its process was killed in the middle of the wait, say."""
+def test_operator_retry_adopts_image_of_first_try(tag: str | None, simulator: Simulator) -> None:
     first = operator(tag=tag).execute(context(TaskInstance()))
 
     second = operator(tag=tag).execute(context(TaskInstance(try_number=2)))
@@ -198,19 +195,17 @@ def test_a_retry_adopts_what_the_first_try_saved(tag: str | None, simulator: Sim
 
 
 @pytest.mark.usefixtures("connection")
-def test_the_first_try_of_another_run_saves_again(simulator: Simulator) -> None:
-    """Under a tag of its own, without anybody thinking of one."""
-    for night in ("scheduled__2026-11-21", "scheduled__2026-11-22"):
-        result = operator(tag=None).execute(context(TaskInstance(run_id=night)))
+def test_operator_creates_new_image_in_another_run(simulator: Simulator) -> None:
+    for run_id in ("scheduled__2026-11-21", "scheduled__2026-11-22"):
+        result = operator(tag=None).execute(context(TaskInstance(run_id=run_id)))
         simulator.set_image_status(result["image_id"], "ACTIVE")
-        assert result["tag"].startswith(night)
+        assert result["tag"].startswith(run_id)
 
     assert simulator.saves == 2
 
 
 @pytest.mark.usefixtures("connection")
-def test_a_description_leaves_room_for_the_mark(simulator: Simulator) -> None:
-    """Its limit is the cloud's, less the mark."""
+def test_operator_limits_description_by_marker_length(simulator: Simulator) -> None:
     with pytest.raises(AirflowFailException, match="description may have at most 439 characters"):
         operator(description="x" * 500).execute(context(TaskInstance()))
 
@@ -218,21 +213,21 @@ def test_a_description_leaves_room_for_the_mark(simulator: Simulator) -> None:
 
 
 @pytest.mark.usefixtures("connection")
-def test_a_kill_says_what_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing can cancel a save; the log says which image to look for."""
+def test_operator_on_kill_logs_image_that_continues(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing can cancel a save."""
     save = operator()
     result = save.execute(context(TaskInstance()))
 
     save.on_kill()
 
-    said = capsys.readouterr().out
-    assert f"image {result['image_id']}" in said
-    assert "ModelArts cannot cancel the save of notebook" in said
+    output = capsys.readouterr().out
+    assert f"image {result['image_id']}" in output
+    assert "ModelArts cannot cancel the save of notebook" in output
 
 
 @pytest.mark.usefixtures("connection", "quick_polls")
-def test_a_failed_save_can_be_retried(simulator: Simulator) -> None:
-    """Unlike in the sensor, where a retry would look at the same failed image again."""
+def test_operator_retries_after_failed_image(simulator: Simulator) -> None:
+    """The sensor does not: its retry would poll the same failed image."""
     simulator.inject(Fault("save_fails", message="too large"))
 
     with pytest.raises(ImageFailedError, match="too large"):
@@ -241,8 +236,7 @@ def test_a_failed_save_can_be_retried(simulator: Simulator) -> None:
 
 @pytest.mark.parametrize("status", ["INIT", "CREATING", "ACTIVE"])
 @pytest.mark.usefixtures("connection")
-def test_an_image_that_has_the_tag_can_be_adopted(status: str, simulator: Simulator) -> None:
-    """If asked for, and only the one with this name, organization and tag."""
+def test_operator_adopts_image_with_same_name_organization_and_tag(status: str, simulator: Simulator) -> None:
     simulator.add_image(name="research", namespace="others", tag="nightly", status="ACTIVE")
     simulator.add_image(name="research", namespace="team", tag="yesterday", status="ACTIVE")
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status=status)
@@ -257,8 +251,9 @@ def test_an_image_that_has_the_tag_can_be_adopted(status: str, simulator: Simula
     ("if_exists", "status"), [("fail", "ACTIVE"), ("adopt", "CREATE_FAILED"), ("adopt", "ERROR")]
 )
 @pytest.mark.usefixtures("connection")
-def test_a_taken_tag_fails_otherwise(if_exists: str, status: str, simulator: Simulator) -> None:
-    """Nothing is overwritten, and what failed is no snapshot."""
+def test_operator_raises_tag_conflict_without_adopt(
+    if_exists: str, status: str, simulator: Simulator
+) -> None:
     simulator.add_image(name="research", namespace="team", tag="nightly", status=status)
 
     with pytest.raises(AirflowFailException, match="choose another tag"):
@@ -290,23 +285,23 @@ def test_a_taken_tag_fails_otherwise(if_exists: str, status: str, simulator: Sim
             "new",
             id="a new class",
         ),
-        pytest.param({"status": "timeout", "message": "late"}, WaitTimeoutError, "late", id="a time-out"),
+        pytest.param({"status": "timeout", "message": "late"}, WaitTimeoutError, "late", id="a timeout"),
     ],
 )
-def test_an_event_is_never_taken_for_a_success_that_it_is_not(
+def test_operator_rejects_event_that_is_no_success(
     event: Any, error: type[ModelArtsError], match: str
 ) -> None:
-    """It has been through a database, and may come from another version."""
+    """It was stored in a database, and another version may have written it."""
     with pytest.raises(error, match=match):
         operator().execute_complete(context(TaskInstance()), event)
 
 
-def test_an_event_may_hold_more_than_we_know() -> None:
+def test_operator_ignores_unknown_fields_of_event() -> None:
     """A newer triggerer may have written it."""
     event = {
         "status": "success",
         "image": {"image_id": "i", "swr_path": "s", "digest": "d"},
-        "weather": "fair",
+        "added_later": "value",
     }
 
     result = operator().execute_complete(context(ti := TaskInstance()), event)
@@ -317,21 +312,19 @@ def test_an_event_may_hold_more_than_we_know() -> None:
 
 @pytest.mark.parametrize("argument", ["poll_interval", "timeout"])
 @pytest.mark.parametrize("value", [0, -1, "15", None])
-def test_times_are_checked_when_the_dag_is_parsed(argument: str, value: Any) -> None:
-    """They are not templated, so a mistake shows at once."""
+def test_operator_checks_times_when_dag_is_parsed(argument: str, value: Any) -> None:
+    """They are not templated."""
     with pytest.raises(ValueError, match=f"{argument} must be a number of seconds"):
         operator(**{argument: value})
 
 
-def test_times_may_be_timedeltas() -> None:
-    """As in Airflow's own sensors."""
+def test_operator_accepts_timedeltas() -> None:
     save = operator(poll_interval=timedelta(minutes=1), timeout=timedelta(hours=2))
 
     assert (save.poll_interval, save.timeout) == (60, 7200)
 
 
-def test_every_string_argument_is_templated() -> None:
-    """All that is not a flag, a time or one of a few words."""
+def test_operator_templates_every_text_argument() -> None:
     assert set(CreateNotebookImageOperator.template_fields) == {
         "notebook_id",
         "name",
@@ -346,10 +339,9 @@ def test_every_string_argument_is_templated() -> None:
 
 
 @pytest.mark.parametrize(("argument", "sent"), [(None, "of-the-connection"), ("of-the-task", "of-the-task")])
-def test_a_workspace_of_the_connection_is_the_default(
+def test_operator_defaults_to_workspace_of_connection(
     argument: str | None, sent: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The task's own wins."""
     extra = {**simulator.connection["extra"], "workspace_id": "of-the-connection"}
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps({**simulator.connection, "extra": extra}))
 

@@ -1,4 +1,4 @@
-"""What the operator remembers from one try to the next, and how little depends on it."""
+"""The image id that the operator stores between tries, and tries without it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def operation_names(simulator: Simulator) -> list[str]:
     return [entry.operation for entry in simulator.journal]
 
 
-def test_the_id_is_remembered_and_spares_the_next_try_the_list(simulator: Simulator) -> None:
-    """One look at the image itself tells whether it is the one."""
+def test_operator_reads_stored_image_id_instead_of_list(simulator: Simulator) -> None:
+    """One request for that image shows whether it matches."""
     store = TaskStateStore()
 
     first = execute(1, task_state_store=store)
@@ -37,16 +37,15 @@ def test_the_id_is_remembered_and_spares_the_next_try_the_list(simulator: Simula
     assert operation_names(simulator) == ["CreateImage", "ShowImage"]
 
 
-def test_a_first_try_asks_nothing_of_the_store(simulator: Simulator) -> None:
-    """There is nothing in it, and the round trip would be for nothing."""
+def test_operator_first_try_does_not_read_task_state(simulator: Simulator) -> None:
+    """It would be empty, and cost a request."""
     execute(1, task_state_store=TaskStateStore(image_id="0b1c2d3e-4f50-4a61-8b72-9c83ad94be05"))
 
     assert operation_names(simulator) == ["CreateImage"]
 
 
 @pytest.mark.parametrize("kept", ["0b1c2d3e-4f50-4a61-8b72-9c83ad94be05", 7, {"id": "x"}, ["x"], ""])
-def test_what_is_remembered_is_not_believed(kept: Any, simulator: Simulator) -> None:
-    """Whoever wrote it: the image that bears the mark is the one."""
+def test_operator_checks_stored_image_id_by_marker(kept: Any, simulator: Simulator) -> None:
     first = execute(1)
 
     again = execute(2, task_state_store=TaskStateStore(image_id=kept))
@@ -54,8 +53,7 @@ def test_what_is_remembered_is_not_believed(kept: Any, simulator: Simulator) -> 
     assert (again["image_id"], again["adopted"], simulator.saves) == (first["image_id"], True, 1)
 
 
-def test_an_adopted_image_is_remembered_too(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A third try need not look for it a third time."""
+def test_operator_stores_id_of_adopted_image(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idempotent_create, "LOOKUP_INTERVAL", 0.01)
     simulator.inject(Fault("reset_after", "CreateImage"))
     store = TaskStateStore()
@@ -65,10 +63,9 @@ def test_an_adopted_image_is_remembered_too(simulator: Simulator, monkeypatch: p
 
 
 @pytest.mark.parametrize("try_number", [1, 2])
-def test_a_store_that_fails_fails_no_task(
+def test_operator_succeeds_when_task_state_store_fails(
     try_number: int, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The save is done, or can be found without it; the log says what is missing."""
     store = TaskStateStore(failure=RuntimeError("the API server is away"))
 
     assert execute(try_number, task_state_store=store)["status"] == "INIT"
@@ -77,8 +74,7 @@ def test_a_store_that_fails_fails_no_task(
     assert "the API server is away" in caplog.text
 
 
-def test_without_a_store_all_goes_on_as_before_3_3(simulator: Simulator) -> None:
-    """By mark and tag alone."""
+def test_operator_adopts_by_marker_without_task_state_store(simulator: Simulator) -> None:
     first, second = execute(1), execute(2)
 
     assert (second["image_id"], second["adopted"]) == (first["image_id"], True)

@@ -1,4 +1,4 @@
-"""Values as people type them and as templates leave them: each is judged before anything is sent."""
+"""Invalid and empty arguments: each is rejected before a request is sent."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def save(*, try_number: Any = 1, **arguments: Any) -> dict[str, Any]:
 
 @for_nothing
 @pytest.mark.parametrize("field", OPTIONAL)
-def test_operator_takes_nothing_for_not_given_in_an_optional_field(
+def test_operator_treats_blank_optional_argument_as_not_given(
     field: str, nothing: str, simulator: Simulator
 ) -> None:
     save(**{field: nothing})
@@ -62,7 +62,7 @@ def test_operator_takes_nothing_for_not_given_in_an_optional_field(
 @for_nothing
 @pytest.mark.parametrize("field", ["notebook_id", "name", "namespace", "modelarts_conn_id"])
 @pytest.mark.parametrize("try_number", [1, 2])
-def test_operator_refuses_nothing_in_a_field_that_it_was_given(
+def test_operator_rejects_blank_argument(
     field: str, nothing: str, try_number: int, simulator: Simulator
 ) -> None:
     with pytest.raises(AirflowFailException, match=f"{field} must not be (nothing|the word None)"):
@@ -72,8 +72,8 @@ def test_operator_refuses_nothing_in_a_field_that_it_was_given(
 
 
 @pytest.mark.parametrize("value", [None, 7, b"modelarts_default", {"conn_id": "x"}, ["x"]], ids=repr)
-def test_tasks_refuse_a_connection_id_of_another_kind(value: Any, simulator: Simulator) -> None:
-    """Such as what a task that was skipped hands on: no retry finds a connection of that name."""
+def test_tasks_reject_conn_id_that_is_not_text(value: Any, simulator: Simulator) -> None:
+    """Such as the None of a skipped task: no retry would find that connection."""
     with pytest.raises(
         AirflowFailException, match="modelarts_conn_id must be the id of an Airflow connection"
     ):
@@ -89,7 +89,7 @@ def test_tasks_refuse_a_connection_id_of_another_kind(value: Any, simulator: Sim
 
 
 @pytest.mark.parametrize("field", ["name", "namespace"])
-def test_operator_takes_pythons_none_for_not_given(field: str, simulator: Simulator) -> None:
+def test_operator_treats_none_as_not_given(field: str, simulator: Simulator) -> None:
     if simulator.connection["extra"]["region"] == "eu-de":
         assert save(**{field: None})["tag"] == "nightly"
     else:
@@ -119,7 +119,7 @@ def test_operator_takes_pythons_none_for_not_given(field: str, simulator: Simula
 )
 @pytest.mark.parametrize("tag", [None, "nightly"])
 @pytest.mark.parametrize("try_number", [1, 2])
-def test_operator_refuses_a_notebook_id_of_another_kind(
+def test_operator_rejects_notebook_id_that_is_not_text(
     value: Any, tag: str | None, try_number: int, simulator: Simulator
 ) -> None:
     with pytest.raises(AirflowFailException, match="notebook_id"):
@@ -130,9 +130,7 @@ def test_operator_refuses_a_notebook_id_of_another_kind(
 
 @pytest.mark.parametrize("value", ["a/b", "..", "my notebook", "a?b"])
 @pytest.mark.parametrize("try_number", [1, 2])
-def test_operator_refuses_a_notebook_id_that_is_a_path(
-    value: str, try_number: int, simulator: Simulator
-) -> None:
+def test_operator_rejects_notebook_id_with_path(value: str, try_number: int, simulator: Simulator) -> None:
     with pytest.raises(AirflowFailException, match="notebook_id"):
         save(try_number=try_number, notebook_id=value)
 
@@ -143,7 +141,7 @@ def test_operator_refuses_a_notebook_id_that_is_a_path(
 @pytest.mark.parametrize(
     "value", [7, True, ["x"], b"x", {"x": "y"}, "\udc80"], ids=lambda value: f"{value!a}"
 )
-def test_operator_refuses_values_of_another_kind(field: str, value: Any, simulator: Simulator) -> None:
+def test_operator_rejects_arguments_of_wrong_type(field: str, value: Any, simulator: Simulator) -> None:
     with pytest.raises(AirflowFailException, match=field):
         save(**{field: value})
 
@@ -154,7 +152,7 @@ def test_operator_refuses_values_of_another_kind(field: str, value: Any, simulat
     "value", [math.nan, math.inf, True, timedelta.max, -1, 10**400], ids=lambda v: f"{v!r:.20}"
 )
 @pytest.mark.parametrize("argument", ["poll_interval", "timeout"])
-def test_operator_refuses_times_that_nobody_can_count(argument: str, value: Any) -> None:
+def test_operator_rejects_invalid_times(argument: str, value: Any) -> None:
     with pytest.raises(ValueError, match=argument):
         operator(**{argument: value})
 
@@ -163,13 +161,13 @@ def test_operator_refuses_times_that_nobody_can_count(argument: str, value: Any)
     "value", [math.nan, math.inf, True, timedelta.max, -1, 10**400], ids=lambda v: f"{v!r:.20}"
 )
 @pytest.mark.parametrize("argument", ["poke_interval", "timeout"])
-def test_sensor_refuses_times_that_nobody_can_count(argument: str, value: Any) -> None:
+def test_sensor_rejects_invalid_times(argument: str, value: Any) -> None:
     with pytest.raises(ValueError, match=argument):
         NotebookImageSensor(task_id="wait", image_id="i", **{argument: value})
 
 
 @pytest.mark.parametrize("value", [timedelta.max, timedelta(seconds=-1)])
-def test_tasks_refuse_an_execution_timeout_that_nobody_can_count(value: timedelta) -> None:
+def test_tasks_reject_invalid_execution_timeout(value: timedelta) -> None:
     with pytest.raises(ValueError, match="execution_timeout"):
         operator(execution_timeout=value)
     with pytest.raises(ValueError, match="execution_timeout"):
@@ -177,7 +175,7 @@ def test_tasks_refuse_an_execution_timeout_that_nobody_can_count(value: timedelt
 
 
 @pytest.mark.parametrize("value", ["skip", "", None, "FAIL", 1])
-def test_operator_refuses_another_word_for_if_exists(value: Any, simulator: Simulator) -> None:
+def test_operator_rejects_unknown_if_exists(value: Any, simulator: Simulator) -> None:
     with pytest.raises(AirflowFailException, match="if_exists must be 'fail' or 'adopt'"):
         save(if_exists=value)
 
@@ -185,7 +183,7 @@ def test_operator_refuses_another_word_for_if_exists(value: Any, simulator: Simu
 
 
 @pytest.mark.parametrize("field", ["notebook_id", "name", "tag", "image_id"])
-def test_nothing_that_may_be_a_template_is_judged_when_the_dag_is_parsed(field: str) -> None:
+def test_operator_does_not_check_templates_when_dag_is_parsed(field: str) -> None:
     for value in ("", "None", "{{ x }}", "a/b", None, 7):
         if field == "image_id":
             NotebookImageSensor(task_id="wait", image_id=value)  # type: ignore[arg-type]
@@ -196,7 +194,7 @@ def test_nothing_that_may_be_a_template_is_judged_when_the_dag_is_parsed(field: 
 @pytest.mark.parametrize("value", [*NOTHING.values(), None, {"image_id": None}, {}], ids=repr)
 @pytest.mark.parametrize("mode", [{}, {"mode": "reschedule"}, {"deferrable": True}], ids=str)
 @pytest.mark.parametrize("soft_fail", [True, False])
-def test_sensor_says_that_nothing_was_handed_on(
+def test_sensor_names_missing_image_id(
     value: Any, mode: dict[str, Any], soft_fail: bool, simulator: Simulator
 ) -> None:
     wait = NotebookImageSensor(task_id="wait", image_id=value, soft_fail=soft_fail, **mode)

@@ -57,7 +57,7 @@ def sensor(**arguments: Any) -> NotebookImageSensor:
     ],
 )
 @pytest.mark.usefixtures("connection")
-def test_operator_leaves_a_failed_first_poll_to_the_trigger(
+def test_operator_defers_after_failed_first_poll(
     fault: Fault, not_before: float | None, simulator: Simulator
 ) -> None:
     simulator.inject(fault)
@@ -83,7 +83,7 @@ def test_operator_leaves_a_failed_first_poll_to_the_trigger(
 )
 @pytest.mark.parametrize("deferrable", [True, False])
 @pytest.mark.usefixtures("connection")
-def test_operator_is_not_retried_for_what_is_permanent(
+def test_operator_does_not_retry_permanent_error(
     fault: Fault, deferrable: bool, simulator: Simulator
 ) -> None:
     simulator.inject(fault)
@@ -94,7 +94,7 @@ def test_operator_is_not_retried_for_what_is_permanent(
 
 @pytest.mark.parametrize("deferrable", [True, False])
 @pytest.mark.usefixtures("connection")
-def test_operator_is_not_retried_for_a_wait_that_is_forbidden(deferrable: bool, simulator: Simulator) -> None:
+def test_operator_does_not_retry_forbidden_poll(deferrable: bool, simulator: Simulator) -> None:
     simulator.inject(Fault("error", "ShowImage", times=None, status=403, code="ModelArts.0108"))
 
     with pytest.raises(AirflowFailException):
@@ -105,7 +105,7 @@ def test_operator_is_not_retried_for_a_wait_that_is_forbidden(deferrable: bool, 
 @pytest.mark.parametrize(
     "make", [operator, sensor, lambda: sensor(soft_fail=True)], ids=["save", "wait", "soft"]
 )
-def test_task_is_not_retried_after_a_deferral_for_what_is_permanent(make: Any, name: str) -> None:
+def test_deferred_task_does_not_retry_permanent_error(make: Any, name: str) -> None:
     event = {"status": "failed", "error": name, "message": "refused"}
 
     with pytest.raises(AirflowFailException, match="refused"):
@@ -114,7 +114,7 @@ def test_task_is_not_retried_after_a_deferral_for_what_is_permanent(make: Any, n
 
 @pytest.mark.parametrize("name", RETRYABLE)
 @pytest.mark.parametrize("make", [operator, sensor], ids=["save", "wait"])
-def test_task_is_retried_after_a_deferral_for_anything_else(make: Any, name: str) -> None:
+def test_deferred_task_retries_other_errors(make: Any, name: str) -> None:
     event = {"status": "failed", "error": name, "message": "come back"}
 
     with pytest.raises(exceptions.ModelArtsError, match="come back"):
@@ -124,7 +124,7 @@ def test_task_is_retried_after_a_deferral_for_anything_else(make: Any, name: str
 @pytest.mark.parametrize(
     ("reason", "kind"), [("Trigger timeout", TaskDeferralTimeout), ("Trigger failure", TaskDeferralError)]
 )
-def test_operator_names_the_notebook_where_airflow_ended_the_wait(reason: str, kind: type[Exception]) -> None:
+def test_operator_names_notebook_when_airflow_ends_deferral(reason: str, kind: type[Exception]) -> None:
     with pytest.raises(kind, match=f"image of notebook {ID} ended .*3600 s.*{reason}"):
         operator().resume_execution("__fail__", {"error": reason}, context(TaskInstance()))
 
@@ -138,14 +138,14 @@ def test_operator_names_the_notebook_where_airflow_ended_the_wait(reason: str, k
         (True, "Trigger failure", "TaskDeferralError"),
     ],
 )
-def test_sensor_names_the_image_where_airflow_ended_the_wait(soft_fail: bool, reason: str, kind: str) -> None:
+def test_sensor_names_image_when_airflow_ends_deferral(soft_fail: bool, reason: str, kind: str) -> None:
     with pytest.raises(Exception, match=f"image {IMAGE_ID} ended .*3600 s.*{reason}") as caught:
         sensor(soft_fail=soft_fail).resume_execution("__fail__", {"error": reason}, context(TaskInstance()))
 
     assert type(caught.value).__name__ == kind
 
 
-def test_sensor_says_why_it_is_skipped_after_a_deferral() -> None:
+def test_sensor_logs_why_it_is_skipped_after_deferral() -> None:
     event = {"status": "timeout", "message": f"Timed out after 60 s waiting for image {IMAGE_ID}: no poll"}
 
     with pytest.raises(Exception, match="Timed out after 60 s") as caught:
@@ -193,8 +193,8 @@ class ScannedWait(NotebookImageSensor):
     ],
     ids=["save", "wait", "soft"],
 )
-def test_tasks_leave_what_a_subclass_raises_after_the_wait(make: Any, end: Exception) -> None:
-    """The wait ended well, and Airflow acts on the class and on what it holds."""
+def test_tasks_keep_exception_of_subclass_after_deferral(make: Any, end: Exception) -> None:
+    """Airflow acts on its class and its attributes."""
     task = make()
     task.end = end
 
@@ -205,7 +205,7 @@ def test_tasks_leave_what_a_subclass_raises_after_the_wait(make: Any, end: Excep
 
 
 @pytest.mark.usefixtures("connection")
-def test_operator_says_what_it_waited_for_at_its_execution_timeout(
+def test_operator_names_wait_at_execution_timeout(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: Any, **__: Any) -> None:

@@ -1,9 +1,9 @@
 """
-A thousand waits for simulated hours, while a share of all replies is faulty.
+A thousand waits for simulated hours, while a share of all responses is faulty.
 
 Run by ``bash run.sh reliability chaos``. The exit code is 0 only if every wait came to the end that
 its image had, in time, and nothing was left behind. Sockets, transport and triggers are real; only
-the clock and the sleep of the waits are not.
+the clock and the sleep of the waits are simulated.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from tests.reliability.remote import RemoteCloud
 from tests.reliability.soak import LATE, WARM, Report, Soak, VirtualTransport
 
 FAULTY = 0.05
-"""The share of replies that are faulty."""
+"""The share of faulty responses."""
 TOKEN_LIFETIME = 1 / 4
 """Of a token, as a part of the whole time."""
 OBJECTS = 500, 0.2
-"""By how many objects the process may grow anyway, and at each look: a leak would leave one or more."""
+"""By how many objects the process may grow anyway, and at each poll: a leak would leave one or more."""
 BYTES = 8_000_000, 50
 """By how many bytes likewise."""
 
@@ -104,12 +104,12 @@ class Hoarder(VirtualTransport):
 
 
 def in_small(transport: type[VirtualTransport] = VirtualTransport) -> Report:
-    """Run 60 waits for a quarter of an hour, a look every 15 seconds each."""
+    """Run 60 waits for a quarter of an hour, a poll every 15 seconds each."""
     return run(60, hours=0.25, interval=15, seed=1, say=_say, transport=transport)
 
 
 def is_leak_seen() -> bool:
-    """Tell whether a leak of a hundred bytes an exchange shows, which would make gigabytes a month."""
+    """Return whether a leak of a hundred bytes per request is detected, which would be gigabytes a month."""
     found = problems(in_small(Hoarder))
     return len(found) == 1 and "objects are left of" in found[0]
 
@@ -123,18 +123,18 @@ def problems(report: Report) -> list[str]:
     if len(report.samples) <= LATE:
         return [*found, "the run was too short to judge its memory"]
     early, late = report.samples[WARM], report.samples[LATE]
-    looks = late.looks - early.looks
+    requests = late.requests - early.requests
     for what, grown, (anyway, each) in (
         ("objects", late.blocks - early.blocks, OBJECTS),
         ("bytes", late.memory - early.memory, BYTES),
     ):
-        if grown > anyway + looks * each:
-            found.append(f"{grown:,} {what} are left of {looks:,} looks")
+        if grown > anyway + requests * each:
+            found.append(f"{grown:,} {what} are left of {requests:,} requests")
     return found
 
 
 def figures(report: Report) -> list[tuple[str, str]]:
-    """Return what the table says of a run."""
+    """Return the row of a run in the table."""
     ends = Counter(ending.expected_outcome.status for ending in report.endings)
     lost = sum(ending.ended is None for ending in report.endings)
     wrong = sum(bool(ending.problem) for ending in report.endings) - lost
@@ -155,7 +155,7 @@ def figures(report: Report) -> list[tuple[str, str]]:
         *((f"{what} left", f"{number}") for what, number in report.left.items()),
         ("lines in the log", f"{report.log_lines:,}"),
         (
-            f"memory after {early.looks:,} and after {later.looks:,} requests",
+            f"memory after {early.requests:,} and after {later.requests:,} requests",
             f"{early.memory / 1e6:.1f} MB and {later.memory / 1e6:.1f} MB",
         ),
         ("objects then", f"{early.blocks:,} and {later.blocks:,}"),

@@ -1,4 +1,4 @@
-"""What becomes of each image and of the replies about it, and whether a wait came to the right end."""
+"""How each image ends, which responses are faulty, and whether a wait ended correctly."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ FAULTS = (
     Fault("document", body=_OTHER + '"ACTIVE"}'),
     Fault("document", body=_OTHER + '"DELETED"}'),
 )
-"""What is wrong with a share of all replies."""
+"""The faults of a share of all responses."""
 
 OUTAGES = (
     Fault("throttle", "ShowImage"),
@@ -68,7 +68,7 @@ OUTAGES = (
 
 
 def shares(faults: Sequence[Fault], total: float) -> Iterator[Fault]:
-    """Let the faults happen to a share of all requests, for ever, each as often as the others."""
+    """Inject the faults into a share of all requests, without end, each as often as the others."""
     each = total / len(faults)
     for number, fault in enumerate(faults):
         # A fault sees only the requests that those before it left alone.
@@ -96,7 +96,7 @@ class ExpectedOutcome:
 
 def expected_outcomes(number: int, duration: float, random: Random) -> list[ExpectedOutcome]:
     """
-    Return fates of which most are waiting from the first quarter of the time to the last.
+    Return outcomes; most images are waited for from the first quarter of the time to the last.
 
     One of ten images ends in the first quarter, some of them before their wait begins.
     """
@@ -116,21 +116,21 @@ def _expected_outcome(status: str, duration: float, random: Random) -> ExpectedO
 
 def judge(expected_outcome: ExpectedOutcome, image: dict[str, Any], event: Any, ended: float) -> str:
     """
-    Return what is wrong with the end of a wait; nothing if it is right.
+    Return what is wrong with the end of a wait; nothing if it is correct.
 
     :param image: the id and the address that the cloud issued.
-    :param event: what the trigger told its task.
+    :param event: the payload of the trigger's event.
     :param ended: in seconds since the start.
     """
     try:
         outcome = ImageEvent.read(event).result()
     except ModelArtsError as error:
-        said: object = type(error)
+        reported: object = type(error)
     else:
-        said = outcome["image_id"], outcome["swr_path"]
+        reported = outcome["image_id"], outcome["swr_path"]
     due = _ERRORS.get(expected_outcome.status) or (image["id"], image["swr_path"])
-    if said != due:
-        return f"image {image['id']} became {expected_outcome.status}, but its wait ended with {said}"
+    if reported != due:
+        return f"image {image['id']} became {expected_outcome.status}, but its wait ended with {reported}"
     if ended < expected_outcome.over:
         return f"the wait for image {image['id']} ended {expected_outcome.over - ended:.0f} s before its time"
     return ""

@@ -1,8 +1,8 @@
 """
-How long a wait is unattended when its triggerer is killed.
+The time between two polls of a wait when its triggerer is killed.
 
-Run by ``bash run.sh reliability failover-time``. One wait is handed from triggerer to triggerer: the one
-that has it is killed by SIGKILL, and measured is the time to the next look of the other, by the
+Run by ``bash run.sh reliability failover-time``. One wait moves from triggerer to triggerer: the one
+that has it is killed by SIGKILL, and measured is the time to the next poll of the other, by the
 simulator's clock.
 """
 
@@ -39,7 +39,7 @@ def measure(triggerers: Mapping[str, str], times: int) -> tuple[list[float], str
         for _ in range(times):
             stack.crew.revive()
             stack.wait_until_up()
-            seconds.append(take_over(flow))
+            seconds.append(failover_seconds(flow))
             _say(f"taken over after {seconds[-1]:.1f} s")
         flow.finish()
         flow.end()
@@ -49,9 +49,9 @@ def measure(triggerers: Mapping[str, str], times: int) -> tuple[list[float], str
         return seconds, describe_environment(database)
 
 
-def take_over(flow: Flow) -> float:
-    """Kill the triggerer that has the wait, and return the seconds until another has looked."""
-    flow.wait_until(lambda: looks_of(flow, flow.runner()), "the triggerer that has the wait has looked")
+def failover_seconds(flow: Flow) -> float:
+    """Kill the triggerer that has the wait, and return the seconds until the next poll of another."""
+    flow.wait_until(lambda: polls_of(flow, flow.runner()), "the triggerer that has the wait has polled")
     holder = flow.triggerer()
     if holder is None:
         raise SystemExit("the triggerer that had the wait is gone")
@@ -61,16 +61,16 @@ def take_over(flow: Flow) -> float:
     def heir() -> psutil.Process | None:
         return None if flow.triggerer() == holder else flow.runner()
 
-    flow.wait_until(lambda: looks_of(flow, heir()), "the other triggerer has looked")
-    return min(looks_of(flow, heir())) - killed_at
+    flow.wait_until(lambda: polls_of(flow, heir()), "the other triggerer has polled")
+    return min(polls_of(flow, heir())) - killed_at
 
 
-def looks_of(flow: Flow, process: psutil.Process | None) -> list[float]:
-    """Return when a process looked, by those of its connections that are still open."""
+def polls_of(flow: Flow, process: psutil.Process | None) -> list[float]:
+    """Return the times of a process's polls, identified by its open connections."""
     if process is None:
         return []
     ports = {connection.laddr.port for connection in process.net_connections("tcp4") if connection.laddr}
-    return [look.at for look in flow.looks if int(look.client.rpartition(":")[2]) in ports]
+    return [poll.at for poll in flow.polls if int(poll.client.rpartition(":")[2]) in ports]
 
 
 def table(measured: Mapping[str, Sequence[float]]) -> str:
@@ -96,14 +96,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--record", action="store_true", help="write the table into docs/reliability.md")
     options = parser.parse_args(argv)
     measured: dict[str, list[float]] = {}
-    told = ""
+    environment = ""
     for name, triggerers in SETTINGS.items():
         _say(name)
-        measured[name], told = measure(triggerers, options.times)
+        measured[name], environment = measure(triggerers, options.times)
     figures = table(measured)
     _say(f"\n{figures}\n")
     if options.record:
-        record("failover-time", f"{told}\n\n{figures}")
+        record("failover-time", f"{environment}\n\n{figures}")
     return 0
 
 

@@ -30,7 +30,7 @@ from tests.reliability.document import record
 READ_TIMEOUT = 2.0
 POLL_INTERVAL = 2.0
 TIMEOUT = 6.0
-"""Seconds until the deadline of all waits, unless told otherwise."""
+"""Seconds until the deadline of all waits, by default."""
 ALLOWED = 2.0
 """Seconds that a wait may end after its deadline, beside one read_timeout."""
 

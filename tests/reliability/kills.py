@@ -1,5 +1,5 @@
 """
-Runs in which somebody is killed at a random moment, while ModelArts loses replies.
+Runs in which a process is killed at a random moment, while responses of ModelArts are lost.
 
 Run by ``bash run.sh reliability kills``. Airflow is on PostgreSQL with LocalExecutor and two
 triggerers. Each run saves a notebook of its own, and loses the process that runs its task, the worker
@@ -33,7 +33,7 @@ from tests.reliability.environment import describe_environment
 SAVE_SECONDS = 6.0
 """How long a save takes: over before a task is tried again whose worker was killed."""
 PHASE_SECONDS = 6.0
-"""The time from the beginning of a task, or of its wait, in which somebody is killed."""
+"""The time from the beginning of a task, or of its wait, in which a process is killed."""
 RUN_SECONDS = 300.0
 ORPHAN_SECONDS = 60.0
 
@@ -47,10 +47,10 @@ LOST = (
     Fault("error", status=500),
     Fault("throttle", retry_after=5),
 )
-"""The ways to lose a reply: the first five after the effect, the others in place of it."""
+"""The ways to lose a response: the first five after the effect, the others in place of it."""
 
 LOSSES = {"CreateImage": 0.5, "ShowImage": 0.15, "ListImages": 0.15}
-"""How probable it is that a reply is lost."""
+"""The probability that a response is lost."""
 DELAYS = {"CreateImage": (0.5, 6.0), "ShowImage": (0.1, 2.0), "ListImages": (0.1, 2.0)}
 """How probable it is that one is late instead, and by how many seconds."""
 
@@ -73,7 +73,7 @@ class Kill:
 
     @property
     def task_id(self) -> str:
-        """The task that is being carried by the victim."""
+        """The task that the victim runs."""
         return SAVE if self.victim in ("task process", "worker") else WAIT
 
 
@@ -90,9 +90,9 @@ class Outcome:
 
 class FaultSchedule:
     """
-    What becomes of requests, decided by a seed: each tells what happens to the next of its operation.
+    The faults of requests, decided by a seed: each request decides about the next of its operation.
 
-    The reply to a save is late or lost, so that there is a time in which to kill somebody.
+    The response to a save is late or lost, so that there is a time in which to kill a process.
     """
 
     def __init__(self, seed: int) -> None:
@@ -161,7 +161,7 @@ def strike(kill: Kill, flow: Flow) -> bool:
     Kill the victim at its moment, or as soon after it as there is one; return whether one was hit.
 
     No worker is killed before Airflow calls its task running: such a task stays queued, because
-    LocalExecutor misses nobody and the scheduler waits for it until it is itself restarted.
+    LocalExecutor does not notice and the scheduler waits for it until it is itself restarted.
     """
     find = VICTIMS[kill.victim]
 
@@ -232,14 +232,14 @@ def describe(outcome: Outcome) -> str:
 
 
 def explain(outcome: Outcome, seed: int) -> str:
-    """Return what is known of a run that went wrong."""
+    """Return the details of a failed run."""
     kill, flow = outcome.kill, outcome.flow
     tasks = flow.stack.task_instances(flow.dag_id, flow.run_id)
     states = [f"{task_id} is {task['state']}, try {task['try_number']}" for task_id, task in tasks.items()]
     journal = [
         f"{entry.at:.2f} {entry.client} {entry.operation} {entry.status} fault={entry.fault} "
         f"effect={entry.effect}"
-        for entry in [*flow.creates, *flow.looks]
+        for entry in [*flow.creates, *flow.polls]
     ]
     return "\n".join(
         [
@@ -307,11 +307,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         failed = sum(bool(item.complaints) for item in outcomes)
         stack.keep_logs = failed > 0
         figures = table(outcomes)
-        told = describe_environment(database)
+        environment = describe_environment(database)
     _say(f"\n{figures}\n")
     _say(f"{len(outcomes) - failed} passed, {failed} failed")
     if options.record:
-        heading = f"{options.runs} kills, {options.lanes} runs at a time, seed {options.seed}. {told}"
+        heading = f"{options.runs} kills, {options.lanes} runs at a time, seed {options.seed}. {environment}"
         record("kills", f"{heading}\n\n{figures}")
     return int(failed > 0)
 

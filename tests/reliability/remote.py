@@ -1,4 +1,4 @@
-"""The simulator in a process of its own, so that what it remembers does not count as ours."""
+"""The simulator in a process of its own, so that its memory is not measured as ours."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RemoteCloud:
     def __init__(self, *options: str) -> None:
         self._options = options
         self.replies: Counter[str] = Counter()
-        """How often each reply was given, such as ``ShowImage: 200 (torn)``."""
+        """How often each response was sent, such as ``ShowImage: 200 (torn)``."""
 
     def __enter__(self) -> RemoteCloud:
         command = [sys.executable, "-m", "airflow_provider_modelarts.simulator", "--port", "0"]
@@ -77,12 +77,12 @@ class RemoteCloud:
         """How many sockets its process has open."""
         return sockets(self._process.pid)
 
-    def tell(self, what: str, **fields: Any) -> Any:
-        """Change something."""
+    def post(self, what: str, **fields: Any) -> Any:
+        """Send a change to the control address."""
         return self._exchange("POST", what, json.dumps(fields).encode())
 
-    def ask(self, what: str) -> Any:
-        """Look at something."""
+    def get(self, what: str) -> Any:
+        """Send a GET to the control address."""
         return self._exchange("GET", what, None)
 
     def _exchange(self, method: str, what: str, body: bytes | None) -> Any:
@@ -95,7 +95,7 @@ class RemoteCloud:
 
     def advance(self, seconds: float) -> float:
         """Move its clock on, and return its time."""
-        return float(self.tell("clock", advance=seconds)["now"])
+        return float(self.post("clock", advance=seconds)["now"])
 
 
 def sockets(process: int | str = "self") -> int:

@@ -55,7 +55,7 @@ class Sample:
     """What the process holds at one moment."""
 
     at: float
-    looks: int
+    requests: int
     memory: int
     """Bytes of its resident memory."""
     blocks: int
@@ -104,13 +104,13 @@ class VirtualTransport(AsyncTransport):
 
 class Soak:
     """
-    Many waits while much goes wrong.
+    Many waits with many faults.
 
     :param cloud: with a token that lives shorter than the run.
     :param duration: in virtual seconds; some waits may end later.
-    :param interval: seconds between two looks of a wait.
-    :param faulty: the share of replies that are faulty.
-    :param say: takes a line of progress.
+    :param interval: seconds between two polls of a wait.
+    :param faulty: the share of faulty responses.
+    :param say: receives a line of progress.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Soak:
         self._report = Report()
 
     def run(self) -> Report:
-        """Begin, go through it, and look at what is left."""
+        """Run the waits, and measure what is left."""
         extra = {"auth": "password", "domain_name": "research-account", "read_timeout": 2}
         user = {"login": "snapshot-user", "password": "simulator-password"}
         given = self._cloud.connection
@@ -144,11 +144,11 @@ class Soak:
         gc.collect()  # or what others left is frozen with the rest, and counted
         gc.freeze()  # what is there already takes most of the time of a collection
         with _environment({f"AIRFLOW_CONN_{CONN_ID.upper()}": json.dumps(connection)}), _counted_log() as log:
-            self._cloud.ask("state")
+            self._cloud.get("state")
             sockets_before, cloud_before = sockets(), self._cloud.sockets
             self._images = self._save()
             for fault in shares(FAULTS, self._faulty):
-                self._cloud.tell("faults", **asdict(fault))
+                self._cloud.post("faults", **asdict(fault))
             asyncio.run(self._run_waits())
             self._report.log_lines = log.lines
         self._report.requests = self._cloud.requests
@@ -166,19 +166,19 @@ class Soak:
         return self._report
 
     def _save(self) -> list[dict[str, Any]]:
-        """Save a notebook for each fate, and return the images as the cloud issued them."""
+        """Save a notebook for each outcome, and return the images as the simulator issued them."""
         hook = ModelArtsHook(CONN_ID)
         ids = []
         for number in range(len(self._expected_outcomes)):
-            notebook_id = self._cloud.tell("notebooks", name=f"notebook-{number}")["id"]
+            notebook_id = self._cloud.post("notebooks", name=f"notebook-{number}")["id"]
             image = hook.create_image(notebook_id, name=f"n{number}", namespace="team", tag="nightly")
             ids.append(image.id)
         hook._modelarts._transport.close()  # type: ignore[attr-defined]
-        issued = {image["id"]: image for image in self._cloud.ask("images")}
+        issued = {image["id"]: image for image in self._cloud.get("images")}
         return [issued[image_id] for image_id in ids]
 
     async def _run_waits(self) -> None:
-        """Run the waits to their ends, or until there is no hope for them."""
+        """Run the waits to their ends, or until they are considered lost."""
         self._time = VirtualTime(self._cloud.advance(0))
         self._start = self._time.now
         transports: LoopLocalPool[TransportConfig, AsyncTransport] = LoopLocalPool(self._open_transport)
@@ -221,12 +221,12 @@ class Soak:
         """Return what the cloud does at which time, the last of it first."""
         agenda: list[tuple[float, Callable[[], object]]] = []
         for expected_outcome, image in zip(self._expected_outcomes, self._images, strict=True):
-            change = partial(self._cloud.tell, "images", id=image["id"])
+            change = partial(self._cloud.post, "images", id=image["id"])
             if expected_outcome.ends is not None:
                 agenda.append((expected_outcome.ends, partial(change, status=expected_outcome.status)))
         # Seldom enough that tokens also run out by themselves.
         agenda += [
-            (self._duration * (number + 1) / 3, partial(self._cloud.tell, "revocations"))
+            (self._duration * (number + 1) / 3, partial(self._cloud.post, "revocations"))
             for number in range(2)
         ]
         outages = max(len(OUTAGES), int(self._duration / OUTAGE_INTERVAL))
@@ -240,10 +240,10 @@ class Soak:
         return sorted(agenda, key=lambda entry: entry[0], reverse=True)
 
     def _begin_outage(self, fault: Fault) -> None:
-        self._cloud.tell("faults", **asdict(fault))
+        self._cloud.post("faults", **asdict(fault))
 
     async def _wait(self, expected_outcome: ExpectedOutcome, image: dict[str, Any]) -> Ending:
-        """Run one trigger, and judge what it told its task."""
+        """Run one trigger, and judge its event."""
         await self._time.sleep(expected_outcome.begins)
         trigger = NotebookImageTrigger(
             image_id=image["id"],
@@ -282,21 +282,21 @@ class Soak:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         sample = Sample(
             at=self._time.now - self._start,
-            looks=self._cloud.requests,
+            requests=self._cloud.requests,
             memory=pages * os.sysconf("SC_PAGE_SIZE"),
             blocks=sys.getallocatedblocks(),
         )
         self._report.samples.append(sample)
         minutes, faulty = round(sample.at / 60), self._cloud.faults.total()
         self._say(
-            f"{minutes // 60:02d}:{minutes % 60:02d}  {alive:5,} waits  {sample.looks:8,} requests  "
+            f"{minutes // 60:02d}:{minutes % 60:02d}  {alive:5,} waits  {sample.requests:8,} requests  "
             f"{faulty:7,} faulty  {sample.memory / 1e6:6.1f} MB  {sample.blocks:9,} objects"
         )
 
     def _hung_up(self, expected: int) -> int:
         """Return how many sockets the cloud has open, after it had time to notice that we closed ours."""
         for _ in range(100):
-            self._cloud.ask("state")
+            self._cloud.get("state")
             if self._cloud.sockets <= expected:
                 break
         return self._cloud.sockets

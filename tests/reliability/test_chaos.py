@@ -1,4 +1,4 @@
-"""The thousand waits of the reliability page, in small, and that what they are judged by can fail."""
+"""The chaos run of docs/reliability.md in small, and tests of its checks."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ ENDS: dict[str, ImageEvent] = {
 """How a wait must end, by what becomes of its image."""
 
 
-def test_no_wait_is_lost_or_ends_wrongly_in_bad_weather() -> None:
-    """With every kind of image, while every twentieth reply is faulty and tokens run out."""
+def test_soak_loses_no_wait_despite_faults() -> None:
+    """With every kind of image, 5 % faulty responses and expiring tokens."""
     report = in_small()
 
     assert problems(report) == []
@@ -49,20 +49,19 @@ def test_no_wait_is_lost_or_ends_wrongly_in_bad_weather() -> None:
     assert report.logins > 4
 
 
-def test_a_leak_is_a_problem() -> None:
-    """Of one object an exchange; a few that are left of all of them are none."""
+def test_leak_of_one_object_per_request_is_a_problem() -> None:
     report = Report(requests=5000, faults=Counter(reset=250), left={"sockets": 0})
-    grown = [Sample(at=0, looks=300 * n, memory=10**8, blocks=10**6 + 300 * n) for n in range(SAMPLES)]
-    still = [Sample(at=0, looks=300 * n, memory=10**8, blocks=10**6 + n) for n in range(SAMPLES)]
+    grown = [Sample(at=0, requests=300 * n, memory=10**8, blocks=10**6 + 300 * n) for n in range(SAMPLES)]
+    still = [Sample(at=0, requests=300 * n, memory=10**8, blocks=10**6 + n) for n in range(SAMPLES)]
 
     assert problems(replace(report, samples=still)) == []
-    assert problems(replace(report, samples=grown)) == ["1,800 objects are left of 1,800 looks"]
+    assert problems(replace(report, samples=grown)) == ["1,800 objects are left of 1,800 requests"]
 
 
 @pytest.mark.parametrize("ended", ENDS)
 @pytest.mark.parametrize("status", ENDS)
-def test_a_wait_ends_as_its_image_did(status: str, ended: str) -> None:
-    """Any other end is wrong; ERROR and CREATE_FAILED end alike."""
+def test_judge_accepts_event_of_image_status_only(status: str, ended: str) -> None:
+    """ERROR and CREATE_FAILED are equivalent."""
     expected_outcome = ExpectedOutcome(
         begins=0, ends=None if status == NEVER else 10, status=status, deadline=20
     )
@@ -79,8 +78,7 @@ def test_a_wait_ends_as_its_image_did(status: str, ended: str) -> None:
         pytest.param("i", "swr.example.com/other:1", id="address"),
     ],
 )
-def test_another_image_is_a_wrong_end(image_id: str, swr_path: str) -> None:
-    """However ACTIVE it is."""
+def test_judge_rejects_event_of_another_image(image_id: str, swr_path: str) -> None:
     event = ImageEvent.of_image(Image(id=image_id, swr_path=swr_path, status="ACTIVE"), {})
 
     assert "became ACTIVE, but" in judge(
@@ -89,14 +87,13 @@ def test_another_image_is_a_wrong_end(image_id: str, swr_path: str) -> None:
 
 
 @pytest.mark.parametrize("event", [None, {}, {"status": "success"}, "success"], ids=repr)
-def test_an_event_that_says_nothing_is_a_wrong_end(event: object) -> None:
-    """The task could not go on with it."""
+def test_judge_rejects_event_without_content(event: object) -> None:
     assert "became ACTIVE, but" in judge(ExpectedOutcome(0, 10, "ACTIVE", 20), ISSUED, event, ended=11)
 
 
 @pytest.mark.parametrize(("status", "earliest"), [("ACTIVE", 10), ("DELETED", 10), (NEVER, 20)])
-def test_an_end_before_its_time_is_wrong(status: str, earliest: float) -> None:
-    """Nobody could know yet, and a deadline is a promise."""
+def test_judge_rejects_event_before_its_time(status: str, earliest: float) -> None:
+    """Neither a status nor a deadline can be reported early."""
     expected_outcome = ExpectedOutcome(
         begins=0, ends=None if status == NEVER else 10, status=status, deadline=20
     )
@@ -106,8 +103,7 @@ def test_an_end_before_its_time_is_wrong(status: str, earliest: float) -> None:
     assert "ended 1 s before its time" in judge(expected_outcome, ISSUED, event, ended=earliest - 1)
 
 
-def test_all_faults_have_the_same_share() -> None:
-    """And together the one that was asked for."""
+def test_faults_have_equal_shares() -> None:
     queue = FaultQueue(seed=1)
     for fault in shares(FAULTS, 0.5):
         queue.add(fault)
@@ -120,7 +116,7 @@ def test_all_faults_have_the_same_share() -> None:
 
 
 def test_waits_overlap_for_half_of_the_time() -> None:
-    """So that their number is constant while the memory is measured, and some begin too late."""
+    """Their number is then constant while the memory is measured, and some begin too late."""
     given = expected_outcomes(1000, 3600.0, Random(1))
 
     assert max(expected_outcome.begins for expected_outcome in given) <= 900

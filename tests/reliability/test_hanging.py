@@ -1,4 +1,4 @@
-"""Waits for a service that hangs end at their deadline, and do not crowd it."""
+"""Waits end at their deadline when the service hangs, with few requests in flight."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def _connection_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("run", "waits"), [(hanging.in_triggerer, 60), (hanging.in_workers, 4)], ids=["triggerer", "workers"]
 )
-def test_wait_ends_at_its_deadline_when_the_service_hangs(
+def test_watch_ends_at_deadline_when_service_hangs(
     run: Callable[[int, float], hanging.Report], waits: int
 ) -> None:
-    """``bash run.sh reliability hanging`` measures 200 of them, and how late they are."""
+    """``bash run.sh reliability hanging`` measures 200 waits, and how late they end."""
     report = run(waits, 2.5)
 
     assert hanging.problems(report, allowed=BUSY) == []

@@ -1,4 +1,4 @@
-"""A time that passes only when everybody sleeps, so that hours of waiting take minutes."""
+"""A clock that moves only when all tasks sleep, so that hours of waiting take minutes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 60.0
-"""Real seconds after which somebody who is awake, and neither sleeps nor ends, is given up."""
+MAX_REAL_SECONDS = 60.0
+"""Real seconds after which a task that neither sleeps nor ends is considered hanging."""
 
 
 class VirtualTime:
@@ -61,21 +61,21 @@ class VirtualTime:
 
     async def all_asleep(self) -> bool:
         """
-        Wait until nobody is awake, and tell whether somebody sleeps.
+        Wait until no task runs, and return whether one sleeps.
 
-        :raises TimeoutError: somebody stays awake.
+        :raises TimeoutError: a task neither sleeps nor ends.
         """
-        await asyncio.wait_for(self._all_asleep.wait(), PATIENCE)
+        await asyncio.wait_for(self._all_asleep.wait(), MAX_REAL_SECONDS)
         while self._sleepers and self._sleepers[0][2].done():
             heapq.heappop(self._sleepers)
         return bool(self._sleepers)
 
     def pass_(self, move: Callable[[float], float], at_least: float) -> None:
         """
-        Go to where the next one wakes up.
+        Move the clock to where the next task wakes up.
 
-        :param move: moves the rest of the world on by some seconds, and returns its time.
-        :param at_least: seconds; who wakes up within them wakes up together.
+        :param move: moves the simulator's clock on by some seconds, and returns its time.
+        :param at_least: seconds; all tasks that would wake up within them wake up together.
         """
         self.now = move(max(at_least, self._sleepers[0][0] - self.now))
 

@@ -1,4 +1,4 @@
-"""What the sensor does, without a scheduler."""
+"""The sensor, without a scheduler."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ def image_id(simulator: Simulator, connection: str) -> str:
     return hook.create_image(simulator.notebook_id, name="research", namespace="team", tag="nightly").id
 
 
-def test_a_deferral_looks_first(image_id: str, simulator: Simulator) -> None:
-    """And its deadline is absolute."""
+def test_sensor_polls_once_then_defers_until_deadline(image_id: str, simulator: Simulator) -> None:
     with pytest.raises(TaskDeferred) as deferred:
         sensor(image_id, deferrable=True, poke_interval=20, timeout=600).execute(context(TaskInstance()))
 
@@ -43,8 +42,7 @@ def test_a_deferral_looks_first(image_id: str, simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize("simulator", [AfterReads(1)], indirect=True)
-def test_what_is_active_already_is_not_deferred(image_id: str) -> None:
-    """And its result is there all the same."""
+def test_sensor_does_not_defer_active_image(image_id: str) -> None:
     ti = TaskInstance()
 
     result = sensor(image_id, deferrable=True).execute(context(ti))
@@ -60,10 +58,9 @@ def test_what_is_active_already_is_not_deferred(image_id: str) -> None:
     ("status", "match"),
     [("CREATE_FAILED", "ended as CREATE_FAILED: disk full"), ("ERROR", "ended as ERROR")],
 )
-def test_a_failed_image_is_neither_retried_nor_skipped(
+def test_sensor_does_not_retry_or_skip_failed_image(
     deferrable: bool, soft_fail: bool, status: str, match: str, image_id: str, simulator: Simulator
 ) -> None:
-    """The same image would fail again, and nobody should miss it."""
     simulator.set_image_status(image_id, status, "disk full")
 
     with pytest.raises(AirflowFailException, match=match):
@@ -71,32 +68,30 @@ def test_a_failed_image_is_neither_retried_nor_skipped(
 
 
 @pytest.mark.parametrize("bad", ["", "   ", "../notebooks", "a/b", "a%2Fb", "a b", "a\nb", ".hidden"])
-def test_an_id_that_is_none_is_refused_before_anything_is_sent(
+def test_sensor_rejects_invalid_image_id_before_sending(
     bad: str, simulator: Simulator, connection: str
 ) -> None:
-    """It must not reach another path, and a template that rendered to nothing is told so."""
+    """It must not reach another path."""
     with pytest.raises(AirflowFailException, match="image_id"):
         sensor(bad, modelarts_conn_id=connection).execute(context(TaskInstance()))
 
     assert simulator.journal == ()
 
 
-def test_a_look_that_fails_is_followed_by_another(image_id: str, simulator: Simulator) -> None:
-    """In poke mode as in the triggerer."""
+def test_sensor_polls_again_after_failed_poll(image_id: str, simulator: Simulator) -> None:
     simulator.inject(Fault("html", "ShowImage", times=2))
     wait = sensor(image_id)
 
-    looks = [wait.poke(context(TaskInstance())).is_done for _ in range(5)]
+    polls = [wait.poke(context(TaskInstance())).is_done for _ in range(5)]
 
-    assert looks == [False, False, False, False, True]
+    assert polls == [False, False, False, False, True]
 
 
 def resume(wait: NotebookImageSensor, event: Any) -> Any:
     return wait.resume_execution("execute_complete", {"event": event}, context(TaskInstance()))
 
 
-def test_a_resumed_sensor_hands_on_what_the_trigger_saw() -> None:
-    """The image is not looked at again."""
+def test_sensor_returns_event_of_trigger_without_polling() -> None:
     image = {"image_id": "i", "swr_path": "s", "status": "ACTIVE"}
 
     assert resume(sensor("i"), {"status": "success", "image": image}) == image
@@ -111,16 +106,17 @@ def test_a_resumed_sensor_hands_on_what_the_trigger_saw() -> None:
         ),
     ],
 )
-def test_a_time_out_says_whose_it_was(limits: dict[str, Any], error: type[BaseException]) -> None:
-    """A sensor's timeout is not retried, an execution_timeout is."""
+def test_sensor_timeout_and_execution_timeout_raise_different_errors(
+    limits: dict[str, Any], error: type[BaseException]
+) -> None:
+    """The sensor's timeout is not retried, an execution_timeout is."""
     with pytest.raises(error, match="still CREATING"):
         resume(sensor("i", timeout=600, **limits), {"status": "timeout", "message": "still CREATING"})
 
 
 @pytest.mark.parametrize("soft_fail", [True, False])
 @pytest.mark.parametrize("error", ["ImageFailedError", "NotFoundError"])
-def test_a_resumed_failure_is_neither_retried_nor_skipped(soft_fail: bool, error: str) -> None:
-    """As at the first look."""
+def test_sensor_does_not_retry_or_skip_failure_of_trigger(soft_fail: bool, error: str) -> None:
     with pytest.raises(AirflowFailException, match="gone"):
         resume(sensor("i", soft_fail=soft_fail), {"status": "failed", "error": error, "message": "gone"})
 
@@ -136,14 +132,13 @@ def test_a_resumed_failure_is_neither_retried_nor_skipped(soft_fail: bool, error
         {"status": "success", "image": {"image_id": "", "swr_path": None}},
     ],
 )
-def test_an_event_that_says_nothing_is_a_failure(event: Any) -> None:
-    """With soft_fail as well."""
+def test_sensor_fails_for_event_without_content(event: Any) -> None:
     with pytest.raises(ModelArtsError, match="cannot be understood"):
         resume(sensor("i", soft_fail=True), event)
 
 
-def test_sensible_defaults() -> None:
-    """A look every 15 seconds, for an hour: not Airflow's week."""
+def test_sensor_defaults_are_15_seconds_and_one_hour() -> None:
+    """Airflow's own default timeout is a week."""
     wait = sensor("i")
 
     assert (wait.poke_interval, wait.timeout, wait.deferrable) == (15, 3600, False)

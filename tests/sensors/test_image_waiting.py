@@ -1,4 +1,4 @@
-"""How the sensor waits in poke and reschedule mode, in a time that only the test moves."""
+"""How the sensor waits in poke and reschedule mode, on a clock that only the test moves."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def polls(simulator: Simulator) -> int:
         pytest.param(2, 10, 10, id="bounded by the timeout"),
     ],
 )
-def test_sensor_sleeps_as_long_as_the_service_asks_in_poke_mode(
+def test_sensor_sleeps_for_retry_after_in_poke_mode(
     poke_interval: float, timeout: float, slept: float, image_id: str, simulator: Simulator, clock: Clock
 ) -> None:
     simulator.inject(Fault("error", "ShowImage", status=429, code="ModelArts.6101", retry_after=20))
@@ -111,7 +111,7 @@ def test_sensor_sleeps_as_long_as_the_service_asks_in_poke_mode(
 
 
 @at_once
-def test_sensor_forgets_what_the_service_asked_for_after_a_good_poke(
+def test_sensor_clears_retry_after_after_successful_poke(
     image_id: str, simulator: Simulator, clock: Clock
 ) -> None:
     simulator.inject(
@@ -124,7 +124,7 @@ def test_sensor_forgets_what_the_service_asked_for_after_a_good_poke(
 
 
 @never
-def test_sensor_does_not_hammer_without_an_interval(
+def test_sensor_polls_at_most_once_a_second_without_interval(
     image_id: str, simulator: Simulator, clock: Clock
 ) -> None:
     with pytest.raises(AirflowSensorTimeout):
@@ -135,7 +135,7 @@ def test_sensor_does_not_hammer_without_an_interval(
 
 
 @pytest.mark.parametrize(("retry_after", "expected"), [(120, 120), (1, 30)])
-def test_sensor_is_rescheduled_for_the_date_that_the_service_asks_for(
+def test_sensor_is_rescheduled_to_date_of_retry_after(
     retry_after: int, expected: float, image_id: str, simulator: Simulator
 ) -> None:
     simulator.inject(Fault("error", "ShowImage", status=503, retry_after=retry_after))
@@ -149,7 +149,7 @@ def test_sensor_is_rescheduled_for_the_date_that_the_service_asks_for(
 
 
 @pytest.mark.parametrize(("retry_after", "timeout", "expected"), [(120, 3600, 120), (120, 60, 60)])
-def test_sensor_hands_the_date_to_the_trigger_when_it_defers(
+def test_sensor_passes_retry_after_date_to_trigger(
     retry_after: int, timeout: float, expected: float, image_id: str, simulator: Simulator
 ) -> None:
     simulator.inject(Fault("error", "ShowImage", status=503, retry_after=retry_after))
@@ -161,7 +161,7 @@ def test_sensor_hands_the_date_to_the_trigger_when_it_defers(
     assert arguments["not_before"] - arguments["since"] == pytest.approx(expected)
 
 
-def test_sensor_hands_no_date_to_the_trigger_after_a_good_poke(image_id: str) -> None:
+def test_sensor_passes_no_date_to_trigger_after_successful_poke(image_id: str) -> None:
     with pytest.raises(TaskDeferred) as deferred:
         run(sensor(image_id, deferrable=True))
 
@@ -173,7 +173,7 @@ def test_sensor_hands_no_date_to_the_trigger_after_a_good_poke(image_id: str) ->
     ("soft_fail", "error"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)]
 )
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "reason"),
     [
         pytest.param(None, "last status CREATING", id="pending"),
         pytest.param(
@@ -183,11 +183,11 @@ def test_sensor_hands_no_date_to_the_trigger_after_a_good_poke(image_id: str) ->
         ),
     ],
 )
-def test_sensor_says_what_it_waited_for_at_its_timeout_in_poke_mode(
+def test_sensor_timeout_names_wait_in_poke_mode(
     soft_fail: bool,
     error: type[Exception],
     fault: Fault | None,
-    said: str,
+    reason: str,
     image_id: str,
     simulator: Simulator,
     clock: Clock,
@@ -197,7 +197,7 @@ def test_sensor_says_what_it_waited_for_at_its_timeout_in_poke_mode(
     with pytest.raises(error) as caught:
         run(sensor(image_id, timeout=30, soft_fail=soft_fail))
 
-    assert f"Timed out after 30 s waiting for image {image_id}: {said}" in str(caught.value)
+    assert f"Timed out after 30 s waiting for image {image_id}: {reason}" in str(caught.value)
     assert clock.sleeps
 
 
@@ -205,7 +205,7 @@ def test_sensor_says_what_it_waited_for_at_its_timeout_in_poke_mode(
 @pytest.mark.parametrize(
     ("soft_fail", "error"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)]
 )
-def test_sensor_says_what_it_waited_for_at_its_timeout_in_reschedule_mode(
+def test_sensor_timeout_names_wait_in_reschedule_mode(
     soft_fail: bool, error: type[Exception], image_id: str, simulator: Simulator
 ) -> None:
     simulator.inject(Fault("error", "ShowImage", status=503))
@@ -220,9 +220,7 @@ def test_sensor_says_what_it_waited_for_at_its_timeout_in_reschedule_mode(
 
 @never
 @pytest.mark.parametrize("soft_fail", [True, False])
-def test_sensor_says_what_it_waited_for_at_its_execution_timeout(
-    soft_fail: bool, image_id: str, clock: Clock
-) -> None:
+def test_sensor_execution_timeout_names_wait(soft_fail: bool, image_id: str, clock: Clock) -> None:
     def interrupt() -> None:
         raise AirflowTaskTimeout("Timeout, PID: 7")
 
@@ -237,7 +235,7 @@ def test_sensor_says_what_it_waited_for_at_its_execution_timeout(
 
 @never
 @pytest.mark.parametrize("soft_fail", [True, False])
-def test_sensor_is_not_skipped_by_an_execution_timeout_during_a_poke(
+def test_sensor_execution_timeout_during_poke_does_not_skip(
     soft_fail: bool, image_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: Any, **__: Any) -> None:
@@ -265,7 +263,7 @@ def test_sensor_is_not_skipped_by_an_execution_timeout_during_a_poke(
     ],
 )
 @pytest.mark.parametrize("silent_fail", [True, False])
-def test_sensor_outlasts_refusals_that_may_pass_in_poke_mode(
+def test_sensor_survives_transient_refusals_in_poke_mode(
     faults: list[Fault], silent_fail: bool, image_id: str, simulator: Simulator, clock: Clock
 ) -> None:
     simulator.inject(*faults)
@@ -289,7 +287,7 @@ def test_sensor_outlasts_refusals_that_may_pass_in_poke_mode(
         pytest.param({"status": 400, "code": "ModelArts.6400"}, 0, id="a bad request"),
     ],
 )
-def test_sensor_fails_without_a_retry_and_is_not_skipped_for_what_is_permanent(
+def test_sensor_fails_without_retry_or_skip_on_permanent_error(
     skip: dict[str, bool],
     fault: dict[str, Any],
     least: float,
@@ -306,7 +304,7 @@ def test_sensor_fails_without_a_retry_and_is_not_skipped_for_what_is_permanent(
 
 
 @never
-def test_sensor_believes_at_once_that_an_image_it_has_seen_is_gone(
+def test_sensor_accepts_not_found_at_once_for_known_image(
     image_id: str, simulator: Simulator, clock: Clock
 ) -> None:
     clock.interrupt = lambda: simulator.inject(NOT_FOUND)
@@ -322,7 +320,7 @@ def test_sensor_believes_at_once_that_an_image_it_has_seen_is_gone(
     [(0, 15, False), (15, 15, False), (31, 15, True), (100, 60, False), (121, 60, True)],
 )
 @pytest.mark.parametrize("soft_fail", [True, False])
-def test_sensor_believes_not_found_by_the_age_of_the_wait_in_reschedule_mode(
+def test_sensor_accepts_not_found_by_age_of_wait_in_reschedule_mode(
     since: float,
     poke_interval: float,
     is_believed: bool,
@@ -340,7 +338,7 @@ def test_sensor_believes_not_found_by_the_age_of_the_wait_in_reschedule_mode(
 
 
 @at_once
-def test_sensor_asks_again_whether_it_is_forbidden_in_reschedule_mode(
+def test_sensor_polls_again_after_forbidden_poll_in_reschedule_mode(
     image_id: str, simulator: Simulator, clock: Clock
 ) -> None:
     simulator.inject(BARE_403, BARE_403)
@@ -349,7 +347,7 @@ def test_sensor_asks_again_whether_it_is_forbidden_in_reschedule_mode(
     assert clock.sleeps == [1, 1]
 
 
-def test_sensor_believes_that_it_is_forbidden_after_three_polls_in_reschedule_mode(
+def test_sensor_accepts_forbidden_after_three_polls_in_reschedule_mode(
     image_id: str, simulator: Simulator, clock: Clock
 ) -> None:
     simulator.inject(Fault("html", "ShowImage", times=None, status=403))
@@ -361,7 +359,7 @@ def test_sensor_believes_that_it_is_forbidden_after_three_polls_in_reschedule_mo
 
 
 @pytest.mark.parametrize("fault", [NOT_FOUND, BARE_403], ids=["not found", "bare 403"])
-def test_sensor_leaves_it_to_the_trigger_whether_a_refusal_passes(
+def test_sensor_defers_on_refusal_that_may_be_transient(
     fault: Fault, image_id: str, simulator: Simulator
 ) -> None:
     simulator.inject(fault)
@@ -373,7 +371,7 @@ def test_sensor_leaves_it_to_the_trigger_whether_a_refusal_passes(
 
 
 @pytest.mark.parametrize("soft_fail", [True, False])
-def test_sensor_fails_before_it_defers_for_what_is_permanent(
+def test_sensor_fails_before_deferral_on_permanent_error(
     soft_fail: bool, image_id: str, simulator: Simulator
 ) -> None:
     simulator.inject(Fault("error", "ShowImage", status=403, code="ModelArts.0108"))
@@ -390,15 +388,15 @@ class Needed(NotebookImageSensor):
 
 
 @pytest.mark.parametrize("soft_fail", [True, False])
-def test_sensor_leaves_what_a_subclass_skips(soft_fail: bool, image_id: str) -> None:
+def test_sensor_keeps_skip_exception_of_subclass(soft_fail: bool, image_id: str) -> None:
     with pytest.raises(AirflowSkipException, match=r"^not needed today$"):
         Needed(task_id="wait", image_id=image_id, soft_fail=soft_fail).execute(context(TaskInstance()))
 
 
 @never
 @pytest.mark.usefixtures("clock")
-def test_sensor_counts_failed_polls_of_each_run_anew(image_id: str, simulator: Simulator) -> None:
-    """Where one process runs a task again, as dag.test() does: a new image may not be found at first."""
+def test_sensor_resets_failed_polls_for_each_run(image_id: str, simulator: Simulator) -> None:
+    """dag.test() runs a task again in one process: a new image may not be found at first."""
     wait = sensor(image_id, timeout=100)
     with pytest.raises(AirflowSensorTimeout):
         copy(wait).execute(context(TaskInstance()))
@@ -410,7 +408,7 @@ def test_sensor_counts_failed_polls_of_each_run_anew(image_id: str, simulator: S
 
 @pytest.mark.parametrize("interval", [15, 0.5, timedelta(days=3000)], ids=str)
 @pytest.mark.parametrize("pokes", [1024, 1025, 1026, 100_000])
-def test_sensor_backs_off_for_as_long_as_it_waits(interval: float | timedelta, pokes: int) -> None:
+def test_sensor_backoff_does_not_overflow(interval: float | timedelta, pokes: int) -> None:
     """Airflow doubles the interval as a float, which overflows after some thousand pokes."""
     wait = sensor("i", poke_interval=interval, exponential_backoff=True, max_wait=timedelta(minutes=1))
 

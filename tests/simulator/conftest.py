@@ -109,7 +109,7 @@ class Client:
         return self.send(method, target, None if body is None else json.dumps(body).encode(), headers or {})
 
     def log_in(self, scope: object = None, **user: object) -> Answer:
-        """Ask IAM for a token with the user's password, for the project unless asked otherwise."""
+        """Request a token from IAM with the user's password, for the project by default."""
         named = {
             "name": "snapshot-user",
             "password": "simulator-password",
@@ -150,7 +150,7 @@ class Client:
         return self.call("GET", f"/images/{image_id}")
 
     def images(self, **query: object) -> Answer:
-        """List images, the project's own unless asked otherwise."""
+        """List images, by default the project's own."""
         return self.call("GET", "/images", {"type": "DEDICATED"} | query)
 
     def delete(self, image_id: str, query: Mapping[str, object] | None = None, body: object = None) -> Answer:
@@ -158,7 +158,7 @@ class Client:
         return self.call("DELETE", f"/images/{image_id}", query, body)
 
     def notebook(self, notebook_id: str | None = None) -> Answer:
-        """Show a notebook, the default one unless asked otherwise."""
+        """Show a notebook, by default the first one."""
         return self.call("GET", f"/notebooks/{notebook_id or self.notebook_id}")
 
     def notebooks(self, **query: object) -> Answer:
@@ -182,18 +182,18 @@ def start() -> Iterator[Start]:
 
 
 @pytest.fixture
-def world(start: Start) -> tuple[Simulator, Client]:
+def simulator_and_client(start: Start) -> tuple[Simulator, Client]:
     """A simulator of Huawei Cloud and a client of it."""
     return start()
 
 
 @pytest.fixture
-def simulator(world: tuple[Simulator, Client]) -> Simulator:
+def simulator(simulator_and_client: tuple[Simulator, Client]) -> Simulator:
     """The simulator of this test."""
-    return world[0]
+    return simulator_and_client[0]
 
 
 @pytest.fixture
-def client(world: tuple[Simulator, Client]) -> Client:
+def client(simulator_and_client: tuple[Simulator, Client]) -> Client:
     """A client of this test's simulator."""
-    return world[1]
+    return simulator_and_client[1]

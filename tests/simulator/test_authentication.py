@@ -1,4 +1,4 @@
-"""Who is let in: signatures made by Huawei's SDK, and what is wrong with others."""
+"""Signatures of Huawei's SDK are accepted, and wrong ones are refused."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ VECTORS = [
 
 
 def admit(project_id: str, request: HttpRequest) -> None:
-    """Ask an authority that knows AK and SK, on New Year's Day."""
+    """Check a request on New Year's Day, with the keys AK and SK."""
     keyring = Keyring(KeyPair("AK", "SK"), lambda: NEW_YEAR, IssuedSecrets())
     tokens = Tokens(lambda: NEW_YEAR, IssuedSecrets())
     route = find(request)
@@ -72,7 +72,7 @@ def admit(project_id: str, request: HttpRequest) -> None:
 
 
 def verdict(answer: Answer) -> tuple[int, str, str]:
-    """Give status, code and what the gateway says about the keys."""
+    """Return status, code and the gateway's message about the keys."""
     message: str = answer.json["error_msg"]
     return *answer.error, message.partition(": ")[2]
 
@@ -82,14 +82,13 @@ LOCKED = (401, "APIGW.0301", "AK access failed to reach the limit, forbidden")
 
 
 @pytest.mark.parametrize(("request_", "signed", "signature"), VECTORS)
-def test_signature_is_the_sdks(request_: HttpRequest, signed: str, signature: str) -> None:
-    """The authority's own reading of the signing guide gives the signatures of the SDK."""
+def test_sdk_signature_equals_simulators(request_: HttpRequest, signed: str, signature: str) -> None:
+    """The simulator implements the signing guide independently."""
     assert sign(request_, tuple(signed.split(";")), "SK") == signature
 
 
 @pytest.mark.parametrize(("request_", "signed", "signature"), VECTORS)
-def test_authority_accepts_the_vectors(request_: HttpRequest, signed: str, signature: str) -> None:
-    """The whole header passes."""
+def test_simulator_accepts_signing_vectors(request_: HttpRequest, signed: str, signature: str) -> None:
     value = f"SDK-HMAC-SHA256 Access=AK, SignedHeaders={signed}, Signature={signature}"
     headers = (*request_.headers, ("Authorization", value))
     admit("pid", HttpRequest(request_.method, request_.target, headers, request_.body))
@@ -105,18 +104,19 @@ def test_authority_accepts_the_vectors(request_: HttpRequest, signed: str, signa
         pytest.param({}, {"not_signed": "x"}, id="underscore-header"),
     ],
 )
-def test_sdk_is_let_in(client: Client, query: Mapping[str, object], headers: Mapping[str, str]) -> None:
-    """Whatever the SDK signs and sends is accepted."""
+def test_simulator_accepts_every_request_of_sdk(
+    client: Client, query: Mapping[str, object], headers: Mapping[str, str]
+) -> None:
     assert client.call("GET", "/images", query, headers=headers).status == 200
 
 
 def test_path_is_decoded_before_it_is_signed(client: Client) -> None:
-    """An id that needs encoding passes the check and is then not found."""
+    """An encoded id passes the check, and is then not found."""
     assert client.image("a%20b~%C3%BC").error == (400, "ModelArts.6404")
 
 
 def test_unsigned_payload_is_accepted_when_declared(client: Client) -> None:
-    """A body that is no JSON is left out of the signature by the SDK, which says so in a header."""
+    """The SDK leaves a body that is not JSON out of the signature, and declares it in a header."""
     headers = {"Content-Type": "text/plain"}
     answer = client.call("POST", f"/notebooks/{client.notebook_id}/create-image", None, {"name": 1}, headers)
     assert answer.error == (400, "ModelArts.0104")
@@ -134,7 +134,6 @@ def test_unsigned_payload_is_accepted_when_declared(client: Client) -> None:
     ],
 )
 def test_changed_request_is_refused(client: Client, change: Mapping[str, object]) -> None:
-    """What was signed and what arrives must be the same."""
     path = f"{client.project}/images/x"
     request = client.signed("GET", path, headers={"X-Project-Id": "pid"})
     headers = request.header_params | {
@@ -153,7 +152,7 @@ def test_changed_request_is_refused(client: Client, change: Mapping[str, object]
 
 @pytest.mark.parametrize("missing", ["host", "x-sdk-date"])
 def test_host_and_date_must_be_signed(missing: str) -> None:
-    """A signature that leaves one of them out could be used elsewhere or later."""
+    """Otherwise a signature could be used for another host or later."""
     request = HttpRequest("GET", "/v1/p/images", (("Host", "h"), ("X-Sdk-Date", "20250101T000000Z")))
     signed = tuple(name for name in ("host", "x-sdk-date") if name != missing)
     value = f"SDK-HMAC-SHA256 Access=AK, SignedHeaders={signed[0]}, Signature={sign(request, signed, 'SK')}"
@@ -179,7 +178,6 @@ def test_host_and_date_must_be_signed(missing: str) -> None:
     ids=["none", "basic", "short", "no-day", "no-service"],
 )
 def test_other_authorization_is_refused(client: Client, value: str | None, reason: str) -> None:
-    """Only the two forms of a signature are read."""
     headers = {} if value is None else {"Authorization": value}
     answer = client.send("GET", f"{client.project}/images", None, headers)
     assert answer.error == (401, "APIGW.0301")
@@ -187,35 +185,33 @@ def test_other_authorization_is_refused(client: Client, value: str | None, reaso
 
 
 def test_unknown_access_key_is_refused(client: Client) -> None:
-    """The gateway says that it does not know the key."""
     client.access_key = "NOBODY"
     assert verdict(client.images()) == (401, "APIGW.0301", "Get secretKey failed,ak:NOBODY,err:ak not exist")
 
 
 @pytest.mark.parametrize(("skew", "status"), [(-890, 200), (890, 200), (-910, 401), (910, 401)], ids=str)
-def test_signature_holds_for_fifteen_minutes(client: Client, skew: int, status: int) -> None:
-    """Both sides of the clock count."""
+def test_signature_is_valid_for_fifteen_minutes(client: Client, skew: int, status: int) -> None:
+    """In both directions."""
     client.skew = skew
     assert client.images().status == status
 
 
-def test_old_signature_has_a_code_of_its_own(simulator: Simulator, client: Client) -> None:
-    """Huawei reports clock skew as 0303, and it is the simulator's clock that decides."""
+def test_old_signature_has_code_0303(simulator: Simulator, client: Client) -> None:
+    """Huawei's code for clock skew; the simulator's clock counts."""
     request = client.signed("GET", f"{client.project}/images")
     simulator.advance(3600)
     answer = client.send("GET", request.uri, None, request.header_params)
     assert answer.error == (401, "APIGW.0303")
 
 
-def test_date_must_be_readable(client: Client) -> None:
-    """A date of another form is not a date."""
+def test_unreadable_date_is_refused(client: Client) -> None:
     request = client.signed("GET", f"{client.project}/images")
     answer = client.send("GET", request.uri, None, request.header_params | {"X-Sdk-Date": "yesterday"})
     assert "X-Sdk-Date" in answer.json["error_msg"]
 
 
-def test_five_wrong_signatures_lock_the_key_for_five_minutes(simulator: Simulator, client: Client) -> None:
-    """A client that retries a 401 blindly locks itself out, right signatures included."""
+def test_five_wrong_signatures_lock_key_for_five_minutes(simulator: Simulator, client: Client) -> None:
+    """Correct signatures are refused, too."""
     right, client.secret_key = client.secret_key, "wrong"
     wrong = [verdict(client.images()) for _ in range(5)]
     client.secret_key = right
@@ -227,8 +223,7 @@ def test_five_wrong_signatures_lock_the_key_for_five_minutes(simulator: Simulato
     assert client.images().status == 200
 
 
-def test_right_signature_ends_a_row_of_wrong_ones(client: Client) -> None:
-    """Only failures in a row count."""
+def test_correct_signature_resets_count_of_wrong_ones(client: Client) -> None:
     right = client.secret_key
     for _ in range(3):
         client.secret_key = "wrong"
@@ -238,8 +233,7 @@ def test_right_signature_ends_a_row_of_wrong_ones(client: Client) -> None:
         assert client.images().status == 200
 
 
-def test_reset_unlocks_the_key(simulator: Simulator, client: Client) -> None:
-    """The next test begins unharmed."""
+def test_reset_unlocks_key(simulator: Simulator, client: Client) -> None:
     right, client.secret_key = client.secret_key, "wrong"
     for _ in range(6):
         client.images()
@@ -253,10 +247,9 @@ def test_reset_unlocks_the_key(simulator: Simulator, client: Client) -> None:
     [("token", "token", 200), ("token", "other", 401), ("token", None, 401), (None, "token", 401)],
     ids=["equal", "another", "missing", "not-wanted"],
 )
-def test_security_token_belongs_to_temporary_keys(
+def test_security_token_is_for_temporary_keys_only(
     start: Start, expected: str | None, given: str | None, status: int
 ) -> None:
-    """Temporary keys need theirs, and permanent ones have none."""
     simulator, client = start(security_token=expected)
     headers = {} if given is None else {"X-Security-Token": given}
     assert client.call("GET", "/images", headers=headers).status == status

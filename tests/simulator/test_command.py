@@ -24,7 +24,7 @@ COMMAND = [sys.executable, "-m", "airflow_provider_modelarts.simulator"]
 
 @contextmanager
 def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the command on a free port; give the process and what it says before it serves."""
+    """Run the command on a free port; yield the process and its output before it serves."""
     with subprocess.Popen([*COMMAND, "--port", "0", *options], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -51,8 +51,7 @@ def exported(text: str) -> dict[str, str | dict[str, str]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_command_introduces_itself_serves_and_stops(number: signal.Signals) -> None:
-    """A text for people, one line for each request, and a clean end by signal."""
+def test_command_prints_connection_serves_and_stops_on_signal(number: signal.Signals) -> None:
     with running("--cloud", "otc", "--notebook", "n-1", "--fail", "it's full") as (process, text):
         connection = exported(text)
         host = str(connection["host"]).removeprefix("http://")
@@ -74,8 +73,7 @@ def test_command_introduces_itself_serves_and_stops(number: signal.Signals) -> N
     assert re.fullmatch(r"\d\d:\d\d:\d\d GET /v1/p/images ListImages: 401\n", line)
 
 
-def test_command_grants_the_actions_that_are_named() -> None:
-    """And no others."""
+def test_command_grants_named_actions_only() -> None:
     with running("--grant", "modelarts:image:list", "--grant", "modelarts:notebook:*") as (_, text):
         client = Client(Simulator())
         client.host = str(exported(text)["host"]).removeprefix("http://")
@@ -83,8 +81,7 @@ def test_command_grants_the_actions_that_are_named() -> None:
     assert statuses == [200, 200, 403]
 
 
-def test_taken_port_is_one_line_and_exit_code_2(simulator: Simulator) -> None:
-    """No traceback for what happens every day."""
+def test_command_exits_with_2_and_one_line_when_port_is_taken(simulator: Simulator) -> None:
     port = simulator.endpoint.rpartition(":")[2]
     result = subprocess.run(
         [*COMMAND, "--port", port], capture_output=True, text=True, timeout=10, check=False
@@ -106,8 +103,9 @@ def test_taken_port_is_one_line_and_exit_code_2(simulator: Simulator) -> None:
     ],
     ids=" ".join,
 )
-def test_wrong_option_is_explained(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """By a message at the end, and exit code 2."""
+def test_command_exits_with_2_and_message_for_wrong_option(
+    options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(options)
     assert capsys.readouterr().err.count("error:") == 1

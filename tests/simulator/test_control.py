@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from tests.simulator.conftest import Client, Start
 
 
-def test_journal_is_shown(simulator: Simulator, client: Client) -> None:
-    """Every field of every entry, without a signature; the control address leaves no entry itself."""
+def test_control_shows_request_log(simulator: Simulator, client: Client) -> None:
+    """Without signatures; requests to the control address are not logged."""
     client.save()
     (entry,) = client.control("GET", "journal").json
     (expected,) = simulator.journal
@@ -21,8 +21,8 @@ def test_journal_is_shown(simulator: Simulator, client: Client) -> None:
     assert (entry["operation"], entry["status"], entry["effect"]) == ("CreateImage", 200, True)
 
 
-def test_images_are_shown(simulator: Simulator, client: Client) -> None:
-    """The same as the attribute gives; looking does not move a save on."""
+def test_control_shows_images(simulator: Simulator, client: Client) -> None:
+    """To read them does not count as a poll."""
     client.save()
     for _ in range(5):
         client.control("GET", "images")
@@ -30,8 +30,7 @@ def test_images_are_shown(simulator: Simulator, client: Client) -> None:
     assert simulator.images[0]["status"] == "INIT"
 
 
-def test_state_is_shown(simulator: Simulator, client: Client) -> None:
-    """Time, saves, registry and notebooks."""
+def test_control_shows_state(simulator: Simulator, client: Client) -> None:
     client.save()
     state = client.control("GET", "state").json
     (notebook,) = state.pop("notebooks")
@@ -40,16 +39,14 @@ def test_state_is_shown(simulator: Simulator, client: Client) -> None:
     assert (notebook["id"], notebook["status"]) == (simulator.notebook_id, "SNAPSHOTTING")
 
 
-def test_fault_is_injected(client: Client) -> None:
-    """The fields are those of Fault, and a whole number will do for seconds."""
+def test_control_injects_fault(client: Client) -> None:
     answer = client.control("POST", "faults", {"kind": "error", "status": 418, "operation": "ListImages"})
     slow = client.control("POST", "faults", {"kind": "slow", "seconds": 0, "times": None})
     assert (answer.status, answer.json["status"], slow.status) == (200, 418, 200)
     assert [client.notebook().status, client.images().status] == [200, 418]
 
 
-def test_clock_is_moved(start: Start) -> None:
-    """A save that takes an hour is over at once."""
+def test_control_moves_clock(start: Start) -> None:
     simulator, client = start(save=AfterSeconds(3600))
     image_id = client.save().json["id"]
     moved = client.control("POST", "clock", {"advance": 3600}).json["now"]
@@ -57,21 +54,19 @@ def test_clock_is_moved(start: Start) -> None:
     assert client.image(image_id).json["status"] == "ACTIVE"
 
 
-def test_notebook_is_added(client: Client) -> None:
-    """With the fields of add_notebook."""
+def test_control_adds_notebook(client: Client) -> None:
     added = client.control("POST", "notebooks", {"notebook_id": "n-1", "status": "STOPPED"}).json
     assert (added, client.notebook("n-1").json["status"]) == ({"id": "n-1"}, "STOPPED")
 
 
-def test_status_of_a_notebook_is_changed(simulator: Simulator, client: Client) -> None:
-    """An id instead of a notebook_id means one that is there."""
+def test_control_changes_status_of_notebook(simulator: Simulator, client: Client) -> None:
     changed = client.control("POST", "notebooks", {"id": simulator.notebook_id, "status": "FROZEN"})
     assert (changed.status, changed.json) == (200, {"id": simulator.notebook_id})
     assert [notebook["status"] for notebook in client.notebooks().json["data"]] == ["FROZEN"]
 
 
-def test_status_of_an_image_is_changed(client: Client) -> None:
-    """As set_image_status does: a final status ends the save, with a message if there is one."""
+def test_control_changes_status_of_image(client: Client) -> None:
+    """A final status ends the save."""
     image_id = client.save().json["id"]
     held = client.control("POST", "images", {"id": image_id, "status": "CREATING"})
     seen = [client.image(image_id).json["status"] for _ in range(5)]
@@ -82,8 +77,7 @@ def test_status_of_an_image_is_changed(client: Client) -> None:
     assert client.notebook().json["status"] == "RUNNING"
 
 
-def test_tokens_are_taken_back(client: Client) -> None:
-    """As an administrator can, and as a new password does."""
+def test_control_revokes_tokens(client: Client) -> None:
     token = {"X-Auth-Token": client.token()}
     before = client.call_unsigned("GET", f"{client.project}/images", headers=token)
     taken = client.control("POST", "revocations")
@@ -92,8 +86,7 @@ def test_tokens_are_taken_back(client: Client) -> None:
     assert after.error == (401, "APIGW.0307")
 
 
-def test_reset_starts_over(simulator: Simulator, client: Client) -> None:
-    """Nothing is left of what happened."""
+def test_control_resets_simulator(simulator: Simulator, client: Client) -> None:
     client.save()
     assert client.control("POST", "reset").status == 200
     assert (simulator.journal, simulator.images, simulator.saves) == ((), [], 0)
@@ -127,15 +120,15 @@ def test_reset_starts_over(simulator: Simulator, client: Client) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) and value.isalpha() else None,
 )
-def test_mistake_is_explained(client: Client, name: str, body: object, complaint: str) -> None:
-    """A wrong field gets a 400 that names it, and changes nothing."""
+def test_control_rejects_wrong_field_with_400(
+    client: Client, name: str, body: object, complaint: str
+) -> None:
     answer = client.control("POST", name, body)
     assert (answer.status, complaint in answer.json["error"]) == (400, True), answer.json
     assert client.images().status == 200
 
 
 @pytest.mark.parametrize(("method", "name"), [("GET", "faults"), ("POST", "journal"), ("GET", "x")])
-def test_unknown_command_lists_the_known_ones(client: Client, method: str, name: str) -> None:
-    """What is there is said."""
+def test_control_lists_known_commands_for_unknown_one(client: Client, method: str, name: str) -> None:
     answer = client.control(method, name)
     assert (answer.status, "POST /_simulator/reset" in answer.json["error"]) == (404, True)

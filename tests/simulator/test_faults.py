@@ -1,4 +1,4 @@
-"""Each thing that can go wrong, and what the simulator says about it afterwards."""
+"""Each kind of fault, and what the request log records of it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ def last(simulator: Simulator) -> tuple[int | None, str | None, bool, int]:
 @pytest.mark.parametrize(
     ("retry_after", "header"), [(None, None), (7, "7"), ("Sat, 01 Jan 2028 00:00:00 GMT",) * 2]
 )
-def test_throttle(
+def test_fault_throttle_returns_429(
     simulator: Simulator, client: Client, retry_after: int | str | None, header: str | None
 ) -> None:
-    """The gateway's 429, with a Retry-After only when one is given."""
     simulator.inject(Fault("throttle", retry_after=retry_after))
     answer = client.save()
     assert (*answer.error, answer.headers.get("Retry-After")) == (429, "APIGW.0308", header)
@@ -43,10 +42,9 @@ def test_throttle(
         ("iam", {"error": {"code": 503, "message": "no", "title": "Service Unavailable"}}),
     ],
 )
-def test_error_in_every_envelope(
+def test_fault_error_has_envelope_of_each_service(
     simulator: Simulator, client: Client, envelope: str, body: dict[str, object]
 ) -> None:
-    """Four speakers, four shapes."""
     simulator.inject(Fault("error", status=503, code="X.1", message="no", envelope=envelope, retry_after=1))
     answer = client.save()
     request_id = answer.headers["X-Request-Id"]
@@ -59,16 +57,14 @@ def test_error_in_every_envelope(
     ("envelope", "code"),
     [(None, "ModelArts.6102"), ("modelarts", "ModelArts.6102"), ("gateway", "APIGW.0201")],
 )
-def test_error_without_options_is_an_internal_one(
+def test_fault_error_defaults_to_internal_error_of_service(
     simulator: Simulator, client: Client, envelope: str | None, code: str
 ) -> None:
-    """The code is that of whoever speaks."""
     simulator.inject(Fault("error", envelope=envelope))
     assert client.images().error == (500, code)
 
 
-def test_html(simulator: Simulator, client: Client) -> None:
-    """A proxy's page instead of JSON."""
+def test_fault_html_returns_page(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("html"))
     answer = client.save()
     assert (answer.status, answer.headers["Content-Type"]) == (502, "text/html")
@@ -78,8 +74,9 @@ def test_html(simulator: Simulator, client: Client) -> None:
 
 @pytest.mark.parametrize("status", [403, 404, 407, 503])
 @pytest.mark.parametrize("kind", ["html", "empty"])
-def test_refusal_without_a_code(simulator: Simulator, client: Client, kind: str, status: int) -> None:
-    """A gateway's page or nothing at all, with any status."""
+def test_fault_html_and_empty_allow_any_status(
+    simulator: Simulator, client: Client, kind: str, status: int
+) -> None:
     simulator.inject(Fault(kind, status=status))
     answer = client.images()
     assert (answer.status, b"error_code" in answer.body) == (status, False)
@@ -87,8 +84,7 @@ def test_refusal_without_a_code(simulator: Simulator, client: Client, kind: str,
 
 
 @pytest.mark.parametrize("envelope", ["modelarts", "legacy", "gateway"])
-def test_error_may_lack_a_code(simulator: Simulator, client: Client, envelope: str) -> None:
-    """An empty code is left out, with its words kept."""
+def test_fault_error_may_omit_code(simulator: Simulator, client: Client, envelope: str) -> None:
     simulator.inject(Fault("error", status=403, code="", message="no", envelope=envelope))
     answer = client.images()
     assert (answer.status, "error_code" in answer.json, "no" in answer.json.values()) == (403, False, True)
@@ -110,10 +106,9 @@ def test_error_may_lack_a_code(simulator: Simulator, client: Client, envelope: s
     [(20, "20"), ("Sat, 01 Jan 2028 00:00:00 GMT", "Sat, 01 Jan 2028 00:00:00 GMT"), (0, "0"), ("", "")],
     ids=["seconds", "date", "zero", "nothing"],
 )
-def test_retry_after_is_sent_with_every_refusal(
+def test_fault_retry_after_is_sent_with_every_error(
     simulator: Simulator, client: Client, kind: str, options: dict[str, Any], retry_after: Any, header: str
 ) -> None:
-    """Seconds, a date or whatever a server may write."""
     simulator.inject(Fault(kind, retry_after=retry_after, **options))
     answer = client.images()
     assert answer.headers["Retry-After"] == header
@@ -121,16 +116,15 @@ def test_retry_after_is_sent_with_every_refusal(
 
 
 @pytest.mark.parametrize("status", [200, 204, 503, 599])
-def test_empty(simulator: Simulator, client: Client, status: int) -> None:
-    """A status and nothing else, an unregistered one included."""
+def test_fault_empty_returns_status_without_body(simulator: Simulator, client: Client, status: int) -> None:
+    """Also an unregistered status."""
     simulator.inject(Fault("empty", status=status))
     answer = client.save()
     assert (answer.status, answer.body) == (status, b"")
     assert last(simulator) == (status, "empty", False, 0)
 
 
-def test_document(simulator: Simulator, client: Client) -> None:
-    """A whole reply that says something else than the API would."""
+def test_fault_document_returns_given_json(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("document", body='{"id": ["x"]}'), Fault("document", body="", status=418))
     answer = client.save()
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json;charset=utf-8")
@@ -141,8 +135,7 @@ def test_document(simulator: Simulator, client: Client) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1_000_000])
-def test_huge(simulator: Simulator, client: Client, size: int) -> None:
-    """A valid JSON document of the size that was asked for."""
+def test_fault_huge_returns_valid_json_of_given_size(simulator: Simulator, client: Client, size: int) -> None:
     simulator.inject(Fault("huge", size=size))
     answer = client.save()
     assert (answer.status, len(answer.body)) == (200, max(size, 15))
@@ -150,8 +143,7 @@ def test_huge(simulator: Simulator, client: Client, size: int) -> None:
     assert last(simulator) == (200, "huge", False, 0)
 
 
-def test_redirect(simulator: Simulator, client: Client) -> None:
-    """To wherever one likes."""
+def test_fault_redirect_returns_given_location(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("redirect", location="http://127.0.0.1:9/login"))
     answer = client.save()
     assert (answer.status, answer.headers["Location"], answer.body) == (302, "http://127.0.0.1:9/login", b"")
@@ -170,17 +162,15 @@ def test_redirect(simulator: Simulator, client: Client) -> None:
         ("redirect", {"location": "/"}),
     ],
 )
-def test_replacing_fault_can_take_effect(
+def test_fault_that_replaces_response_may_take_effect(
     simulator: Simulator, client: Client, kind: str, options: dict[str, Any]
 ) -> None:
-    """The save is made although the reply does not say so."""
     simulator.inject(Fault(kind, takes_effect=True, **options))
     client.save()
     assert last(simulator)[1:] == (kind, True, 1)
 
 
-def test_torn(simulator: Simulator, client: Client) -> None:
-    """Half of what Content-Length promises."""
+def test_fault_torn_sends_half_of_response(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("torn"))
     with pytest.raises(http.client.IncompleteRead) as caught:
         client.save()
@@ -188,8 +178,7 @@ def test_torn(simulator: Simulator, client: Client) -> None:
     assert last(simulator) == (200, "torn", True, 1)
 
 
-def test_garbage(simulator: Simulator, client: Client) -> None:
-    """A whole reply that is not whole JSON."""
+def test_fault_garbage_returns_invalid_json(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("garbage"))
     answer = client.save()
     with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
@@ -198,8 +187,7 @@ def test_garbage(simulator: Simulator, client: Client) -> None:
     assert last(simulator) == (200, "garbage", True, 1)
 
 
-def test_slow(simulator: Simulator, client: Client) -> None:
-    """The reply is late for as long as was said."""
+def test_fault_slow_delays_response(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("slow", seconds=0.05))
     begun = time.monotonic()
     assert client.save().status == 200
@@ -208,16 +196,17 @@ def test_slow(simulator: Simulator, client: Client) -> None:
 
 
 @pytest.mark.parametrize(("kind", "saves"), [("reset", 0), ("reset_after", 1)])
-def test_reset(simulator: Simulator, client: Client, kind: str, saves: int) -> None:
-    """A connection reset by the peer, before or after the request took effect."""
+def test_fault_reset_closes_connection_before_or_after_effect(
+    simulator: Simulator, client: Client, kind: str, saves: int
+) -> None:
     simulator.inject(Fault(kind))
     with pytest.raises(ConnectionResetError):
         client.save()
     assert last(simulator) == (None, kind, bool(saves), saves)
 
 
-def test_failing_save_is_used_up_by_a_save_alone(simulator: Simulator, client: Client) -> None:
-    """Reads and refused saves leave it in place, and it comes on top of another fault."""
+def test_fault_failing_save_is_used_by_saves_only(simulator: Simulator, client: Client) -> None:
+    """Reads and refused saves leave it, and it is added to another fault."""
     simulator.inject(Fault("save_fails", message="too large"), Fault("torn", operation="CreateImage", skip=1))
     client.images()
     client.save(name="-refused-")
@@ -228,15 +217,14 @@ def test_failing_save_is_used_up_by_a_save_alone(simulator: Simulator, client: C
     assert (images[-1]["status"], images[-1]["status_message"]) == ("CREATE_FAILED", "too large")
 
 
-def test_failing_save_is_in_the_journal(simulator: Simulator, client: Client) -> None:
-    """Its reply looks like any other."""
+def test_fault_failing_save_is_in_request_log(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("save_fails"))
     assert client.save().json["status"] == "INIT"
     assert last(simulator) == (200, "save_fails", True, 1)
 
 
 def test_faults_happen_in_order_and_are_used_up(simulator: Simulator, client: Client) -> None:
-    """The first one that fits happens; times and skip count only requests that reach the fault."""
+    """``times`` and ``skip`` count only requests that reach the fault."""
     simulator.inject(
         Fault("empty", status=500, times=2),
         Fault("empty", "ListImages", status=501, skip=1),
@@ -248,7 +236,7 @@ def test_faults_happen_in_order_and_are_used_up(simulator: Simulator, client: Cl
     assert [client.notebook().status for _ in range(2)] == [502, 200]
 
 
-def test_fault_stands_before_the_signature_check(simulator: Simulator, client: Client) -> None:
+def test_fault_precedes_signature_check(simulator: Simulator, client: Client) -> None:
     """A throttled request does not count as a wrong signature."""
     simulator.inject(Fault("throttle", times=9))
     right, client.secret_key = client.secret_key, "wrong"
@@ -257,26 +245,24 @@ def test_fault_stands_before_the_signature_check(simulator: Simulator, client: C
     assert client.images().status == 200
 
 
-def test_fault_reaches_unknown_apis(simulator: Simulator, client: Client) -> None:
-    """A star means every request."""
+def test_fault_with_star_applies_to_unknown_apis(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("empty", status=503))
     assert client.call("GET", "/nothing").status == 503
 
 
 def drawn(queue: FaultQueue, requests: int = 2000) -> list[bool]:
-    """Tell of each request whether a fault happened to it."""
+    """Return for each request whether a fault happened to it."""
     return [queue.take("ShowImage") is not None for _ in range(requests)]
 
 
-def test_chance_is_a_share_of_the_requests() -> None:
-    """For as long as the fault is there."""
+def test_fault_chance_is_share_of_requests() -> None:
     queue = FaultQueue(seed=1)
     queue.add(Fault("reset", times=None, chance=0.05))
     assert sum(drawn(queue)) == pytest.approx(100, abs=30)
 
 
-def test_seed_decides_what_a_chance_does() -> None:
-    """The same one the same, and another one something else; clearing the queue starts it again."""
+def test_fault_seed_determines_chance() -> None:
+    """Clearing the faults restarts it."""
     fault = Fault("reset", times=None, chance=0.5)
     one, same, other = FaultQueue(seed=1), FaultQueue(seed=1), FaultQueue(seed=2)
     for queue in (one, same, other):
@@ -289,15 +275,14 @@ def test_seed_decides_what_a_chance_does() -> None:
     assert first == drawn(one)
 
 
-def test_chance_of_one_is_certain() -> None:
-    """As if none had been given."""
+def test_fault_chance_of_one_always_happens() -> None:
     queue = FaultQueue()
     queue.add(Fault("reset", times=3, chance=1))
     assert drawn(queue, 5) == [True, True, True, False, False]
 
 
-def test_request_that_is_not_drawn_is_left_to_the_next_fault() -> None:
-    """And does not count as one of the times."""
+def test_fault_not_drawn_leaves_request_to_next_fault() -> None:
+    """And does not count as one of its ``times``."""
     queue = FaultQueue(seed=1)
     queue.add(Fault("torn", times=2, chance=0.5))
     queue.add(Fault("reset", times=None))
@@ -307,8 +292,7 @@ def test_request_that_is_not_drawn_is_left_to_the_next_fault() -> None:
     assert "reset" in kinds[: kinds.index("torn", kinds.index("torn") + 1)]
 
 
-def test_simulator_draws_the_same_after_a_reset(start: Start) -> None:
-    """So what a seed shows can be shown again."""
+def test_fault_chance_restarts_with_reset(start: Start) -> None:
     simulator, client = start(seed=7)
     seen = []
     for _ in range(2):
@@ -338,7 +322,6 @@ def test_simulator_draws_the_same_after_a_reset(start: Start) -> None:
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None,
 )
-def test_impossible_fault_is_refused(options: dict[str, Any], complaint: str) -> None:
-    """A mistake in a test shows where it is made."""
+def test_invalid_fault_is_rejected(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         Fault(**options)

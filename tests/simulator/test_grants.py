@@ -1,4 +1,4 @@
-"""What the user may do: every action, granted and not."""
+"""Each action of the user, granted and denied."""
 
 from __future__ import annotations
 
@@ -30,14 +30,12 @@ NEEDS = [
 ]
 
 
-def test_grants_know_every_operation_that_is_asked_for_here() -> None:
-    """None is left out below."""
+def test_grants_include_every_operation_of_these_tests() -> None:
     assert REQUESTS.keys() == ACTIONS.keys()
 
 
 @pytest.mark.parametrize(("operation", "action"), NEEDS)
-def test_operation_is_refused_without_one_of_its_actions(start: Start, operation: str, action: str) -> None:
-    """The message names it, and nothing took effect; with it granted again, the request passes."""
+def test_operation_is_denied_without_one_of_its_actions(start: Start, operation: str, action: str) -> None:
     simulator, client = start(grants=ACTIONS[operation])
     assert REQUESTS[operation](client).status != 403
     simulator.reset()
@@ -53,20 +51,18 @@ def test_operation_is_refused_without_one_of_its_actions(start: Start, operation
 
 
 @pytest.mark.parametrize("operation", REQUESTS)
-def test_operation_is_refused_when_nothing_is_granted(start: Start, operation: str) -> None:
-    """No actions are not all actions."""
+def test_operation_is_denied_when_nothing_is_granted(start: Start, operation: str) -> None:
     _, client = start(grants=())
     assert REQUESTS[operation](client).status == 403
 
 
 @pytest.mark.parametrize("operation", REQUESTS)
-def test_operation_passes_by_default(client: Client, operation: str) -> None:
-    """Everything is granted."""
+def test_operation_is_allowed_by_default(client: Client, operation: str) -> None:
     assert REQUESTS[operation](client).status != 403
 
 
-def test_wildcard_grants_what_it_covers(start: Start) -> None:
-    """As in a policy; a later word takes a part away."""
+def test_grant_with_wildcard_covers_its_actions(start: Start) -> None:
+    """A later word may remove a part."""
     simulator, client = start(grants=["modelarts:image:*"])
     assert [client.images().status, client.notebook().status] == [200, 403]
     simulator.revoke("modelarts:*:*")
@@ -74,8 +70,7 @@ def test_wildcard_grants_what_it_covers(start: Start) -> None:
     assert [client.images().status, client.notebook().status] == [403, 200]
 
 
-def test_reset_brings_the_first_grants_back(start: Start) -> None:
-    """Those of the start."""
+def test_reset_restores_first_grants(start: Start) -> None:
     simulator, client = start(grants=["modelarts:image:list"])
     simulator.revoke("modelarts:image:list")
     simulator.grant("modelarts:notebook:get")
@@ -93,38 +88,32 @@ def test_reset_brings_the_first_grants_back(start: Start) -> None:
     ],
     ids=str,
 )
-def test_denial_has_the_code_that_is_chosen(
-    start: Start, options: dict[str, Any], error: tuple[int, str]
-) -> None:
+def test_denial_has_chosen_code(start: Start, options: dict[str, Any], error: tuple[int, str]) -> None:
     """The documents have several."""
     _, client = start(grants=(), **options)
     assert client.images().error == error
 
 
-def test_denial_comes_after_the_credentials_and_before_the_request_is_read(start: Start) -> None:
-    """A wrong signature is worse, and a wrong body is not looked at."""
+def test_denial_follows_credentials_and_precedes_validation(start: Start) -> None:
     _, client = start(grants=())
     assert client.save(name=1).error == (403, "ModelArts.0108")
     client.secret_key = "wrong"
     assert client.save().error == (401, "APIGW.0301")
 
 
-def test_fault_comes_before_a_denial(start: Start) -> None:
-    """It stands before the gateway."""
+def test_fault_precedes_denial(start: Start) -> None:
     simulator, client = start(grants=())
     simulator.inject(Fault("throttle"))
     assert [client.images().status, client.images().status] == [429, 403]
 
 
-def test_denial_by_iam_is_keystones(start: Start) -> None:
-    """Projects are IAM's to list."""
+def test_denial_by_iam_has_its_envelope(start: Start) -> None:
     _, client = start(grants=())
     answer = client.call_signed("GET", "/v3/projects")
     assert (answer.status, answer.json["error"]["title"]) == (403, "Forbidden")
 
 
-def test_grants_are_changed_from_another_process(client: Client) -> None:
-    """Through the control address."""
+def test_control_changes_grants(client: Client) -> None:
     assert client.control("POST", "grants", {"revoke": ["modelarts:image:list"]}).status == 200
     assert client.images().status == 403
     assert client.control("POST", "grants", {"grant": ["modelarts:image:list"]}).status == 200
@@ -132,8 +121,7 @@ def test_grants_are_changed_from_another_process(client: Client) -> None:
 
 
 @pytest.mark.parametrize("body", [{"grant": "all"}, {"grant": [1]}, {"revoke": ["x"]}, {"take": []}], ids=str)
-def test_grants_refuse_a_mistake_from_another_process(client: Client, body: object) -> None:
-    """It is said, and changes nothing."""
+def test_control_rejects_invalid_grants(client: Client, body: object) -> None:
     assert client.control("POST", "grants", body).status == 400
     assert client.images().status == 200
 
@@ -148,7 +136,6 @@ def test_grants_refuse_a_mistake_from_another_process(client: Client, body: obje
     ],
     ids=str,
 )
-def test_impossible_grants_are_refused(options: dict[str, Any], complaint: str) -> None:
-    """A mistake in a test shows where it is made."""
+def test_invalid_grants_are_rejected(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         Simulator(**options)

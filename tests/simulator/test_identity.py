@@ -1,4 +1,4 @@
-"""IAM: tokens for a password, the list of projects, keys for an agency."""
+"""IAM: tokens, the list of projects, and keys for an agency."""
 
 from __future__ import annotations
 
@@ -35,15 +35,14 @@ def seconds(written: str) -> float:
 
 
 def assume(client: Client, headers: dict[str, str] | None = None, **given: object) -> Answer:
-    """Ask for temporary keys, with a signature unless there are headers."""
+    """Request temporary keys, with a signature unless there are headers."""
     body = {"auth": {"identity": {"methods": ["assume_role"], "assume_role": AGENCY | given}}}
     if headers is None:
         return client.call_signed("POST", KEYS, None, body)
     return client.call_unsigned("POST", KEYS, body, headers)
 
 
-def test_token_is_in_a_header_and_described_in_the_body(simulator: Simulator, client: Client) -> None:
-    """The shape of the page's example."""
+def test_token_is_in_header_and_described_in_body(simulator: Simulator, client: Client) -> None:
     simulator.advance(3600)
     answer = client.log_in()
     token = answer.json["token"]
@@ -71,7 +70,7 @@ def test_token_is_in_a_header_and_described_in_the_body(simulator: Simulator, cl
 
 
 @pytest.mark.parametrize(("query", "listed"), [("", True), ("?nocatalog=", True), ("?nocatalog=1", False)])
-def test_catalog_can_be_left_out(simulator: Simulator, client: Client, query: str, listed: bool) -> None:
+def test_catalog_may_be_omitted(simulator: Simulator, client: Client, query: str, listed: bool) -> None:
     """Any text that is not empty means yes."""
     user = {"name": "snapshot-user", "password": "simulator-password", "domain": {"name": "research-account"}}
     body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
@@ -87,16 +86,15 @@ def test_catalog_can_be_left_out(simulator: Simulator, client: Client, query: st
     [{"name": "somebody"}, {"password": "wrong"}, {"domain": {"name": "another-account"}}],
     ids=["user", "password", "domain"],
 )
-def test_wrong_login_is_refused(client: Client, user: dict[str, object]) -> None:
-    """Without saying what is wrong about it."""
+def test_wrong_login_is_refused_without_reason(client: Client, user: dict[str, object]) -> None:
     answer = client.log_in(**user)
     assert (answer.status, answer.json) == keystone(401, "Unauthorized", "The username or password is wrong.")
     assert "X-Subject-Token" not in answer.headers
 
 
 @pytest.mark.parametrize("project", [{"name": "nowhere"}, {"id": "0"}], ids=str)
-def test_unknown_project_is_refused_as_in_keystone(client: Client, project: dict[str, str]) -> None:
-    """With the 401 of a request without proof."""
+def test_unknown_project_is_refused_with_401(client: Client, project: dict[str, str]) -> None:
+    """As in Keystone."""
     answer = client.log_in({"project": project})
     assert (answer.status, answer.json) == UNPROVEN
 
@@ -115,27 +113,23 @@ def test_unknown_project_is_refused_as_in_keystone(client: Client, project: dict
     ids=["empty", "no-json", "list", "no-auth", "no-object", "other-method", "no-password"],
 )
 def test_malformed_login_is_refused(client: Client, body: bytes) -> None:
-    """What is not the password method is not understood."""
     answer = client.send("POST", "/v3/auth/tokens", body, {})
     assert (answer.status, answer.json) == MALFORMED
 
 
 @pytest.mark.parametrize("project", [{}, "cn-north-4", {"id": 1}], ids=str)
 def test_malformed_scope_is_refused(client: Client, project: object) -> None:
-    """A project has a name or an id, which are texts."""
     answer = client.log_in({"project": project})
     assert (answer.status, answer.json) == MALFORMED
 
 
-def test_user_and_account_can_be_chosen(start: Start) -> None:
-    """As an administrator would."""
+def test_user_and_account_may_be_chosen(start: Start) -> None:
     _, client = start(user_name="u", user_password="p", domain_name="d", project_id="x", region="eu-nl")
     answer = client.log_in({"project": {"name": "eu-nl"}}, name="u", password="p", domain={"name": "d"})
     assert answer.json["token"]["project"]["id"] == "x"
 
 
-def test_project_is_found_by_its_name(simulator: Simulator, client: Client) -> None:
-    """With a signature as with a token, whatever its scope."""
+def test_project_is_found_by_name(simulator: Simulator, client: Client) -> None:
     signed = client.call_signed("GET", "/v3/projects", {"name": "cn-north-4"})
     headers = {"X-Auth-Token": client.token({})}
     with_token = client.call_unsigned("GET", "/v3/projects?name=cn-north-4", headers=headers)
@@ -158,8 +152,8 @@ def test_project_is_found_by_its_name(simulator: Simulator, client: Client) -> N
     }
 
 
-def test_projects_can_be_added(simulator: Simulator, client: Client) -> None:
-    """Subprojects are not found by the region's name; a name may occur twice; a reset forgets them."""
+def test_projects_may_be_added(simulator: Simulator, client: Client) -> None:
+    """A name may occur twice; subprojects are not found by the region's name."""
     team = simulator.add_project("cn-north-4_team")
     twins = [simulator.add_project("twin", "t-1"), simulator.add_project("twin", "t-2")]
 
@@ -181,10 +175,9 @@ def test_projects_can_be_added(simulator: Simulator, client: Client) -> None:
 @pytest.mark.parametrize(
     ("token", "refusal"), [(None, UNPROVEN), ("unknown", INVALID), ("expired", INVALID), ("revoked", INVALID)]
 )
-def test_projects_need_proof(
+def test_projects_need_credentials(
     simulator: Simulator, client: Client, token: str | None, refusal: tuple[int, object]
 ) -> None:
-    """IAM judges its own tokens, in its own words."""
     headers = {} if token is None else {"X-Auth-Token": token if token == "unknown" else client.token()}
     if token == "revoked":
         simulator.revoke_tokens()
@@ -194,8 +187,8 @@ def test_projects_need_proof(
     assert (answer.status, answer.json) == refusal
 
 
-def test_gateway_judges_signatures_for_iam(client: Client) -> None:
-    """A wrong one is refused as at ModelArts, and the failures add up."""
+def test_iam_checks_signatures(client: Client) -> None:
+    """Wrong ones count towards the same lock as at ModelArts."""
     right, client.secret_key = client.secret_key, "wrong"
     answers = [client.call_signed("GET", "/v3/projects") for _ in range(5)]
     client.secret_key = right
@@ -205,10 +198,9 @@ def test_gateway_judges_signatures_for_iam(client: Client) -> None:
 
 @pytest.mark.parametrize("proof", ["signature", "token"])
 @pytest.mark.parametrize("given", [{}, {"duration_seconds": 900}, {"duration_seconds": 86_400}], ids=str)
-def test_agency_can_be_assumed(
+def test_agency_may_be_assumed_for_fifteen_minutes_or_longer(
     simulator: Simulator, client: Client, given: dict[str, object], proof: str
 ) -> None:
-    """For fifteen minutes, unless asked for longer."""
     answer = assume(client, None if proof == "signature" else {"X-Auth-Token": client.token({})}, **given)
     assert (answer.status, answer.json.keys()) == (201, {"credential"})
     credential = answer.json["credential"]
@@ -218,7 +210,7 @@ def test_agency_can_be_assumed(
     assert client.access_key != credential["access"]
 
 
-def test_domain_of_the_agency_may_be_an_id(start: Start) -> None:
+def test_agency_domain_may_be_id(start: Start) -> None:
     """It is the account that made the agency, not that of the user."""
     _, client = start(agency_name="a", agency_domain_name="partner")
     identity = {"methods": ["assume_role"], "assume_role": {"agency_name": "a", "domain_id": "unknown"}}
@@ -228,8 +220,7 @@ def test_domain_of_the_agency_may_be_an_id(start: Start) -> None:
     assert assume(client, agency_name="a", domain_name="partner").status == 201
 
 
-def test_id_of_a_domain_follows_from_its_name(client: Client) -> None:
-    """The id that a token shows is the one to ask with."""
+def test_domain_id_follows_from_name(client: Client) -> None:
     domain_id = client.log_in().json["token"]["user"]["domain"]["id"]
     assume_role = {"agency_name": "snapshot-agency", "domain_id": domain_id}
     body = {"auth": {"identity": {"methods": ["assume_role"], "assume_role": assume_role}}}
@@ -266,18 +257,15 @@ def test_wrong_agency_is_refused(client: Client, given: dict[str, object], error
     ids=["no-json", "other-method", "no-agency", "no-domain"],
 )
 def test_malformed_request_for_keys_is_refused(client: Client, body: object) -> None:
-    """The one method there is here is assume_role."""
     assert client.call_signed("POST", KEYS, None, body).error == (400, "IAM.0011")
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Auth-Token": "unknown"}], ids=["none", "unknown"])
-def test_keys_need_proof(client: Client, headers: dict[str, str]) -> None:
-    """An agency is not for everybody."""
+def test_keys_need_credentials(client: Client, headers: dict[str, str]) -> None:
     assert assume(client, headers).error == (401, "IAM.0001")
 
 
-def test_faults_and_the_journal_know_the_operations(simulator: Simulator, client: Client) -> None:
-    """By the names they have on the pages, or like them."""
+def test_faults_and_request_log_use_names_of_iam_operations(simulator: Simulator, client: Client) -> None:
     simulator.inject(
         Fault("error", "CreateToken", status=503, envelope="iam"),
         Fault("throttle", "ListProjects"),

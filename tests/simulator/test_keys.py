@@ -1,4 +1,4 @@
-"""Temporary keys at work, new keys for the user, and the list of everything that must not leak."""
+"""Temporary keys, rotated keys, and the list of all secrets."""
 
 from __future__ import annotations
 
@@ -47,7 +47,6 @@ def images(client: Client, headers: dict[str, str]) -> Answer:
 def test_temporary_keys_sign_until_they_expire(
     simulator: Simulator, client: Client, source: Callable[[Client], dict[str, str]], lifetime: int
 ) -> None:
-    """Afterwards the gateway speaks of their token."""
     headers = take(client, source(client))
     simulator.advance(lifetime - 10)
     assert images(client, headers).status == 200
@@ -58,10 +57,9 @@ def test_temporary_keys_sign_until_they_expire(
 
 
 @pytest.mark.parametrize("source", [of_the_machine, of_the_agency], ids=["machine", "agency"])
-def test_temporary_keys_can_be_taken_back(
+def test_temporary_keys_may_be_revoked(
     simulator: Simulator, client: Client, source: Callable[[Client], dict[str, str]]
 ) -> None:
-    """They are unknown from then on; the user's own keys are not touched."""
     own = {"access": client.access_key, "secret": client.secret_key}
     for take_back in (simulator.revoke_keys, simulator.reset):
         headers = take(client, source(client))
@@ -73,7 +71,6 @@ def test_temporary_keys_can_be_taken_back(
 
 
 def test_temporary_keys_need_their_own_token(client: Client) -> None:
-    """Neither none nor that of other keys will do."""
     another = of_the_machine(client)["securitytoken"]
     take(client, of_the_machine(client))
     for headers in ({}, {"X-Security-Token": another}):
@@ -81,23 +78,21 @@ def test_temporary_keys_need_their_own_token(client: Client) -> None:
 
 
 def test_security_token_must_be_signed(client: Client) -> None:
-    """Sent along without being signed it proves nothing."""
     headers = take(client, of_the_machine(client))
     request = client.signed("GET", f"{client.project}/images")
     answer = client.send("GET", request.uri, None, request.header_params | headers)
     assert answer.json["error_msg"].endswith("verify aksk signature fail")
 
 
-def test_temporary_keys_can_assume_an_agency(client: Client) -> None:
-    """A machine's keys lead on to those of another account, and can ask for its projects."""
+def test_temporary_keys_may_assume_agency(client: Client) -> None:
+    """Keys of a host lead to those of another account."""
     headers = take(client, of_the_machine(client))
     headers = take(client, of_the_agency(client, headers))
     assert images(client, headers).status == 200
     assert client.call_signed("GET", "/v3/projects", headers=headers).status == 200
 
 
-def test_keys_are_locked_one_by_one(client: Client) -> None:
-    """Five wrong signatures with temporary keys leave the user's own ones free."""
+def test_each_key_is_locked_separately(client: Client) -> None:
     right = {"access": client.access_key, "secret": client.secret_key}
     credential = of_the_machine(client)
     headers = take(client, credential | {"secret": "wrong"})
@@ -109,15 +104,13 @@ def test_keys_are_locked_one_by_one(client: Client) -> None:
     assert client.images().status == 200
 
 
-def test_lifetime_of_a_machines_keys_can_be_chosen(start: Start) -> None:
-    """Down to what no client can use."""
+def test_lifetime_of_ecs_keys_may_be_chosen(start: Start) -> None:
     _, client = start(key_lifetime=0)
     headers = take(client, of_the_machine(client))
     assert images(client, headers).json["error_msg"].endswith("token expires")
 
 
-def test_users_keys_can_be_rotated(simulator: Simulator, client: Client) -> None:
-    """The old pair is refused at once, the connection has the new one, a reset goes back."""
+def test_keys_of_user_may_be_rotated(simulator: Simulator, client: Client) -> None:
     old = simulator.connection
     simulator.rotate_keys("NEWKEY", "new-secret")
     assert "ak not exist" in client.images().json["error_msg"]
@@ -128,8 +121,8 @@ def test_users_keys_can_be_rotated(simulator: Simulator, client: Client) -> None
     assert simulator.connection == old
 
 
-def test_every_secret_is_listed(start: Start) -> None:
-    """From the first to the last, those that no longer work included."""
+def test_secrets_lists_every_secret(start: Start) -> None:
+    """Those that are no longer valid included."""
     simulator, client = start(secret_key="first-secret", user_password="p", metadata="token")
     simulator.add_notebook("n-1")
     notebooks = [notebook["token"] for notebook in client.notebooks().json["data"]]
@@ -149,7 +142,6 @@ def test_every_secret_is_listed(start: Start) -> None:
     assert sorted(simulator.secrets) == sorted(expected)
 
 
-def test_security_token_of_the_start_is_a_secret(start: Start) -> None:
-    """It was given."""
+def test_secrets_lists_security_token_of_start(start: Start) -> None:
     simulator, _ = start(security_token="given")
     assert "given" in simulator.secrets

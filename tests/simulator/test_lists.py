@@ -1,4 +1,4 @@
-"""What can be read and deleted: images, notebooks, and the pages of both."""
+"""Lists, single resources and deletions of images and notebooks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def names(answer: Answer) -> list[str]:
 
 @pytest.fixture
 def five(simulator: Simulator) -> None:
-    """Five images with what the filters look at."""
+    """Five images with the fields of the filters."""
     simulator.add_image(name="a", namespace="one", create_at=1000, update_at=9000)
     simulator.add_image(name="ab", namespace="two", create_at=3000, update_at=3000)
     simulator.add_image(name="b", namespace="two", create_at=2000, update_at=4000, service_type="DEV")
@@ -40,7 +40,7 @@ def five(simulator: Simulator) -> None:
         pytest.param({"sort_key": "name", "sort_dir": "ASC"}, ["a", "ab", "b"], id="name"),
         pytest.param({"sort_key": "name,create_at", "sort_dir": "ASC"}, ["a", "ab", "b"], id="two-keys"),
         pytest.param({"name": "a"}, ["ab", "a"], id="fuzzy-name"),
-        pytest.param({"name": "a", "name_fuzzy_match": True}, ["ab", "a"], id="fuzzy-name-said"),
+        pytest.param({"name": "a", "name_fuzzy_match": True}, ["ab", "a"], id="fuzzy-name-explicit"),
         pytest.param({"name": "a", "name_fuzzy_match": False}, ["a"], id="exact-name"),
         pytest.param({"namespace": "two"}, ["ab", "b"], id="namespace"),
         pytest.param({"service_type": "DEV"}, ["b"], id="service_type"),
@@ -53,8 +53,7 @@ def five(simulator: Simulator) -> None:
         pytest.param({"surprise": "1"}, ["ab", "b", "a"], id="unknown-query"),
     ],
 )
-def test_images_are_chosen_by_query(client: Client, query: dict[str, object], expected: list[str]) -> None:
-    """Deleted images and other workspaces are never on a page unless asked for."""
+def test_list_images_filters_by_query(client: Client, query: dict[str, object], expected: list[str]) -> None:
     assert names(client.images(**query)) == expected
 
 
@@ -74,14 +73,14 @@ def test_images_are_chosen_by_query(client: Client, query: dict[str, object], ex
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_images_refuse_a_wrong_query(client: Client, query: dict[str, object], code: str) -> None:
-    """The parameter is named, and a wrong sort key has a code of its own."""
+def test_list_images_refuses_wrong_query(client: Client, query: dict[str, object], code: str) -> None:
+    """A wrong sort key has a code of its own."""
     answer = client.images(**query)
     assert answer.error == (400, code)
 
 
-def test_type_defaults_to_built_in(client: Client) -> None:
-    """Without a type a client does not see what it saved, as in Huawei's SDK."""
+def test_list_images_defaults_to_built_in(client: Client) -> None:
+    """As in Huawei's SDK, where a client then misses what it saved."""
     client.save()
     answer = client.call("GET", "/images")
     assert {image["type"] for image in answer.json["data"]} == {"BUILD_IN"}
@@ -95,7 +94,7 @@ def test_otc_has_no_ascend_images(start: Start) -> None:
     assert ["ASCEND"] not in categories
 
 
-def test_list_item_lacks_one_field_of_the_image(start: Start) -> None:
+def test_list_item_lacks_one_field_of_image(start: Start) -> None:
     """The model of list items has no support_res_categories."""
     _, client = start(save=AtOnce())
     image_id = client.save().json["id"]
@@ -105,8 +104,7 @@ def test_list_item_lacks_one_field_of_the_image(start: Start) -> None:
     assert item == image
 
 
-def test_image_pages_hold_200_and_at_most_500(simulator: Simulator, client: Client) -> None:
-    """200 is the documented default."""
+def test_list_images_page_defaults_to_200_and_is_limited_to_500(simulator: Simulator, client: Client) -> None:
     for number in range(510):
         simulator.add_image(name=f"n{number}", create_at=number)
     pages = [client.images().json, client.images(limit=1000).json, client.images(offset=500).json]
@@ -115,7 +113,7 @@ def test_image_pages_hold_200_and_at_most_500(simulator: Simulator, client: Clie
     assert pages[0] | {"data": []} == {"current": 0, "pages": 3, "size": 200, "total": 510, "data": []}
 
 
-def test_offset_in_pages_can_be_played(start: Start) -> None:
+def test_offset_may_count_pages(start: Start) -> None:
     """The documents call it a number of records, which no traffic confirms."""
     simulator, client = start(offset_unit="pages")
     for number in range(5):
@@ -123,8 +121,8 @@ def test_offset_in_pages_can_be_played(start: Start) -> None:
     assert names(client.images(limit=2, offset=1)) == ["n2", "n1"]
 
 
-def test_lists_can_lag_behind(start: Start) -> None:
-    """A new image can be looked at at once, and is listed later."""
+def test_lists_may_lag(start: Start) -> None:
+    """A new image can be read at once, and is listed later."""
     simulator, client = start(list_lag=30, save=AtOnce())
     image_id = client.save().json["id"]
 
@@ -134,8 +132,7 @@ def test_lists_can_lag_behind(start: Start) -> None:
     assert client.images().json["total"] == 1
 
 
-def test_image_shows_in_swr_until_a_forced_delete(simulator: Simulator, client: Client) -> None:
-    """Deleting the record leaves the tag; only force takes it away as well."""
+def test_image_stays_in_swr_until_forced_delete(simulator: Simulator, client: Client) -> None:
     ids = [simulator.add_image(name="n", namespace="team", tag=tag) for tag in ("v1", "v2", "v3", "v4")]
     paths = [image["swr_path"] for image in simulator.images]
     answers = [
@@ -149,7 +146,6 @@ def test_image_shows_in_swr_until_a_forced_delete(simulator: Simulator, client: 
 
 
 def test_deleted_image_is_not_found(simulator: Simulator, client: Client) -> None:
-    """After its deletion every operation says so with the same code, and the record is remembered."""
     image_id = simulator.add_image(name="n")
     client.delete(image_id)
     assert client.image(image_id).error == client.delete(image_id).error == (400, "ModelArts.6404")
@@ -166,17 +162,17 @@ def test_deleted_image_is_not_found(simulator: Simulator, client: Client) -> Non
         ("otc", True, True),
     ],
 )
-def test_image_in_use_is_refused_deletion_as_the_page_or_the_switch_says(
+def test_deletion_of_image_in_use_follows_page_or_option(
     start: Start, cloud: str, switch: bool | None, is_refused: bool
 ) -> None:
-    """OTC's page is silent."""
+    """OTC's page does not say."""
     _, client = start(cloud=cloud, refuse_delete_in_use=switch, save=AtOnce())
     answer = client.delete(client.save().json["id"])
     assert (answer.error if is_refused else answer.status) == ((400, "ModelArts.6347") if is_refused else 200)
 
 
 def test_image_in_use_cannot_be_deleted(start: Start) -> None:
-    """The image a notebook maps to goes free when the notebook is saved again."""
+    """It may be deleted once the notebook is saved again."""
     _, client = start(save=AtOnce())
     first = client.save().json["id"]
     refused = client.delete(first)
@@ -186,24 +182,21 @@ def test_image_in_use_cannot_be_deleted(start: Start) -> None:
 
 
 def test_image_being_saved_cannot_be_deleted(client: Client) -> None:
-    """There is no way to cancel a save."""
     assert client.delete(client.save().json["id"]).error == (400, "ModelArts.6357")
 
 
 def test_built_in_image_cannot_be_deleted(client: Client) -> None:
-    """It belongs to everybody."""
     built_in = client.call("GET", "/images").json["data"][0]["id"]
     assert client.delete(built_in).error == (400, "ModelArts.6347")
 
 
 @pytest.mark.parametrize("body", [{"force": True}, {"is_force": "yes"}], ids=["unknown", "text"])
-def test_delete_refuses_a_wrong_body(simulator: Simulator, client: Client, body: object) -> None:
-    """The SDK's body has one field, a boolean."""
+def test_delete_image_refuses_wrong_body(simulator: Simulator, client: Client, body: object) -> None:
     assert client.delete(simulator.add_image(), body=body).error == (400, "ModelArts.0104")
 
 
-def test_notebook_carries_its_secret(client: Client) -> None:
-    """A client must see that it does not pass on the token."""
+def test_notebook_includes_access_token(client: Client) -> None:
+    """Clients must show that they drop it."""
     notebook = client.notebook().json
     assert notebook["id"] == client.notebook_id
     assert notebook["token"]
@@ -236,8 +229,9 @@ def notebooks(simulator: Simulator) -> None:
         pytest.param({"limit": 10, "offset": 2}, ["notebook-6b1c2d3e"], id="page"),
     ],
 )
-def test_notebooks_are_chosen_by_query(client: Client, query: dict[str, object], expected: list[str]) -> None:
-    """A notebook of every workspace is listed unless one is asked for."""
+def test_list_notebooks_filters_by_query(
+    client: Client, query: dict[str, object], expected: list[str]
+) -> None:
     assert names(client.notebooks(**query)) == expected
 
 
@@ -246,14 +240,15 @@ def test_notebooks_are_chosen_by_query(client: Client, query: dict[str, object],
     [{"limit": 11}, {"limit": 200}, {"status": "BUSY"}, {"feature": "OTHER"}, {"offset": "x"}],
     ids=str,
 )
-def test_notebooks_refuse_a_wrong_query(client: Client, query: dict[str, object]) -> None:
-    """A page holds 10, 20 or 50 notebooks and no other number."""
+def test_list_notebooks_refuses_wrong_query(client: Client, query: dict[str, object]) -> None:
+    """A page has 10, 20 or 50 notebooks."""
     assert client.notebooks(**query).error == (400, "ModelArts.0104")
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(None, 10), (10, 10), (20, 20), (50, 26)])
-def test_notebook_pages(simulator: Simulator, client: Client, limit: int | None, expected: int) -> None:
-    """Ten are the default."""
+def test_list_notebooks_page_defaults_to_ten(
+    simulator: Simulator, client: Client, limit: int | None, expected: int
+) -> None:
     for _ in range(25):
         simulator.add_notebook()
     query: dict[str, Any] = {} if limit is None else {"limit": limit}
@@ -271,14 +266,12 @@ def test_notebook_pages(simulator: Simulator, client: Client, limit: int | None,
     ],
     ids=str,
 )
-def test_unknown_api_is_not_found_at_the_gateway(client: Client, method: str, path: str) -> None:
-    """The gateway answers 404 before ModelArts hears of the request."""
+def test_unknown_api_is_not_found_at_gateway(client: Client, method: str, path: str) -> None:
     answer = client.call(method, path)
     assert answer.error == (404, "APIGW.0101")
     assert answer.json["request_id"] == answer.headers["X-Request-Id"]
 
 
 def test_foreign_project_is_forbidden(client: Client) -> None:
-    """The project in the address must be one of the account."""
     client.project = "/v1/" + "f" * 32
     assert client.images().error == (403, "ModelArts.0210")

@@ -1,4 +1,4 @@
-"""Lists that are not what the documents promise: capped, unsorted, miscounted, late."""
+"""Lists that differ from the documents: capped, unsorted, miscounted, lagging."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def page(client: Client, **query: object) -> list[str]:
     return [image["id"] for image in client.images(**query).json["data"]]
 
 
-def test_page_cap_bounds_every_page_whatever_limit_asks(start: Start) -> None:
-    """The envelope's size says so; a smaller limit holds."""
+def test_page_cap_limits_every_page(start: Start) -> None:
+    """A smaller limit holds."""
     simulator, client = start(page_cap=3)
     fill(simulator, 8)
     answers = [client.images(limit=limit).json for limit in (2, 3, 200)]
@@ -31,30 +31,27 @@ def test_page_cap_bounds_every_page_whatever_limit_asks(start: Start) -> None:
     assert [(answer["size"], answer["total"]) for answer in answers] == [(2, 8), (3, 8), (3, 8)]
 
 
-def test_page_cap_bounds_notebooks_too(start: Start) -> None:
-    """Both lists are cut alike."""
+def test_page_cap_limits_notebooks(start: Start) -> None:
     simulator, client = start(page_cap=3)
     for _ in range(5):
         simulator.add_notebook()
     assert len(client.notebooks(limit=50).json["data"]) == 3
 
 
-def test_page_cap_counts_in_offsets_of_pages(start: Start) -> None:
-    """A page is as long as it is given, not as long as was asked for."""
+def test_page_cap_applies_to_offset_in_pages(start: Start) -> None:
     simulator, client = start(page_cap=3, offset_unit="pages")
     ids = fill(simulator, 8)
     assert page(client, sort_dir="ASC", limit=200, offset=1) == ids[3:6]
 
 
-def test_offset_is_ignored_when_it_counts_nothing(start: Start) -> None:
-    """Every page is the first."""
+def test_offset_may_be_ignored(start: Start) -> None:
     simulator, client = start(offset_unit="none")
     ids = fill(simulator, 5)
     assert page(client, sort_dir="ASC", limit=2, offset=2) == ids[:2]
 
 
-def test_stored_order_ignores_what_is_asked_for(start: Start) -> None:
-    """But a wrong sort key is still refused."""
+def test_stored_order_ignores_sort_key(start: Start) -> None:
+    """A wrong sort key is still refused."""
     simulator, client = start(list_order="stored")
     ids = fill(simulator, 3)
     assert page(client, sort_dir="DESC") == page(client, sort_dir="ASC") == ids
@@ -62,7 +59,7 @@ def test_stored_order_ignores_what_is_asked_for(start: Start) -> None:
 
 
 def test_random_order_repeats_and_misses_records(start: Start) -> None:
-    """Each page is cut from another order; the seed and a reset bring the same ones again."""
+    """Each page is cut from another order; the seed and a reset reproduce them."""
     simulator, client = start(list_order="random", seed=1)
     seen = []
     for _ in range(2):
@@ -76,10 +73,10 @@ def test_random_order_repeats_and_misses_records(start: Start) -> None:
 
 
 @pytest.mark.parametrize(("count", "total"), [(None, 6), (3, 8), (-2, 3), (-9, 0)])
-def test_miscount_changes_the_total_alone(
+def test_miscount_changes_total_only(
     simulator: Simulator, client: Client, count: int | None, total: int
 ) -> None:
-    """As when a record vanished between two pages, or came."""
+    """As when a record disappeared between two pages, or was added."""
     fill(simulator, 5)
     simulator.inject(Fault("miscount", "ListImages", count=count))
     wrong, right = client.images().json, client.images().json
@@ -87,15 +84,14 @@ def test_miscount_changes_the_total_alone(
     assert wrong["data"] == right["data"]
 
 
-def test_miscount_leaves_other_replies_alone(simulator: Simulator, client: Client) -> None:
-    """A save is made and answered, and so is a refusal."""
+def test_miscount_leaves_other_responses_unchanged(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("miscount", times=None))
     assert client.save().json["status"] == "INIT"
     assert client.images(limit=0).error == (400, "ModelArts.0104")
 
 
-def test_new_image_cannot_be_shown_within_the_read_lag(start: Start) -> None:
-    """Though lists have it; the simulator's clock decides, and such a look does not move the save on."""
+def test_new_image_is_not_found_within_read_lag(start: Start) -> None:
+    """Though lists have it; such a read does not count as a poll."""
     simulator, client = start(read_lag=30)
     image_id = client.save().json["id"]
     assert client.image(image_id).error == (400, "ModelArts.6404")
@@ -104,15 +100,14 @@ def test_new_image_cannot_be_shown_within_the_read_lag(start: Start) -> None:
     assert client.image(image_id).json["status"] == "ACTIVE"
 
 
-def test_read_lag_is_over_for_old_and_built_in_images(start: Start) -> None:
-    """Only what is new lags."""
+def test_read_lag_excludes_old_and_built_in_images(start: Start) -> None:
     simulator, client = start(read_lag=30)
     built_in = client.call("GET", "/images").json["data"][0]["id"]
     (old,) = fill(simulator, 1)
     assert [client.image(image_id).status for image_id in (built_in, old)] == [200, 200]
 
 
-def test_image_of_the_future_is_there_without_a_lag(start: Start) -> None:
+def test_read_lag_excludes_image_from_future(start: Start) -> None:
     """A service's clock may be ahead of a record's."""
     simulator, client = start(save=AtOnce())
     image_id = simulator.add_image(create_at=int(simulator.now() * 1000) + 3_600_000)
@@ -128,7 +123,6 @@ def test_image_of_the_future_is_there_without_a_lag(start: Start) -> None:
     ],
     ids=str,
 )
-def test_impossible_pages_are_refused(options: dict[str, Any], complaint: str) -> None:
-    """A mistake in a test shows where it is made."""
+def test_invalid_page_options_are_rejected(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         Simulator(**options)

@@ -1,4 +1,4 @@
-"""Two teams in one account, and whose notebook is whose."""
+"""Two projects in one account, and notebooks of several users."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ def ids(answer: Answer) -> list[str]:
     return sorted(record["id"] for record in answer.json["data"])
 
 
-def test_added_project_is_served_with_notebooks_and_images_of_its_own(start: Start) -> None:
-    """The same keys act in both, and neither sees the other's."""
+def test_added_project_has_its_own_notebooks_and_images(start: Start) -> None:
     simulator, client = start(save=AtOnce())
     team = simulator.project(simulator.add_project("cn-north-4_team"))
     notebook_id, old = team.add_notebook(name="theirs"), team.add_image(name="old")
@@ -37,15 +36,14 @@ def test_added_project_is_served_with_notebooks_and_images_of_its_own(start: Sta
     assert (team.saves, simulator.saves, len(simulator.images)) == (1, 2, 3)
 
 
-def test_added_project_begins_empty(simulator: Simulator, client: Client) -> None:
-    """But for the built-in images, which every project sees."""
+def test_added_project_is_empty_but_for_built_in_images(simulator: Simulator, client: Client) -> None:
     client.project = f"/v1/{simulator.add_project('new')}"
     assert ids(client.notebooks()) == ids(client.images()) == []
     assert len(client.call("GET", "/images").json["data"]) == 3
 
 
-def test_projects_share_the_registry(simulator: Simulator, client: Client) -> None:
-    """Organizations are the account's: what one project deletes by force is gone for both."""
+def test_projects_share_registry(simulator: Simulator, client: Client) -> None:
+    """Organizations are the account's: a forced deletion affects both."""
     team = simulator.project(simulator.add_project("team"))
     fields = {"name": "n", "namespace": "shared", "tag": "v1"}
     ours = simulator.add_image(**fields)
@@ -59,8 +57,7 @@ def test_projects_share_the_registry(simulator: Simulator, client: Client) -> No
     assert path not in simulator.swr_paths
 
 
-def test_status_is_put_wherever_the_resource_is(start: Start) -> None:
-    """By its id alone, from this process and from another."""
+def test_status_is_set_by_id_in_any_project(start: Start) -> None:
     simulator, client = start(save=AfterReads(9))
     team = simulator.project(simulator.add_project("team"))
     notebook_id, image_id = team.add_notebook(), team.add_image()
@@ -75,8 +72,7 @@ def test_status_is_put_wherever_the_resource_is(start: Start) -> None:
     assert client.image(image_id).json["status"] == "ACTIVE"
 
 
-def test_project_is_added_and_filled_from_another_process(client: Client) -> None:
-    """Through the control address."""
+def test_control_adds_project_and_its_resources(client: Client) -> None:
     assert client.control("POST", "projects", {"name": "team", "project_id": "t-1"}).json == {"id": "t-1"}
     added = client.control("POST", "notebooks", {"notebook_id": "n-1", "project_id": "t-1"}).json
     client.project = "/v1/t-1"
@@ -92,19 +88,17 @@ def test_project_is_added_and_filled_from_another_process(client: Client) -> Non
     ],
     ids=str,
 )
-def test_mistake_about_a_project_is_explained(
+def test_control_rejects_wrong_field_of_project(
     client: Client, name: str, body: object, complaint: str
 ) -> None:
-    """A wrong field gets a 400 that names it."""
     answer = client.control("POST", name, body)
     assert (answer.status, complaint in answer.json["error"]) == (400, True), answer.json
 
 
-def test_project_is_found_by_id_or_name(simulator: Simulator) -> None:
-    """A name that is there twice is not guessed at."""
+def test_project_is_found_by_id_or_unambiguous_name(simulator: Simulator) -> None:
     simulator.add_project("twin", "t-1")
     simulator.add_project("twin", "t-2")
-    assert [simulator.project(said).id for said in ("t-1", "t-2")] == ["t-1", "t-2"]
+    assert [simulator.project(value).id for value in ("t-1", "t-2")] == ["t-1", "t-2"]
     assert simulator.project("cn-north-4").connection == simulator.connection
     assert simulator.project("t-1").connection["extra"]["project_id"] == "t-1"
     with pytest.raises(ValueError, match="several projects twin"):
@@ -113,8 +107,7 @@ def test_project_is_found_by_id_or_name(simulator: Simulator) -> None:
         simulator.project("nobody")
 
 
-def test_reset_takes_added_projects_away(simulator: Simulator, client: Client) -> None:
-    """With all that was in them; whoever still holds one is told."""
+def test_reset_removes_added_projects(simulator: Simulator, client: Client) -> None:
     team = simulator.project(simulator.add_project("team"))
     simulator.reset()
     client.project = f"/v1/{team.id}"
@@ -123,10 +116,8 @@ def test_reset_takes_added_projects_away(simulator: Simulator, client: Client) -
         team.add_notebook()
 
 
-def test_plain_list_shows_ones_own_notebooks_and_the_other_those_of_all(
-    simulator: Simulator, client: Client
-) -> None:
-    """Which is the only difference: filters and pages are the same."""
+def test_list_notebooks_returns_own_or_all_users(simulator: Simulator, client: Client) -> None:
+    """Filters and pages are the same."""
     theirs = simulator.add_notebook(name="theirs", owner=COLLEAGUE)
     own = simulator.notebook_id
     everybody = [
@@ -141,8 +132,7 @@ def test_plain_list_shows_ones_own_notebooks_and_the_other_those_of_all(
     assert simulator.journal[-1].operation == "ListAllNotebooks"
 
 
-def test_notebook_names_its_owner(simulator: Simulator, client: Client) -> None:
-    """In both ways that are documented."""
+def test_notebook_names_owner(simulator: Simulator, client: Client) -> None:
     notebook = client.notebook(simulator.add_notebook(owner=COLLEAGUE)).json
     assert notebook["user"]["id"] == notebook["user_id"] == COLLEAGUE
     assert client.notebook().json["user"]["name"] == "simulator"

@@ -76,8 +76,7 @@ def rows(table: Table) -> list[object]:
 
 
 @pytest.mark.parametrize(("cloud", "field", "value"), rows(ACCEPTED))
-def test_page_allows(start: Start, cloud: str, field: str, value: object) -> None:
-    """What the page of a cloud allows is saved."""
+def test_create_image_accepts_documented_value(start: Start, cloud: str, field: str, value: object) -> None:
     simulator, client = start(cloud=cloud)
     answer = client.save(**{field: value})
     assert (answer.status, simulator.saves) == (200, 1)
@@ -85,8 +84,9 @@ def test_page_allows(start: Start, cloud: str, field: str, value: object) -> Non
 
 
 @pytest.mark.parametrize(("cloud", "field", "value"), rows(REFUSED))
-def test_page_forbids(start: Start, cloud: str, field: str, value: object) -> None:
-    """What the page of a cloud forbids is refused by the name of the field, and nothing happens."""
+def test_create_image_refuses_undocumented_value_by_field(
+    start: Start, cloud: str, field: str, value: object
+) -> None:
     simulator, client = start(cloud=cloud)
     answer = client.save(**{field: value})
     assert answer.error == (400, "ModelArts.0104")
@@ -95,8 +95,7 @@ def test_page_forbids(start: Start, cloud: str, field: str, value: object) -> No
 
 
 @pytest.mark.parametrize("field", ["name", "namespace"])
-def test_huawei_demands_name_and_namespace(client: Client, field: str) -> None:
-    """Both are marked mandatory on Huawei's page only."""
+def test_create_image_needs_name_and_namespace_on_huaweicloud(client: Client, field: str) -> None:
     body = {"name": "a", "namespace": "team"}
     del body[field]
     answer = client.call("POST", f"/notebooks/{client.notebook_id}/create-image", body=body)
@@ -108,7 +107,6 @@ def test_huawei_demands_name_and_namespace(client: Client, field: str) -> None:
     [["name"], "name", 5, b"{name", b"\xff"],
     ids=["list", "text", "number", "no-json", "no-text"],
 )
-def test_body_must_be_a_json_object(client: Client, body: object) -> None:
-    """Everything else is refused."""
+def test_create_image_refuses_body_that_is_no_json_object(client: Client, body: object) -> None:
     answer = client.call("POST", f"/notebooks/{client.notebook_id}/create-image", body=body)
     assert answer.error == (400, "ModelArts.0104")

@@ -1,4 +1,4 @@
-"""A save, from the request to its end, on the image and on the notebook."""
+"""A save from the request to its end: the image and the notebook."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from tests.simulator.conftest import Client, Start
 
 
-def test_reply_has_the_shape_of_the_pages_example(client: Client) -> None:
-    """The example of both pages has seventeen keys, and neither size nor status_message."""
+def test_create_image_response_has_fields_of_documented_example(client: Client) -> None:
+    """Seventeen keys on both pages, without size and status_message."""
     answer = client.save(description="nightly", workspace_id="0")
     image = answer.json
     made_up = {name: image.pop(name) for name in ("id", "create_at", "update_at")}
@@ -48,20 +48,19 @@ def test_reply_has_the_shape_of_the_pages_example(client: Client) -> None:
         ("otc", "swr.eu-de.otc.t-systems.com"),
     ],
 )
-def test_image_is_kept_in_the_registry_of_the_cloud(start: Start, cloud: str, registry: str) -> None:
-    """Each cloud has a usual region and its own domain."""
+def test_image_address_is_in_registry_of_cloud(start: Start, cloud: str, registry: str) -> None:
     _, client = start(cloud=cloud)
     assert client.save().json["swr_path"] == f"{registry}/team/research:v1"
 
 
-def test_enterprise_registry_shows_in_the_image(client: Client) -> None:
-    """Huawei's SDK knows two fields that name an Enterprise edition of SWR."""
+def test_image_includes_enterprise_registry(client: Client) -> None:
+    """Huawei's SDK has two fields that name it."""
     image = client.save(swr_instance_id="i-1", swr_instance_domain="swr.example").json
     assert (image["swr_instance_id"], image["swr_path"]) == ("i-1", "swr.example/team/research:v1")
 
 
-def test_status_201_can_be_played(start: Start) -> None:
-    """The pages document 201 beside 200 and do not say which one comes."""
+def test_create_image_may_return_201(start: Start) -> None:
+    """The pages document 201 beside 200."""
     _, client = start(create_status=201)
     assert client.save().status == 201
 
@@ -76,22 +75,19 @@ def test_status_201_can_be_played(start: Start) -> None:
         pytest.param(AfterReads(4), ["INIT", "CREATING", "CREATING", "ACTIVE"], id="4-reads"),
     ],
 )
-def test_reads_end_a_save(start: Start, progress: SaveTiming, statuses: list[str]) -> None:
-    """The n-th look at the image shows it ACTIVE, and it stays so."""
+def test_save_ends_after_reads(start: Start, progress: SaveTiming, statuses: list[str]) -> None:
     _, client = start(save=progress)
     image_id = client.save().json["id"]
     assert [client.image(image_id).json["status"] for _ in statuses] == statuses
 
 
-def test_list_is_a_look_at_the_images_on_its_page(client: Client) -> None:
-    """A client that polls by ListImages sees the same as one that uses ShowImage."""
+def test_list_counts_as_read_of_its_images(client: Client) -> None:
     client.save()
     client.images(name="another")
     assert [client.images().json["data"][0]["status"] for _ in range(2)] == ["CREATING", "ACTIVE"]
 
 
-def test_time_ends_a_save(start: Start) -> None:
-    """The clock alone decides, however often a client looks."""
+def test_save_ends_after_time(start: Start) -> None:
     simulator, client = start(save=AfterSeconds(100))
     image_id = client.save().json["id"]
     seen = []
@@ -101,8 +97,7 @@ def test_time_ends_a_save(start: Start) -> None:
     assert seen == ["INIT", "CREATING", "CREATING", "ACTIVE"]
 
 
-def test_finished_image_has_a_size(client: Client) -> None:
-    """What is only known at the end is only there at the end."""
+def test_image_has_size_when_finished(client: Client) -> None:
     image_id = client.save().json["id"]
     missing = {"size", "support_res_categories"} - client.image(image_id).json.keys()
     image = client.image(image_id).json
@@ -112,8 +107,8 @@ def test_finished_image_has_a_size(client: Client) -> None:
     assert "flavor_type" not in image
 
 
-def test_ascend_notebook_makes_an_ascend_image(simulator: Simulator, client: Client) -> None:
-    """Huawei's page alone lists ASCEND and flavor_type."""
+def test_ascend_notebook_makes_ascend_image(simulator: Simulator, client: Client) -> None:
+    """Only on Huawei's page."""
     built_in = client.call("GET", "/images", {"sort_key": "name", "sort_dir": "ASC"}).json["data"]
     ascend = next(image for image in built_in if image["resource_categories"] == ["ASCEND"])
     client.notebook_id = simulator.add_notebook(image_id=ascend["id"])
@@ -123,8 +118,7 @@ def test_ascend_notebook_makes_an_ascend_image(simulator: Simulator, client: Cli
     assert (images[1]["arch"], images[1]["resource_categories"]) == ("aarch64", ["ASCEND"])
 
 
-def test_notebook_is_unavailable_during_a_save_and_maps_to_the_image_afterwards(client: Client) -> None:
-    """SNAPSHOTTING while the image is made, then RUNNING on the new image."""
+def test_notebook_is_snapshotting_then_runs_new_image(client: Client) -> None:
     before = client.notebook().json
     image = client.save().json
     during = client.notebook().json
@@ -136,8 +130,7 @@ def test_notebook_is_unavailable_during_a_save_and_maps_to_the_image_afterwards(
     assert after["image"] == {name: image[name] for name in ("id", "name", "swr_path", "type")}
 
 
-def test_failed_save_leaves_the_notebook_on_its_old_image(simulator: Simulator, client: Client) -> None:
-    """The image says why in status_message; the notebook runs as before."""
+def test_failed_save_leaves_notebook_on_old_image(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("save_fails", message="container size 60G is greater than threshold 50G"))
     before = client.notebook().json
     image_id = client.save().json["id"]
@@ -152,22 +145,20 @@ def test_failed_save_leaves_the_notebook_on_its_old_image(simulator: Simulator, 
     ("status", "code"),
     [("SNAPSHOTTING", "ModelArts.6357"), ("STOPPED", "ModelArts.6327"), ("FROZEN", "ModelArts.6327")],
 )
-def test_only_a_running_notebook_can_be_saved(
+def test_create_image_refuses_notebook_that_is_not_running(
     simulator: Simulator, client: Client, status: str, code: str
 ) -> None:
-    """A busy notebook and one that does not run are told apart by the code."""
+    """A busy notebook and a stopped one have different codes."""
     simulator.set_notebook_status(simulator.notebook_id, status)
     assert (client.save().error, simulator.saves) == ((400, code), 0)
 
 
-def test_second_save_of_a_busy_notebook_is_refused(client: Client) -> None:
-    """The notebook is SNAPSHOTTING until the first one ends."""
+def test_create_image_refuses_second_save_of_busy_notebook(client: Client) -> None:
     client.save()
     assert client.save(tag="v2").error == (400, "ModelArts.6357")
 
 
-def test_unknown_notebook_is_not_found_with_status_400(client: Client) -> None:
-    """ModelArts says not found with HTTP 400 and a code."""
+def test_create_image_returns_400_for_unknown_notebook(client: Client) -> None:
     client.notebook_id = "nobody"
     assert client.save().error == client.notebook().error == (400, "ModelArts.6404")
 
@@ -184,33 +175,30 @@ def test_unknown_notebook_is_not_found_with_status_400(client: Client) -> None:
         pytest.param({"namespace": "other"}, (200, None), id="another-namespace"),
     ],
 )
-def test_tag_is_taken_once(
+def test_create_image_refuses_taken_tag(
     simulator: Simulator, client: Client, other: dict[str, str], outcome: tuple[int, str | None]
 ) -> None:
-    """Nothing can be overwritten: name and tag are taken while a record in the namespace has them."""
     simulator.add_image(**({"name": "research", "namespace": "team", "tag": "v1"} | other))
     answer = client.save()
     assert (answer.status, answer.json.get("error_code")) == outcome
 
 
-def test_failed_image_can_be_made_to_release_its_tag(start: Start) -> None:
-    """No page says whether a failed record keeps its tag taken, so both can be played."""
+def test_failed_image_may_release_its_tag(start: Start) -> None:
+    """No page says whether a failed record keeps it."""
     simulator, client = start(failed_image_holds_tag=False)
     simulator.add_image(name="research", namespace="team", tag="v1", status="CREATE_FAILED")
     assert client.save().status == 200
 
 
 @pytest.mark.parametrize("cloud", ["otc", "huaweicloud-eu"])
-def test_omitted_fields_are_made_up_where_they_are_optional(start: Start, cloud: str) -> None:
-    """The pages do not say what the service chooses, only that nothing is needed."""
+def test_create_image_fills_optional_fields(start: Start, cloud: str) -> None:
     _, client = start(cloud=cloud)
     image = client.call("POST", f"/notebooks/{client.notebook_id}/create-image").json
     assert image["name"]
     assert image["swr_path"].endswith(f"/{image['namespace']}/{image['name']}:{image['tag']}")
 
 
-def test_two_saves_without_a_tag_do_not_collide(start: Start) -> None:
-    """An invented tag is a new one each time."""
+def test_create_image_makes_new_tag_for_each_save(start: Start) -> None:
     _, client = start(cloud="otc", save=AtOnce())
     path = f"/notebooks/{client.notebook_id}/create-image"
     answers = [client.call("POST", path, body={"name": "a"}) for _ in range(2)]
@@ -228,10 +216,10 @@ def test_two_saves_without_a_tag_do_not_collide(start: Start) -> None:
         ("SCANNING", "SNAPSHOTTING", False),
     ],
 )
-def test_status_of_an_image_can_be_set(
+def test_status_of_image_may_be_set(
     simulator: Simulator, client: Client, status: str, notebook: str, mapped: bool
 ) -> None:
-    """The documented ends free the notebook; any other status stays, whatever the client reads."""
+    """A final status frees the notebook."""
     image_id = client.save().json["id"]
     simulator.set_image_status(image_id, status, "because")
     for _ in range(5):
@@ -242,8 +230,7 @@ def test_status_of_an_image_can_be_set(
     assert (shown["status"], shown["image"]["id"] == image_id) == (notebook, mapped)
 
 
-def test_notebook_stopped_during_a_save_stays_stopped(simulator: Simulator, client: Client) -> None:
-    """The save goes on behind a status that a test sets."""
+def test_notebook_stopped_during_save_stays_stopped(simulator: Simulator, client: Client) -> None:
     image_id = client.save().json["id"]
     simulator.set_notebook_status(simulator.notebook_id, "STOPPED")
     statuses = [client.image(image_id).json["status"] for _ in range(2)]
@@ -253,7 +240,6 @@ def test_notebook_stopped_during_a_save_stays_stopped(simulator: Simulator, clie
 @pytest.mark.parametrize(
     "make", [lambda: AfterReads(-1), lambda: AfterSeconds(-0.5)], ids=["reads", "seconds"]
 )
-def test_save_cannot_end_before_it_begins(make: Any) -> None:
-    """A negative progress is a mistake."""
+def test_negative_save_timing_is_rejected(make: Any) -> None:
     with pytest.raises(ValueError, match="cannot end after"):
         make()

@@ -1,4 +1,4 @@
-"""The socket: connections, limits, start and stop."""
+"""The HTTP server: connections, limits, start and stop."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def answered(client: Client, raw: bytes) -> bytes:
 
 
 def eventually(condition: Callable[[], object]) -> bool:
-    """Look until something is so, which the server's thread may need a moment for."""
+    """Poll until a condition holds, which the server's thread may need a moment for."""
     until = time.monotonic() + 30
     while not condition() and time.monotonic() < until:
         time.sleep(0.001)
@@ -49,8 +49,7 @@ def request_bytes(client: Client, *lines: str) -> bytes:
     return ("\r\n".join(head) + "\r\n\r\n").encode()
 
 
-def test_connection_is_kept_for_more_requests(simulator: Simulator, client: Client) -> None:
-    """Many requests, one connection, one client address in the journal."""
+def test_connection_is_kept_alive(simulator: Simulator, client: Client) -> None:
     request = client.signed("GET", f"{client.project}/images")
     with closing(http.client.HTTPConnection(client.host)) as connection:
         for _ in range(5):
@@ -60,14 +59,12 @@ def test_connection_is_kept_for_more_requests(simulator: Simulator, client: Clie
     assert (simulator.connections, {entry.client for entry in simulator.journal}) == (1, {own})
 
 
-def test_requests_can_be_pipelined(client: Client) -> None:
-    """The second request may come before the first reply, and a client may ask for the end."""
+def test_requests_may_be_pipelined(client: Client) -> None:
     raw = request_bytes(client) + request_bytes(client, "Connection: close")
     assert answered(client, raw).count(b"HTTP/1.1 200 OK") == 2
 
 
-def test_request_may_come_in_pieces(client: Client) -> None:
-    """A request is what its bytes say, however they arrive."""
+def test_request_may_arrive_in_pieces(client: Client) -> None:
     raw = request_bytes(client, "Connection: close")
     with connected(client) as opened, opened.makefile("rb") as replies:
         for start in range(0, len(raw), 50):
@@ -75,7 +72,7 @@ def test_request_may_come_in_pieces(client: Client) -> None:
         assert replies.read().startswith(b"HTTP/1.1 200 OK")
 
 
-def test_thousand_connections_stay_open_and_are_served(simulator: Simulator, client: Client) -> None:
+def test_server_serves_a_thousand_open_connections(simulator: Simulator, client: Client) -> None:
     """As many waits as a triggerer may hold, without a thread for each."""
     threads = threading.active_count()
     raw = request_bytes(client)
@@ -90,8 +87,7 @@ def test_thousand_connections_stay_open_and_are_served(simulator: Simulator, cli
     assert eventually(lambda: simulator.open_connections == 0)
 
 
-def test_slow_reply_holds_up_nobody_else(simulator: Simulator, client: Client) -> None:
-    """The next client is answered while the first one waits."""
+def test_slow_response_delays_no_other_client(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("slow", seconds=30))
     with connected(client) as waiting:
         waiting.sendall(request_bytes(client))
@@ -117,24 +113,23 @@ def test_slow_reply_holds_up_nobody_else(simulator: Simulator, client: Client) -
         pytest.param(b"GET / HTTP/1.1\r\nA: " + b"a" * HEAD_LIMIT + b"\r\n\r\n", 431, id="large-head"),
     ],
 )
-def test_unreadable_request_ends_the_connection(
+def test_unreadable_request_closes_connection(
     simulator: Simulator, client: Client, raw: bytes, status: int
 ) -> None:
-    """The gateway says what is wrong; the journal holds only what was a request."""
+    """It is not in the request log."""
     reply = answered(client, raw)
     assert reply.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"Connection: close" in reply
     assert simulator.journal == ()
 
 
-def test_server_refuses_a_body_that_is_nested_too_deeply(client: Client) -> None:
+def test_server_rejects_deeply_nested_body(client: Client) -> None:
     head = b"POST /v3/auth/tokens HTTP/1.1\r\nConnection: close\r\nContent-Length: 200000\r\n\r\n"
     assert answered(client, head + b"[" * 200_000).startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize("raw", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"])
-def test_client_that_goes_away_is_forgotten(simulator: Simulator, client: Client, raw: bytes) -> None:
-    """Half a request is none."""
+def test_incomplete_request_is_ignored(simulator: Simulator, client: Client, raw: bytes) -> None:
     with connected(client) as opened:
         opened.sendall(raw)
         opened.shutdown(socket.SHUT_WR)
@@ -142,8 +137,8 @@ def test_client_that_goes_away_is_forgotten(simulator: Simulator, client: Client
     assert simulator.journal == ()
 
 
-def test_replies_carry_date_and_request_id(simulator: Simulator, client: Client) -> None:
-    """The date is the simulator's, the id is the journal's."""
+def test_response_includes_date_and_request_id(simulator: Simulator, client: Client) -> None:
+    """The date is the simulator's, the id that of the request log."""
     simulator.advance(3600)
     headers = client.images().headers
     expected = time.strftime("%a, %d %b %Y %H:", time.gmtime(simulator.now()))
@@ -151,8 +146,7 @@ def test_replies_carry_date_and_request_id(simulator: Simulator, client: Client)
     assert headers["X-Request-Id"] == simulator.journal[-1].request_id
 
 
-def test_stop_closes_everything_and_leaves_no_thread(client: Client, simulator: Simulator) -> None:
-    """Idle connections, a reply on its way and the socket itself."""
+def test_stop_closes_connections_and_leaves_no_thread(client: Client, simulator: Simulator) -> None:
     simulator.inject(Fault("slow", seconds=30))
     with connected(client) as idle, connected(client) as waiting:
         waiting.sendall(request_bytes(client))
@@ -165,8 +159,7 @@ def test_stop_closes_everything_and_leaves_no_thread(client: Client, simulator: 
         pass
 
 
-def test_starting_and_stopping_is_quick() -> None:
-    """A simulator for each test costs nothing to speak of, and on a busy machine not much."""
+def test_start_and_stop_are_fast() -> None:
     begun = time.perf_counter()
     for _ in range(10):
         with Simulator():
@@ -174,8 +167,8 @@ def test_starting_and_stopping_is_quick() -> None:
     assert (time.perf_counter() - begun) / 10 < 0.25, "it waits for something"
 
 
-def test_simulator_can_be_started_again() -> None:
-    """Stopping twice does nothing, starting twice is a mistake."""
+def test_simulator_may_be_restarted() -> None:
+    """Stopping twice does nothing, starting twice is an error."""
     simulator = Simulator()
     simulator.start()
     with pytest.raises(RuntimeError, match="already running"):
@@ -186,8 +179,7 @@ def test_simulator_can_be_started_again() -> None:
         assert simulator.endpoint.startswith("http://127.0.0.1:")
 
 
-def test_taken_port_is_an_error(simulator: Simulator) -> None:
-    """It is the operating system's own."""
+def test_start_raises_for_taken_port(simulator: Simulator) -> None:
     port = int(simulator.endpoint.rpartition(":")[2])
     with pytest.raises(OSError, match="in use"):
         Simulator(port=port).start()

@@ -1,4 +1,4 @@
-"""The form of signatures with a credential, computed here a second time from its description."""
+"""Derived signatures, computed here a second time from their description."""
 
 from __future__ import annotations
 
@@ -53,23 +53,22 @@ def derived(
 @pytest.mark.parametrize(
     ("region", "service"), [("eu-de", "modelarts"), ("", ""), ("", "ec2"), ("anywhere", "any-service")]
 )
-def test_region_and_service_may_be_anything(
+def test_derived_signature_allows_any_region_and_service(
     simulator: Simulator, client: Client, region: str, service: str
 ) -> None:
-    """OTC's own page has a sample without a region, and with the service of another one."""
+    """OTC's own page has a sample without a region, and with another service."""
     path = f"{client.project}/images"
     answer = derived(client, simulator, "GET", path, {"type": "DEDICATED"}, region=region, service=service)
     assert answer.status == 200
 
 
-def test_body_is_signed(simulator: Simulator, client: Client) -> None:
-    """A save goes through in this form as well."""
+def test_derived_signature_includes_body(simulator: Simulator, client: Client) -> None:
     body = json.dumps({"name": "research", "namespace": "team"}).encode()
     path = f"{client.project}/notebooks/{client.notebook_id}/create-image"
     assert derived(client, simulator, "POST", path, body=body).json["status"] == "INIT"
 
 
-def test_wrong_secret_is_refused_and_counted(simulator: Simulator, client: Client) -> None:
+def test_wrong_derived_signature_counts_towards_lock(simulator: Simulator, client: Client) -> None:
     """Both forms lock the same key."""
     client.secret_key = "wrong"
     path = f"{client.project}/images"
@@ -80,8 +79,7 @@ def test_wrong_secret_is_refused_and_counted(simulator: Simulator, client: Clien
     assert locked.json["error_msg"].endswith("AK access failed to reach the limit, forbidden")
 
 
-def test_day_of_the_credential_is_that_of_the_date(simulator: Simulator, client: Client) -> None:
-    """A key derived for another day signs nothing."""
+def test_derived_signature_needs_day_of_date(simulator: Simulator, client: Client) -> None:
     answer = derived(client, simulator, "GET", f"{client.project}/images", day="20200101")
     assert (answer.error, "the day of the credential" in answer.json["error_msg"]) == (
         (401, "APIGW.0301"),
@@ -93,10 +91,10 @@ def test_day_of_the_credential_is_that_of_the_date(simulator: Simulator, client:
     ("form", "with_access", "with_credential"),
     [("either", 200, 200), ("access", 200, 401), ("credential", 401, 200)],
 )
-def test_gateway_can_read_one_form_only(
+def test_gateway_may_accept_one_signature_form_only(
     start: Start, form: str, with_access: int, with_credential: int
 ) -> None:
-    """Which one OTC's reads is not known; the other is refused like any unknown header."""
+    """Which one OTC's accepts is not known."""
     simulator, client = start(signature=form)
     answers = [client.images(), derived(client, simulator, "GET", f"{client.project}/images")]
     assert [answer.status for answer in answers] == [with_access, with_credential]

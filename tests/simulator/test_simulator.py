@@ -1,4 +1,4 @@
-"""The simulator as a test holds it: options, records, clock and journal."""
+"""``Simulator``: options, records, clock and request log."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SOURCES = sorted(Path(package.__file__).parent.glob("*.py"))
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
-def test_simulator_is_a_second_opinion(source: Path) -> None:
-    """Nothing but the standard library and its own modules, or it would share our mistakes."""
+def test_simulator_imports_standard_library_only(source: Path) -> None:
+    """With the package's own code it would share its mistakes."""
     absolute = set()
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.Import):
@@ -36,8 +36,7 @@ def test_simulator_is_a_second_opinion(source: Path) -> None:
 @pytest.mark.parametrize(
     ("cloud", "region"), [("huaweicloud", "cn-north-4"), ("huaweicloud-eu", "eu-west-101"), ("otc", "eu-de")]
 )
-def test_connection_is_one_of_airflow(start: Start, cloud: str, region: str) -> None:
-    """Its JSON says where, who and which project."""
+def test_connection_is_an_airflow_connection(start: Start, cloud: str, region: str) -> None:
     simulator, _ = start(cloud=cloud)
     assert json.loads(json.dumps(simulator.connection)) == {
         "conn_type": "modelarts",
@@ -53,8 +52,7 @@ def test_connection_is_one_of_airflow(start: Start, cloud: str, region: str) -> 
     }
 
 
-def test_options_are_its_own(start: Start) -> None:
-    """Keys, project, region and notebook can be chosen."""
+def test_simulator_options_may_be_chosen(start: Start) -> None:
     simulator, client = start(
         access_key="AK", secret_key="SK", project_id="p", region="eu-nl", notebook_id="n", cloud="otc"
     )
@@ -73,14 +71,12 @@ def test_options_are_its_own(start: Start) -> None:
     ],
     ids=str,
 )
-def test_unknown_option_is_refused(option: dict[str, Any]) -> None:
-    """The message lists what there is."""
+def test_unknown_option_is_rejected(option: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be"):
         Simulator(**option)
 
 
-def test_journal_tells_the_truth(simulator: Simulator, client: Client) -> None:
-    """Each request once, in order, with what it did; what nobody saw is in it as well."""
+def test_request_log_has_each_request_once_in_order(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("reset_after", "CreateImage"), Fault("throttle", "ShowImage"))
     with pytest.raises(ConnectionResetError):
         client.save()
@@ -108,22 +104,19 @@ def test_journal_tells_the_truth(simulator: Simulator, client: Client) -> None:
     assert simulator.saves == 1
 
 
-def test_deletion_is_an_effect(simulator: Simulator, client: Client) -> None:
-    """It is the other thing a client can change."""
+def test_request_log_shows_effect_of_deletion(simulator: Simulator, client: Client) -> None:
     client.delete(simulator.add_image(name="n"))
     assert [(entry.operation, entry.effect) for entry in simulator.journal] == [("DeleteImage", True)]
 
 
-def test_observer_hears_of_each_request(start: Start) -> None:
-    """As it is written down."""
+def test_observer_receives_each_logged_request(start: Start) -> None:
     heard: list[JournalEntry] = []
     simulator, client = start(observer=heard.append)
     client.images()
     assert tuple(heard) == simulator.journal
 
 
-def test_records_can_be_added(simulator: Simulator, client: Client) -> None:
-    """Fields that are not given are made up; lists may be lists."""
+def test_records_may_be_added(simulator: Simulator, client: Client) -> None:
     given = {
         "id": "i-1",
         "name": "old",
@@ -151,14 +144,12 @@ def test_records_can_be_added(simulator: Simulator, client: Client) -> None:
     ],
     ids=["unknown-field", "image-twice", "notebook-twice", "unknown-image"],
 )
-def test_wrong_record_is_refused(simulator: Simulator, add: Any, complaint: str) -> None:
-    """A mistake in a test shows where it is made."""
+def test_invalid_record_is_rejected(simulator: Simulator, add: Any, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         add(simulator)
 
 
-def test_clock_is_real_time_and_can_be_moved_on(simulator: Simulator) -> None:
-    """It never goes back."""
+def test_clock_is_real_time_and_may_be_advanced(simulator: Simulator) -> None:
     before = simulator.now()
     simulator.advance(86_400)
     assert simulator.now() - before == pytest.approx(86_400, abs=5)
@@ -166,8 +157,7 @@ def test_clock_is_real_time_and_can_be_moved_on(simulator: Simulator) -> None:
         simulator.advance(-1)
 
 
-def test_reset_forgets_all_but_the_time(simulator: Simulator, client: Client) -> None:
-    """Afterwards it is as it was at the start."""
+def test_reset_restores_everything_but_time(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("reset", times=None, skip=3))
     simulator.add_notebook("n-1")
     simulator.advance(3600)
@@ -181,9 +171,7 @@ def test_reset_forgets_all_but_the_time(simulator: Simulator, client: Client) ->
     assert {client.images().status for _ in range(5)} == {200}
 
 
-def test_methods_can_be_called_from_any_thread(simulator: Simulator, client: Client) -> None:
-    """Records added while requests are answered are all there in the end."""
-
+def test_methods_may_be_called_from_any_thread(simulator: Simulator, client: Client) -> None:
     def work() -> None:
         for _ in range(10):
             simulator.add_image()

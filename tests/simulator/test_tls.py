@@ -1,4 +1,4 @@
-"""HTTPS instead of HTTP, with a certificate made for the occasion."""
+"""HTTPS with a certificate made for the test."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.simulator.test_traffic import eventually
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that nobody signed, and its key."""
+    """A self-signed certificate for 127.0.0.1, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.timezone.utc)
@@ -60,8 +60,7 @@ def served(files: tuple[Path, Path]) -> Iterator[tuple[Simulator, Client]]:
         yield simulator, Client(simulator, ssl.create_default_context(cafile=str(certificate)))
 
 
-def test_everything_is_served_over_https(served: tuple[Simulator, Client]) -> None:
-    """ModelArts, IAM, the metadata service and the control address."""
+def test_tls_covers_all_services(served: tuple[Simulator, Client]) -> None:
     simulator, client = served
     assert simulator.endpoint == f"https://127.0.0.1:{simulator.port}"
     connection = simulator.connection
@@ -71,8 +70,8 @@ def test_everything_is_served_over_https(served: tuple[Simulator, Client]) -> No
     assert client.control("GET", "state").json["saves"] == 1
 
 
-def test_stranger_is_not_trusted(served: tuple[Simulator, Client]) -> None:
-    """A client without the certificate turns away, and the next one is served."""
+def test_client_without_certificate_rejects_server(served: tuple[Simulator, Client]) -> None:
+    """The next client is served."""
     simulator, client = served
     stranger = Client(simulator, ssl.create_default_context())
     with pytest.raises(ssl.SSLCertVerificationError):
@@ -80,8 +79,8 @@ def test_stranger_is_not_trusted(served: tuple[Simulator, Client]) -> None:
     assert client.images().status == 200
 
 
-def test_plain_http_is_not_understood(served: tuple[Simulator, Client]) -> None:
-    """The connection ends; the next one is served."""
+def test_plain_http_closes_connection(served: tuple[Simulator, Client]) -> None:
+    """The next client is served."""
     _, client = served
     with closing(http.client.HTTPConnection(client.host, timeout=10)) as connection:
         connection.request("GET", "/")
@@ -98,8 +97,9 @@ def test_plain_http_is_not_understood(served: tuple[Simulator, Client]) -> None:
     ],
     ids=["reset", "torn"],
 )
-def test_connections_fail_as_without_tls(served: tuple[Simulator, Client], fault: Fault, error: Any) -> None:
-    """A reset is one of TCP, and half of a reply ends where it ends."""
+def test_tls_connection_fails_as_plain_one(
+    served: tuple[Simulator, Client], fault: Fault, error: Any
+) -> None:
     simulator, client = served
     simulator.inject(fault)
     with pytest.raises(error):
@@ -107,8 +107,7 @@ def test_connections_fail_as_without_tls(served: tuple[Simulator, Client], fault
     assert client.images().status == 200
 
 
-def test_stop_closes_connections_that_are_open(served: tuple[Simulator, Client]) -> None:
-    """One that is kept, and one that the client does not close although its last reply has come."""
+def test_tls_stop_closes_open_connections(served: tuple[Simulator, Client]) -> None:
     simulator, client = served
     assert client.trusted is not None
     with ExitStack() as stack:
@@ -128,8 +127,7 @@ def test_stop_closes_connections_that_are_open(served: tuple[Simulator, Client])
                     pass
 
 
-def test_certificate_may_hold_its_key(files: tuple[Path, Path], tmp_path: Path) -> None:
-    """One file is enough then."""
+def test_certificate_file_may_include_key(files: tuple[Path, Path], tmp_path: Path) -> None:
     both = tmp_path / "both.pem"
     both.write_bytes(b"".join(path.read_bytes() for path in files))
     with Simulator(certificate=both) as simulator:
@@ -137,8 +135,7 @@ def test_certificate_may_hold_its_key(files: tuple[Path, Path], tmp_path: Path) 
         assert Client(simulator, trusted).images().status == 200
 
 
-def test_key_without_a_certificate_is_a_mistake(files: tuple[Path, Path]) -> None:
-    """So is a file that is not there or not a certificate."""
+def test_key_without_certificate_is_rejected(files: tuple[Path, Path]) -> None:
     with pytest.raises(ValueError, match="needs its certificate"):
         Simulator(private_key=files[1])
     with pytest.raises(FileNotFoundError):
@@ -148,7 +145,6 @@ def test_key_without_a_certificate_is_a_mistake(files: tuple[Path, Path]) -> Non
 
 
 def test_command_serves_https(files: tuple[Path, Path]) -> None:
-    """And says so."""
     certificate, private_key = map(str, files)
     with running("--certificate", certificate, "--private-key", private_key) as (_, text):
         host, _, port = str(exported(text)["host"]).rpartition(":")
@@ -168,17 +164,15 @@ def test_command_serves_https(files: tuple[Path, Path]) -> None:
     ],
     ids=["no-file", "no-certificate", "key-alone"],
 )
-def test_command_explains_a_wrong_certificate(
+def test_command_exits_with_2_for_wrong_certificate(
     options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By a message at the end, and exit code 2."""
     with pytest.raises(SystemExit, match="2"):
         main(options)
     assert complaint in capsys.readouterr().err
 
 
-def test_hang_behind_tls_ends_when_the_client_leaves(served: tuple[Simulator, Client]) -> None:
-    """As without TLS."""
+def test_tls_hang_ends_when_client_disconnects(served: tuple[Simulator, Client]) -> None:
     simulator, client = served
     simulator.inject(Fault("hang", times=2))
     for _ in range(2):

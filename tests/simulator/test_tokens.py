@@ -1,4 +1,4 @@
-"""Who is let in with a token instead of a signature."""
+"""Requests with a token instead of a signature."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ def images(client: Client, token: str) -> Answer:
 
 
 @pytest.mark.parametrize("by", ["id", "name"])
-def test_token_of_the_project_is_let_in(simulator: Simulator, client: Client, by: str) -> None:
-    """The default project is named after its region."""
+def test_token_of_project_is_accepted(simulator: Simulator, client: Client, by: str) -> None:
     extra = simulator.connection["extra"]
     token = client.token({"project": {by: extra["project_id"] if by == "id" else extra["region"]}})
     save = f"{client.project}/notebooks/{client.notebook_id}/create-image"
@@ -29,8 +28,7 @@ def test_token_of_the_project_is_let_in(simulator: Simulator, client: Client, by
     assert images(client, token).json["total"] == simulator.saves == 1
 
 
-def test_token_lives_for_a_day(simulator: Simulator, client: Client) -> None:
-    """Expiry has a code of ModelArts' own, and a new login helps."""
+def test_token_expires_after_a_day(simulator: Simulator, client: Client) -> None:
     token = client.token()
     simulator.advance(86_390)
     assert images(client, token).status == 200
@@ -39,16 +37,15 @@ def test_token_lives_for_a_day(simulator: Simulator, client: Client) -> None:
     assert images(client, client.token()).status == 200
 
 
-def test_lifetime_can_be_chosen(start: Start) -> None:
-    """A short one for tests of renewal."""
+def test_token_lifetime_may_be_chosen(start: Start) -> None:
     simulator, client = start(token_lifetime=60)
     token = client.token()
     simulator.advance(61)
     assert images(client, token).error == (401, "ModelArts.0202")
 
 
-def test_unknown_token_cannot_be_decrypted(simulator: Simulator, client: Client) -> None:
-    """So says the gateway, also of a token from before a reset."""
+def test_unknown_token_is_refused(simulator: Simulator, client: Client) -> None:
+    """Also one from before a reset."""
     forgotten = client.token()
     simulator.reset()
     for token in ("MIIunknown", "", forgotten):
@@ -57,15 +54,15 @@ def test_unknown_token_cannot_be_decrypted(simulator: Simulator, client: Client)
         assert answer.json["error_msg"].endswith(": decrypt token fail")
 
 
-def test_revoked_token_must_be_updated(simulator: Simulator, client: Client) -> None:
-    """What a change of the password does; tokens made afterwards are good."""
+def test_revoked_token_is_refused(simulator: Simulator, client: Client) -> None:
+    """As after a change of the password; later tokens are accepted."""
     token = client.token()
     simulator.revoke_tokens()
     assert images(client, token).error == (401, "APIGW.0307")
     assert images(client, client.token()).status == 200
 
 
-def test_new_token_leaves_the_old_one_valid(client: Client) -> None:
+def test_new_token_leaves_old_one_valid(client: Client) -> None:
     """As the page says."""
     tokens = [client.token() for _ in range(3)]
     assert len(set(tokens)) == 3
@@ -75,13 +72,11 @@ def test_new_token_leaves_the_old_one_valid(client: Client) -> None:
 @pytest.mark.parametrize(
     "scope", [{}, {"domain": {"name": "research-account"}}], ids=["no-scope", "domain-scope"]
 )
-def test_token_without_a_project_is_of_no_use(client: Client, scope: object) -> None:
-    """It is one for global services."""
+def test_token_without_project_is_refused(client: Client, scope: object) -> None:
     assert images(client, client.token(scope)).error == (401, "ModelArts.0212")
 
 
 def test_token_of_another_project_is_refused(simulator: Simulator, client: Client) -> None:
-    """It acts in its own only, and no other token acts there."""
     project_id = simulator.add_project("cn-north-4_team")
     token = client.token({"project": {"name": "cn-north-4_team"}})
     assert images(client, token).error == (403, "ModelArts.0210")
@@ -91,15 +86,13 @@ def test_token_of_another_project_is_refused(simulator: Simulator, client: Clien
     assert images(client, home).error == (403, "ModelArts.0210")
 
 
-def test_signature_goes_before_a_token(client: Client) -> None:
-    """A wrong signature is not healed by a token."""
+def test_signature_is_checked_before_token(client: Client) -> None:
     headers = {"X-Auth-Token": client.token()}
     assert client.call("GET", "/images", headers={"X-Auth-Token": "unknown"}).status == 200
     client.secret_key = "wrong"
     assert client.call("GET", "/images", headers=headers).error == (401, "APIGW.0301")
 
 
-def test_fault_stands_before_the_token_check(simulator: Simulator, client: Client) -> None:
-    """As before that of signatures."""
+def test_fault_precedes_token_check(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("throttle", "ListImages"))
     assert images(client, "unknown").status == 429

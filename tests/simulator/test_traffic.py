@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def eventually(condition: Callable[[], object]) -> bool:
-    """Look until something is so, however busy the machine is."""
+    """Poll until a condition holds, however busy the machine is."""
     until = time.monotonic() + 60
     while not condition() and time.monotonic() < until:
         time.sleep(0.002)
@@ -43,10 +43,9 @@ def connect(client: Client) -> Iterator[Callable[[], socket.socket]]:
 Connect = Callable[[], socket.socket]
 
 
-def test_hang_answers_nothing_until_the_client_leaves(
+def test_hang_sends_nothing_until_client_disconnects(
     simulator: Simulator, client: Client, connect: Connect
 ) -> None:
-    """The request is read, nothing takes effect, and nobody else is held up."""
     simulator.inject(Fault("hang"))
     hanging = connect()
     hanging.sendall(request_bytes(client))
@@ -63,10 +62,7 @@ def test_hang_answers_nothing_until_the_client_leaves(
     assert simulator.max_in_flight == 2
 
 
-def test_hang_ends_without_a_reply_when_its_seconds_are_over(
-    simulator: Simulator, client: Client, connect: Connect
-) -> None:
-    """No test hangs for ever."""
+def test_hang_closes_connection_after_seconds(simulator: Simulator, client: Client, connect: Connect) -> None:
     simulator.inject(Fault("hang", seconds=0.05), Fault("hang", seconds=0))
     for _ in range(2):
         hanging = connect()
@@ -74,18 +70,16 @@ def test_hang_ends_without_a_reply_when_its_seconds_are_over(
         assert hanging.recv(1) == b""
 
 
-def test_hang_can_take_effect(simulator: Simulator, client: Client) -> None:
-    """The save is made, and nobody hears of it."""
+def test_hang_may_take_effect(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("hang", takes_effect=True, seconds=0))
     with pytest.raises(ConnectionError):
         client.save()
     assert (simulator.saves, simulator.journal[-1].effect, simulator.journal[-1].status) == (1, True, None)
 
 
-def test_many_hanging_connections_are_counted_and_need_no_threads(
+def test_hanging_connections_are_counted_and_need_no_threads(
     simulator: Simulator, client: Client, connect: Connect
 ) -> None:
-    """Three hundred of them, and the next client is still served; the control address is not counted."""
     threads = threading.active_count()
     simulator.inject(Fault("hang", times=None))
     raw = request_bytes(client)
@@ -106,10 +100,10 @@ def test_many_hanging_connections_are_counted_and_need_no_threads(
     assert simulator.max_in_flight == 300
 
 
-def test_max_in_flight_is_one_when_each_client_leaves_before_the_next_comes(
+def test_max_in_flight_is_one_for_sequential_clients(
     simulator: Simulator, client: Client, connect: Connect
 ) -> None:
-    """A client that gives up and tries again never has two requests in flight, on old connections or new."""
+    """A client that gives up and retries never has two requests in flight."""
     simulator.inject(Fault("hang", times=None))
     raw = request_bytes(client)
     idle = [connect() for _ in range(25)]
@@ -123,10 +117,9 @@ def test_max_in_flight_is_one_when_each_client_leaves_before_the_next_comes(
     assert simulator.max_in_flight == 1
 
 
-def test_slow_reply_is_in_flight_until_its_client_leaves(
+def test_slow_response_is_in_flight_until_client_disconnects(
     simulator: Simulator, client: Client, connect: Connect
 ) -> None:
-    """Whoever has given up waits for nothing."""
     simulator.inject(Fault("slow", seconds=3600))
     waiting = connect()
     waiting.sendall(request_bytes(client))
@@ -146,10 +139,9 @@ def test_slow_reply_is_in_flight_until_its_client_leaves(
     ],
     ids=lambda value: value.kind if isinstance(value, Fault) else "",
 )
-def test_request_is_in_flight_no_longer_when_it_was_answered(
+def test_answered_request_is_not_in_flight(
     simulator: Simulator, client: Client, connect: Connect, fault: Fault | None, error: type[Exception] | None
 ) -> None:
-    """However it was answered."""
     if fault is not None:
         simulator.inject(fault)
     asking = connect()
@@ -163,10 +155,9 @@ def test_request_is_in_flight_no_longer_when_it_was_answered(
     assert simulator.max_in_flight == 1
 
 
-def test_reset_counts_anew_from_what_is_still_in_flight(
+def test_reset_keeps_count_of_requests_in_flight(
     simulator: Simulator, client: Client, connect: Connect
 ) -> None:
-    """What hangs goes on hanging."""
     simulator.inject(Fault("hang", times=3))
     hanging = [connect() for _ in range(3)]
     for connection in hanging:
@@ -180,8 +171,7 @@ def test_reset_counts_anew_from_what_is_still_in_flight(
     assert (simulator.connections, simulator.in_flight, simulator.max_in_flight) == (0, 2, 2)
 
 
-def test_stop_ends_what_hangs(simulator: Simulator, client: Client, connect: Connect) -> None:
-    """A test may forget it."""
+def test_stop_ends_hanging_requests(simulator: Simulator, client: Client, connect: Connect) -> None:
     simulator.inject(Fault("hang"))
     hanging = connect()
     hanging.sendall(request_bytes(client))
@@ -191,8 +181,7 @@ def test_stop_ends_what_hangs(simulator: Simulator, client: Client, connect: Con
     assert simulator.in_flight == 0
 
 
-def test_in_flight_is_right_under_threads(simulator: Simulator, client: Client) -> None:
-    """Clients in threads of their own, of whom some hang, some are slow and most are served."""
+def test_in_flight_is_exact_under_threads(simulator: Simulator, client: Client) -> None:
     simulator.inject(
         Fault("hang", "ShowImage", times=None),
         Fault("slow", "ShowNotebook", seconds=0.01, times=None),
@@ -204,7 +193,7 @@ def test_in_flight_is_right_under_threads(simulator: Simulator, client: Client) 
             for _ in range(20):
                 assert client.images().status == 200
                 assert client.notebook().status == 200
-        except BaseException as error:  # noqa: BLE001 - it is looked at below
+        except BaseException as error:  # noqa: BLE001 - it is checked below
             failures.append(error)
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
@@ -218,8 +207,7 @@ def test_in_flight_is_right_under_threads(simulator: Simulator, client: Client) 
     assert 1 <= simulator.max_in_flight <= 8
 
 
-def test_clear_faults_ends_what_goes_wrong(simulator: Simulator, client: Client) -> None:
-    """And nothing else: what was done stays. From this process and from another."""
+def test_clear_faults_ends_faults_only(simulator: Simulator, client: Client) -> None:
     simulator.inject(Fault("empty", times=None))
     simulator.add_image()
     simulator.clear_faults()
@@ -231,7 +219,6 @@ def test_clear_faults_ends_what_goes_wrong(simulator: Simulator, client: Client)
 
 @pytest.mark.parametrize("seconds", [-1, float("nan")])
 @pytest.mark.parametrize("kind", ["hang", "slow"])
-def test_hang_of_impossible_length_is_refused(kind: str, seconds: Any) -> None:
-    """A mistake in a test shows where it is made."""
+def test_invalid_length_of_hang_is_rejected(kind: str, seconds: Any) -> None:
     with pytest.raises(ValueError, match="seconds must be at least 0"):
         Fault(kind, seconds=seconds)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import Authority
-from tests.transport.transports import Run, awaiting, blocking
+from tests.transport.scenarios import Run, awaiting, blocking
 
 
 @pytest.fixture(params=[blocking, awaiting])
@@ -34,5 +34,6 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, authority: Authority) -> 
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))

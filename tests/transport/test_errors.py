@@ -1,4 +1,4 @@
-"""What is said when nothing comes back: by us, in our words, and never with a secret."""
+"""Errors of both transports: stage and cause, without secrets."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from airflow_provider_modelarts.exceptions import (
 )
 from airflow_provider_modelarts.transport import TransportConfig
 from tests.certificates import Authority
-from tests.client.servers import Peer, answering, closed_port, reply, serving
-from tests.transport.transports import Run, send
+from tests.servers import Peer, answering, closed_port, reply, serving
+from tests.transport.scenarios import Run, send
 
 SECRET = "hidden-word"
 ROUTE = TransportConfig(connect_timeout=30, read_timeout=30)
@@ -62,7 +62,7 @@ def assert_never_sent(error: ModelArtsError) -> None:
         (f"{SECRET}\ud800", "half a character"),
     ],
 )
-def test_a_value_that_is_no_header_is_refused_by_the_headers_name(run: Run, value: str, fault: str) -> None:
+def test_send_rejects_invalid_header_value_by_header_name(run: Run, value: str, fault: str) -> None:
     with serving(answering(reply())) as server:
         error = failing(run, Request("POST", server.url, {"X-Security-Token": value}))
         assert server.connections == 0
@@ -72,7 +72,7 @@ def test_a_value_that_is_no_header_is_refused_by_the_headers_name(run: Run, valu
 
 
 @pytest.mark.parametrize("name", ["", f"{SECRET} x", f"{SECRET}:", f"{SECRET}\n", "é"])
-def test_a_name_that_is_no_headers_is_refused(run: Run, name: str) -> None:
+def test_send_rejects_invalid_header_name(run: Run, name: str) -> None:
     assert_never_sent(failing(run, Request("GET", "http://127.0.0.1:1/", {name: "x"})))
 
 
@@ -99,7 +99,7 @@ def test_a_name_that_is_no_headers_is_refused(run: Run, name: str) -> None:
         "",
     ],
 )
-def test_an_address_that_is_none_is_refused_without_being_shown(run: Run, url: str) -> None:
+def test_send_rejects_invalid_address_without_showing_it(run: Run, url: str) -> None:
     error = failing(run, Request("GET", url, service="swr"))
     assert_never_sent(error)
     assert "address of swr" in error.message
@@ -133,10 +133,10 @@ BAD_PROXIES = [
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("proxy", BAD_PROXIES)
-def test_a_proxy_that_cannot_be_one_is_refused_without_being_shown(
+def test_send_rejects_invalid_proxy_without_showing_it(
     run: Run, proxy: str, scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever it was given; nothing goes past it either."""
+    """Wherever it was configured; it is not bypassed either."""
     with serving(answering(reply())) as server:
         request = Request("GET", f"{scheme}://127.0.0.1:{server.port}/")
         given = failing(run, request, TransportConfig(proxy=proxy))
@@ -152,8 +152,7 @@ def test_a_proxy_that_cannot_be_one_is_refused_without_being_shown(
 
 @pytest.mark.parametrize("password", ["p/#?\\@: %ss", "ü漢", "x" * 300, ""])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_gets_the_password_that_was_percent_encoded(run: Run, password: str, scheme: str) -> None:
-    """It, and not the service behind it."""
+def test_proxy_receives_percent_decoded_password(run: Run, password: str, scheme: str) -> None:
     from base64 import b64encode
 
     with serving(answering(reply(status="403 Forbidden"))) as proxy:
@@ -166,9 +165,9 @@ def test_a_proxy_gets_the_password_that_was_percent_encoded(run: Run, password: 
     assert b"Proxy-Authorization: Basic " + proof + b"\r\n" in proxy.requests[0]
 
 
-def test_two_proxies_get_each_its_own_password(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Although they are one, under two names."""
-
+def test_same_proxy_receives_password_of_each_configuration(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def both(transport: Transport) -> None:
         await transport.send(Request("GET", "http://modelarts.invalid/"))
         with pytest.raises(TransportError):
@@ -182,7 +181,7 @@ def test_two_proxies_get_each_its_own_password(run: Run, monkeypatch: pytest.Mon
     assert [b"dHdvOmI=" in sent for sent in proxy.requests] == [False, True]
 
 
-def test_the_environments_proxies_are_read_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_proxies_are_read_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async def twice(transport: Transport) -> list[int]:
         first = await transport.send(Request("GET", "http://modelarts.invalid/"))
         monkeypatch.delenv("http_proxy")
@@ -196,8 +195,8 @@ def test_the_environments_proxies_are_read_once(run: Run, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("status", [401, 403, 407, 500])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxys_407_never_arrived(run: Run, status: int, scheme: str) -> None:
-    """Of other refusals only those of a tunnel are surely the proxy's."""
+def test_proxy_407_means_not_processed(run: Run, status: int, scheme: str) -> None:
+    """Other refusals are certainly the proxy's only for a tunnel."""
     answer = reply(SECRET.encode(), f"Proxy-Authenticate: {SECRET}", status=f"{status} {SECRET}")
     with serving(answering(answer)) as proxy:
         config = TransportConfig(proxy=proxy.url.replace("//", f"//someone:{SECRET}@"))
@@ -227,7 +226,7 @@ def _babble(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("handle", [_close, _reset, _babble])
-def test_a_tunnel_that_does_not_come_about_never_arrived(run: Run, handle: object) -> None:
+def test_failed_tunnel_means_not_processed(run: Run, handle: object) -> None:
     with serving(handle) as proxy:  # type: ignore[arg-type]
         config = TransportConfig(proxy=proxy.url.replace("//", f"//someone:{SECRET}@"))
         error = failing(run, Request("POST", "https://modelarts.invalid/v1"), config)
@@ -237,7 +236,7 @@ def test_a_tunnel_that_does_not_come_about_never_arrived(run: Run, handle: objec
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid"])
-def test_a_proxy_out_of_reach_is_the_layer(run: Run, scheme: str, host: str) -> None:
+def test_unreachable_proxy_is_reported_as_stage_proxy(run: Run, scheme: str, host: str) -> None:
     with closed_port() as port:
         config = TransportConfig(proxy=f"http://someone:{SECRET}@{host}:{port}")
         error = failing(run, Request("POST", f"{scheme}://modelarts.invalid/v1"), config)
@@ -248,7 +247,7 @@ def test_a_proxy_out_of_reach_is_the_layer(run: Run, scheme: str, host: str) -> 
 # What fails on the way
 
 
-def test_a_refused_connection_says_so(run: Run) -> None:
+def test_refused_connection_is_named_in_error(run: Run) -> None:
     with closed_port() as port:
         error = failing(run, Request("POST", f"http://127.0.0.1:{port}/v1?key={SECRET}", {"X": SECRET}))
     assert isinstance(error, TransportError)
@@ -256,14 +255,14 @@ def test_a_refused_connection_says_so(run: Run) -> None:
     assert f"POST http://127.0.0.1:{port}/v1: ConnectionRefusedError: Connection refused" in error.message
 
 
-def test_an_unknown_host_says_so(run: Run) -> None:
+def test_unknown_host_is_named_in_error(run: Run) -> None:
     error = failing(run, Request("POST", f"https://nowhere.invalid/v1?key={SECRET}"))
     assert isinstance(error, TransportError)
     assert (error.stage, error.may_have_been_processed) == ("dns", False)
     assert "gaierror" in error.message
 
 
-def test_a_certificate_says_what_is_wrong_with_it(
+def test_certificate_error_names_reason(
     run: Run, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -277,7 +276,7 @@ def test_a_certificate_says_what_is_wrong_with_it(
     assert "certificate refused: unable to get local issuer certificate" in error.message
 
 
-def test_plain_http_on_a_tls_port_says_so(run: Run) -> None:
+def test_plain_http_on_tls_port_is_named_in_error(run: Run) -> None:
     def babble(peer: Peer) -> None:
         peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10)
 
@@ -297,7 +296,7 @@ BAD_REPLIES = {
 
 
 @pytest.mark.parametrize("what", BAD_REPLIES)
-def test_a_reply_that_is_none_is_not_quoted(run: Run, what: str) -> None:
+def test_invalid_response_is_not_quoted(run: Run, what: str) -> None:
     def answer(peer: Peer) -> None:
         peer.request()
         peer.send(BAD_REPLIES[what].encode())
@@ -308,8 +307,8 @@ def test_a_reply_that_is_none_is_not_quoted(run: Run, what: str) -> None:
     assert (error.stage, error.may_have_been_processed) == ("connection", True)
 
 
-def test_a_head_that_cannot_be_read_is_not_logged(run: Run, caplog: pytest.LogCaptureFixture) -> None:
-    """A library warns of what it does not understand, and quotes all that follows: IAM's token, for one."""
+def test_unreadable_response_head_is_not_logged(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    """A library's warning would quote all that follows, such as IAM's token."""
     caplog.set_level(logging.DEBUG)
     answer = f"HTTP/1.1 200 OK\r\nno header\r\nX-Subject-Token: {SECRET}\r\nContent-Length: 0\r\n\r\n"
 
@@ -326,5 +325,5 @@ def test_a_head_that_cannot_be_read_is_not_logged(run: Run, caplog: pytest.LogCa
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_a_route_does_not_show_its_proxy() -> None:
+def test_transport_config_repr_hides_proxy_password() -> None:
     assert SECRET not in repr(TransportConfig(proxy=f"http://someone:{SECRET}@127.0.0.1"))

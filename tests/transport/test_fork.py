@@ -1,4 +1,4 @@
-"""What a process that was forked shares with its parent: nothing on which both would speak."""
+"""A forked process does not share connections with its parent."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 
 from airflow_provider_modelarts.client.http_types import Request
 from airflow_provider_modelarts.transport import BlockingTransport, block_on
-from tests.client.servers import answering, reply, serving
+from tests.servers import answering, reply, serving
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing forks there")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
-def test_blocking_transport_opens_a_connection_of_its_own_in_a_forked_process() -> None:
-    """On a shared one each would read what the other was told."""
+def test_blocking_transport_opens_own_connection_in_forked_process() -> None:
+    """On a shared one each would read the other's responses."""
     with serving(answering(reply())) as server:
         transport = BlockingTransport()
         send = Request("GET", server.url)

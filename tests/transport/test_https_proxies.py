@@ -1,4 +1,4 @@
-"""Proxies that are spoken to by TLS, with another TLS inside it."""
+"""Proxies that are connected to by TLS, with TLS to the service inside."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import pytest
 from airflow_provider_modelarts.client.http_types import Request
 from airflow_provider_modelarts.exceptions import TransportError
 from airflow_provider_modelarts.transport import TransportConfig
-from tests.client.servers import Peer, answering, reply, serving
+from tests.servers import Peer, answering, reply, serving
+from tests.transport.scenarios import Run, awaiting, send
 from tests.transport.test_limits import LONG, Pourer
-from tests.transport.transports import Run, awaiting, send
 
 
 @pytest.fixture
 def tls(certificate: Path) -> ssl.SSLContext:
-    """What a server needs to speak TLS."""
+    """The TLS context of a server."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context
@@ -35,7 +35,7 @@ def _needs_tls_in_tls(run: Run) -> None:
 
 
 def tunnelling(port: int) -> Callable[[Peer], None]:
-    """Serve as a proxy that hands everything on to this port."""
+    """Serve as a proxy that forwards everything to this port."""
 
     def pump(there: socket.socket, peer: Peer) -> None:
         with suppress(OSError):
@@ -54,7 +54,7 @@ def tunnelling(port: int) -> Callable[[Peer], None]:
 
 
 @pytest.mark.parametrize("verify", [True, False])
-def test_an_https_proxy_is_gone_through(run: Run, tls: ssl.SSLContext, verify: bool) -> None:
+def test_https_request_is_tunnelled_through_https_proxy(run: Run, tls: ssl.SSLContext, verify: bool) -> None:
     with serving(answering(reply(b"hello")), tls) as server, serving(tunnelling(server.port), tls) as proxy:
         request = Request("GET", f"https://127.0.0.1:{server.port}/")
         config = TransportConfig(verify=verify, proxy=f"https://someone:word@127.0.0.1:{proxy.port}")
@@ -63,16 +63,14 @@ def test_an_https_proxy_is_gone_through(run: Run, tls: ssl.SSLContext, verify: b
         assert b"Proxy-Authorization" not in server.requests[0]
 
 
-def test_plain_http_goes_through_an_https_proxy(run: Run, tls: ssl.SSLContext) -> None:
+def test_http_request_is_forwarded_by_https_proxy(run: Run, tls: ssl.SSLContext) -> None:
     with serving(answering(reply(b"hello")), tls) as proxy:
         config = TransportConfig(proxy=f"https://127.0.0.1:{proxy.port}")
         assert run(send(Request("GET", "http://modelarts.invalid/x")), config).body == b"hello"
         assert proxy.requests[0].startswith(b"GET http://modelarts.invalid/x ")
 
 
-def test_connect_timeout_bounds_the_handshake_that_drips_through_an_https_proxy(
-    run: Run, tls: ssl.SSLContext
-) -> None:
+def test_connect_timeout_limits_slow_handshake_through_https_proxy(run: Run, tls: ssl.SSLContext) -> None:
     handshake = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"
     pourer = Pourer(b"HTTP/1.1 200 OK\r\n\r\n" + handshake, b"\x03", seconds=0.02)
     with serving(pourer, tls) as proxy:

@@ -1,4 +1,4 @@
-"""No peer can hang an exchange or make it eat memory, whatever it sends and at whatever speed."""
+"""Limits of time and size for every exchange, whatever the peer sends and how fast."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ import pytest
 
 from airflow_provider_modelarts.client.http_types import Request, Response, Transport
 from airflow_provider_modelarts.exceptions import ResponseTooLargeError, TransportError
-from airflow_provider_modelarts.hooks.clients import transport_pool
-from airflow_provider_modelarts.transport import MAX_CONNECTIONS, TransportConfig
-from tests.client.servers import Peer, answering, closed_port, full_port, reply, serving
-from tests.transport.transports import Run, awaiting, blocking, send
+from airflow_provider_modelarts.transport import MAX_CONNECTIONS, AsyncTransport, TransportConfig
+from tests.servers import Peer, answering, closed_port, full_port, reply, serving
+from tests.transport.scenarios import Run, awaiting, blocking, send
 
 HASTY = TransportConfig(connect_timeout=30, read_timeout=0.2)
 PATIENT = TransportConfig(connect_timeout=120, read_timeout=120)
@@ -49,7 +48,7 @@ ENDLESS = {
 
 class Pourer:
     """
-    A server that sends without end, until nobody takes it.
+    A server that sends without end, until the client disconnects.
 
     :param seconds: between two bytes; without it as fast as it can.
     """
@@ -90,7 +89,7 @@ def failing(
 
 
 @pytest.mark.parametrize("what", ENDLESS)
-def test_read_timeout_bounds_the_exchange_that_drips(run: Run, what: str) -> None:
+def test_read_timeout_limits_slow_response(run: Run, what: str) -> None:
     pourer = Pourer(*ENDLESS[what], seconds=0.02)
     with serving(pourer) as server:
         failure = failing(run, Request("GET", server.url), HASTY)
@@ -99,8 +98,8 @@ def test_read_timeout_bounds_the_exchange_that_drips(run: Run, what: str) -> Non
 
 
 @pytest.mark.parametrize("what", [what for what in ENDLESS if what != "chunk size"])
-def test_max_bytes_bounds_the_exchange_that_pours(run: Run, what: str) -> None:
-    """Some of it the libraries refuse themselves; nothing is read on until the time is over."""
+def test_max_bytes_limits_fast_response(run: Run, what: str) -> None:
+    """The libraries refuse some of it themselves; nothing is read until the timeout."""
     pourer = Pourer(*ENDLESS[what])
     with serving(pourer) as server:
         with pytest.raises((ResponseTooLargeError, TransportError)) as failed:
@@ -112,14 +111,14 @@ def test_max_bytes_bounds_the_exchange_that_pours(run: Run, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["100 Continue", "chunk extensions", "chunks", "body"])
-def test_max_bytes_names_request_and_limit_of_what_pours(run: Run, what: str) -> None:
+def test_max_bytes_error_names_request_and_limit(run: Run, what: str) -> None:
     with serving(Pourer(*ENDLESS[what])) as server, pytest.raises(ResponseTooLargeError) as failed:
         run(send(Request("GET", f"{server.url}/v1/images?limit=500", max_bytes=1000)), PATIENT)
     assert f"GET {server.url}/v1/images is larger than 1000 bytes" in failed.value.message
     assert failed.value.is_transient
 
 
-def test_connect_timeout_bounds_the_tls_handshake_that_drips(run: Run) -> None:
+def test_connect_timeout_limits_slow_tls_handshake(run: Run) -> None:
     """A record of 16 kB, byte after byte."""
     pourer = Pourer(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", b"\x03", seconds=0.02, is_spoken_to=False)
     with serving(pourer) as server:
@@ -140,7 +139,7 @@ def test_connect_timeout_bounds_the_tls_handshake_that_drips(run: Run) -> None:
         pytest.param(b"HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", b"\x03", id="handshake"),
     ],
 )
-def test_connect_timeout_bounds_the_proxy_that_drips(run: Run, begin: bytes, repeat: bytes) -> None:
+def test_connect_timeout_limits_slow_proxy(run: Run, begin: bytes, repeat: bytes) -> None:
     pourer = Pourer(begin, repeat, seconds=0.02)
     with serving(pourer) as proxy:
         config = TransportConfig(connect_timeout=0.3, read_timeout=90, proxy=proxy.url)
@@ -149,7 +148,7 @@ def test_connect_timeout_bounds_the_proxy_that_drips(run: Run, begin: bytes, rep
     assert (failure.stage, failure.may_have_been_processed) == ("timeout", False)
 
 
-def test_max_bytes_bounds_the_proxy_that_pours(run: Run) -> None:
+def test_max_bytes_limits_fast_proxy(run: Run) -> None:
     pourer = Pourer(b"HTTP/1.1 200 OK\r\n", b"X: x\r\n")
     with serving(pourer) as proxy:
         with pytest.raises((ResponseTooLargeError, TransportError)):
@@ -161,9 +160,7 @@ def test_max_bytes_bounds_the_proxy_that_pours(run: Run) -> None:
 
 
 @pytest.mark.parametrize("length", ["1001", "00001001", "9" * 30, "9" * 5000])
-def test_a_length_above_max_bytes_is_refused_unread(run: Run, length: str) -> None:
-    """Nothing of the body comes, and nobody waits for it."""
-
+def test_content_length_above_max_bytes_is_rejected_unread(run: Run, length: str) -> None:
     def announce(peer: Peer) -> None:
         peer.request()
         peer.send(HEAD + f"Content-Length: {length}\r\n\r\n".encode())
@@ -173,13 +170,13 @@ def test_a_length_above_max_bytes_is_refused_unread(run: Run, length: str) -> No
     with serving(announce) as server, pytest.raises((ResponseTooLargeError, TransportError)) as failed:
         run(send(Request("GET", server.url, max_bytes=1000)), PATIENT)
     assert time.monotonic() - began < LONG
-    # No 64 bits hold the last two, which one of the libraries does not take for a reply at all.
+    # The last two exceed 64 bits; one of the libraries does not parse such a response at all.
     assert isinstance(failed.value, ResponseTooLargeError) or len(length) > 20
 
 
 @pytest.mark.parametrize("size", [0, 1, 999, 1000, 1001, 70_000])
 @pytest.mark.parametrize("form", ["length", "chunks", "close"])
-def test_max_bytes_is_the_size_of_the_largest_body(run: Run, form: str, size: int) -> None:
+def test_max_bytes_is_size_of_largest_body(run: Run, form: str, size: int) -> None:
     body = b"x" * size
     if form == "length":
         answer = reply(body)
@@ -217,9 +214,7 @@ def raw_deflate(body: bytes) -> bytes:
         ("gzip", lambda body: gzip.compress(body[:5]) + gzip.compress(body[5:])),
     ],
 )
-def test_max_bytes_is_that_of_the_decompressed_body(
-    run: Run, encoding: str, pack: Callable[[bytes], bytes]
-) -> None:
+def test_max_bytes_limits_decompressed_body(run: Run, encoding: str, pack: Callable[[bytes], bytes]) -> None:
     for body in (b"", b"x" * 1000, b"x" * 1001, b"x" * 5_000_000):
         with serving(answering(reply(pack(body), f"Content-Encoding: {encoding}"))) as server:
             request = Request("GET", server.url, max_bytes=6_000 if len(body) > 1001 else 1000)
@@ -231,29 +226,29 @@ def test_max_bytes_is_that_of_the_decompressed_body(
 
 
 @pytest.mark.parametrize("body", [b"{}", gzip.compress(b"x" * 1000)[:-9], b"\x1f\x8b"])
-def test_a_body_that_cannot_be_decompressed_is_no_reply(run: Run, body: bytes) -> None:
+def test_body_that_cannot_be_decompressed_is_invalid(run: Run, body: bytes) -> None:
     with serving(answering(reply(body, "Content-Encoding: gzip"))) as server:
         failure = failing(run, Request("GET", server.url), PATIENT)
     assert (failure.stage, failure.may_have_been_processed) == ("connection", True)
 
 
 @pytest.mark.parametrize("interim", ["100 Continue", "102 Processing", "103 Early Hints"])
-def test_an_interim_reply_is_not_the_reply(run: Run, interim: str) -> None:
+def test_interim_response_is_skipped(run: Run, interim: str) -> None:
     answer = f"HTTP/1.1 {interim}\r\nLink: </x>\r\n\r\n".encode() + reply(b"{}")
     with serving(answering(answer)) as server:
         got = run(send(Request("GET", server.url)))
     assert (got.status, got.body) == (200, b"{}")
 
 
-def test_a_token_of_many_kilobytes_is_read(run: Run) -> None:
-    """IAM's are one line of the head."""
+def test_token_of_many_kilobytes_is_read(run: Run) -> None:
+    """IAM's tokens are one line of the head."""
     token = "T" * 32_000
     with serving(answering(reply(b"{}", f"X-Subject-Token: {token}"))) as server:
         assert run(send(Request("POST", server.url))).headers["x-subject-token"] == token
 
 
-def test_a_kept_connection_has_the_time_and_the_bytes_of_each_exchange(run: Run, certificate: Path) -> None:
-    """It idles longer than an exchange may take, and all replies together are larger than one may be."""
+def test_limits_apply_to_each_exchange_of_kept_connection(run: Run, certificate: Path) -> None:
+    """It idles longer than an exchange may take, and all responses together exceed the limit of one."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     chunked = CHUNKED + b"5;a=b\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n"
@@ -274,7 +269,7 @@ def test_a_kept_connection_has_the_time_and_the_bytes_of_each_exchange(run: Run,
         assert server.connections == 1
 
 
-# A time-out of one call
+# The timeout of one call
 
 
 def hanging(peer: Peer) -> None:
@@ -282,27 +277,27 @@ def hanging(peer: Peer) -> None:
     peer.hang()
 
 
-def test_timeout_bounds_an_exchange_that_the_route_would_wait_for(run: Run) -> None:
+def test_timeout_overrides_longer_read_timeout_of_config(run: Run) -> None:
     with serving(hanging) as server:
         failure = failing(run, Request("POST", server.url), PATIENT, timeout=0.3)
     assert (failure.stage, failure.may_have_been_processed) == ("timeout", True)
     assert len(server.requests) == 1
 
 
-def test_timeout_bounds_an_exchange_that_drips(run: Run) -> None:
+def test_timeout_limits_slow_response(run: Run) -> None:
     with serving(Pourer(*ENDLESS["headers"], seconds=0.02)) as server:
         failure = failing(run, Request("GET", server.url), PATIENT, timeout=0.3)
     assert (failure.stage, failure.may_have_been_processed) == ("timeout", True)
 
 
-def test_timeout_does_not_lengthen_what_the_route_allows(run: Run) -> None:
+def test_timeout_does_not_extend_timeouts_of_config(run: Run) -> None:
     with serving(hanging) as server:
         failure = failing(run, Request("GET", server.url), HASTY, timeout=10_000)
     assert failure.stage == "timeout"
 
 
 @pytest.mark.parametrize("timeout", [0.0, -1.0])
-def test_timeout_that_is_over_sends_nothing(run: Run, timeout: float) -> None:
+def test_timeout_of_zero_sends_nothing(run: Run, timeout: float) -> None:
     with serving(answering(reply())) as server:
         failure = failing(run, Request("POST", server.url), PATIENT, timeout=timeout)
     assert (failure.stage, failure.may_have_been_processed) == ("timeout", False)
@@ -310,8 +305,8 @@ def test_timeout_that_is_over_sends_nothing(run: Run, timeout: float) -> None:
     assert server.connections == 0
 
 
-def test_timeout_counts_the_wait_for_a_free_connection() -> None:
-    """Those that wait in vain sent nothing; the connections go on."""
+def test_timeout_includes_wait_for_free_connection() -> None:
+    """Requests that time out there were not sent; the connections continue."""
 
     async def many(transport: Transport) -> list[BaseException | Response]:
         first = [transport.send(Request("GET", server.url), timeout=3) for _ in range(MAX_CONNECTIONS)]
@@ -329,13 +324,13 @@ def test_timeout_counts_the_wait_for_a_free_connection() -> None:
     assert "no free connection within" in failures[-1].message
 
 
-def test_a_service_that_hangs_holds_no_connection_to_another_one() -> None:
+def test_hanging_service_holds_no_connection_to_another_service() -> None:
     def hang(peer: Peer) -> None:
         peer.request()
         peer.hang()
 
     async def main(hanging: str, healthy: str) -> int:
-        async with transport_pool.use(PATIENT) as transport:
+        async with AsyncTransport.open(PATIENT) as transport:
             held = [
                 asyncio.ensure_future(transport.send(Request("GET", hanging))) for _ in range(MAX_CONNECTIONS)
             ]
@@ -350,8 +345,7 @@ def test_a_service_that_hangs_holds_no_connection_to_another_one() -> None:
         assert asyncio.run(main(first.url, second.url)) == 200
 
 
-def test_a_free_connection_is_not_lost_to_those_who_no_longer_wait_for_it() -> None:
-    """Cancelled while they wait, cancelled as it comes, out of time: the next one gets it."""
+def test_free_connection_is_passed_on_by_cancelled_and_late_requests() -> None:
     may_answer = threading.Event()
 
     def answer(peer: Peer) -> None:
@@ -386,8 +380,8 @@ def test_a_free_connection_is_not_lost_to_those_who_no_longer_wait_for_it() -> N
 # Name resolution and several addresses, which a worker does by itself
 
 
-def test_connect_timeout_bounds_the_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The operating system's may take half a minute, and cannot be told."""
+def test_connect_timeout_limits_hanging_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operating system's may take half a minute, and has no timeout."""
     is_done = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: is_done.wait(LONG))
     failure = failing(blocking, Request("POST", "http://127.0.0.1:1/"), TransportConfig(connect_timeout=0.3))
@@ -396,8 +390,8 @@ def test_connect_timeout_bounds_the_resolver_that_hangs(monkeypatch: pytest.Monk
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse instead of waiting")
-def test_each_address_of_a_host_has_its_share_of_the_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that one that does not answer leaves time for the next."""
+def test_each_address_of_host_has_share_of_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that does not respond leaves time for the next."""
     tcp = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
     with full_port() as silent, closed_port() as closed, serving(answering(reply())) as server:
         ports = (closed, silent, server.port)

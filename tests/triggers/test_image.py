@@ -18,7 +18,7 @@ from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 
 pytestmark = pytest.mark.usefixtures("quick_polls")
 
-CARRY = {"notebook_id": "n", "adopted": False}
+PASSTHROUGH = {"notebook_id": "n", "adopted": False}
 
 
 def trigger(
@@ -45,19 +45,17 @@ def image_id(simulator: Simulator, connection: str) -> str:
     return hook.create_image(simulator.notebook_id, name="research", namespace="team", tag="nightly").id
 
 
-def test_a_wait_ends_with_one_event(image_id: str, simulator: Simulator) -> None:
-    """It holds all that the task hands on, and what the task gave along."""
-    (event,) = asyncio.run(payloads(trigger(image_id, passthrough=CARRY)))
+def test_trigger_yields_one_event_with_result_and_passthrough(image_id: str, simulator: Simulator) -> None:
+    (event,) = asyncio.run(payloads(trigger(image_id, passthrough=PASSTHROUGH)))
 
     (image,) = simulator.images
     assert event["status"] == "success"
-    assert event["passthrough"] == CARRY
+    assert event["passthrough"] == PASSTHROUGH
     assert (event["image"]["image_id"], event["image"]["swr_path"]) == (image["id"], image["swr_path"])
     assert json.loads(json.dumps(event)) == event
 
 
-def test_a_failed_image_is_an_event_too(image_id: str, simulator: Simulator) -> None:
-    """With its reason; the task raises it."""
+def test_trigger_yields_event_for_failed_image(image_id: str, simulator: Simulator) -> None:
     simulator.set_image_status(image_id, "CREATE_FAILED", "disk full")
 
     (event,) = asyncio.run(payloads(trigger(image_id)))
@@ -67,28 +65,26 @@ def test_a_failed_image_is_an_event_too(image_id: str, simulator: Simulator) -> 
 
 
 @pytest.mark.parametrize("timeout", [0.2, -3600], ids=["soon", "long ago"])
-def test_a_deadline_is_an_event_after_a_last_look(
+def test_trigger_yields_timeout_event_after_last_poll(
     timeout: float, image_id: str, simulator: Simulator
 ) -> None:
-    """Also when the triggerer was away while it passed."""
+    """Also when the triggerer was down at the deadline."""
     (event,) = asyncio.run(payloads(trigger(image_id, timeout=timeout, poll_interval=60)))
 
     assert (event["status"], event["error"]) == ("timeout", "WaitTimeoutError")
-    looks = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
-    # The first look comes after a random part of the interval, which may be before this deadline.
-    assert 1 <= len(looks) <= 2
+    polls = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
+    # The first poll comes after a random part of the interval, which may be before this deadline.
+    assert 1 <= len(polls) <= 2
 
 
 @pytest.mark.parametrize("simulator", [AfterReads(1)], indirect=True)
-def test_an_image_that_was_saved_while_nobody_looked_is_a_success(image_id: str) -> None:
-    """Although the deadline is over."""
+def test_trigger_yields_success_for_image_saved_during_downtime(image_id: str) -> None:
     (event,) = asyncio.run(payloads(trigger(image_id, timeout=-3600)))
 
     assert event["status"] == "success"
 
 
-def test_a_refused_look_is_an_event_at_once(image_id: str, simulator: Simulator) -> None:
-    """Once, and not a thousand times a second."""
+def test_trigger_yields_event_at_once_for_refused_poll(image_id: str, simulator: Simulator) -> None:
     simulator.inject(Fault("error", "ShowImage", times=None, status=403, code="ModelArts.0108"))
 
     (event,) = asyncio.run(payloads(trigger(image_id)))
@@ -97,8 +93,7 @@ def test_a_refused_look_is_an_event_at_once(image_id: str, simulator: Simulator)
     assert len(simulator.journal) == 2
 
 
-def test_a_connection_that_cannot_be_used_is_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names what is missing."""
+def test_trigger_yields_event_for_invalid_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps({"conn_type": "modelarts"}))
 
     (event,) = asyncio.run(payloads(trigger("i")))
@@ -108,10 +103,8 @@ def test_a_connection_that_cannot_be_used_is_an_event(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("simulator", [AfterReads(1)], indirect=True)
-def test_an_end_is_not_told_before_airflow_can_take_it(
-    image_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A task that goes on while the worker that deferred it is still there has failed, to Airflow."""
+def test_trigger_yields_no_event_before_min_wait(image_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow fails a task that resumes while the worker that deferred it still runs."""
     monkeypatch.setattr(image, "MIN_WAIT_BEFORE_EVENT", 0.5)
 
     began = time.monotonic()
@@ -121,11 +114,10 @@ def test_an_end_is_not_told_before_airflow_can_take_it(
     assert time.monotonic() - began >= 0.5
 
 
-def test_another_triggerer_can_go_on(image_id: str) -> None:
-    """From what is stored, through Airflow's own encoder."""
+def test_trigger_continues_in_other_triggerer_after_serialization(image_id: str) -> None:
     from airflow.sdk.serde import deserialize, serialize
 
-    path, arguments = trigger(image_id, passthrough=CARRY).serialize()
+    path, arguments = trigger(image_id, passthrough=PASSTHROUGH).serialize()
     stored = deserialize(json.loads(json.dumps(serialize(arguments))))
 
     assert path == "airflow_provider_modelarts.triggers.image.NotebookImageTrigger"
@@ -134,8 +126,8 @@ def test_another_triggerer_can_go_on(image_id: str) -> None:
     assert event["status"] == "success"
 
 
-def test_a_trigger_that_runs_twice_does_no_harm(image_id: str, simulator: Simulator) -> None:
-    """As it may when a triggerer was thought dead."""
+def test_trigger_may_run_twice(image_id: str, simulator: Simulator) -> None:
+    """As when a triggerer was wrongly considered dead."""
 
     async def both() -> list[list[dict[str, Any]]]:
         return await asyncio.gather(*[payloads(trigger(image_id)) for _ in range(2)])
@@ -146,10 +138,10 @@ def test_a_trigger_that_runs_twice_does_no_harm(image_id: str, simulator: Simula
     assert simulator.saves == 1
 
 
-@pytest.mark.parametrize("simulator", [AfterReads(2)], indirect=True, ids=["two looks each"])
+@pytest.mark.parametrize("simulator", [AfterReads(2)], indirect=True, ids=["two polls each"])
 @pytest.mark.usefixtures("connection")
-def test_200_waits_share_a_handful_of_connections(simulator: Simulator) -> None:
-    """One request a look; not a connection a wait, let alone a look."""
+def test_triggers_share_connections(simulator: Simulator) -> None:
+    """One request a poll; not a connection a wait."""
     hook = ModelArtsHook()
     ids = []
     for n in range(200):
@@ -162,16 +154,16 @@ def test_200_waits_share_a_handful_of_connections(simulator: Simulator) -> None:
 
     events = asyncio.run(all_of_them())
 
-    looks = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
+    polls = [entry for entry in simulator.journal if entry.operation == "ShowImage"]
     assert {event["status"] for (event,) in events} == {"success"}
     assert sorted(event["image"]["image_id"] for (event,) in events) == sorted(ids)
-    assert len(looks) == 2 * 200
+    assert len(polls) == 2 * 200
     assert simulator.connections - before <= 8
-    assert len({entry.client for entry in looks}) <= 8
+    assert len({entry.client for entry in polls}) <= 8
 
 
-def test_a_cancelled_wait_leaves_nothing_behind(image_id: str, simulator: Simulator) -> None:
-    """A triggerer that stops cancels its triggers; the save goes on."""
+def test_cancelled_trigger_leaves_nothing_open(image_id: str, simulator: Simulator) -> None:
+    """A triggerer that stops cancels its triggers; the save continues."""
 
     async def start_and_stop() -> int:
         running = asyncio.create_task(payloads(trigger(image_id, timeout=600)))
@@ -186,7 +178,7 @@ def test_a_cancelled_wait_leaves_nothing_behind(image_id: str, simulator: Simula
 
 
 @pytest.mark.parametrize(
-    ("state", "is_said"),
+    ("state", "is_logged"),
     [
         pytest.param("failed", True, id="marked failed"),
         pytest.param("success", True, id="marked success"),
@@ -195,17 +187,17 @@ def test_a_cancelled_wait_leaves_nothing_behind(image_id: str, simulator: Simula
     ],
 )
 @pytest.mark.parametrize("map_index", [-1, 3])
-def test_a_user_who_ends_the_task_is_told_what_goes_on(
+def test_on_kill_logs_image_that_continues(
     state: str,
-    is_said: bool,
+    is_logged: bool,
     map_index: int,
     image_id: str,
     simulator: Simulator,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Airflow 3.3 calls it; nothing remote is touched."""
-    asked = answer_task_states(monkeypatch, {"night": {"wait" if map_index < 0 else "wait_3": state}})
+    """Airflow 3.3 calls it; it sends no request."""
+    asked = answer_task_states(monkeypatch, {"run-1": {"wait" if map_index < 0 else "wait_3": state}})
     ended = of_a_task(trigger(image_id), map_index)
     before = len(simulator.journal)
 
@@ -214,18 +206,18 @@ def test_a_user_who_ends_the_task_is_told_what_goes_on(
     (question,) = asked
     assert question == {
         "dag_id": "nightly",
-        "run_ids": ["night"],
+        "run_ids": ["run-1"],
         "task_ids": ["wait"],
         "map_index": map_index,
     }
-    assert (f"The save of image {image_id} cannot be cancelled" in capsys.readouterr().out) is is_said
+    assert (f"The save of image {image_id} cannot be cancelled" in capsys.readouterr().out) is is_logged
     assert len(simulator.journal) == before
 
 
-def test_a_state_that_cannot_be_read_is_no_reason_to_be_silent(
+def test_on_kill_ignores_unreadable_task_state(
     image_id: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nor to fail: Airflow is ending the task already."""
+    """Airflow is ending the task already."""
     answer_task_states(monkeypatch, RuntimeError("the supervisor is away"))
     ended = of_a_task(trigger(image_id))
 
@@ -234,8 +226,8 @@ def test_a_state_that_cannot_be_read_is_no_reason_to_be_silent(
     assert "cannot be cancelled" in capsys.readouterr().out
 
 
-def test_cleaning_up_touches_nothing_remote(image_id: str, simulator: Simulator) -> None:
-    """A triggerer that stops, or hands its waits over, cleans up each of them."""
+def test_cleanup_sends_no_request(image_id: str, simulator: Simulator) -> None:
+    """A triggerer that stops, or passes its triggers on, calls it for each of them."""
     before = list(simulator.images)
 
     async def stop() -> None:
@@ -255,7 +247,7 @@ def test_cleaning_up_touches_nothing_remote(image_id: str, simulator: Simulator)
 
 def of_a_task(trigger: NotebookImageTrigger, map_index: int = -1) -> NotebookImageTrigger:
     """Give a trigger its task, as the triggerer does."""
-    task: Any = SimpleNamespace(dag_id="nightly", task_id="wait", run_id="night", map_index=map_index)
+    task: Any = SimpleNamespace(dag_id="nightly", task_id="wait", run_id="run-1", map_index=map_index)
     trigger.task_instance = task
     return trigger
 
@@ -263,7 +255,7 @@ def of_a_task(trigger: NotebookImageTrigger, map_index: int = -1) -> NotebookIma
 def answer_task_states(
     monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any] | Exception
 ) -> list[dict[str, Any]]:
-    """Answer in place of Airflow's supervisor, and keep what was asked."""
+    """Answer in place of Airflow's supervisor, and record the requests."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     asked: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""The lookup of a connection that Airflow does not give, and what it does to waits."""
+"""The connection cache when Airflow returns no connection."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FAR = 3600.0
 
 class Airflow:
     """
-    Airflow's lookup, with an outcome for each time it is asked; the last one stays.
+    Airflow's lookup, with an outcome for each call; the last one is repeated.
 
     :param outcomes: an error to raise, a connection's fields, or ``hang``.
     """
@@ -55,7 +55,7 @@ class Airflow:
 
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Airflow]:
-    """What lets Airflow answer as a test says, with no time between two lookups."""
+    """Replaces Airflow's lookup by outcomes of the test, with no time between two lookups."""
 
     def give(*outcomes: Any, pauses: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)) -> Airflow:
         airflow = Airflow(*outcomes)
@@ -71,7 +71,7 @@ async def many(cache: ConnectionCache, number: int = 50, **arguments: Any) -> li
     return await asyncio.gather(*asked, return_exceptions=True)
 
 
-def test_lookup_is_repeated_five_times_over_two_minutes() -> None:
+def test_lookup_is_retried_five_times_in_two_minutes() -> None:
     assert len(clients.LOOKUP_PAUSES) == 4
     assert sum(clients.LOOKUP_PAUSES) == 120
 
@@ -89,7 +89,7 @@ def test_lookup_is_repeated_five_times_over_two_minutes() -> None:
     ids=repr,
 )
 @pytest.mark.parametrize("failures", [1, 4])
-def test_lookup_outlasts_what_airflow_raises(
+def test_lookup_survives_exceptions_of_airflow(
     error: BaseException, failures: int, play: Callable[..., Airflow], simulator: Simulator
 ) -> None:
     airflow = play(*[error] * failures, simulator.connection)
@@ -100,7 +100,7 @@ def test_lookup_outlasts_what_airflow_raises(
     assert airflow.asked == failures + 1
 
 
-def test_lookup_gives_up_once_for_all_and_starts_anew_for_a_later_wait(
+def test_lookup_fails_all_waits_once_and_restarts_for_later_wait(
     play: Callable[..., Airflow], simulator: Simulator
 ) -> None:
     airflow = play(*[NOT_DEFINED] * 5, simulator.connection)
@@ -123,7 +123,7 @@ def test_lookup_gives_up_once_for_all_and_starts_anew_for_a_later_wait(
 
 
 @pytest.mark.parametrize("outcome", ["hang", NOT_DEFINED], ids=["hangs", "fails"])
-def test_wait_with_an_early_deadline_leaves_the_lookup_to_the_others(
+def test_wait_with_early_deadline_leaves_lookup_to_others(
     outcome: Any, play: Callable[..., Airflow], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clients, "LOOKUP_GRACE", 0.2)
@@ -146,7 +146,7 @@ def test_wait_with_an_early_deadline_leaves_the_lookup_to_the_others(
     assert airflow.asked == 2
 
 
-def test_lookup_that_was_read_and_is_wrong_is_not_repeated(play: Callable[..., Airflow]) -> None:
+def test_lookup_of_invalid_connection_is_not_retried(play: Callable[..., Airflow]) -> None:
     airflow = play({"conn_type": "modelarts", "extra": {}})
 
     failures = asyncio.run(many(ConnectionCache("c")))
@@ -156,14 +156,14 @@ def test_lookup_that_was_read_and_is_wrong_is_not_repeated(play: Callable[..., A
 
 
 @pytest.mark.parametrize("outcome", [NOT_DEFINED, "hang"], ids=["fails", "hangs"])
-def test_failed_lookup_keeps_what_is_known(
+def test_failed_lookup_keeps_cached_connection(
     outcome: Any,
     play: Callable[..., Airflow],
     simulator: Simulator,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One that is made because what is known is five minutes old: with one warning, and one lookup."""
+    """When the cached one is five minutes old: one warning, one lookup."""
     airflow = play(simulator.connection, outcome)
     monkeypatch.setattr(clients, "LOOKUP_TIMEOUT", 0.1)
 
@@ -181,10 +181,8 @@ def test_failed_lookup_keeps_what_is_known(
     assert "What it said before stays in use" in caplog.text
 
 
-def test_failed_lookup_after_a_refusal_is_repeated(
-    play: Callable[..., Airflow], simulator: Simulator
-) -> None:
-    """The key may have been replaced while the API server was away."""
+def test_failed_lookup_is_retried_after_refusal(play: Callable[..., Airflow], simulator: Simulator) -> None:
+    """The key may have been replaced while the API server was down."""
     old, new = simulator.connection, {**simulator.connection, "login": "NEW"}
     airflow = play(old, NOT_DEFINED, NOT_DEFINED, new)
 
@@ -212,7 +210,7 @@ def test_failed_lookup_after_a_refusal_is_repeated(
     ],
     ids=repr,
 )
-def test_cause_of_a_failed_lookup_shows_no_secret(
+def test_lookup_error_shows_no_secret(
     error: Exception,
     quoted: str,
     play: Callable[..., Airflow],
@@ -230,7 +228,7 @@ def test_cause_of_a_failed_lookup_shows_no_secret(
     assert "hidden" not in str(caught.value)
 
 
-def test_worker_raises_a_failed_lookup_as_a_retryable_error() -> None:
+def test_failed_lookup_raises_retryable_error_in_worker() -> None:
     with pytest.raises(ConnectionLookupError, match=r"AirflowNotFoundException.*isn't defined") as caught:
         _ = ModelArtsHook("no_such_connection").settings
 
@@ -240,7 +238,7 @@ def test_worker_raises_a_failed_lookup_as_a_retryable_error() -> None:
     assert message.startswith("Airflow did not give the connection 'no_such_connection'")
 
 
-def test_trigger_ends_with_one_event_when_the_connection_is_gone(play: Callable[..., Airflow]) -> None:
+def test_trigger_yields_one_event_when_connection_is_deleted(play: Callable[..., Airflow]) -> None:
     play(NOT_DEFINED)
 
     async def run() -> list[Any]:
@@ -254,7 +252,7 @@ def test_trigger_ends_with_one_event_when_the_connection_is_gone(play: Callable[
     assert (event["status"], event["error"]) == ("failed", "ConnectionLookupError")
 
 
-def test_running_waits_are_not_disturbed_by_a_connection_that_is_gone(
+def test_running_waits_continue_when_connection_is_deleted(
     simulator: Simulator, play: Callable[..., Airflow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
@@ -274,7 +272,7 @@ def test_running_waits_are_not_disturbed_by_a_connection_that_is_gone(
     assert [image.is_active for image in asyncio.run(run())] == [True, True]
 
 
-def test_refused_wait_ends_with_its_refusal_when_the_connection_is_gone(
+def test_refused_wait_ends_with_refusal_when_connection_is_deleted(
     simulator: Simulator, play: Callable[..., Airflow]
 ) -> None:
     play({**simulator.connection, "password": "wrong-secret"}, NOT_DEFINED)
@@ -293,10 +291,9 @@ async def wait(image_id: str, deadline: float | None = None) -> Image:
 
 
 @pytest.mark.parametrize("hanging", ["lookup", "login", "first request", "lock", "thread"])
-def test_wait_ends_soon_after_its_deadline_whatever_hangs(
+def test_wait_ends_soon_after_deadline_when_lookup_hangs(
     hanging: str, simulator: Simulator, play: Callable[..., Airflow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And takes nothing from a wait that goes on."""
     user = {"auth": "password", "domain_name": "research-account"}
     login = {"login": "snapshot-user", "password": "simulator-password"}
     given = {**simulator.connection, **login, "extra": {**simulator.connection["extra"], **user}}

@@ -82,8 +82,7 @@ ACCEPTED: list[tuple[Any, ...]] = [
 
 
 @pytest.mark.parametrize(("cloud", "field", "value"), by_cloud(ACCEPTED))
-def test_what_the_page_allows_is_sent(cloud: str, field: str, value: str | None) -> None:
-    """As it was given; what was not given is not in the body."""
+def test_for_cloud_accepts_documented_values(cloud: str, field: str, value: str | None) -> None:
     fields = {**GOOD, field: value}
     body = CreateImageRequest.for_cloud(CLOUDS[cloud], **fields).body()
     del fields["notebook_id"]
@@ -160,8 +159,7 @@ REFUSED: list[tuple[Any, ...]] = [
 
 
 @pytest.mark.parametrize(("cloud", "field", "value", "words"), by_cloud(REFUSED))
-def test_what_the_page_refuses_is_never_sent(cloud: str, field: str, value: Any, words: str) -> None:
-    """The error names the field, the rule and the value, and no call comes of it."""
+def test_for_cloud_rejects_undocumented_values(cloud: str, field: str, value: Any, words: str) -> None:
     fields: dict[str, Any] = {**GOOD, field: value}
     words = words.format(title=CLOUDS[cloud].display_name)
     transport = FakeTransport(image())
@@ -179,14 +177,13 @@ def test_what_the_page_refuses_is_never_sent(cloud: str, field: str, value: Any,
 
 
 @pytest.mark.parametrize("cloud", ALL)
-def test_what_is_mandatory_may_not_be_left_out_either(cloud: str) -> None:
-    """Left out and None are the same."""
+def test_for_cloud_rejects_missing_mandatory_field(cloud: str) -> None:
     wanted = [FieldViolation(field, MANDATORY, None) for field in ("name", "namespace") if cloud in HUAWEI]
     assert violation(cloud, notebook_id=NOTEBOOK) == wanted
 
 
-def test_all_broken_rules_are_told_at_once() -> None:
-    """So that one correction is enough, not five."""
+def test_for_cloud_reports_all_violations_at_once() -> None:
+    """One correction is enough, instead of five."""
     number: Any = 0  # what a template can render to
     with pytest.raises(RequestValidationError) as refused:
         CreateImageRequest.for_cloud(
@@ -212,8 +209,7 @@ def test_all_broken_rules_are_told_at_once() -> None:
     )
 
 
-def test_a_long_value_is_shown_in_part() -> None:
-    """Enough to recognise it, and how long it is."""
+def test_for_cloud_shortens_long_value_in_message() -> None:
     with pytest.raises(RequestValidationError) as refused:
         CreateImageRequest.for_cloud(CLOUDS["otc"], notebook_id="n", description="d" * 513)
     assert str(refused.value) == (
@@ -221,8 +217,7 @@ def test_a_long_value_is_shown_in_part() -> None:
     )
 
 
-def test_a_field_that_no_cloud_has_is_refused() -> None:
-    """A slip in a name must not be lost on the way."""
+def test_for_cloud_rejects_unknown_field() -> None:
     with pytest.raises(
         RequestValidationError, match="naem is not a field of create-image on Open Telekom Cloud"
     ):
@@ -230,16 +225,15 @@ def test_a_field_that_no_cloud_has_is_refused() -> None:
 
 
 @pytest.mark.parametrize("field", ["notebook_id", "namespace", "description", "workspace_id"])
-def test_what_is_no_text_at_all_is_refused(field: str) -> None:
-    """Half a surrogate pair cannot be encoded, so it would fail on the way out."""
+def test_for_cloud_rejects_text_that_cannot_be_encoded(field: str) -> None:
+    """Half a surrogate pair would fail when the request is sent."""
     with pytest.raises(RequestValidationError) as refused:
         CreateImageRequest.for_cloud(CLOUDS["otc"], **{**GOOD, field: "a\ud800"})
     assert [rule.field for rule in refused.value.violations] == [field]
     str(refused.value).encode()
 
 
-def test_the_model_itself_is_strict_and_frozen() -> None:
-    """Whoever makes one without for_cloud gets no further by it."""
+def test_create_image_request_is_strict_and_frozen() -> None:
     with pytest.raises(ValidationError):
         CreateImageRequest(name=7)  # type: ignore[arg-type]
     with pytest.raises(ValidationError):
@@ -255,7 +249,7 @@ LOWER = set(string.ascii_lowercase)
 DIGITS = set(string.digits)
 LETTERS = set(string.ascii_letters)
 HEX = set(string.hexdigits)
-MARKS = set("-_.")
+PUNCTUATION = set("-_.")
 
 
 def keeps_the_rule(cloud: str, field: str, value: str | None) -> bool:
@@ -268,14 +262,14 @@ def keeps_the_rule(cloud: str, field: str, value: str | None) -> bool:
     used, ends = set(value), {value[0], value[-1]}
     rules = {
         "notebook_id": [len(part) for part in value.split("-")] == [8, 4, 4, 4, 12] and used <= HEX | {"-"},
-        "name": len(value) <= 128 and used <= LOWER | DIGITS | MARKS and ends <= LOWER | DIGITS,
-        "namespace": len(value) <= 64 and used <= LETTERS | DIGITS | MARKS and value[0] in LOWER,
-        "tag": len(value) <= 64 and used <= LETTERS | DIGITS | MARKS and value[0] not in "-.",
+        "name": len(value) <= 128 and used <= LOWER | DIGITS | PUNCTUATION and ends <= LOWER | DIGITS,
+        "namespace": len(value) <= 64 and used <= LETTERS | DIGITS | PUNCTUATION and value[0] in LOWER,
+        "tag": len(value) <= 64 and used <= LETTERS | DIGITS | PUNCTUATION and value[0] not in "-.",
         "description": len(value) <= 512,
     }
     elsewhere = {
         "notebook_id": True,
-        "name": len(value) <= 512 and used <= LOWER | DIGITS | MARKS,
+        "name": len(value) <= 512 and used <= LOWER | DIGITS | PUNCTUATION,
         "namespace": True,
         "swr_instance_id": False,
         "swr_instance_domain": False,
@@ -298,10 +292,9 @@ FIELDS = [*COMMON[1:], *REGISTRY]
     notebook_id=_values,
     fields=st.dictionaries(st.sampled_from(FIELDS), _values),
 )
-def test_a_request_exists_only_if_every_value_keeps_its_rule(
+def test_for_cloud_rejects_exactly_the_invalid_fields(
     cloud: str, notebook_id: Any, fields: dict[str, str | None]
 ) -> None:
-    """And a refusal names exactly the fields that do not."""
     everything = {**dict.fromkeys(FIELDS), "notebook_id": notebook_id, **fields}
     bad = {field for field, value in everything.items() if not keeps_the_rule(cloud, field, value)}
     broken = violation(cloud, notebook_id=notebook_id, **fields)

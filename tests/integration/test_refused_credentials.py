@@ -1,4 +1,4 @@
-"""What a process does with credentials that are refused, however many waits it has."""
+"""Refused credentials in a process with many waits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Connect = Callable[..., None]
 
 @pytest.fixture
 def connect(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """What edits a connection."""
+    """Changes a connection."""
 
     def edit(conn_id: str = "one", *, extra: dict[str, Any] | None = None, **fields: Any) -> None:
         given = {**simulator.connection, **fields}
@@ -41,7 +41,7 @@ def connect(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 @pytest.fixture
 def lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The connections that Airflow was asked for."""
+    """The connections that were looked up in Airflow."""
     asked: list[str] = []
 
     async def counted(conn_id: str) -> Any:
@@ -86,7 +86,7 @@ async def wait_all(image_id: str, *conn_ids: str, timeout: float = 60) -> list[I
         pytest.param(USER, ("one",), Fault("slow", "CreateToken", times=None, seconds=0.5), id="slow IAM"),
     ],
 )
-def test_waits_send_a_wrong_password_once_in_all(
+def test_concurrent_waits_send_wrong_password_once(
     extra: dict[str, Any],
     conn_ids: tuple[str, ...],
     fault: Fault | None,
@@ -110,7 +110,7 @@ def test_waits_send_a_wrong_password_once_in_all(
     assert not any("wrong-password" in str(outcome) for outcome in outcomes)
 
 
-def test_refusal_is_remembered_by_later_waits_until_its_time_is_over(
+def test_refusal_is_cached_for_later_waits_until_it_expires(
     simulator: Simulator, connect: Connect, image_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect(extra=USER, **WRONG)
@@ -126,7 +126,7 @@ def test_refusal_is_remembered_by_later_waits_until_its_time_is_over(
     assert count(simulator, "CreateToken") == 2
 
 
-def test_refusal_is_remembered_in_a_worker_too(simulator: Simulator, connect: Connect) -> None:
+def test_refusal_is_cached_in_worker(simulator: Simulator, connect: Connect) -> None:
     connect(extra=USER, **WRONG)
 
     for message in ("CreateToken", "not tried again for"):
@@ -137,7 +137,7 @@ def test_refusal_is_remembered_in_a_worker_too(simulator: Simulator, connect: Co
 
 
 @pytest.mark.parametrize("extra", [USER, {**USER, **AGENCY}, AGENCY], ids=["token", "both", "keys"])
-def test_waits_renew_once_in_all_when_every_proof_is_refused(
+def test_concurrent_waits_renew_once_when_every_token_is_refused(
     extra: dict[str, Any], simulator: Simulator, connect: Connect, image_id: str
 ) -> None:
     connect(extra=extra, **(PASSWORD if "auth" in extra else {}))
@@ -151,10 +151,10 @@ def test_waits_renew_once_in_all_when_every_proof_is_refused(
     assert count(simulator, "ShowImage") == 2
 
 
-def test_waits_send_one_wrong_signature_in_all(
+def test_concurrent_waits_send_one_wrong_signature(
     simulator: Simulator, connect: Connect, image_id: str, lookups: list[str]
 ) -> None:
-    """Five lock the key for everybody who has it."""
+    """Five lock the key for everybody who uses it."""
     connect(password="a-wrong-secret-key")
 
     outcomes = asyncio.run(wait_all(image_id))
@@ -182,10 +182,10 @@ async def wait_once(simulator: Simulator, image_id: str) -> Image:
     ],
     ids=["a page", "429", "a reset", "a page as success", "half a reply"],
 )
-def test_first_reply_that_says_nothing_of_the_credentials_does_not_prove_them(
+def test_credentials_are_not_proven_by_unusable_first_response(
     fault: Fault, simulator: Simulator, connect: Connect, image_id: str
 ) -> None:
-    """Else all others would send their wrong signatures at once."""
+    """Otherwise all others would send their wrong signatures at once."""
     connect(password="a-wrong-secret-key")
     simulator.inject(fault)
 
@@ -201,10 +201,10 @@ def test_first_reply_that_says_nothing_of_the_credentials_does_not_prove_them(
     assert len(refused) <= 2
 
 
-def test_unknown_code_of_a_401_is_waited_out_with_one_renewal(
+def test_unknown_code_of_401_is_retried_with_one_renewal(
     simulator: Simulator, connect: Connect, image_id: str
 ) -> None:
-    """It may be about one request only, so nothing is remembered, and it may pass."""
+    """It may concern one request only, so it is not cached."""
     connect(extra=USER, **PASSWORD)
     simulator.inject(Fault("error", "ShowImage", times=3, status=401, code="ModelArts.9999"))
 
@@ -221,10 +221,10 @@ def test_unknown_code_of_a_401_is_waited_out_with_one_renewal(
     assert count(simulator, "CreateToken") == 2
 
 
-def test_unknown_code_of_a_401_for_one_image_costs_no_login_per_poll(
+def test_unknown_code_of_401_for_one_image_does_not_renew_per_poll(
     simulator: Simulator, connect: Connect, image_id: str
 ) -> None:
-    """Although the replies to all other waits prove each new token."""
+    """Although responses to other waits prove each new token."""
     connect(extra=USER, **PASSWORD)
     simulator.inject(
         *(Fault("error", "ShowImage", skip=skip, status=401, code="ModelArts.9999") for skip in range(8))
@@ -236,10 +236,9 @@ def test_unknown_code_of_a_401_for_one_image_costs_no_login_per_poll(
     assert count(simulator, "CreateToken") <= 2
 
 
-def test_changed_connection_is_tried_at_once_and_looked_up_once_for_all_waits(
+def test_changed_connection_is_looked_up_once_for_all_waits(
     simulator: Simulator, connect: Connect, image_id: str, lookups: list[str]
 ) -> None:
-    """The key is replaced while a hundred wait."""
     connect()
 
     async def rotate() -> list[Image | BaseException]:
@@ -257,9 +256,7 @@ def test_changed_connection_is_tried_at_once_and_looked_up_once_for_all_waits(
     assert len(lookups) == 2
 
 
-def test_key_may_change_more_than_once_in_a_wait(
-    simulator: Simulator, connect: Connect, image_id: str
-) -> None:
+def test_key_may_change_repeatedly_during_wait(simulator: Simulator, connect: Connect, image_id: str) -> None:
     connect()
 
     async def rotate() -> Image:
@@ -276,10 +273,10 @@ def test_key_may_change_more_than_once_in_a_wait(
     assert asyncio.run(rotate()).is_active
 
 
-def test_new_wait_sees_a_connection_that_was_corrected_during_the_cool_down(
+def test_new_wait_uses_corrected_connection_during_cool_down(
     simulator: Simulator, connect: Connect, image_id: str
 ) -> None:
-    """Even while another wait keeps what was looked up before."""
+    """Also while another wait keeps the cached one."""
     connect(extra=USER, **WRONG)
 
     async def correct() -> Image:
@@ -292,7 +289,7 @@ def test_new_wait_sees_a_connection_that_was_corrected_during_the_cool_down(
     assert asyncio.run(correct()).is_active
 
 
-def test_test_button_tries_what_is_remembered_as_refused(simulator: Simulator, connect: Connect) -> None:
+def test_test_button_ignores_cached_refusal(simulator: Simulator, connect: Connect) -> None:
     connect(extra=USER, **WRONG)
     with pytest.raises(AuthenticationError):
         ModelArtsHook("one").get_image("i")
@@ -302,7 +299,7 @@ def test_test_button_tries_what_is_remembered_as_refused(simulator: Simulator, c
     assert count(simulator, "CreateToken") == 2
 
 
-def test_cancelled_wait_does_not_take_the_login_from_the_others(
+def test_cancelled_wait_does_not_cancel_shared_login(
     simulator: Simulator, connect: Connect, image_id: str
 ) -> None:
     connect(extra=USER, **PASSWORD)
@@ -338,7 +335,7 @@ def test_cancelled_wait_does_not_take_the_login_from_the_others(
 def test_login_is_refused_by_401_only(
     fault: Fault, is_refusal: bool, simulator: Simulator, connect: Connect
 ) -> None:
-    """What else IAM says may pass, and is not remembered."""
+    """Other errors of IAM are transient, and not cached."""
     connect(extra=USER, **PASSWORD)
     simulator.inject(fault)
 

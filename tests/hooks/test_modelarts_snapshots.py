@@ -1,4 +1,4 @@
-"""The images of one notebook, as the hook lists them."""
+"""``ModelArtsHook.list_snapshots``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHER_ID = "16fd2706-8baf-433b-82eb-8c7fada847da"
 
 
 @pytest.mark.usefixtures("connection")
-def test_list_snapshots_gives_what_any_task_saved_newest_first(simulator: Simulator) -> None:
+def test_list_snapshots_returns_images_of_notebook_newest_first(simulator: Simulator) -> None:
     """From all pages, under any name."""
     own = []
     for number in range(450):
@@ -42,7 +42,7 @@ def test_list_snapshots_gives_what_any_task_saved_newest_first(simulator: Simula
     ("of_the_connection", "argument", "asked_for"),
     [("7", None, "7"), ("7", "8", "8"), (None, None, None), (None, "8", "8")],
 )
-def test_list_snapshots_asks_for_the_connections_workspace_unless_one_is_named(
+def test_list_snapshots_uses_workspace_of_connection_by_default(
     of_the_connection: str | None,
     argument: str | None,
     asked_for: str | None,
@@ -62,7 +62,7 @@ def test_list_snapshots_asks_for_the_connections_workspace_unless_one_is_named(
 
 @pytest.mark.parametrize("notebook_id", [None, "", "  ", 7, "a/b"])
 @pytest.mark.usefixtures("connection")
-def test_list_snapshots_refuses_what_is_no_id(notebook_id: Any, simulator: Simulator) -> None:
+def test_list_snapshots_rejects_invalid_notebook_id(notebook_id: Any, simulator: Simulator) -> None:
     with pytest.raises(RequestValidationError, match="notebook_id"):
         ModelArtsHook().list_snapshots(notebook_id)
 

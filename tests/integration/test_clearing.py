@@ -1,4 +1,4 @@
-"""What clearing a save does, through Airflow's own clear; tests/matrix/clearing.py does more of it."""
+"""Clearing an operator's task with Airflow's own clear; tests/matrix/clearing.py runs more versions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests import airflow_runs
 from tests.fast_forward import FastForward
 from tests.matrix.clearing import clear_and_run, run_dag
 
-FILE = Path(__file__).parent / "dags" / "clears" / "clearing.py"
+FILE = Path(__file__).parents[1] / "dags" / "clears" / "clearing.py"
 
 # All of Airflow is at work here, and the libraries below it warn of each other.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -36,7 +36,7 @@ def _time_is_what_is_slept(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @pytest.mark.parametrize("simulator", [AtOnce()], indirect=True, ids=["saved at once"])
 @pytest.mark.usefixtures("connection")
-def test_clear_adopts_or_saves_again_twice(
+def test_clear_adopts_or_creates_new_image_each_time(
     dag_id: str, tags: list[str], adopted: bool, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.dag_processing.dagbag import DagBag

@@ -1,4 +1,4 @@
-"""Saves of a task that is cleared, as often as it likes, in both transports."""
+"""``on_clear``: images of a task that is cleared repeatedly, through both transports."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def operations(simulator: Simulator) -> list[str]:
 
 
 @pytest.mark.parametrize("tag", [None, "nightly"])
-def test_saving_without_max_tries_adopts_after_every_clear(
+def test_save_adopts_after_every_clear_without_max_tries(
     tag: str | None, simulator: Simulator, transport: TransportRunner
 ) -> None:
     first, _ = save(transport, simulator, check_existing=False, tag=tag)
@@ -78,14 +78,14 @@ def test_saving_without_max_tries_adopts_after_every_clear(
 @pytest.mark.parametrize(
     ("tag", "wanted"), [("nightly", ["nightly", "nightly-3", "nightly-5"]), (None, None)], ids=str
 )
-def test_saving_with_max_tries_saves_once_for_each_clear(
+def test_save_creates_one_image_per_clear_with_max_tries(
     tag: str | None,
     wanted: list[str] | None,
     remembers: bool,
     simulator: Simulator,
     transport: TransportRunner,
 ) -> None:
-    """The retries of each adopt what it saved; no request goes out whose tag is known to be taken."""
+    """Retries adopt the image of their clear; no request has a tag that is known to be taken."""
     image_id_hint = None
     for clear, max_tries in enumerate((1, 3, 5)):
         image, adopted = save(
@@ -107,10 +107,10 @@ def test_saving_with_max_tries_saves_once_for_each_clear(
     assert wanted is None or tags(simulator) == wanted
 
 
-def test_saving_that_did_not_see_the_earlier_image_gives_way_when_it_is_refused(
+def test_save_uses_suffixed_tag_when_tag_conflict_shows_earlier_image(
     simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """As where a list lags behind, or an executor starts a first try again."""
+    """As when a list lags, or an executor repeats a first try."""
     save(transport, simulator, 0, check_existing=False, tag="nightly")
 
     image, adopted = save(transport, simulator, 1, check_existing=False, tag="nightly")
@@ -121,10 +121,10 @@ def test_saving_that_did_not_see_the_earlier_image_gives_way_when_it_is_refused(
 
 @pytest.mark.parametrize("if_exists", ["fail", "adopt"])
 @pytest.mark.parametrize("check_existing", [False, True])
-def test_saving_again_never_adopts_the_image_of_an_earlier_clear(
+def test_save_after_clear_does_not_adopt_image_of_earlier_clear(
     if_exists: str, check_existing: bool, simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """Whatever ``on_clear`` was when that was saved."""
+    """Whatever ``on_clear`` was when it was saved."""
     save(transport, simulator, check_existing=False, tag="nightly")
 
     image, adopted = save(
@@ -134,7 +134,7 @@ def test_saving_again_never_adopts_the_image_of_an_earlier_clear(
     assert (image.tag, adopted, simulator.saves) == ("nightly-2", False, 2)
 
 
-def test_saving_without_max_tries_adopts_what_was_saved_with_it(
+def test_save_without_max_tries_adopts_image_saved_with_it(
     simulator: Simulator, transport: TransportRunner
 ) -> None:
     """``on_clear`` was changed to ``adopt`` before the clear."""
@@ -145,7 +145,7 @@ def test_saving_without_max_tries_adopts_what_was_saved_with_it(
 
 
 @pytest.mark.parametrize("check_existing", [False, True])
-def test_failed_image_of_an_earlier_clear_makes_room(
+def test_failed_image_of_earlier_clear_is_deleted(
     check_existing: bool, simulator: Simulator, transport: TransportRunner
 ) -> None:
     """It is no snapshot that needs its tag."""
@@ -161,7 +161,7 @@ def test_failed_image_of_an_earlier_clear_makes_room(
 @pytest.mark.parametrize(
     ("tag", "other"), [("x" * 64, "x" * 62 + "-7"), ("x" * 63, "x" * 62 + "-7")], ids=["64", "63"]
 )
-def test_long_tag_is_cut_so_that_its_suffix_fits(
+def test_long_tag_is_shortened_for_its_suffix(
     tag: str, other: str, simulator: Simulator, transport: TransportRunner, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -173,7 +173,7 @@ def test_long_tag_is_cut_so_that_its_suffix_fits(
     assert f"the notebook is saved again with the tag '{other}'" in caplog.text
 
 
-def test_long_tag_that_the_suffix_leaves_as_it_is_is_refused(
+def test_long_tag_that_equals_its_suffixed_form_is_rejected(
     simulator: Simulator, transport: TransportRunner
 ) -> None:
     tag = "x" * 62 + "-7"
@@ -186,10 +186,10 @@ def test_long_tag_that_the_suffix_leaves_as_it_is_is_refused(
 
 
 @pytest.mark.parametrize("if_exists", ["fail", "adopt"])
-def test_tag_with_suffix_that_somebody_else_has_is_refused(
+def test_suffixed_tag_of_foreign_image_raises_tag_conflict(
     if_exists: str, simulator: Simulator, transport: TransportRunner
 ) -> None:
-    """To adopt by the tag that was given is not to adopt by another."""
+    """``if_exists`` concerns the tag that was given."""
     save(transport, simulator, 0, check_existing=False, tag="nightly")
     theirs = simulator.add_image(**NAMED, tag="nightly-1")
 
@@ -202,7 +202,7 @@ def test_tag_with_suffix_that_somebody_else_has_is_refused(
 
 
 @pytest.mark.parametrize("kind", ["reset", "reset_after"])
-def test_lost_reply_after_a_clear_leaves_one_image_more(
+def test_lost_response_after_clear_creates_one_more_image(
     kind: str, simulator: Simulator, transport: TransportRunner
 ) -> None:
     save(transport, simulator, 0, check_existing=False, tag="nightly")
@@ -213,8 +213,8 @@ def test_lost_reply_after_a_clear_leaves_one_image_more(
     assert (image.tag, adopted, tags(simulator)) == ("nightly-1", False, ["nightly", "nightly-1"])
 
 
-def test_clear_while_the_save_is_under_way_waits_for_a_retry(transport: TransportRunner) -> None:
-    """A running or deferred task that is cleared has left a save behind that nothing cancels."""
+def test_clear_during_save_raises_retryable_error(transport: TransportRunner) -> None:
+    """A cleared running task leaves a save behind that nothing cancels."""
     with Simulator(save=AfterSeconds(600)) as slow:
         first, _ = save(transport, slow, 2, check_existing=False, tag="nightly")
         with pytest.raises(NotebookNotReadyError):
@@ -249,7 +249,7 @@ def test_image_of_another_notebook_is_not_adopted(
     "description",
     ["by hand", None, "[airflow:0123456789abcdef notebook:{}]", "[airflow 0123456789abcdef]"],
 )
-def test_image_of_this_notebook_or_of_none_known_is_adopted_if_asked_for(
+def test_image_of_same_or_unknown_notebook_is_adopted_with_if_exists_adopt(
     description: str | None, simulator: Simulator, transport: TransportRunner
 ) -> None:
     theirs = simulator.add_image(

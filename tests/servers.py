@@ -1,4 +1,4 @@
-"""Servers on loopback that do to a connection exactly what a test says."""
+"""Servers on loopback whose every byte a test decides."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Peer:
 
 
 class Served:
-    """What a test knows of its server."""
+    """The address of a server, and the requests it received."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -113,13 +113,13 @@ def serving(handle: Callable[[Peer], None], tls: ssl.SSLContext | None = None) -
 
 
 def reply(body: bytes = b"{}", *headers: str, status: str = "200 OK") -> bytes:
-    """Return a reply as it goes over the wire."""
+    """Return a response as bytes."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def answering(*replies: bytes) -> Callable[[Peer], None]:
-    """Answer the requests of each connection with these replies, the last one for ever."""
+    """Answer the requests of each connection with these responses, and repeat the last one."""
 
     def handle(peer: Peer) -> None:
         script = list(replies)
@@ -131,7 +131,7 @@ def answering(*replies: bytes) -> Callable[[Peer], None]:
 
 @contextmanager
 def closed_port() -> Iterator[int]:
-    """Hold a port on which nobody listens."""
+    """Reserve a port that nothing listens on."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]

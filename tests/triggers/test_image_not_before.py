@@ -1,4 +1,4 @@
-"""What the trigger is told of the wait before it, and what it tells of the wait."""
+"""``not_before``: Retry-After of the poll before the deferral, and what the trigger serializes of it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def image_id(simulator: Simulator, connection: str) -> str:
 
 
 @pytest.mark.parametrize("arguments", [OLD, {**OLD, "passthrough": {"notebook_id": "n"}}])
-def test_trigger_takes_what_was_stored_without_the_newer_arguments(arguments: dict[str, Any]) -> None:
+def test_trigger_accepts_arguments_of_older_version(arguments: dict[str, Any]) -> None:
     stored = NotebookImageTrigger(**arguments).serialize()[1]
 
     assert (stored["not_before"], stored["since"]) == (None, None)
     assert arguments.items() <= stored.items()
 
 
-def test_trigger_stores_when_the_service_wants_to_be_asked_again() -> None:
+def test_trigger_serializes_retry_after_date() -> None:
     stored = json.loads(json.dumps(trigger(not_before=7.5, since=3.5).serialize()[1]))
 
     assert (stored["not_before"], stored["since"]) == (7.5, 3.5)
@@ -49,7 +49,7 @@ def test_trigger_stores_when_the_service_wants_to_be_asked_again() -> None:
 
 
 @pytest.mark.parametrize("simulator", [AfterReads(1)], indirect=True, ids=["at once"])
-def test_trigger_polls_no_sooner_than_the_service_wants(image_id: str, simulator: Simulator) -> None:
+def test_trigger_polls_no_sooner_than_retry_after_date(image_id: str, simulator: Simulator) -> None:
     not_before = time.time() + 2
 
     event = asyncio.run(run(trigger(image_id=image_id, not_before=not_before)))
@@ -59,7 +59,7 @@ def test_trigger_polls_no_sooner_than_the_service_wants(image_id: str, simulator
     assert [entry.operation for entry in simulator.journal] == ["CreateImage", "ShowImage"]
 
 
-def test_trigger_names_image_and_wait_in_a_failure(image_id: str, simulator: Simulator) -> None:
+def test_trigger_failure_names_image_and_wait(image_id: str, simulator: Simulator) -> None:
     simulator.inject(Fault("error", "ShowImage", status=403, code="ModelArts.0108"))
 
     event = asyncio.run(run(trigger(image_id=image_id, since=time.time() - 3600)))
@@ -70,7 +70,7 @@ def test_trigger_names_image_and_wait_in_a_failure(image_id: str, simulator: Sim
     assert "ModelArts.0108" in cause
 
 
-def test_trigger_names_the_image_where_the_connection_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trigger_failure_names_image_for_invalid_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps({"conn_type": "modelarts"}))
 
     event = asyncio.run(run(trigger(since=time.time() + 60)))
@@ -78,7 +78,7 @@ def test_trigger_names_the_image_where_the_connection_cannot_be_used(monkeypatch
     assert event["message"].startswith(f"Waiting for image {IMAGE_ID} ended after 0 s: ")
 
 
-def test_shortest_interval_is_the_sensors_too() -> None:
+def test_min_poll_interval_of_trigger_equals_that_of_sensor() -> None:
     from airflow_provider_modelarts.sensors import image
 
     assert image._MIN_INTERVAL == client.MIN_POLL_INTERVAL

@@ -1,4 +1,4 @@
-"""What the operator makes of ``on_clear``, without a scheduler."""
+"""``on_clear`` of the operator, without a scheduler."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def execute(simulator: Simulator, try_number: int, max_tries: int, **given: Any)
 @pytest.mark.parametrize(
     ("on_clear", "saves"), [({}, 1), ({"on_clear": "adopt"}, 1), ({"on_clear": "save_again"}, 3)], ids=str
 )
-def test_operator_saves_once_a_run_or_once_a_clear(
+def test_operator_creates_one_image_per_run_or_per_clear(
     on_clear: dict[str, Any], saves: int, tag: str | None, store: str, simulator: Simulator
 ) -> None:
-    """Whether or not Airflow discards what the task remembers."""
-    memory = TaskStateStore()
+    """Whether or not a clear discards the task state."""
+    task_state = TaskStateStore()
     results = []
     for tries, max_tries in (((1, 2), 1), ((3, 4), 3), ((5, 6), 5)):
         if store == "discarded":
-            memory = TaskStateStore()
-        stored = {} if store == "none" else {"store": memory}
+            task_state = TaskStateStore()
+        stored = {} if store == "none" else {"store": task_state}
         results += [execute(simulator, n, max_tries, tag=tag, **on_clear, **stored) for n in tries]
 
     assert simulator.saves == len({result["image_id"] for result in results}) == saves
@@ -49,8 +49,8 @@ def test_operator_saves_once_a_run_or_once_a_clear(
     assert [result["adopted"] for result in results[::2]] == [False, *[saves == 1] * 2]
 
 
-def test_operator_that_was_not_cleared_does_as_in_its_first_try(simulator: Simulator) -> None:
-    """Whatever became of the task's ``retries`` in the file since: only what is stored counts."""
+def test_operator_not_cleared_uses_first_try_settings(simulator: Simulator) -> None:
+    """Also when ``retries`` was changed in the file since: the stored value counts."""
     first = execute(simulator, 1, 3, on_clear="save_again", tag="nightly", retries=3)
 
     again = [execute(simulator, n, 3, on_clear="save_again", tag="nightly", retries=n) for n in (2, 3, 4)]
@@ -60,21 +60,21 @@ def test_operator_that_was_not_cleared_does_as_in_its_first_try(simulator: Simul
     assert simulator.saves == 1
 
 
-def test_operator_clears_mapped_tasks_one_by_one(simulator: Simulator) -> None:
+def test_operator_counts_clears_of_each_mapped_task(simulator: Simulator) -> None:
     for map_index in (0, 1):
         execute(simulator, 1, 0, on_clear="save_again", map_index=map_index)
 
     execute(simulator, 2, 1, on_clear="save_again", map_index=1)
 
-    marks = [
+    keys = [
         IdempotencyKey("dag", "task", "nightly", index, tries) for index, tries in ((0, 0), (1, 0), (1, 1))
     ]
     assert [image["tag"] for image in simulator.images] == [
-        mark.default_tag(simulator.notebook_id) for mark in marks
+        key.default_tag(simulator.notebook_id) for key in keys
     ]
 
 
-def test_operator_writes_the_documented_marker(simulator: Simulator) -> None:
+def test_operator_writes_documented_marker(simulator: Simulator) -> None:
     execute(simulator, 1, 0, description="after the course")
 
     marker = IdempotencyKey("dag", "task", "nightly", -1).marker(simulator.notebook_id)
