@@ -239,7 +239,7 @@ def test_image_of_another_notebook_is_not_adopted(
         save(transport, simulator, max_tries, if_exists=if_exists, tag="nightly")
 
     assert f"belongs to image {theirs}" in str(caught.value)
-    assert f"of notebook {OTHER_ID} and is not adopted for notebook {simulator.notebook_id}" in str(
+    assert f"of notebook {OTHER_ID} and is not reused for notebook {simulator.notebook_id}" in str(
         caught.value
     )
     assert simulator.saves == 0

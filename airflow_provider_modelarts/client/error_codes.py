@@ -24,7 +24,8 @@ from airflow_provider_modelarts.exceptions import (
 )
 
 MODELARTS_PAGE = "https://docs.otc.t-systems.com/modelarts/api-ref/appendix/error_codes.html"
-# Huawei Cloud's page has the same table: support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0095.html
+# Huawei Cloud has the same table:
+# https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0095.html
 GATEWAY_PAGE = "https://docs.otc.t-systems.com/api-gateway/umn/published_api_calling/error_codes.html"
 
 

@@ -136,7 +136,9 @@ def test_collect_raises_when_pages_do_not_reach_the_total(
 ) -> None:
     """A part is not taken for the whole: who looks for a save in it would make another."""
     transport = FakeTransport(service)
-    with pytest.raises(InvalidResponseError, match=f"ListImages gave {words} records, also when it was read"):
+    with pytest.raises(
+        InvalidResponseError, match=f"returned an incomplete list three times: {words} records"
+    ):
         run(modelarts(transport).list_all(list_images()))
     assert len(transport.requests) == requests
 
@@ -198,7 +200,7 @@ def test_a_list_that_never_ends_is_given_up() -> None:
 
     transport = FakeTransport(endless(iter(range(2 * MAX_PAGES))))
     with pytest.raises(
-        InvalidResponseError, match="ListImages did not end after 1000 pages; narrow its filters"
+        InvalidResponseError, match="ListImages did not end after 1000 pages: narrow its filters"
     ):
         run(modelarts(transport).list_all(list_images()))
     assert len(transport.requests) == MAX_PAGES
@@ -231,10 +233,12 @@ def test_collect_leaves_out_an_unreadable_record(
 ) -> None:
     """A stranger's record hides no others, and the log counts it."""
     assert [item.id for item in run(modelarts(transport).list_all(list_images()))] == ids
-    assert "1 records cannot be read and are left out" in caplog.text
+    assert "1 records that cannot be parsed; they are left out" in caplog.text
 
 
 def test_collect_raises_when_no_record_can_be_read() -> None:
     """Then the API has changed, and its list is not empty."""
-    with pytest.raises(InvalidResponseError, match="None of the 2 records of ListImages can be read"):
+    with pytest.raises(
+        InvalidResponseError, match="None of the 2 records that ListImages returned can be parsed"
+    ):
         run(modelarts(records([{"uuid": "a"}, {"uuid": "b"}], total=2)).list_all(list_images()))

@@ -212,7 +212,7 @@ def test_every_try_leaves_a_line(caplog: pytest.LogCaptureFixture) -> None:
     run(modelarts(transport).call(LOOK))
 
     (line,) = [record.getMessage() for record in caplog.records]
-    assert line.startswith("ShowImage is tried again in 1 s: ShowImage (GET /images/")
+    assert line.startswith("ShowImage failed, will retry in 1 s: ShowImage (GET /images/")
     assert "HTTP 500, ModelArts.6102" in line
 
 

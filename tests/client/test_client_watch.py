@@ -81,7 +81,7 @@ def test_a_status_that_goes_backwards_is_waited_out(said: Callable[..., list[str
     """Replicas of a service may disagree for a while; each change is said."""
     steps = ["CREATING", "INIT", "CREATING", "PUSHING", "INIT", "ACTIVE"]
     assert watch(FakeTransport(*map(image, steps))).is_active
-    assert [line.split(",")[0] for line in said()] == [f"Image {IMAGE_ID} is {step}" for step in steps]
+    assert [line.split(" (")[0] for line in said()] == [f"Image {IMAGE_ID} is {step}" for step in steps]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -176,7 +176,7 @@ def test_a_wait_that_is_too_long_looks_once_more_at_its_deadline() -> None:
     with pytest.raises(WaitTimeoutError) as passed:
         watch(transport, timeout=95)
     assert str(passed.value) == (
-        f"Timed out after 95 s waiting for image {IMAGE_ID}: last seen: Image {IMAGE_ID} is CREATING: pushing"
+        f"Timed out after 95 s waiting for image {IMAGE_ID}: last poll: Image {IMAGE_ID} is CREATING: pushing"
     )
     assert transport.times[-1] == 95
     assert transport.times[-2] < 95
@@ -403,7 +403,7 @@ def test_a_wait_says_what_changes(said: Callable[..., list[str]]) -> None:
         f"Image {IMAGE_ID} is INIT",
         f"Image {IMAGE_ID} is CREATING",
         f"Image {IMAGE_ID} is CREATING: pushing",
-        f"Image {IMAGE_ID} is PUSHING, a status this provider does not know and takes as pending",
+        f"Image {IMAGE_ID} is PUSHING (an unknown status, treated as pending)",
         f"Image {IMAGE_ID} is ACTIVE",
     ]
 
@@ -426,7 +426,7 @@ def test_bad_weather_is_said_once_and_so_is_its_end(
     before, warning, *rest = said()
     assert before == f"Image {IMAGE_ID} is CREATING"
     assert warning.startswith("Poll failed, will retry: ")
-    alive = [line for line in rest if line == f"Still waiting, last seen: {before}"]
+    alive = [line for line in rest if line == f"Still waiting; last poll: {before}"]
     assert 1 <= len(alive) <= 4
     assert [line for line in rest if line not in alive] == [
         "Polling works again",
@@ -450,7 +450,7 @@ def test_bad_weather_is_said_by_those_who_met_it(said: Callable[..., list[str]])
     warnings = len(said(logging.WARNING))
     assert 3 <= warnings <= 20
     assert said().count("Polling works again") == warnings
-    alive = said().count("Still waiting, last seen: nothing yet")
+    alive = said().count("Still waiting; last poll: none succeeded yet")
     assert 2 * 20 <= alive <= 4 * 20
 
 

@@ -96,7 +96,7 @@ def test_doubt_whose_tag_is_taken_by_what_no_list_shows_is_left_to_the_next_try(
     """It is this very save, most likely, in a list that lags: no conflict that ends the task for good."""
     service = Service({POST: [doubt(), TAKEN], LIST: [NOTHING], SHOW: [RUNNING]})
 
-    with pytest.raises(ModelArtsError, match="Now the tag 'nightly' is taken, perhaps by this") as caught:
+    with pytest.raises(ModelArtsError, match="Tag 'nightly' is now in use, perhaps by this") as caught:
         service.save()
 
     assert not isinstance(caught.value, PERMANENT)
@@ -110,7 +110,7 @@ def test_doubt_of_a_busy_notebook_is_left_to_the_next_try(doubt: Callable[[], Re
 
     error = service.fails(NotebookNotReadyError)
 
-    assert "but the notebook is SNAPSHOTTING: the next try looks again" in str(error)
+    assert "the notebook is SNAPSHOTTING. The next try checks again" in str(error)
     assert service.posts == 1
 
 
@@ -255,7 +255,9 @@ def test_forbidden_list_leaves_a_doubt_that_is_never_sent_again(
     with pytest.raises((TransportError, InvalidResponseError, ServerError, ApiError)) as caught:
         service.save()
 
-    assert "not known, because modelarts:image:list is missing" in str(caught.value)
+    assert f"already saved notebook {NOTEBOOK_ID}, because modelarts:image:list is missing" in str(
+        caught.value
+    )
     assert not isinstance(caught.value, PERMANENT)
     assert not is_ring(caught.value)
     assert service.posts == 1

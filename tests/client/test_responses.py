@@ -252,7 +252,7 @@ def test_a_text_that_was_cut_inside_a_character_can_be_stored() -> None:
         ({"status": "CREATING", "status_message": "pushing"}, "Image i is CREATING: pushing"),
         (
             {"status": "PUSHING", "status_message": "50%"},
-            "Image i is PUSHING, a status this provider does not know and takes as pending: 50%",
+            "Image i is PUSHING (an unknown status, treated as pending): 50%",
         ),
     ],
 )

@@ -242,7 +242,7 @@ def test_an_agency_that_is_not_there_is_named(simulator: Simulator, transport: T
 
 def test_a_project_that_iam_does_not_know_is_named(simulator: Simulator, transport: TransportRunner) -> None:
     """With the remedy."""
-    with pytest.raises(InvalidConnectionError, match="IAM knows no project named 'mars-1'"):
+    with pytest.raises(InvalidConnectionError, match="No project named 'mars-1' is visible"):
         transport.run(
             simulator,
             lambda m: m.call(operations.show_image("i")),
@@ -254,7 +254,7 @@ def test_several_projects_of_one_name_are_named(simulator: Simulator, transport:
     """Nobody guesses which one was meant."""
     simulator.add_project("cn-north-4")
 
-    with pytest.raises(InvalidConnectionError, match="IAM knows several projects named 'cn-north-4'"):
+    with pytest.raises(InvalidConnectionError, match="Several projects are named 'cn-north-4'"):
         transport.run(simulator, lambda m: m.call(operations.show_image("i")), extra=LOOKED_UP)
 
 

@@ -165,7 +165,7 @@ def test_a_tag_that_an_invisible_image_holds_is_said(
     async def scenario(modelarts: ModelArtsClient) -> tuple[Image, bool]:
         return await saving(modelarts, simulator, if_exists="adopt").save(check_existing=False)
 
-    with pytest.raises(TagConflictError, match="no list shows by which image"):
+    with pytest.raises(TagConflictError, match="the image that uses it is not listed"):
         transport.run(simulator, scenario)
 
     operation_names = [entry.operation for entry in simulator.journal]
@@ -423,7 +423,7 @@ def test_a_lost_reply_of_a_busy_notebook_is_left_to_the_next_try(
     async def scenario(modelarts: ModelArtsClient) -> tuple[Image, bool]:
         return await saving(modelarts, simulator).save(check_existing=False)
 
-    with pytest.raises(NotebookNotReadyError, match="the next try looks again"):
+    with pytest.raises(NotebookNotReadyError, match="The next try checks again"):
         transport.run(simulator, scenario)
 
     assert [entry.operation for entry in simulator.journal].count("CreateImage") == 1
