@@ -170,7 +170,7 @@ def test_long_tag_is_cut_so_that_its_suffix_fits(
     image, _ = save(transport, simulator, 7, tag=tag)
 
     assert image.tag == other
-    assert f"the notebook is saved again with the tag '{other}'" in caplog.text
+    assert f"saving the notebook again with tag '{other}'" in caplog.text
 
 
 def test_long_tag_that_the_suffix_leaves_as_it_is_is_refused(

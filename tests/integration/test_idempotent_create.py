@@ -185,7 +185,7 @@ def test_an_image_that_merely_has_the_tag_is_not_adopted(
             one = saving(modelarts, simulator, cloud="otc", tag="nightly", if_exists="adopt", named=named)
             return await one.save(check_existing=False)
 
-        with pytest.raises(TagConflictError, match="or give name and namespace"):
+        with pytest.raises(TagConflictError, match="or set name and namespace"):
             transport.run(simulator, scenario)
 
 

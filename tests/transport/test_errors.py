@@ -59,7 +59,7 @@ def assert_never_sent(error: ModelArtsError) -> None:
         (f"\x1b{SECRET}\x7f", "control character"),
         (f" {SECRET}", "white space"),
         (f"{SECRET}\N{NO-BREAK SPACE}", "white space"),
-        (f"{SECRET}\ud800", "half a character"),
+        (f"{SECRET}\ud800", "an incomplete character"),
     ],
 )
 def test_a_value_that_is_no_header_is_refused_by_the_headers_name(run: Run, value: str, fault: str) -> None:

@@ -326,7 +326,7 @@ def test_timeout_counts_the_wait_for_a_free_connection() -> None:
         False
     ] * 100
     assert {failure.stage for failure in failures} == {"timeout"}
-    assert "no free connection within" in failures[-1].message
+    assert "no connection was free for POST" in failures[-1].message
 
 
 def test_a_service_that_hangs_holds_no_connection_to_another_one() -> None:
