@@ -52,7 +52,7 @@ MAX_ATTEMPTS = 4
 AMBIGUOUS_ERRORS = (TransportError, ServerError, InvalidResponseError)
 """After these the save may have been accepted; as after a plain :class:`ApiError`, whose code is unknown."""
 HINT_ERRORS = (*PERMANENT, InvalidResponseError)
-"""Errors of ShowImage for ``image_id_hint`` after which the image is looked up by its marker instead."""
+"""Errors of ShowImage for ``image_id_hint`` after which the marker is searched for instead."""
 
 LIST_IMAGES = "modelarts:image:list"
 SHOW_NOTEBOOK = "modelarts:notebook:get"
@@ -102,11 +102,11 @@ class IdempotentCreate:
         """
         Return the image, and whether it was reused, that is, not caused by this call.
 
-        :param check_existing: whether to look first for an image of an earlier try.
+        :param check_existing: whether to search first for an image of an earlier try.
         :param image_id_hint: the id of that image, if the earlier try stored it.
         :raises NotebookNotReadyError: the notebook is stopped, or busy with something else.
         :raises TagConflictError: the tag belongs to another image.
-        :raises PermissionDeniedError: the permission to save or to look up an earlier image is missing.
+        :raises PermissionDeniedError: the permission to save or to list images is missing.
         :raises ModelArtsError: any other error response, or a lost response that no lookup could resolve.
         """
         image = await self._check_hint(image_id_hint) if image_id_hint else None
@@ -293,13 +293,13 @@ class IdempotentCreate:
         except ModelArtsError as error:
             if not (isinstance(error, HINT_ERRORS) or type(error) is ApiError):
                 raise
-            log.info("Cannot read image %s of an earlier try, looking it up by marker: %s", image_id, error)
+            log.info("Cannot read image %s of an earlier try, searching for its marker: %s", image_id, error)
             return None
         return image if self._is_reusable(image) else None
 
     async def _find_earlier(self) -> Image | None:
         """
-        Return the image of an earlier try; raises if it cannot be looked up, as nothing may be sent then.
+        Return the image of an earlier try; raises if the lookup fails, as nothing may be sent then.
 
         If an image from before the task was cleared holds the tag, the other tag is used at once.
         """

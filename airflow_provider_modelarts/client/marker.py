@@ -86,7 +86,7 @@ def snapshots_of(notebook_id: str, images: Iterable[Image]) -> list[Image]:
 
 def check_notebook_id(notebook_id: object) -> None:
     """
-    Check that an id can be looked up in markers.
+    Check that a notebook's id can be searched for in markers.
 
     :raises RequestValidationError: no marker can contain it.
     """
@@ -184,7 +184,7 @@ def prepare_request(
     if not rules["notebook_id"].pattern:
         rules["notebook_id"] = NOTEBOOK_ID_RULE
     request = CreateImageRequest.for_cloud(replace(cloud, rules=rules), notebook_id=notebook_id, **fields)
-    marked = {
+    marker_fields = {
         "tag": request.tag or key.default_tag(notebook_id),
         "description": key.append_to(request.description, notebook_id),
     }
@@ -192,7 +192,7 @@ def prepare_request(
     if request.tag and key.max_tries is not None:
         suffix = f"-{key.max_tries}"
         other_tag = f"{request.tag[: (cloud.rules['tag'].max_length or MAX_TAG) - len(suffix)]}{suffix}"
-    return request.model_copy(update=marked), other_tag
+    return request.model_copy(update=marker_fields), other_tag
 
 
 def describe_origin(image: Image) -> str:

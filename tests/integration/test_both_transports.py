@@ -191,7 +191,7 @@ def test_a_save_that_was_turned_away_is_sent_again_when_the_service_says(
     ("status", "advice"),
     [
         ("STOPPED", "start it"),
-        ("SNAPSHOTTING", "try again when it is RUNNING"),
+        ("SNAPSHOTTING", "retry when it is RUNNING"),
     ],
 )
 def test_a_notebook_that_is_not_running_cannot_be_saved(

@@ -81,7 +81,7 @@ def test_a_file_that_is_none_is_named(
     simulator: Simulator, transport: TransportRunner, tmp_path: Path
 ) -> None:
     """And not some failure of TLS."""
-    with pytest.raises(InvalidConnectionError, match="verify must be true, false or a PEM file"):
+    with pytest.raises(InvalidConnectionError, match="set extra verify to true, false or a PEM file"):
         look(transport, simulator, verify=str(tmp_path / "missing.pem"))
 
 
