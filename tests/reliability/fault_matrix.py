@@ -58,6 +58,10 @@ FAULTS: dict[str, dict[str, Any]] = {
     "500": {"kind": "error", "status": 500},
     "502 with HTML": {"kind": "html"},
     "empty 502": {"kind": "empty"},
+    "404 with HTML": {"kind": "html", "status": 404},
+    "403 without a code": {"kind": "empty", "status": 403},
+    "unknown code": {"kind": "error", "status": 400, "code": "ModelArts.9999"},
+    "wait a minute": {"kind": "error", "status": 400, "code": "ModelArts.6355"},
     "reset": {"kind": "reset"},
     "redirect": {"kind": "redirect", "location": "http://127.0.0.1:9/"},
     "too large": {"kind": "huge", "size": 2 * MAX_REPLY},
@@ -71,6 +75,9 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 TURNED_AWAY = ("429", "429 with Retry-After")
 FAILED = ("408", "500", "502 with HTML", "empty 502")
+GATEWAY = ("404 with HTML", "403 without a code")
+UNKNOWN = (*GATEWAY, "unknown code")
+BRIEF = ("wait a minute",)
 FAILED_AFTER = ("500 after the effect",)
 CUT = ("reset",)
 LOST = ("reset after the effect", "torn", "too late")
@@ -111,6 +118,8 @@ def _class_of_each(*, creates: int = 0) -> dict[str, TaskRun]:
     return _each(
         (TURNED_AWAY, failed("RateLimitError", creates=creates)),
         ((*FAILED, *FAILED_AFTER), failed("ServerError", creates=creates)),
+        (UNKNOWN, failed("ApiError", creates=creates)),
+        (BRIEF, failed("NotebookNotReadyError", creates=creates)),
         ((*CUT, *LOST), failed("TransportError", creates=creates)),
         ((*FOREIGN, *STRANGE), failed("InvalidResponseError", creates=creates)),
         (TOO_LARGE, failed("ResponseTooLargeError", creates=creates)),
@@ -119,7 +128,7 @@ def _class_of_each(*, creates: int = 0) -> dict[str, TaskRun]:
 
 ANY = tuple(FAULTS)
 # A reply that cannot be read is no bad weather that two minutes cure: it is the next try's turn.
-READ_ONCE = {**_each((ANY, saved())), **_each((UNREADABLE, saved(2)))}
+READ_ONCE = {**_each((ANY, saved())), **_each(((*UNREADABLE, *UNKNOWN), saved(2)))}
 # But of a list a smaller page is asked for.
 LIST_ONCE = {**READ_ONCE, **_each((TOO_LARGE, saved()))}
 
@@ -231,7 +240,8 @@ SCENARIOS = [
             title=title,
             cloud=cloud,
             named=named,
-            once=_each((ANY, saved())),
+            # What the service itself refuses with a code that nobody knows is not sent again in the same try.
+            once=_each((ANY, saved()), (("unknown code",), saved(2))),
             for_ever=CREATE_FOR_EVER,
         )
         for title, cloud, named in (
@@ -243,7 +253,10 @@ SCENARIOS = [
     Scenario(
         "ShowImage",
         once=_each((ANY, saved())),
-        for_ever=_each((ANY, failed("WaitTimeoutError", creates=1))),
+        for_ever={
+            **_each((ANY, failed("WaitTimeoutError", creates=1))),
+            "403 without a code": failed("PermissionDeniedError", creates=1),
+        },
     ),
     *(
         Scenario(
@@ -271,7 +284,10 @@ SCENARIOS = [
     Scenario(
         "DeleteImage",
         before=_an_earlier_save_failed,
-        once={**_each((ANY, saved(2))), **_each(((*TURNED_AWAY, *STRANGE, "another's JSON"), saved()))},
+        once={
+            **_each((ANY, saved(2))),
+            **_each(((*TURNED_AWAY, *BRIEF, *STRANGE, "another's JSON"), saved())),
+        },
         for_ever={
             **_class_of_each(),
             **_each(((*FAILED_AFTER, *LOST), saved(2)), (STRANGE, saved())),
@@ -285,15 +301,22 @@ SCENARIOS = [
     Scenario(
         "ListProjects", fields={"extra": {"project_id": None}}, once=READ_ONCE, for_ever=_class_of_each()
     ),
-    Scenario("ShowSecurityKey", options={"metadata": "plain"}, once=READ_ONCE, for_ever=_class_of_each()),
+    Scenario(
+        "ShowSecurityKey",
+        options={"metadata": "plain"},
+        once=READ_ONCE,
+        # A metadata service without keys says 404: the host has no agency.
+        for_ever={**_class_of_each(), "404 with HTML": failed("AuthenticationError")},
+    ),
     Scenario(
         "CreateMetadataToken",
         options={"metadata": "token"},
-        once=READ_ONCE,
+        # Not every host has such tokens, so one that is refused is gone without: here it is needed.
+        once={**READ_ONCE, **_each((BRIEF, saved(2)))},
         # It is text, so half a token is one, which then opens nothing.
         for_ever={
             **_class_of_each(),
-            **_each((("broken JSON", "another's JSON"), failed("AuthenticationError"))),
+            **_each(((*UNKNOWN, *BRIEF, "broken JSON", "another's JSON"), failed("AuthenticationError"))),
         },
     ),
 ]
