@@ -1,32 +1,32 @@
 """
-Everything that can go wrong, by what a caller would do about it.
+The exceptions of this provider, grouped by what a caller can do about them.
 
 ::
 
     ModelArtsError
-      RequestValidationError   a rule of the API is broken; nothing was sent
+      RequestValidationError   a value breaks a rule of the API; nothing was sent
       InvalidConnectionError   the Airflow connection was read and cannot be used
-      ConnectionLookupError    Airflow does not give the connection                (transient)
-      TransportError           no reply: refused, reset, timed out, torn           (transient)
-      InvalidResponseError     a reply that is not what the API promises           (transient)
-        ResponseTooLargeError  more than the operation can need; not read          (transient)
-      ApiError                 the API refused, without a code that we know        (transient)
-        AuthenticationError    the credentials are wrong, locked or out of date
-        PermissionDeniedError  the credentials are good, a permission is missing
-        NotFoundError          no such notebook or image; said with HTTP 400
+      ConnectionLookupError    the Airflow connection could not be read            (transient)
+      TransportError           no complete response: refused, reset, timed out     (transient)
+      InvalidResponseError     the response is not what the API documents          (transient)
+        ResponseTooLargeError  the response exceeds its size limit; not read       (transient)
+      ApiError                 an error response without a code in our table       (transient)
+        AuthenticationError    the credentials are wrong, locked or expired
+        PermissionDeniedError  the credentials are accepted, a permission is missing
+        NotFoundError          no such notebook or image; sent with HTTP 400
         TagConflictError       the name and tag belong to another image
         NotebookNotReadyError  the notebook is stopped, busy or being restored     (transient)
         QuotaExceededError     a quota of account or cluster is used up            (transient)
         AccountSuspendedError  the account is frozen, suspended or restricted
-        BadRequestError        ModelArts refuses a value that we let through
+        BadRequestError        ModelArts refuses a value that passed our validation
         RateLimitError         too many requests; ``retry_after`` seconds          (transient)
         ServerError            the service or its gateway failed                   (transient)
       ImageFailedError         the image ended as CREATE_FAILED, ERROR or DELETED
-      WaitTimeoutError         the wait is over; the image may still be saved
+      WaitTimeoutError         the deadline passed; the image may still be saved
 
-A class is chosen from the HTTP status and the server's code in
-:mod:`airflow_provider_modelarts.client.error_codes`, never from text.
-*Transient* is what a wait outlasts; :data:`PERMANENT` are the refusals that no retry can mend.
+:mod:`airflow_provider_modelarts.client.error_codes` chooses the class of an error response from its HTTP
+status and error code, never from its text. A wait continues after a *transient* error until its deadline.
+:data:`PERMANENT` lists the classes that a retry cannot fix: a task that gets one fails without a retry.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ from dataclasses import dataclass
 
 class ModelArtsError(Exception):
     """
-    The root of the tree.
+    The base class of all errors of this provider.
 
-    :param message: what happened and, where there is something, what to do.
+    :param message: what happened and, where something can be done, what to do.
     """
 
     is_transient = False
-    """Whether the same read may succeed later, so that a wait goes on."""
+    """Whether the same read may succeed later, so that a wait continues."""
     may_have_been_processed = True
-    """False when the request surely never reached the service, so that even a write may be sent again."""
+    """False if the service did not process the request, so that even a write may be sent again."""
     is_brief = False
-    """Whether the service says that it takes about a minute, and did nothing: worth sending again soon."""
+    """Whether ModelArts did nothing and documents that the cause lasts about a minute: retry soon."""
     retry_after: float | None = None
-    """Seconds after which the service wants to be asked again, where it said so."""
+    """Seconds to wait before the next request, from the response's ``Retry-After``; None without one."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -57,14 +57,22 @@ class ModelArtsError(Exception):
 
 
 def sanitize(text: str, limit: int) -> str:
-    """Return a server's words as one printable line of bearable length, fit for a log and an event."""
+    """
+    Return a server's text as one printable line, fit for a log and an event.
+
+    :param limit: characters after which the line is cut.
+    """
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= limit else f"{line[:limit]}…"
 
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """One value that breaks one rule."""
+    """
+    One value that breaks one rule of the API.
+
+    :param rule: what is wrong, as text that follows the field's name.
+    """
 
     field: str
     rule: str
@@ -78,7 +86,11 @@ class FieldViolation:
 
 
 class RequestValidationError(ModelArtsError):
-    """A value breaks a rule of the API. Nothing was sent."""
+    """
+    A value breaks a rule of the API; nothing was sent.
+
+    :param violations: every broken rule, or a message.
+    """
 
     def __init__(self, violations: Iterable[FieldViolation] | str) -> None:
         if isinstance(violations, str):
@@ -90,14 +102,15 @@ class RequestValidationError(ModelArtsError):
 
 
 class InvalidConnectionError(ModelArtsError):
-    """The Airflow connection cannot be used: the message names the field and the remedy."""
+    """The Airflow connection was read and cannot be used; the message names the field and the remedy."""
 
 
 class ConnectionLookupError(ModelArtsError):
     """
-    Airflow does not give the connection.
+    The Airflow connection could not be read.
 
-    It does not tell one that is gone from a metadata database or API server out of reach.
+    Transient, because Airflow raises the same error for a deleted connection and for an unreachable metadata
+    database or API server.
     """
 
     is_transient = True
@@ -106,11 +119,11 @@ class ConnectionLookupError(ModelArtsError):
 
 class TransportError(ModelArtsError):
     """
-    No complete reply came back.
+    No complete response was received.
 
-    :param stage: what failed: ``dns``, ``refused``, ``timeout``, ``tls``, ``proxy``,
-        ``connection``.
-    :param may_have_been_processed: false for no such host, a refused connection, TLS and a connect time-out.
+    :param stage: what failed: ``dns``, ``refused``, ``timeout``, ``tls``, ``proxy`` or ``connection``.
+    :param may_have_been_processed: false if the request was not sent: DNS lookup, refused connection, TLS or
+        connect timeout.
     """
 
     is_transient = True
@@ -124,24 +137,24 @@ class TransportError(ModelArtsError):
 
 
 class InvalidResponseError(ModelArtsError):
-    """The reply is not what the API promises: no JSON, another type, another image."""
+    """The response is not what the API documents: no JSON, another type, or about another image."""
 
     is_transient = True
 
 
 class ResponseTooLargeError(InvalidResponseError):
-    """The reply is larger than its operation can need: not read."""
+    """The response is larger than its operation's limit; it was not read."""
 
 
 class ApiError(ModelArtsError):
     """
-    The API answered that it will not; as no subclass, with a code that no table holds or with none.
+    An error response of the API; this class itself if the code is missing or in no table of ours.
 
     :param status: HTTP status.
-    :param code: the server's code, such as ``ModelArts.6404``; empty where none came.
-    :param request_id: what to give the vendor's support.
-    :param retry_after: seconds after which the service wants to be asked again.
-    :param clock_skew: seconds by which the service's clock is ahead of ours, where it told.
+    :param code: the server's error code, such as ``ModelArts.6404``; empty if the response has none.
+    :param request_id: the id that the vendor's support needs.
+    :param retry_after: seconds to wait before the next request, from ``Retry-After``.
+    :param clock_skew: seconds by which the service's clock is ahead of ours, from the header ``Date``.
     """
 
     is_transient = True
@@ -165,7 +178,7 @@ class ApiError(ModelArtsError):
 
     @property
     def is_denied_without_code(self) -> bool:
-        """Whether access is denied without a code, which gateways in trouble do too."""
+        """Whether this is a 403 without a code, which a failing gateway sends too."""
         return self.status == 403 and not self.code
 
     def __str__(self) -> str:
@@ -176,35 +189,35 @@ class ApiError(ModelArtsError):
 
 
 class AuthenticationError(ApiError):
-    """The credentials are wrong, locked or out of date."""
+    """The credentials are wrong, locked or expired."""
 
     is_transient = False
 
 
 class PermissionDeniedError(ApiError):
-    """The credentials are good, but a permission is missing."""
+    """The credentials are accepted, but a permission is missing."""
 
     is_transient = False
 
 
 class NotFoundError(ApiError):
-    """There is no such notebook or image, or it is not ours to see."""
+    """The notebook or image does not exist, or is not visible to these credentials."""
 
     is_transient = False
 
 
 class TagConflictError(ApiError):
-    """The image name and tag belong to another image; nothing can be overwritten."""
+    """The name and tag belong to another image, which the API cannot overwrite."""
 
     is_transient = False
 
 
 class NotebookNotReadyError(ApiError):
-    """The notebook is stopped, busy or being restored; the save may work later."""
+    """The notebook is stopped, busy or being restored; a later save may succeed."""
 
 
 class QuotaExceededError(ApiError):
-    """A quota of the account, or the resources of the cluster, are used up."""
+    """A quota of the account or the resources of the cluster are used up."""
 
 
 class AccountSuspendedError(ApiError):
@@ -214,13 +227,13 @@ class AccountSuspendedError(ApiError):
 
 
 class BadRequestError(ApiError):
-    """ModelArts refuses the request as it stands."""
+    """ModelArts refuses a value of the request."""
 
     is_transient = False
 
 
 class RateLimitError(ApiError):
-    """Too many requests, of which this one was turned away."""
+    """The service rejected this request unprocessed, because there were too many."""
 
     may_have_been_processed = False
 
@@ -230,11 +243,11 @@ class ServerError(ApiError):
 
 
 class ImageFailedError(ModelArtsError):
-    """The image ended as something else than ACTIVE, and will stay so."""
+    """The image ended as CREATE_FAILED, ERROR or DELETED, which is final."""
 
 
 class WaitTimeoutError(ModelArtsError):
-    """We stopped waiting; the image may still be saved."""
+    """The wait reached its deadline; the image may still be saved."""
 
 
 PERMANENT: tuple[type[ModelArtsError], ...] = (
@@ -247,15 +260,24 @@ PERMANENT: tuple[type[ModelArtsError], ...] = (
     AccountSuspendedError,
     BadRequestError,
 )
-"""Refusals that no retry can mend: a task that meets one fails at once."""
+"""
+Errors that a retry cannot fix: somebody must change the task, the connection, a permission or the account.
+
+A task that gets one raises ``AirflowFailException`` and is not retried. An error code that is in no table is
+never one of these, because it may pass; nor is :class:`ImageFailedError`, as a retry can save again.
+"""
 
 
 RETRYABLE_ERRORS = (TransportError, RateLimitError, ServerError)
-"""What a pause may cure; a reply that cannot be read may be cured by another poll, but not by pausing."""
+"""
+Errors after which the same request is retried with a backoff.
+
+Not :class:`InvalidResponseError`: the next poll may return a valid response, but a backoff does not help.
+"""
 
 
 def error_from_name(name: str, message: str) -> ModelArtsError:
-    """Return an error of the tree by its class name, as an event or a log holds it."""
+    """Return an error from its class name and message, as a trigger's event holds them."""
     classes = [ModelArtsError]
     for error in classes:
         if error.__name__ == name:

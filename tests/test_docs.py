@@ -194,9 +194,7 @@ def projects(*ids: str) -> Response:
 
 
 def refused(words: str = "", *, code: str = "APIGW.0301", clock_skew: float = 0.0) -> AuthenticationError:
-    return AuthenticationError(
-        f"ListImages was refused: {words}.", status=401, code=code, clock_skew=clock_skew
-    )
+    return AuthenticationError(f"ListImages failed: {words}.", status=401, code=code, clock_skew=clock_skew)
 
 
 def by_password() -> Settings:
@@ -228,7 +226,7 @@ def messages() -> list[str]:
         ApiError("ListImages was refused", status=403),
         ApiError("ListImages was refused", status=400, code="ModelArts.9999"),
         ConnectionLookupError("Airflow did not give the connection 'modelarts_default'"),
-        InvalidResponseError("ListImages brought an unexpected reply"),
+        InvalidResponseError("ListImages returned an unexpected response"),
     ]
     return [*(diagnose(error, None) for error in errors), diagnose(refused("no"), by_password())]
 

@@ -1,1 +1,1 @@
-"""ModelArts as values and one conversation: no Airflow, no socket, no clock of its own."""
+"""The API client of ModelArts. It imports neither Airflow nor an I/O library, and its clock is passed in."""

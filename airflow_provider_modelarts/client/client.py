@@ -1,4 +1,4 @@
-"""The conversation with ModelArts: the only place that signs, pages, polls and turns replies into errors."""
+"""The ModelArts client: retries calls, reads all pages of a list and polls until a resource is done."""
 
 from __future__ import annotations
 
@@ -28,35 +28,36 @@ from airflow_provider_modelarts.exceptions import (
 T = TypeVar("T")
 
 RETRY_TIMEOUT = 120.0
-"""Seconds for which a call that failed in a way that passes is tried again."""
+"""Seconds for which a call is retried after a temporary failure."""
 NO_RETRY = 0.0
-"""A deadline that is over, with which a call is not tried again."""
+"""A deadline in the past, with which a call is not retried."""
 MAX_BACKOFF = 20.0
-"""Seconds between two tries of a call, unless the service asks for more."""
+"""Seconds between two attempts of a call, unless ``Retry-After`` is longer."""
 MAX_PAGES = 1_000
+"""Pages of one list."""
 MIN_POLL_INTERVAL = 1.0
-"""Seconds between two looks, whatever was asked for: no wait may hammer the service."""
+"""Seconds between two polls; a shorter interval is raised to this, so that no wait overloads the service."""
 LAST_POLL_TIMEOUT = 5.0
-"""Seconds after the deadline in which the last poll may still be answered."""
+"""Seconds after the deadline within which the last poll must be complete."""
 log = logging.getLogger(__name__)
 
 
 class HasId(Protocol):
-    """What a list must hold so that its pages can be put together."""
+    """An item of a list that is read page by page."""
 
     @property
     def id(self) -> str:
-        """What tells it from the others."""
+        """The item's id, by which an item on two pages is returned once."""
 
 
 Item = TypeVar("Item", bound=HasId)
 
 
 class Pollable(Protocol):
-    """What can be waited for."""
+    """A resource that can be polled."""
 
     def describe(self) -> str:
-        """Return a line for the log, which changes when something changed."""
+        """Return a line for the log; a changed line is logged."""
 
 
 PollableT = TypeVar("PollableT", bound=Pollable)
@@ -64,12 +65,12 @@ PollableT = TypeVar("PollableT", bound=Pollable)
 
 class ModelArtsClient:
     """
-    One account's conversation with one project of ModelArts.
+    A client for one project of ModelArts with one set of credentials.
 
-    :param endpoint: scheme, host and port; no path.
+    :param endpoint: scheme, host and port of ModelArts, without a path.
     :param random: for jitter.
-    :param lock: a lock for what must not happen twice at once, such as a log-in, or the first
-        request with credentials that may be wrong; in a worker, where nothing happens at once, there is none.
+    :param lock: serialises logins and the first requests with credentials that may be wrong. A worker, which
+        has no concurrency, needs none.
     """
 
     def __init__(
@@ -104,17 +105,16 @@ class ModelArtsClient:
 
     async def call(self, operation: Operation[T], *, deadline: float | None = None) -> T:
         """
-        Make one call and return what it says.
+        Send one operation, retry it after temporary failures, and return its result.
 
-        When the service or the way to it fails, or says that it takes a minute, the call is tried again: a
-        read always, a write only if it surely never arrived or ModelArts did nothing. A refused token or
-        temporary key is renewed once, which even a write survives: what the gateway refuses never reached
-        the service.
+        Retries go on for two minutes. A read is always retried, a write only if the service did not process
+        it. A refused token or temporary key is renewed once, and even a write is then sent again: the gateway
+        refuses it before the service processes it.
 
-        :param deadline: epoch seconds after which it is not tried again, if that is within two minutes.
-        :raises TransportError: nothing came back, so a write may or may not have taken effect.
-        :raises InvalidResponseError: what came back cannot be read.
-        :raises ApiError: the class says why it was refused.
+        :param deadline: epoch seconds after which there is no retry, if that is within the two minutes.
+        :raises TransportError: no complete response; see ``may_have_been_processed`` for a write.
+        :raises InvalidResponseError: the response cannot be parsed.
+        :raises ApiError: an error response; the class depends on its status and code.
         """
         give_up_at = self._clock.monotonic() + min(RETRY_TIMEOUT, self._left(deadline))
         failures = 0
@@ -129,7 +129,7 @@ class ModelArtsClient:
                 is_safe = operation.is_read or not error.may_have_been_processed
                 if not is_safe or self._clock.monotonic() + pause > give_up_at:
                     raise
-                log.warning("%s is tried again in %.0f s: %s", operation.name, pause, error)
+                log.warning("%s failed, will retry in %.0f s: %s", operation.name, pause, error)
             await self._transport.sleep(pause)
 
     def _left(self, deadline: float | None) -> float:
@@ -141,7 +141,7 @@ class ModelArtsClient:
         return max(backoff, error.retry_after or 0.0)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait, as this world does."""
+        """Wait for some seconds, as the transport does."""
         await self._transport.sleep(seconds)
 
     async def list_all(
@@ -150,32 +150,38 @@ class ModelArtsClient:
         """
         Return all items of a list, each once.
 
-        Only the items and ``total`` are trusted: the vendors' examples of ``current`` and ``pages``
-        contradict each other. Pages that do not reach ``total`` are read once more from the start, because
-        the list may have changed meanwhile. Should ``offset`` turn out to count pages and not records, the
-        rest is read as such.
+        Only the items and ``total`` are used: the vendors' examples of ``current`` and ``pages`` contradict
+        each other. If the pages hold fewer items than ``total``, all are read again, because the list may
+        have changed meanwhile, and then a last time with an ``offset`` that counts pages, not records.
 
-        A record that cannot be read is left out, with a warning.
+        A record that cannot be parsed is left out with a warning.
 
-        :raises InvalidResponseError: the list does not end, its pages hold less than it says, or none of
-            several records can be read: a part is never taken for the whole.
+        :param deadline: epoch seconds after which no page is retried.
+        :raises InvalidResponseError: the list has too many pages, its pages hold fewer items than ``total``,
+            or none of several records can be parsed. An incomplete list is never returned.
+        :raises ModelArtsError: as :meth:`call`.
         """
         for _ in range(2):
             listing = _Listing[Item]()
             await self._read_pages(listing, operation, deadline)
             if listing.is_complete:
                 break
-            log.warning("%s gave %s: reading it again", operation.name, listing)
+            log.warning("%s returned %s, reading the list again", operation.name, listing)
         else:
             await self._read_pages(listing, operation, deadline, offset_counts_pages=True)
             if not listing.is_complete:
-                raise InvalidResponseError(f"{operation.name} gave {listing}, also when it was read again")
+                raise InvalidResponseError(
+                    f"{operation.name} returned an incomplete list three times: {listing}"
+                )
         if listing.unreadable:
             if not listing.items and listing.unreadable > 1:
                 raise InvalidResponseError(
-                    f"None of the {listing.unreadable} records of {operation.name} can be read"
+                    f"None of the {listing.unreadable} records that {operation.name} returned can be parsed"
                 )
-            log.warning("%s: %d records cannot be read and are left out", operation.name, listing.unreadable)
+            log.warning(
+                "%s returned %d records that cannot be parsed; they are left out",
+                *(operation.name, listing.unreadable),
+            )
         return list(listing.items.values())
 
     async def _read_pages(
@@ -186,7 +192,7 @@ class ModelArtsClient:
         *,
         offset_counts_pages: bool = False,
     ) -> None:
-        """Read on until the list is complete or a page holds nothing new."""
+        """Read pages until the list is complete or a page holds nothing new."""
         offset = int(offset_counts_pages)
         for _ in range(MAX_PAGES):
             page = await self._page(operation, offset, deadline)
@@ -195,16 +201,16 @@ class ModelArtsClient:
                 return
             offset += 1 if offset_counts_pages else page.records
         raise InvalidResponseError(
-            f"{operation.name} did not end after {MAX_PAGES} pages; narrow its filters"
+            f"{operation.name} did not end after {MAX_PAGES} pages: narrow its filters"
         )
 
     async def _page(
         self, operation: Operation[Page[Item]], offset: int, deadline: float | None
     ) -> Page[Item]:
-        """Return one page, asked for with a smaller limit as long as the reply is too large."""
-        wanted = int(operation.query.get("limit", 0))
+        """Return one page, with a smaller ``limit`` as long as the response is too large."""
+        first_limit = int(operation.query.get("limit", 0))
         while True:
-            limit = min(wanted, self._page_limits.get(operation.name, wanted))
+            limit = min(first_limit, self._page_limits.get(operation.name, first_limit))
             query = {"offset": str(offset)} | ({"limit": str(limit)} if limit else {})
             try:
                 return await self.call(operation.with_query(**query), deadline=deadline)
@@ -212,7 +218,10 @@ class ModelArtsClient:
                 smaller = [size for size in operation.page_sizes if size < limit]
                 if not smaller:
                     raise
-                log.info("%s is asked for in pages of %d: %s", operation.name, smaller[0], error)
+                log.info(
+                    "A page of %s is too large, requesting pages of %d records: %s",
+                    *(operation.name, smaller[0], error),
+                )
                 self._page_limits[operation.name] = smaller[0]
 
     async def watch(
@@ -225,22 +234,23 @@ class ModelArtsClient:
         not_before: float | None = None,
     ) -> PollableT:
         """
-        Poll until it is over, and return the last reply.
+        Poll an operation until its result is done, and return that result.
 
-        Transient errors are waited out, however many there are. The first poll comes after a random
-        part of the interval, so that waits which start together do not poll together; the last one
-        comes at the deadline, even if that passed long ago, so that no good end is missed (while the
-        service fails a deadline is no reason to poll before one's turn).
+        Any number of transient errors is tolerated until the deadline. The first poll is sent after a random
+        part of the interval, so that waits which start together do not poll together. The last poll is sent
+        at the deadline, even if that is long past, so that a finished resource is not reported as a timeout;
+        while the circuit breaker is open, it may be skipped.
 
+        :param is_done: whether a result ends the wait.
         :param poll_interval: seconds between polls.
-        :param deadline: epoch seconds after which there is no further poll.
-        :param not_before: epoch seconds before which the service wants no poll.
-        :raises WaitTimeoutError: it was not over by then.
-        :raises ModelArtsError: any error that waiting does not cure.
+        :param deadline: epoch seconds of the last poll.
+        :param not_before: epoch seconds before which there is no poll, from an earlier ``Retry-After``.
+        :raises WaitTimeoutError: the result was not done at the deadline.
+        :raises ModelArtsError: any error that is not transient.
         """
         clock = self._clock
-        began = clock.monotonic()
-        self._breaker.postpone(began, (not_before or 0.0) - clock.time())
+        started_at = clock.monotonic()
+        self._breaker.postpone(started_at, (not_before or 0.0) - clock.time())
         last: PollableT | None = None
         error: ModelArtsError | None = None
         errors = PollErrors()
@@ -251,7 +261,7 @@ class ModelArtsClient:
             left = self._left(deadline)
             is_last = pause >= left
             await self._transport.sleep(min(pause, left))
-            self._session.check()  # what was refused to one wait ends all of them
+            self._session.check()  # credentials that were refused to one wait end all waits that use them
             pause = self._breaker.delay_before_request(clock.monotonic(), poll_interval, is_last=is_last)
             if not pause:
                 pause = poll_interval * self._random.uniform(0.9, 1.1)
@@ -279,15 +289,16 @@ class ModelArtsClient:
             poll_log.heartbeat()
             if is_last:
                 cause = error or self._breaker.last_error
-                seen = f"last seen: {last.describe()}" if last else "no poll succeeded"
+                waited = clock.monotonic() - started_at
+                result = f"last poll: {last.describe()}" if last else "no poll succeeded"
                 raise WaitTimeoutError(
-                    f"Timed out after {clock.monotonic() - began:.0f} s waiting for {operation.subject}: "
-                    f"{seen}{f'. Last error: {cause}' if cause else ''}"
+                    f"Timed out after {waited:.0f} s waiting for {operation.subject}: "
+                    f"{result}{f'. Last error: {cause}' if cause else ''}"
                 )
 
 
 class _Listing(Generic[Item]):
-    """What the pages of a list have held so far."""
+    """The items of the pages that were read so far."""
 
     def __init__(self) -> None:
         self.items: dict[str, Item] = {}
@@ -296,22 +307,22 @@ class _Listing(Generic[Item]):
         self._has_ended = False
 
     def add(self, page: Page[Item]) -> bool:
-        """Take a page, and return whether it held anything new."""
-        known = len(self.items)
+        """Add a page, and return whether it holds anything new."""
+        count = len(self.items)
         for item in page.data:
             self.items.setdefault(item.id, item)
         unreadable = page.records - len(page.data)
-        is_new = len(self.items) > known or (unreadable > 0 and not page.data)
+        is_new = len(self.items) > count or (unreadable > 0 and not page.data)
         self.unreadable += unreadable if is_new else 0
         self._has_ended = not is_new
-        # A total below what was seen is none: to believe it would be to take a part for the whole.
+        # A total below the number of records read is wrong; with it an incomplete list would pass.
         is_total = page.total is not None and page.total >= len(self.items) + self.unreadable
         self._total = page.total if is_total else None
         return is_new
 
     @property
     def is_complete(self) -> bool:
-        """Whether this is all that there is; without a total the first page with nothing new is the end."""
+        """Whether all items were read; without a total, the first page with nothing new is the end."""
         return self._has_ended if self._total is None else len(self.items) + self.unreadable >= self._total
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """
-What differs between the clouds: hosts, the rules of create-image, console addresses.
+The differences between the clouds: hosts, signatures, the rules of create-image, console addresses.
 
-Each rule stands beside the page that states it, in the words that a user reads when it is broken.
+Above each set of rules stands the page that documents it.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from typing import Literal
 
 CloudName = Literal["huaweicloud", "huaweicloud-eu", "otc", "custom"]
 Signature = Literal["access", "credential"]
-"""Wire forms of signatures."""
+"""The two formats of a signature: ``Access=`` and ``Credential=``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """
-    What one field must be.
+    The rule for one field of create-image.
 
-    :param pattern: what the whole value must match.
-    :param message: the same, for a reader; it follows the field's name.
+    :param max_length: characters.
+    :param pattern: regular expression that the whole value must match.
+    :param message: the pattern in words, as text that follows the field's name.
     """
 
     mandatory: bool = False
@@ -31,7 +32,7 @@ class Rule:
     message: str = ""
 
     def violation(self, value: str | None) -> str | None:
-        """Return which part of the rule the value breaks, in words, or None."""
+        """Return how the value breaks the rule, as text that follows the field's name, or None."""
         if value is None:
             return "is mandatory on this cloud" if self.mandatory else None
         if self.max_length is not None and len(value) > self.max_length:
@@ -44,13 +45,13 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class Cloud:
     """
-    One cloud, as far as this provider needs to know it.
+    One cloud and its differences from the others.
 
-    :param domain: of its services, which are at ``{service}.{region}.{domain}``; empty where every
-        address must be written out.
-    :param hosts: the services that are elsewhere, by service and region.
-    :param rules: of create-image by field; a field that is not here does not exist on this cloud.
-    :param signature: the usual wire form of signatures, ``access`` or ``credential``.
+    :param domain: of its services, whose hosts are ``{service}.{region}.{domain}``; empty if the connection
+        must set every endpoint.
+    :param hosts: exceptions to that, by service and region.
+    :param rules: of create-image by field; a field without a rule does not exist on this cloud.
+    :param signature: the default format of signatures, ``access`` or ``credential``.
     :param console: the console's address.
     """
 
@@ -62,13 +63,13 @@ class Cloud:
     rules: Mapping[str, Rule] = field(repr=False)
     hosts: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
-    # Where a console lists notebooks, and one's own images in SWR. Pages of one notebook or image
-    # need what the API does not tell, such as the account's name.
+    # The console's lists of notebooks and of private images in SWR. The page of one notebook or image needs
+    # values that the API does not return, such as the account's name.
     notebooks = "/modelarts/?region={region}#/dev-container"
     images = "/swr/?region={region}#/swr/warehouse/list/private"
 
     def endpoint(self, service: str, region: str) -> str:
-        """Return the address of a service in a region, or nothing where it must be written out."""
+        """Return the address of a service in a region; empty if the connection must set it."""
         if not self.domain or not region:
             return ""
         return f"https://{self.hosts.get((service, region), f'{service}.{region}.{self.domain}')}"
@@ -81,8 +82,8 @@ _UUID = Rule(
 )
 _TAG = Rule(
     max_length=64,
-    # The English page of Huawei Cloud says "commas" where every other source says periods; a registry
-    # takes no comma, and no tag that starts with a period or hyphen.
+    # Huawei Cloud's English page has "commas" where every other source has periods; a registry accepts no
+    # comma, and no tag that starts with a period or hyphen.
     pattern=r"[A-Za-z0-9_][A-Za-z0-9_.-]*",
     message="must be letters, digits, hyphens, underscores and periods, and not start with a hyphen or "
     "period",
@@ -110,7 +111,7 @@ _HUAWEI_RULES: dict[str, Rule] = {
     "tag": _TAG,
     "description": _DESCRIPTION,
     "workspace_id": _ANYTHING,
-    # The Enterprise edition of SWR: known to the official SDK 3.1.219, not yet to the page.
+    # The Enterprise edition of SWR: in the official SDK 3.1.219, not yet on the page.
     "swr_instance_id": _ANYTHING,
     "swr_instance_domain": _ANYTHING,
 }
@@ -137,7 +138,7 @@ HUAWEI_CLOUD = Cloud(
     console="https://console-intl.huaweicloud.com",
     rules=_HUAWEI_RULES,
 )
-# The EU site's page (2025-05-30) states the older rules, which are Open Telekom Cloud's.
+# The EU site's page (2025-05-30) has the older rules, which are Open Telekom Cloud's.
 HUAWEI_CLOUD_EU = Cloud(
     name="huaweicloud-eu",
     display_name="Huawei Cloud EU",
@@ -159,7 +160,7 @@ OPEN_TELEKOM_CLOUD = Cloud(
         ("modelarts", "eu-ch2"): "modelarts.eu-ch2.sc.otc.t-systems.com",
     },
 )
-# An operator's own installation: what the clouds' older pages agree on, and the registry fields.
+# A private installation: the rules that the clouds' older pages share, and the registry fields.
 CUSTOM = Cloud(
     name="custom",
     display_name="this private installation",
@@ -172,7 +173,7 @@ CLOUDS: dict[str, Cloud] = {c.name: c for c in (HUAWEI_CLOUD, HUAWEI_CLOUD_EU, O
 
 
 def cloud_for_region(region: str) -> Cloud:
-    """Return the cloud that a region belongs to; a region we never heard of is Huawei Cloud's."""
+    """Return the cloud that a region belongs to; an unknown region is Huawei Cloud's."""
     if region in {"eu-de", "eu-nl", "eu-ch2"}:
         return OPEN_TELEKOM_CLOUD
     if region.startswith("eu-west-1"):

@@ -1,7 +1,7 @@
 """
-Who we are: each kind of credentials puts its proof on a request, and renews it in time.
+Credentials: each kind authenticates requests, and renews its token or temporary keys before they expire.
 
-What is renewed lives in the credentials, so one object serves every request of its process.
+An object caches its token or keys, so that one object can serve all requests of a process.
 """
 
 from __future__ import annotations
@@ -16,15 +16,19 @@ from airflow_provider_modelarts.client.http_types import Clock, Request, Respons
 from airflow_provider_modelarts.client.signing import sign
 from airflow_provider_modelarts.exceptions import ApiError, AuthenticationError
 
-REFUSAL_TTL = 300.0  # seconds
-"""How long refused credentials are not sent again: five wrong signatures lock a key, and logins count too."""
+REFUSAL_TTL = 300.0
+"""
+Seconds for which refused credentials are not sent again.
+
+Five wrong signatures lock an access key, and wrong logins a user.
+"""
 
 
 class AuthenticationState:
     """
-    Whether one service accepts one set of credentials, for all that send them there.
+    Whether one service accepts one set of credentials, shared by all clients that send them.
 
-    Credentials are unproven until a reply shows that they were accepted, and again once they were refused.
+    Credentials are proven from the first response that accepts them until one refuses them.
     """
 
     def __init__(self) -> None:
@@ -35,18 +39,18 @@ class AuthenticationState:
 
     def check(self, now: float) -> None:
         """
-        See that the credentials may be sent.
+        Check that the credentials may be sent.
 
         :param now: monotonic seconds, here and below.
-        :raises AuthenticationError: they were refused not long ago.
+        :raises AuthenticationError: they were refused in the last :data:`REFUSAL_TTL` seconds.
         """
         left = self.refused_at + REFUSAL_TTL - now
         if self._refusal is None or left <= 0:
             return
-        # A new one each time: what is raised collects a traceback, and holds the frames in it.
+        # A new one each time: a raised exception keeps its traceback, and thereby all frames in it.
         refusal = AuthenticationError(
-            f"These credentials are not tried again for {math.ceil(left)} s, because they were refused "
-            f"{max(0, round(now - self.refused_at))} s ago; change the connection or wait. "
+            f"These credentials were refused {max(0, round(now - self.refused_at))} s ago and are not sent "
+            f"again for {math.ceil(left)} s: correct the connection, or wait. "
             f"{self._refusal.message}",
             status=self._refusal.status,
             code=self._refusal.code,
@@ -57,29 +61,30 @@ class AuthenticationState:
         raise refusal
 
     @property
-    def doubted_at(self) -> float:
-        """When they were last refused or renewed: what was sent before says nothing of them now."""
+    def changed_at(self) -> float:
+        """When they were last refused or renewed; responses to earlier requests no longer count."""
         return max(self.refused_at, self._renewed_at)
 
     def accept(self) -> None:
-        """Note that a reply shows that the credentials are good."""
+        """Record that a response accepted the credentials."""
         self.is_proven = True
         self._refusal = None
 
     def refuse(self, error: AuthenticationError, now: float) -> None:
-        """Note that the credentials were refused, and that nothing new can be obtained with them."""
+        """Record that the credentials were refused and cannot be renewed."""
         self.is_proven = False
         if self._refusal is None or now - self.refused_at >= REFUSAL_TTL:
-            # Else it was on its way when another one was refused, and says nothing new.
+            # Otherwise the request was in flight during the first refusal, which still counts.
             self.refused_at = now
             self._refusal = copy.copy(error)
 
     def begin_renewal(self, error: ApiError, now: float) -> bool:
         """
-        Return whether a refused token or temporary key is worth a new one; if so, note that it is obtained.
+        Return whether to renew a refused token or temporary key; if so, record the renewal.
 
-        A new one that is refused as well is worth no third. Nor is, before its time, a refusal that may
-        have another reason than the credentials: one request may meet it while all others pass.
+        A new one that is refused too is not renewed. A refusal that may have another cause than the
+        credentials renews them at most once in :data:`REFUSAL_TTL` seconds, as it may affect one kind of
+        request only.
         """
         was_accepted = self.is_proven and isinstance(error, AuthenticationError)
         self.is_proven = False
@@ -89,15 +94,15 @@ class AuthenticationState:
         return True
 
     def forget_refusal(self) -> None:
-        """Let the credentials be sent again at once."""
+        """Allow the credentials to be sent again at once."""
         self._refusal = None
 
 
 class Credentials:
     """
-    What the conversation asks of every kind of credentials.
+    The base class of all kinds of credentials.
 
-    :param register_secret: told of every secret that is obtained, so that logs can hide it.
+    :param register_secret: called with every token or secret key that is obtained, so that logs mask it.
     """
 
     def __init__(self, *, register_secret: Callable[[str], None] | None = None) -> None:
@@ -107,44 +112,49 @@ class Credentials:
 
     def state_at(self, endpoint: str) -> AuthenticationState:
         """
-        Return whether a service accepts these credentials.
+        Return the state of these credentials at a service.
 
-        :param endpoint: of ModelArts; empty for what they are exchanged at: IAM or the metadata service.
+        :param endpoint: of ModelArts; empty for IAM or the metadata service, which exchange them.
         """
         return self._states.setdefault(endpoint, AuthenticationState())
 
     def forget_refusals(self) -> None:
-        """Let the credentials be sent again at once, because what led to their refusal was changed."""
+        """Allow the credentials to be sent again at once, because the cause of a refusal was corrected."""
         for state in self._states.values():
             state.forget_refusal()
 
     async def authenticate(self, request: Request, transport: Transport, clock: Clock) -> Request:
-        """Return the request with the proof of who sends it; get a new proof first if it is time."""
+        """
+        Return the request with a signature or token, after a login if one is due.
+
+        :raises ModelArtsError: the login failed.
+        """
         raise NotImplementedError
 
     def is_fresh(self, clock: Clock) -> bool:  # noqa: ARG002
-        """Whether :meth:`authenticate` needs nobody but us now."""
+        """Whether :meth:`authenticate` needs no login now."""
         return True
 
     def is_current(self, request: Request) -> bool:  # noqa: ARG002
-        """Whether a request sent now would carry the proof that this one carried."""
+        """Whether a request was authenticated with the present token or keys."""
         return True
 
     def invalidate(self, request: Request) -> bool:  # noqa: ARG002
         """
-        Forget the proof that this request carried, because it was refused.
+        Discard the token or keys of a request that was refused.
 
-        :return: whether there can be a new one. A wrong secret key stays wrong, and five wrong
-            signatures lock the access key.
+        :return: whether new ones can be obtained. A permanent access key has no replacement, and five wrong
+            signatures lock it.
         """
         return False
 
     async def project_id(self, endpoint: str, name: str, transport: Transport, clock: Clock) -> str:
         """
-        Return the id of a project, which IAM is asked for once.
+        Return the id of a project, which is requested from IAM once.
 
-        :param endpoint: of IAM.
-        :raises InvalidConnectionError: there is none of that name, or more than one.
+        :param endpoint: scheme, host and port of IAM.
+        :raises InvalidConnectionError: no project has that name, or several have.
+        :raises ModelArtsError: the request to IAM failed.
         """
         if (endpoint, name) not in self._projects:
             response = await self.send(iam.list_projects(endpoint, name), transport, clock)
@@ -152,7 +162,7 @@ class Credentials:
         return self._projects[endpoint, name]
 
     async def send(self, request: Request, transport: Transport, clock: Clock) -> Response:
-        """Exchange a request to IAM with our proof for its reply; a proof that it refuses is renewed once."""
+        """Send an authenticated request to IAM; a token or keys that it refuses are renewed once."""
         signed = await self.authenticate(request, transport, clock)
         response = await transport.send(signed)
         if response.status == 401 and self.invalidate(signed):
@@ -162,10 +172,10 @@ class Credentials:
 
 class AccessKeyCredentials(Credentials):
     """
-    An access key and its secret key; the latter signs and is never sent.
+    An access key and a secret key, with which requests are signed.
 
-    :param security_token: makes them temporary keys.
-    :param region: signs in the derived form with this region, which Open Telekom Cloud's page shows.
+    :param security_token: of temporary keys; None for permanent ones.
+    :param region: if set, the signature has the derived form of Open Telekom Cloud, which contains it.
     """
 
     def __init__(
@@ -197,11 +207,11 @@ class AccessKeyCredentials(Credentials):
 
 class PasswordCredentials(Credentials):
     """
-    An IAM user's name and password, which are exchanged for a token.
+    An IAM user's name and password, which a login exchanges for a token.
 
-    :param endpoint: of IAM.
+    :param endpoint: scheme, host and port of IAM.
     :param domain_name: the account that the user belongs to.
-    :param project: ``{"id": …}`` or ``{"name": …}``.
+    :param project: ``{"id": …}`` or ``{"name": …}``, to which the token is scoped.
     """
 
     def __init__(
@@ -222,20 +232,20 @@ class PasswordCredentials(Credentials):
         self._renew_at = 0.0
 
     async def authenticate(self, request: Request, transport: Transport, clock: Clock) -> Request:
-        """Put the token on the request."""
+        """Return the request with the token, after a login if one is due."""
         token = await self._current(transport, clock)
         return request.with_headers({"X-Auth-Token": token.value})
 
     def is_fresh(self, clock: Clock) -> bool:
-        """Whether there is a token that is not to be renewed yet."""
+        """Whether there is a token that need not be renewed yet."""
         return self._token is not None and clock.monotonic() < self._renew_at
 
     def is_current(self, request: Request) -> bool:
-        """Whether this is the token of the request."""
+        """Whether the request has the present token."""
         return self._token is not None and request.headers.get("X-Auth-Token") == self._token.value
 
     def invalidate(self, request: Request) -> bool:
-        """Forget the token; IAM gives another."""
+        """Discard the token of a refused request; a login returns another."""
         if self.is_current(request):
             self._token = None
         return True
@@ -247,7 +257,7 @@ class PasswordCredentials(Credentials):
         transport: Transport,
         clock: Clock,
     ) -> str:
-        """Return the project that the token is scoped to: no permission to list projects is needed."""
+        """Return the id of the token's project, which needs no permission to list projects."""
         return (await self._current(transport, clock)).project_id
 
     async def _current(self, transport: Transport, clock: Clock) -> iam.Token:
@@ -259,7 +269,7 @@ class PasswordCredentials(Credentials):
 
 
 class _TemporaryCredentials(Credentials):
-    """Keys that somebody gives for a while."""
+    """Temporary keys that a service issues for a limited time."""
 
     def __init__(self, *, region: str | None, register_secret: Callable[[str], None] | None) -> None:
         super().__init__(register_secret=register_secret)
@@ -268,7 +278,7 @@ class _TemporaryCredentials(Credentials):
         self._renew_at = 0.0
 
     async def authenticate(self, request: Request, transport: Transport, clock: Clock) -> Request:
-        """Sign the request with the keys of the hour."""
+        """Return the request signed with temporary keys, after a request for new ones if they are due."""
         if self._keys is None or not self.is_fresh(clock):
             self._keys = await self._fetch(transport, clock)
             self._renew_at = clock.monotonic() + self._keys.usable_for
@@ -284,16 +294,16 @@ class _TemporaryCredentials(Credentials):
         )
 
     def is_fresh(self, clock: Clock) -> bool:
-        """Whether there are keys that are not to be renewed yet."""
+        """Whether there are keys that need not be renewed yet."""
         return self._keys is not None and clock.monotonic() < self._renew_at
 
     def is_current(self, request: Request) -> bool:
-        """Whether these are the keys of the request."""
+        """Whether the request was signed with the present keys."""
         token = request.headers.get("X-Security-Token")
         return self._keys is not None and token == self._keys.security_token
 
     def invalidate(self, request: Request) -> bool:
-        """Forget the keys; there are others where they came from."""
+        """Discard the keys of a refused request; the service issues others."""
         if self.is_current(request):
             self._keys = None
         return True
@@ -304,10 +314,11 @@ class _TemporaryCredentials(Credentials):
 
 class AgencyCredentials(_TemporaryCredentials):
     """
-    An agency through which another account lets us act.
+    Temporary keys of an agency, with which another account delegates permissions.
 
-    :param source_credentials: who we are without it; needs the permission ``Agent Operator``.
-    :param endpoint: of IAM.
+    :param source_credentials: credentials that may assume the agency (permission ``Agent Operator``).
+    :param endpoint: scheme, host and port of IAM.
+    :param agency_domain_name: the account that owns the agency.
     :param region: see :class:`AccessKeyCredentials`.
     """
 
@@ -335,9 +346,10 @@ class AgencyCredentials(_TemporaryCredentials):
 
 class EcsAgencyCredentials(_TemporaryCredentials):
     """
-    The agency of the ECS that we run on, whose keys its metadata service gives to all that runs there.
+    Temporary keys of this ECS's agency, which its metadata service issues to every process on it.
 
     :param region: see :class:`AccessKeyCredentials`.
+    :param endpoint: scheme, host and port of the metadata service.
     """
 
     def __init__(
@@ -351,12 +363,12 @@ class EcsAgencyCredentials(_TemporaryCredentials):
         self._endpoint = endpoint
 
     async def _fetch(self, transport: Transport, clock: Clock) -> iam.TemporaryKeys:
-        leave = await transport.send(iam.create_metadata_token(self._endpoint))
-        token = iam.parse_metadata_token(leave, _now(clock))
+        response = await transport.send(iam.create_metadata_token(self._endpoint))
+        token = iam.parse_metadata_token(response, _now(clock))
         response = await transport.send(iam.show_security_key(self._endpoint, token))
         if response.status in {401, 404}:
             raise AuthenticationError(
-                "This host has no agency whose keys it could give: assign one to the ECS, or change auth",
+                "This host has no agency: assign one to the ECS, or set another auth in the connection",
                 status=response.status,
             )
         what = "ShowSecurityKey (GET /openstack/latest/securitykey)"

@@ -1,12 +1,13 @@
 """
-What the codes of ModelArts and its gateway mean, as data: the class that a caller catches, and the remedy.
+The error codes of ModelArts and its gateway, as data: exception class, remedy and documenting page.
 
-One number can occur under several HTTP statuses and mean something else there.
+One code can mean different things under different HTTP statuses, so the key is both.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from airflow_provider_modelarts.exceptions import (
     AccountSuspendedError,
@@ -22,182 +23,198 @@ from airflow_provider_modelarts.exceptions import (
     TagConflictError,
 )
 
+MODELARTS_PAGE = "https://docs.otc.t-systems.com/modelarts/api-ref/appendix/error_codes.html"
+# Huawei Cloud has the same table:
+# https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0095.html
+GATEWAY_PAGE = "https://docs.otc.t-systems.com/api-gateway/umn/published_api_calling/error_codes.html"
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
     """
-    What a server code means: the class a caller catches, and the remedy.
+    The meaning of one error code under one HTTP status.
 
-    :param is_brief: see :attr:`ApiError.is_brief`.
+    :param error: the exception to raise.
+    :param remedy: what to do, as the last sentence of the message.
+    :param is_brief: see :attr:`ModelArtsError.is_brief`.
+    :param page: the address of the vendor's page that documents the code; empty if none does.
     """
 
     error: type[ApiError]
-    remedy: str = ""
+    remedy: str
     is_brief: bool = False
+    page: str = ""
 
 
 _TOKEN = ErrorCode(
-    AuthenticationError,
-    "Check the connection's credentials and that they belong to this region.",
+    AuthenticationError, "Check the connection's credentials and that they belong to this region."
 )
 _PROJECT = ErrorCode(
-    AuthenticationError,
-    "Check that project_id belongs to the credentials and to this region.",
+    AuthenticationError, "Check that project_id belongs to the credentials and to this region."
 )
-_POLICY = ErrorCode(
-    PermissionDeniedError,
-    "Grant the action to the user or agency that the connection names.",
-)
+_POLICY = ErrorCode(PermissionDeniedError, "Grant the action to the connection's user or agency.")
 _AGENCY = ErrorCode(
-    PermissionDeniedError,
-    "Authorise ModelArts to act for the account under its global settings.",
+    PermissionDeniedError, "Authorise ModelArts to act for the account under its global settings."
 )
-_STATE = ErrorCode(NotebookNotReadyError, "Look at the notebook's status and try again when it is RUNNING.")
+_STATE = ErrorCode(NotebookNotReadyError, "Check the notebook's status and retry when it is RUNNING.")
 _VALUE = ErrorCode(BadRequestError, "Check the values named in the message.")
 _QUOTA = ErrorCode(QuotaExceededError, "Free or extend the quota that the message names.")
-_GONE = ErrorCode(
-    NotFoundError,
-    "Check the id, the region and the project; the resource may have been deleted.",
+_NOT_FOUND = ErrorCode(
+    NotFoundError, "Check the id, the region and the project; the resource may have been deleted."
 )
-_BLOCKED = ErrorCode(AccountSuspendedError, "Settle the account's state in the console.")
-_FAILED = ErrorCode(
-    ServerError,
-    "The service failed; give the request id to its support if this goes on.",
-)
-_BUSY = ErrorCode(RateLimitError, "The service is busy; fewer or later requests help.")
+_SUSPENDED = ErrorCode(AccountSuspendedError, "Settle the account's state in the console.")
+_FAILED = ErrorCode(ServerError, "The service failed. If this continues, give the request id to its support.")
+_BUSY = ErrorCode(RateLimitError, "The service is busy: send fewer requests, or retry later.")
 
-# https://docs.otc.t-systems.com/modelarts/api-ref/appendix/error_codes.html
-# https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0095.html
-# One number can occur under several HTTP statuses and mean something else there: the key is both.
+
+def _documented(page: str, rows: Mapping[tuple[int, str], ErrorCode]) -> dict[tuple[int, str], ErrorCode]:
+    """Return the rows with the page that documents them."""
+    return {key: replace(row, page=page) for key, row in rows.items()}
+
+
 ERROR_CODES: dict[tuple[int, str], ErrorCode] = {
-    (400, "ModelArts.6404"): _GONE,
-    (400, "ModelArts.6309"): _GONE,
-    (400, "ModelArts.6797"): _GONE,
-    (400, "ModelArts.6327"): ErrorCode(
-        NotebookNotReadyError,
-        "Only a running notebook can be saved: start it, then try again.",
+    **_documented(
+        MODELARTS_PAGE,
+        {
+            (400, "ModelArts.6309"): _NOT_FOUND,
+            (400, "ModelArts.6797"): _NOT_FOUND,
+            (400, "ModelArts.6327"): ErrorCode(
+                NotebookNotReadyError,
+                "Only a running notebook can be saved: start it, then retry.",
+            ),
+            (400, "ModelArts.6357"): ErrorCode(
+                NotebookNotReadyError,
+                "The notebook is busy, perhaps with another save: retry when it is RUNNING.",
+            ),
+            (400, "ModelArts.6305"): _STATE,
+            (400, "ModelArts.6306"): _STATE,
+            (400, "ModelArts.6307"): _STATE,
+            (400, "ModelArts.6308"): _STATE,
+            (400, "ModelArts.6347"): _STATE,
+            (400, "ModelArts.6304"): ErrorCode(NotebookNotReadyError, "Stop the notebook first."),
+            (400, "ModelArts.6333"): ErrorCode(
+                NotebookNotReadyError, "The notebook is being restored: retry in some minutes.", is_brief=True
+            ),
+            (400, "ModelArts.6355"): ErrorCode(
+                NotebookNotReadyError, "Resources are being initialised: retry in a minute.", is_brief=True
+            ),
+            (400, "ModelArts.6360"): ErrorCode(
+                QuotaExceededError, "The cluster has no resources left: retry later.", is_brief=True
+            ),
+            (400, "ModelArts.6326"): _SUSPENDED,
+            (400, "ModelArts.6361"): ErrorCode(
+                BadRequestError,
+                "An internal or configuration error: give the request id to the service's support.",
+            ),
+            (400, "ModelArts.6737"): ErrorCode(
+                TagConflictError,
+                "An image cannot be overwritten: choose another tag, or set if_exists='adopt' to reuse it.",
+            ),
+            (400, "ModelArts.6301"): ErrorCode(
+                BadRequestError, "The resource exists already: choose another name."
+            ),
+            (400, "ModelArts.6771"): ErrorCode(
+                BadRequestError, "The image is larger than ModelArts accepts: make it smaller."
+            ),
+            (400, "ModelArts.6303"): _VALUE,
+            (400, "ModelArts.6332"): _VALUE,
+            (400, "ModelArts.6335"): _VALUE,
+            (400, "ModelArts.6336"): _VALUE,
+            (400, "ModelArts.6349"): _VALUE,
+            (400, "ModelArts.6400"): _VALUE,
+            (400, "ModelArts.6600"): _VALUE,
+            (400, "ModelArts.0101"): _VALUE,
+            (400, "ModelArts.0104"): _VALUE,
+            (400, "ModelArts.0107"): _VALUE,
+            (400, "ModelArts.0102"): ErrorCode(
+                BadRequestError, "There is no such workspace: check workspace_id."
+            ),
+            (400, "ModelArts.0113"): _QUOTA,
+            (400, "ModelArts.0118"): _QUOTA,
+            (100, "ModelArts.0116"): _QUOTA,
+            (400, "ModelArts.6302"): _QUOTA,
+            (400, "ModelArts.6376"): _AGENCY,
+            (400, "ModelArts.6378"): _AGENCY,
+            (400, "ModelArts.6379"): _AGENCY,
+            (401, "ModelArts.0428"): _AGENCY,
+            (400, "ModelArts.0204"): _PROJECT,
+            (400, "ModelArts.0210"): _PROJECT,
+            (401, "ModelArts.0207"): _PROJECT,
+            (401, "ModelArts.0212"): _PROJECT,
+            (403, "ModelArts.0210"): _PROJECT,
+            (401, "ModelArts.0201"): _TOKEN,
+            (401, "ModelArts.0202"): _TOKEN,
+            (401, "ModelArts.0203"): _TOKEN,
+            (401, "ModelArts.0204"): _TOKEN,
+            (401, "ModelArts.6608"): _TOKEN,
+            (401, "ModelArts.6620"): _TOKEN,
+            (403, "ModelArts.0203"): _TOKEN,
+            (403, "ModelArts.0206"): _TOKEN,
+            (401, "ModelArts.6201"): _SUSPENDED,
+            (401, "ModelArts.6203"): _SUSPENDED,
+            (401, "ModelArts.0112"): _POLICY,
+            (403, "ModelArts.0112"): _POLICY,
+            (403, "ModelArts.0108"): _POLICY,
+            (408, "ModelArts.6100"): _FAILED,
+            (429, "ModelArts.6101"): _BUSY,
+            (500, "ModelArts.6102"): _FAILED,
+            (500, "ModelArts.6200"): _FAILED,
+            (500, "ModelArts.0010"): _FAILED,
+            (500, "ModelArts.6699"): _FAILED,
+        },
     ),
-    (400, "ModelArts.6958"): ErrorCode(
-        NotebookNotReadyError,
-        "The operation needs a running notebook: start it, then try again.",
+    **_documented(
+        GATEWAY_PAGE,
+        # Huawei Cloud's shared gateway sends APIGW for APIG, with the same numbers. APIGW.0101 is not
+        # NotFoundError, which stands for a missing notebook or image: here the endpoint is wrong.
+        {
+            (404, "APIGW.0101"): ErrorCode(
+                BadRequestError,
+                "The gateway has no such API: check the endpoint; ModelArts may not be in this region.",
+            ),
+            (413, "APIGW.0201"): ErrorCode(BadRequestError, "The request is too large."),
+            (494, "APIGW.0201"): ErrorCode(BadRequestError, "The request's headers are too large."),
+            (414, "APIGW.0201"): ErrorCode(BadRequestError, "The request's address is too long."),
+            (400, "APIGW.0201"): ErrorCode(BadRequestError, "The gateway cannot read the request."),
+            (502, "APIGW.0201"): _FAILED,
+            (504, "APIGW.0201"): _FAILED,
+            (504, "APIGW.0203"): _FAILED,
+            (401, "APIGW.0301"): ErrorCode(
+                AuthenticationError,
+                "Check access key and secret key. More than five wrong signatures lock the key for five "
+                "minutes.",
+            ),
+            (403, "APIGW.0302"): _POLICY,
+            (401, "APIGW.0303"): ErrorCode(
+                AuthenticationError,
+                "Check this machine's clock (at most 15 minutes off) and the access key.",
+            ),
+            (401, "APIGW.0305"): _TOKEN,
+            (403, "APIGW.0306"): _POLICY,
+            (401, "APIGW.0307"): _TOKEN,
+            (429, "APIGW.0308"): _BUSY,
+        },
     ),
+    # Seen in other clients of the API; no page of the vendors documents them.
+    (400, "ModelArts.6404"): _NOT_FOUND,
     (400, "ModelArts.6701"): _AGENCY,
-    (400, "ModelArts.6357"): ErrorCode(
-        NotebookNotReadyError,
-        "The notebook is busy, perhaps with another save: try again when it is RUNNING.",
+    (400, "ModelArts.6958"): ErrorCode(
+        NotebookNotReadyError, "The operation needs a running notebook: start it, then retry."
     ),
-    (400, "ModelArts.6305"): _STATE,
-    (400, "ModelArts.6306"): _STATE,
-    (400, "ModelArts.6307"): _STATE,
-    (400, "ModelArts.6308"): _STATE,
-    (400, "ModelArts.6347"): _STATE,
-    (400, "ModelArts.6304"): ErrorCode(NotebookNotReadyError, "Stop the notebook first."),
-    (400, "ModelArts.6333"): ErrorCode(
-        NotebookNotReadyError, "The notebook is being restored: wait some minutes.", is_brief=True
-    ),
-    (400, "ModelArts.6355"): ErrorCode(
-        NotebookNotReadyError, "Resources are being initialised: wait a minute.", is_brief=True
-    ),
-    (400, "ModelArts.6360"): ErrorCode(
-        QuotaExceededError, "The cluster has no resources left: try again later.", is_brief=True
-    ),
-    (400, "ModelArts.6326"): _BLOCKED,
-    (400, "ModelArts.6361"): ErrorCode(
-        BadRequestError,
-        "An internal or configuration error: give the request id to support.",
-    ),
-    (400, "ModelArts.6737"): ErrorCode(
-        TagConflictError,
-        "An image cannot be overwritten: choose another tag, or set if_exists to adopt it.",
-    ),
-    (400, "ModelArts.6301"): ErrorCode(BadRequestError, "The resource exists already: choose another name."),
-    (400, "ModelArts.6771"): ErrorCode(BadRequestError, "The image is larger than ModelArts takes."),
-    (400, "ModelArts.6303"): _VALUE,
-    (400, "ModelArts.6332"): _VALUE,
-    (400, "ModelArts.6335"): _VALUE,
-    (400, "ModelArts.6336"): _VALUE,
-    (400, "ModelArts.6349"): _VALUE,
-    (400, "ModelArts.6400"): _VALUE,
-    (400, "ModelArts.6600"): _VALUE,
-    (400, "ModelArts.0101"): _VALUE,
-    (400, "ModelArts.0104"): _VALUE,
-    (400, "ModelArts.0107"): _VALUE,
-    (400, "ModelArts.0102"): ErrorCode(BadRequestError, "There is no such workspace: check workspace_id."),
-    (400, "ModelArts.0113"): _QUOTA,
-    (400, "ModelArts.0118"): _QUOTA,
-    (100, "ModelArts.0116"): _QUOTA,
-    (400, "ModelArts.6302"): _QUOTA,
-    (400, "ModelArts.6376"): _AGENCY,
-    (400, "ModelArts.6378"): _AGENCY,
-    (400, "ModelArts.6379"): _AGENCY,
-    (401, "ModelArts.0428"): _AGENCY,
-    (400, "ModelArts.0204"): _PROJECT,
-    (400, "ModelArts.0210"): _PROJECT,
-    (401, "ModelArts.0207"): _PROJECT,
-    (401, "ModelArts.0212"): _PROJECT,
-    (403, "ModelArts.0210"): _PROJECT,
-    (401, "ModelArts.0201"): _TOKEN,
-    (401, "ModelArts.0202"): _TOKEN,
-    (401, "ModelArts.0203"): _TOKEN,
-    (401, "ModelArts.0204"): _TOKEN,
-    (401, "ModelArts.6608"): _TOKEN,
-    (401, "ModelArts.6620"): _TOKEN,
-    (403, "ModelArts.0203"): _TOKEN,
-    (403, "ModelArts.0206"): _TOKEN,
-    # The status that these two come with is not documented.
+    # Their HTTP status is not documented either.
     **{(status, "ModelArts.6401"): _TOKEN for status in (400, 401, 403)},
     **{(status, "ModelArts.6407"): _POLICY for status in (400, 401, 403)},
-    (401, "ModelArts.6201"): _BLOCKED,
-    (401, "ModelArts.6203"): _BLOCKED,
-    (401, "ModelArts.0112"): _POLICY,
-    (403, "ModelArts.0112"): _POLICY,
-    (403, "ModelArts.0108"): _POLICY,
-    (408, "ModelArts.6100"): _FAILED,
-    (429, "ModelArts.6101"): _BUSY,
-    (500, "ModelArts.6102"): _FAILED,
-    (500, "ModelArts.6200"): _FAILED,
-    (500, "ModelArts.0010"): _FAILED,
-    (500, "ModelArts.6699"): _FAILED,
-    # https://docs.otc.t-systems.com/api-gateway/umn/published_api_calling/error_codes.html
-    # Huawei's shared gateway writes APIGW where others write APIG: the numbers are the same.
-    # Not NotFound, which says that what one looks for is gone: here it is the address that is wrong.
-    (404, "APIGW.0101"): ErrorCode(
-        BadRequestError,
-        "The gateway knows no such API: check the endpoint; ModelArts may not be in this region.",
-    ),
-    (413, "APIGW.0201"): ErrorCode(BadRequestError, "The request is too large."),
-    (494, "APIGW.0201"): ErrorCode(BadRequestError, "The request's headers are too large."),
-    (414, "APIGW.0201"): ErrorCode(BadRequestError, "The request's address is too long."),
-    (400, "APIGW.0201"): ErrorCode(BadRequestError, "The gateway cannot read the request."),
-    (502, "APIGW.0201"): _FAILED,
-    (504, "APIGW.0201"): _FAILED,
-    (504, "APIGW.0203"): _FAILED,
-    (401, "APIGW.0301"): ErrorCode(
-        AuthenticationError,
-        "Check access key and secret key. More than five wrong signatures lock the key for five minutes.",
-    ),
-    (403, "APIGW.0302"): _POLICY,
-    (401, "APIGW.0303"): ErrorCode(
-        AuthenticationError,
-        "Check this machine's clock (15 minutes are allowed) and the access key.",
-    ),
-    (401, "APIGW.0305"): _TOKEN,
-    (403, "APIGW.0306"): _POLICY,
-    (401, "APIGW.0307"): _TOKEN,
-    (429, "APIGW.0308"): _BUSY,
 }
 
-# What a status means when no code came with it, or one that is not in the table: a code that nobody here
-# knows may be one that passes, so it is never a permanent refusal.
-_UNKNOWN = ErrorCode(ApiError, "This provider does not know the reason; the next try may succeed.")
-_BY_STATUS: dict[int, ErrorCode] = {
-    408: _FAILED,
-    429: _BUSY,
-}
+
+# A status without a code, or with a code that is not in the table: its cause may be temporary, so it is never
+# a permanent refusal.
+_UNKNOWN = ErrorCode(ApiError, "The reason is unknown to this provider; a retry may succeed.")
+_BY_STATUS = {408: _FAILED, 429: _BUSY}
 
 
 def _unambiguous() -> dict[str, ErrorCode]:
-    """Return the codes whose class is the same under each status that the table knows them with."""
+    """Return the codes that have the same class under each status in the table."""
     rows: dict[str, list[ErrorCode]] = {}
     for (_, code), row in ERROR_CODES.items():
         rows.setdefault(code, []).append(row)
@@ -208,12 +225,17 @@ _BY_CODE = _unambiguous()
 
 
 def classify(status: int, code: str) -> ErrorCode:
-    """Return what a refusal means, by its HTTP status and server code."""
+    """
+    Return the meaning of an error response.
+
+    :param status: HTTP status.
+    :param code: the server's error code; empty if the response has none.
+    """
     family, _, number = code.partition(".")
     code = f"APIGW.{number}" if family == "APIG" else code
-    known = ERROR_CODES.get((status, code)) or (status < 500 and status != 429 and _BY_CODE.get(code))
-    if known:
-        return known
+    row = ERROR_CODES.get((status, code)) or (status < 500 and status != 429 and _BY_CODE.get(code))
+    if row:
+        return row
     if status == 401 and not code:
         return _TOKEN
     return _BY_STATUS.get(status) or (_FAILED if status >= 500 else _UNKNOWN)

@@ -1,10 +1,10 @@
 """
-The types of a response's fields: read if possible, absent if not.
+The types of a response's fields: a value that cannot be parsed becomes None.
 
-Texts end in logs, in XCom and in databases, so they are printable and of bounded length.
+Texts are stored in logs, XCom and databases, so they are printable and of bounded length.
 
-What is as documented is read by pydantic's core alone, and only what is not costs a call of Python: a page
-of 500 records costs an event loop a few milliseconds.
+Pydantic's core validates a documented value without calling Python; only other values call a function here.
+So a page of 500 records occupies an event loop for a few milliseconds.
 """
 
 from __future__ import annotations
@@ -18,36 +18,40 @@ from pydantic import Field, GetCoreSchemaHandler, StringConstraints, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
 
 MAX_TEXT = 4096
-"""Bytes of the longest text."""
+"""Bytes of the longest text; a longer one is cut."""
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _DATETIME = TypeAdapter(datetime)
 
 
-class _Else:
-    """How a value is read that does not fit its type, so that no odd field hides the rest of its record."""
+class _Fallback:
+    """
+    Parses a value that does not fit its type, so that the rest of its record is not lost.
 
-    def __init__(self, read: Callable[[Any], Any]) -> None:
-        self.read = read
+    :param parse: returns the parsed value, or None.
+    """
+
+    def __init__(self, parse: Callable[[Any], Any]) -> None:
+        self.parse = parse
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Return the type's schema with this reader behind it."""
-        odd = core_schema.no_info_plain_validator_function(self.read)
-        return core_schema.union_schema([handler(source), odd], mode="left_to_right")
+        """Return the type's schema, followed by this fallback."""
+        fallback = core_schema.no_info_plain_validator_function(self.parse)
+        return core_schema.union_schema([handler(source), fallback], mode="left_to_right")
 
 
 class Skippable:
-    """Marks items of a list that are left out if they cannot be read."""
+    """Annotates the items of a list: those that cannot be parsed are left out."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Return the item's schema, which omits what it cannot read."""
+        """Return the item's schema, which omits items that it cannot parse."""
         return core_schema.with_default_schema(handler(source), on_error="omit")
 
 
 def absent(_: Any) -> None:
-    """Read any value as none."""
+    """Return None for any value."""
 
 
 def _printable(value: Any) -> str | None:
@@ -59,7 +63,7 @@ def _printable(value: Any) -> str | None:
 
 
 def _without_surrogates(text: str) -> str:
-    """Replace halves of surrogate pairs, which services that count in UTF-16 leave of what they cut."""
+    """Replace halves of surrogate pairs, which a service leaves that cuts a text in UTF-16."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -68,16 +72,16 @@ def _status(value: Any) -> str | None:
     return None if text is None else text.strip().upper()
 
 
-def flat(value: Any) -> str:
+def flatten(value: Any) -> str:
     """
-    Return any JSON value as text in which its words can be found.
+    Return any JSON value as text that can be searched.
 
-    :raises ValueError: it is nested too deeply.
+    :raises ValueError: the value is nested too deeply.
     """
     try:
         text = value if isinstance(value, str) else str(value)
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise ValueError("the value is nested too deeply") from None
     return _without_surrogates(text).replace("\0", " ")
 
 
@@ -114,35 +118,35 @@ _Integer = Annotated[int, Field(strict=True, ge=_MIN_INTEGER, le=_MAX_INTEGER)]
 Id = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256, pattern=r"^[!-~]+$")
 ]
-"""The one field that is never absent: without it there is nothing to ask about."""
+"""An id, the only mandatory field of a record: without it there can be no further request."""
 
-Text = Annotated[_Plain | None, _Else(_printable)]
+Text = Annotated[_Plain | None, _Fallback(_printable)]
 """One printable line of at most :data:`MAX_TEXT` bytes."""
 
-Texts = Annotated[list[_Plain] | None, _Else(_texts)]
-"""Those of a list that are texts."""
+Texts = Annotated[list[_Plain] | None, _Fallback(_texts)]
+"""The items of a list that are texts."""
 
 Status = Annotated[
-    Annotated[_Plain, StringConstraints(strip_whitespace=True, to_upper=True)] | None, _Else(_status)
+    Annotated[_Plain, StringConstraints(strip_whitespace=True, to_upper=True)] | None, _Fallback(_status)
 ]
-"""In capitals, without white space around it."""
+"""A status in capitals, without white space around it."""
 
-Description = Annotated[Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | None, _Else(flat)]
+Description = Annotated[Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | None, _Fallback(flatten)]
 """
-A user's words as they were given, line breaks and all, and of an odd type as text.
+A user's text unchanged, line breaks included; a value of another type as text.
 
-The marker of the task that saved an image stands in it, and a marker that is not seen is a second save: so
-this is never absent for its type. Name, tag and status may be: a marked image without them is one's own.
+It contains the marker of the task that saved an image, and a lost marker would cause a second save. So its
+type never makes it None. Name, tag and status may be None: the marker alone identifies an image.
 """
 
-Integer = Annotated[_Integer | None, _Else(_integer)]
-"""Of 64 bits, also one that came as text or with a point; no truth value."""
+Integer = Annotated[_Integer | None, _Fallback(_integer)]
+"""An integer of 64 bits, also from text or a float without a fraction; a boolean becomes None."""
 
-Timestamp = Annotated[_Integer | None, _Else(_timestamp)]
-"""Milliseconds since the epoch, UTC; also from a date in ISO 8601, which without a zone is UTC."""
+Timestamp = Annotated[_Integer | None, _Fallback(_timestamp)]
+"""Milliseconds since the epoch, also from a date in ISO 8601, which without a zone is UTC."""
 
-Boolean = Annotated[bool | None, _Else(absent)]
-"""True or false, in any of their spellings."""
+Boolean = Annotated[bool | None, _Fallback(absent)]
+"""A boolean in any spelling that pydantic accepts."""
 
-Optionally = _Else(absent)
-"""Marks a type as absent if it cannot be read."""
+Optionally = _Fallback(absent)
+"""Annotates a type: a value that cannot be parsed becomes None."""

@@ -1,9 +1,8 @@
 """
-The values that cross the seam between the conversation and the world.
+The types between the client and a transport.
 
-A :class:`Operation` says what is wanted of the API, a :class:`Request` is the bytes that ask for it, a
-:class:`Response` the bytes that came back, and a :class:`Transport` is all that the conversation
-needs of the world: send this, wait this long.
+An :class:`Operation` describes an API operation, a :class:`Request` holds the bytes to send, a
+:class:`Response` the bytes received, and a :class:`Transport` sends and sleeps for the client.
 """
 
 from __future__ import annotations
@@ -16,26 +15,26 @@ T = TypeVar("T")
 
 
 MAX_BYTES = 256 * 1024
-"""Bytes of the largest body that is read, unless its operation says otherwise."""
+"""Bytes of the largest body that is read, unless the operation sets another limit."""
 
 
 class Clock(Protocol):
-    """The two clocks of a process. The standard library's module ``time`` is one."""
+    """The two clocks of a process; the standard library's module ``time`` is one."""
 
     def time(self) -> float:
-        """Return seconds since the epoch, for deadlines, signatures and what the service dates."""
+        """Return seconds since the epoch, for deadlines, signatures and dates of the service."""
 
     def monotonic(self) -> float:
-        """Return seconds that nobody can set, for durations."""
+        """Return seconds of a clock that cannot be set, for durations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """
-    One HTTP request, byte for byte: the URL is not re-quoted by anyone after this point.
+    One HTTP request, sent byte for byte: its URL is already quoted and must not be quoted again.
 
-    :param service: whose gateway it is for, which some signatures name.
-    :param max_bytes: of the largest response that is read.
+    :param service: name of the cloud service, which derived signatures contain.
+    :param max_bytes: bytes of the largest response body that is read.
     """
 
     method: str
@@ -52,7 +51,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP reply. Header names are lower case."""
+    """One HTTP response, with header names in lower case."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -62,15 +61,15 @@ class Response:
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[T]):
     """
-    An API operation as a value.
+    An API operation as a value: what to send and how to parse the response.
 
-    :param name: the API's name of it, for messages.
-    :param path: below ``/v1/{project_id}``; every part that varies is quoted.
-    :param parse: from the reply's decoded JSON to what the operation returns.
-    :param subject: what is asked about, for messages, such as ``image 4e0d…``.
-    :param max_bytes: of the largest response that is read.
-    :param page_sizes: of a list, the values of ``limit`` that may be sent, largest first: one that
-        brings a response larger than ``max_bytes`` is asked for again with the next.
+    :param name: the API's name of the operation, for messages.
+    :param path: below ``/v1/{project_id}``, with every variable part quoted.
+    :param parse: makes the result from the response's decoded JSON.
+    :param subject: the resource, for messages, such as ``image 4e0d…``.
+    :param max_bytes: bytes of the largest response body that is read.
+    :param page_sizes: of a list, the values of ``limit`` that may be sent, largest first. If a page exceeds
+        ``max_bytes``, it is requested again with the next smaller one.
     """
 
     name: str
@@ -85,26 +84,26 @@ class Operation(Generic[T]):
 
     @property
     def is_read(self) -> bool:
-        """Whether it changes nothing, so that it may be made again and again."""
+        """Whether the operation changes nothing, so that it may be repeated."""
         return self.method == "GET"
 
     def with_query(self, **query: str) -> Operation[T]:
-        """Return the same call with these query values set."""
+        """Return the same operation with these query values set."""
         return replace(self, query={**self.query, **query})
 
 
 class Transport(Protocol):
-    """The two verbs in which a worker and a triggerer differ."""
+    """The I/O of the client: a worker's transport blocks, a triggerer's awaits."""
 
     async def send(self, request: Request, *, timeout: float | None = None) -> Response:
         """
-        Exchange a request for its reply; redirects are replies, not followed.
+        Send a request and return its response; a redirect is returned, not followed.
 
-        :param timeout: seconds for the whole exchange, the wait for a free connection included, where
-            that is less than the connection's own time-outs allow.
-        :raises TransportError: no complete reply came back.
-        :raises ResponseTooLargeError: the reply is larger than the request allows; it was not read.
+        :param timeout: seconds for the whole exchange, including the wait for a free connection. The
+            connection's own timeouts apply too.
+        :raises TransportError: no complete response was received.
+        :raises ResponseTooLargeError: the response is larger than the request's ``max_bytes``; not read.
         """
 
     async def sleep(self, seconds: float) -> None:
-        """Wait this long."""
+        """Wait for some seconds."""

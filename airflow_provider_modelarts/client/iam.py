@@ -1,5 +1,5 @@
 """
-The few requests to IAM, and to an ECS's metadata service, that credentials and projects need.
+The requests to IAM and to an ECS's metadata service that authentication needs, and their parsers.
 
 https://docs.otc.t-systems.com/identity-access-management/api-ref/
 """
@@ -30,17 +30,22 @@ from airflow_provider_modelarts.exceptions import (
 T = TypeVar("T")
 
 METADATA_ENDPOINT = "http://169.254.169.254"
-"""Where an ECS asks about itself: link-local, so only the host that it runs on can answer."""
+"""The metadata service of an ECS: a link-local address, which only its host serves."""
 
 ROLE_SECONDS = 3600
-"""For how long temporary keys of an agency are asked for; IAM gives 900 to 86400 seconds."""
+"""Seconds for which temporary keys of an agency are requested; IAM accepts 900 to 86400."""
 
-_RENEW_AHEAD = 300.0  # seconds
+_RENEW_AHEAD = 300.0
+"""Seconds before its expiry at which a token or key is renewed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token, scoped to a project; ``usable_for`` so many seconds, after which another is due."""
+    """
+    A token, scoped to one project.
+
+    :param usable_for: seconds after which it is to be renewed.
+    """
 
     value: str = field(repr=False)
     project_id: str
@@ -49,7 +54,11 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class TemporaryKeys:
-    """Keys that sign only with their security token; ``usable_for`` so many seconds, then others are due."""
+    """
+    A temporary access key with its secret key and security token.
+
+    :param usable_for: seconds after which they are to be renewed.
+    """
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -61,9 +70,10 @@ def create_token(
     endpoint: str, *, user_name: str, password: str, domain_name: str, project: dict[str, str]
 ) -> Request:
     """
-    Log in.
+    Return the request of a login with a password.
 
-    :param project: ``{"id": …}`` or ``{"name": …}``; ModelArts takes no token without a project.
+    :param endpoint: scheme, host and port of IAM.
+    :param project: ``{"id": …}`` or ``{"name": …}``; ModelArts accepts no token without a project.
     """
     user = {"name": user_name, "password": password, "domain": {"name": domain_name}}
     identity = {"methods": ["password"], "password": {"user": user}}
@@ -72,16 +82,21 @@ def create_token(
 
 
 def parse_token(response: Response, at: datetime) -> Token:
-    """Return the token that a log-in brought."""
-    reply = _read("CreateToken (POST /v3/auth/tokens)", response, _TokenResponse.model_validate, at)
+    """
+    Return the token from the response to a login.
+
+    :param at: now, as in all parsers here.
+    :raises InvalidResponseError: the response has no token.
+    """
+    token = _parse("CreateToken (POST /v3/auth/tokens)", response, _TokenResponse.model_validate, at).token
     value = response.headers.get("x-subject-token")
     if not value:
-        raise InvalidResponseError("CreateToken (POST /v3/auth/tokens) brought no token: check iam_endpoint")
-    return Token(value, reply.token.project.id, _usable_for(reply.token.expires_at, _date(response, at)))
+        raise InvalidResponseError("CreateToken (POST /v3/auth/tokens) returned no token: check iam_endpoint")
+    return Token(value, token.project.id, _usable_for(token.expires_at, _date(response, at)))
 
 
 def create_temporary_keys(endpoint: str, *, agency_name: str, agency_domain_name: str) -> Request:
-    """Ask to act as an agency of another account."""
+    """Return the request for temporary keys of an agency of another account."""
     role = {
         "agency_name": agency_name,
         "domain_name": agency_domain_name,
@@ -92,58 +107,67 @@ def create_temporary_keys(endpoint: str, *, agency_name: str, agency_domain_name
 
 
 def show_security_key(endpoint: str, metadata_token: str | None) -> Request:
-    """Ask the metadata service for the keys of the host's agency."""
+    """
+    Return the request to the metadata service for temporary keys of the ECS's agency.
+
+    :param metadata_token: from :func:`parse_metadata_token`.
+    """
     headers = {"X-Metadata-Token": metadata_token} if metadata_token else {}
     return Request("GET", f"{endpoint}/openstack/latest/securitykey", headers)
 
 
 def create_metadata_token(endpoint: str) -> Request:
-    """Ask the metadata service for leave to ask; not every host needs it, or knows it."""
+    """Return the request to the metadata service for a token, which some hosts require and others lack."""
     headers = {"X-Metadata-Token-Ttl-Seconds": "300"}
     return Request("PUT", f"{endpoint}/meta-data/latest/api/token", headers)
 
 
 def parse_metadata_token(response: Response, at: datetime) -> str | None:
-    """Return the token that the metadata service wants to see, or None where it knows of none."""
+    """Return the metadata service's token, or None if this host has none."""
 
     def parse(_: Any) -> str:
         token = response.body.decode("ascii", "replace").strip()
         if not token:
-            raise ValueError("there is no token in it")
+            raise ValueError("it contains no token")
         return token
 
     if 400 <= response.status < 500 and response.status not in {408, 429}:
         return None
-    return _read("CreateMetadataToken (PUT /meta-data/latest/api/token)", response, parse, at)
+    return _parse("CreateMetadataToken (PUT /meta-data/latest/api/token)", response, parse, at)
 
 
 def parse_temporary_keys(what: str, response: Response, at: datetime) -> TemporaryKeys:
-    """Return the keys that IAM or the metadata service gave."""
-    given = _read(what, response, _KeysResponse.model_validate, at).credential
-    usable_for = _usable_for(given.expires_at, _date(response, at))
-    return TemporaryKeys(given.access, given.secret, given.securitytoken, usable_for)
+    """
+    Return the temporary keys from a response of IAM or the metadata service.
+
+    :param what: the operation, for messages.
+    """
+    keys = _parse(what, response, _KeysResponse.model_validate, at).credential
+    usable_for = _usable_for(keys.expires_at, _date(response, at))
+    return TemporaryKeys(keys.access, keys.secret, keys.securitytoken, usable_for)
 
 
 def list_projects(endpoint: str, name: str) -> Request:
-    """Ask for the project of a name."""
+    """Return the request for the projects of a name."""
     return _request("GET", f"{endpoint}/v3/projects?name={quote(name, safe='~')}")
 
 
 def parse_project(response: Response, name: str, at: datetime) -> str:
     """
-    Return the id of the one project that was found.
+    Return the id of the only project of a name.
 
-    :raises InvalidConnectionError: there is none of that name, or more than one.
+    :raises InvalidConnectionError: no project has that name, or several have.
     """
-    found = _read("ListProjects (GET /v3/projects)", response, _ProjectsResponse.model_validate, at).projects
-    ids = [project.id for project in found if project.name in (None, name)]
+    what = "ListProjects (GET /v3/projects)"
+    projects = _parse(what, response, _ProjectsResponse.model_validate, at).projects
+    ids = [project.id for project in projects if project.name in (None, name)]
     if len(ids) == 1:
         return ids[0]
     if ids:
         several = sanitize(", ".join(ids), 300)
-        raise InvalidConnectionError(f"IAM knows several projects named {name!r} ({several}): set project_id")
+        raise InvalidConnectionError(f"Several projects are named {name!r} ({several}): set project_id")
     raise InvalidConnectionError(
-        f"IAM knows no project named {name!r} that these credentials may see: set project_id, "
+        f"No project named {name!r} is visible to these credentials: set project_id, "
         "which the console shows under My Credentials, or project_name"
     )
 
@@ -153,8 +177,8 @@ def _request(method: str, url: str, body: dict[str, Any] | None = None) -> Reque
     return Request(method, url, headers, b"" if body is None else json.dumps(body).encode(), service="iam")
 
 
-def _read(what: str, response: Response, parse: Callable[[Any], T], at: datetime) -> T:
-    """Return what a response of IAM holds, as :func:`parse_response` does."""
+def _parse(what: str, response: Response, parse: Callable[[Any], T], at: datetime) -> T:
+    """Return the result of a response of IAM, as :func:`responses.parse_response` does."""
     try:
         return responses.parse_response(what, response, parse, at, classify=_classify)
     except ApiError as error:
@@ -164,19 +188,19 @@ def _read(what: str, response: Response, parse: Callable[[Any], T], at: datetime
 
 
 def _classify(status: int, code: str) -> ErrorCode:
-    """Return what a refusal by IAM means: 401 is about who asks, whatever code came with it."""
+    """Return the meaning of an error response of IAM: 401 refuses the credentials, whatever its code."""
     if status == 401:
         return ErrorCode(AuthenticationError, "Check the connection's credentials.")
     return classify(status, "" if _is_status(status, code) else code)
 
 
 def _is_status(status: int, code: str) -> bool:
-    """Whether a code is none: Keystone, the part of IAM under /v3, repeats the HTTP status there."""
+    """Whether an error code is only the HTTP status, which Keystone, the part of IAM under /v3, repeats."""
     return code == str(status)
 
 
 def _date(response: Response, at: datetime) -> datetime:
-    """Return when IAM wrote a reply, by its own clock: ours may be wrong, and only signatures need it."""
+    """Return when a response was sent by the clock of IAM, as the clock of this machine may be wrong."""
     try:
         date = parsedate_to_datetime(response.headers.get("date", ""))
         return date if date.tzinfo else date.replace(tzinfo=timezone.utc)
@@ -185,8 +209,8 @@ def _date(response: Response, at: datetime) -> datetime:
 
 
 def _usable_for(expires_at: datetime, at: datetime) -> float:
-    """Return after how many seconds to ask again: well ahead, but whatever the clocks say never at once."""
-    # IAM writes UTC; a year is longer than anything lives, and shorter than any calendar.
+    """Return the seconds until the renewal: before the expiry, but never 0, even if a clock is wrong."""
+    # IAM's dates are UTC. A year exceeds every real lifetime, and no calendar overflows with it.
     expires_at = expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=timezone.utc)
     seconds = min(max(expires_at.timestamp() - at.timestamp(), 60.0), 365 * 86_400.0)
     return max(seconds - _RENEW_AHEAD, seconds / 2)

@@ -1,8 +1,8 @@
 """
-Saving a notebook once, whatever becomes of the reply or of who asked.
+Saves a notebook exactly once, even if the response is lost or the task dies.
 
-A save cannot be cancelled, cannot be repeated harmlessly and has no idempotency key, so it leaves a
-marker in the image's description. Whoever is in doubt looks for it.
+The API can neither cancel nor undo a save and has no idempotency key. So each save puts a marker into the
+image's description, and a retry or a lost response is resolved by a lookup of that marker.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.clouds import Cloud
-from airflow_provider_modelarts.client.fields import flat
+from airflow_provider_modelarts.client.fields import flatten
 from airflow_provider_modelarts.client.http_types import Operation
 from airflow_provider_modelarts.client.marker import (
     IdempotencyKey,
@@ -43,16 +43,16 @@ T = TypeVar("T")
 E = TypeVar("E", bound=ModelArtsError)
 
 LOOKUP_ATTEMPTS = 3
-"""How often the marker is looked up after a lost response: a list may lag behind."""
+"""Lookups of the marker after a lost response, as lists may lag behind."""
 LOOKUP_INTERVAL = 5.0
 """Seconds between those lookups."""
 MAX_ATTEMPTS = 4
-"""How often a save is sent that left nothing behind."""
+"""Times that create-image is sent, as long as no image results from it."""
 
-DOUBTFUL = (TransportError, ServerError, InvalidResponseError)
-"""What leaves open whether the save was accepted; a plain :class:`ApiError`, of no known code, does too."""
-OUT_OF_SIGHT = (*PERMANENT, InvalidResponseError)
-"""Why a remembered image may not be seen although it, or another, may be found in the list."""
+AMBIGUOUS_ERRORS = (TransportError, ServerError, InvalidResponseError)
+"""After these the save may have been accepted; as after a plain :class:`ApiError`, whose code is unknown."""
+HINT_ERRORS = (*PERMANENT, InvalidResponseError)
+"""Errors of ShowImage for ``image_id_hint`` after which the marker is searched for instead."""
 
 LIST_IMAGES = "modelarts:image:list"
 SHOW_NOTEBOOK = "modelarts:notebook:get"
@@ -63,16 +63,14 @@ log = logging.getLogger(__name__)
 
 class IdempotentCreate:
     """
-    The saving of one notebook by one task.
+    Saves one notebook once for one task; validates the request before anything is sent.
 
-    Whatever is wrong with the arguments is said before anything is sent.
-
-    :param cloud: whose rules the request keeps.
-    :param key: of the task; it goes into the description, and names the tag if none is given.
-    :param if_exists: what to do when the tag is somebody else's: ``fail`` or ``adopt``.
-    :param deadline: epoch seconds after which no call is tried again.
+    :param cloud: the cloud whose rules apply.
+    :param key: of the task, for the marker in the description and for the default tag.
+    :param if_exists: what to do if the tag belongs to another task's image: ``fail`` or ``adopt``.
+    :param deadline: epoch seconds after which no call is retried.
     :param fields: of create-image.
-    :raises RequestValidationError: a value breaks a rule, or leaves no room for the marker.
+    :raises RequestValidationError: a value breaks a rule, or the description leaves no room for the marker.
     """
 
     def __init__(
@@ -96,34 +94,34 @@ class IdempotentCreate:
         self._key = key
         self._if_exists = if_exists
         self._deadline = deadline
-        self._failure: ModelArtsError = ModelArtsError("the save was never sent")
-        self._doubt: ModelArtsError | None = None
-        self._has_left_tag = False
+        self._failure = ModelArtsError("create-image was not sent")
+        self._ambiguous_error: ModelArtsError | None = None
+        self._uses_other_tag = False
 
     async def save(self, *, check_existing: bool, image_id_hint: str | None = None) -> tuple[Image, bool]:
         """
-        Return the image, and whether something else than this call caused it.
+        Return the image, and whether it was reused, that is, not caused by this call.
 
-        :param check_existing: an earlier try may have left one.
-        :param image_id_hint: of the image that an earlier try is remembered to have left.
+        :param check_existing: whether to search first for an image of an earlier try.
+        :param image_id_hint: the id of that image, if the earlier try stored it.
         :raises NotebookNotReadyError: the notebook is stopped, or busy with something else.
-        :raises TagConflictError: the tag is somebody else's.
-        :raises PermissionDeniedError: the save is forbidden, or the look for what an earlier try left.
-        :raises ModelArtsError: any other refusal, and a doubt that could not be resolved.
+        :raises TagConflictError: the tag belongs to another image.
+        :raises PermissionDeniedError: the permission to save or to list images is missing.
+        :raises ModelArtsError: any other error response, or a lost response that no lookup could resolve.
         """
         image = await self._check_hint(image_id_hint) if image_id_hint else None
         if check_existing and image is None:
             image = await self._find_earlier()
         if image:
-            log.info("An earlier try saved this already. %s", image.describe())
+            log.info("Reusing the image that an earlier try created: %s", image.describe())
             return image, True
         for _ in range(MAX_ATTEMPTS):
-            if saved := await self._try():
+            if saved := await self._send():
                 return saved
         raise self._failure
 
-    async def _try(self) -> tuple[Image, bool] | None:
-        """Return the image, and whether it is not of this call; None when the save may be sent again."""
+    async def _send(self) -> tuple[Image, bool] | None:
+        """Return the image, and whether it was reused; None if create-image may be sent again."""
         try:
             return await self._call(operations.create_image(self._notebook_id, self._request)), False
         except ModelArtsError as error:
@@ -132,23 +130,24 @@ class IdempotentCreate:
             return None
         if not self._is_own(image):
             return image, True
-        log.info("The save had arrived, or another try's did. %s", image.describe())
-        return image, self._doubt is None
+        log.info("Reusing the image that this task's save created: %s", image.describe())
+        return image, self._ambiguous_error is None
 
     async def _recover_lost_response(self, error: ModelArtsError) -> Image | None:
-        """Return the image that is there although the save failed; None when it may be sent again."""
+        """Return the image that exists although create-image failed; None if it may be sent again."""
         if isinstance(error, TagConflictError):
-            return await self._resolve_taken_tag(error)
+            return await self._resolve_tag_conflict(error)
         if isinstance(error, NotebookNotReadyError) or error.is_brief:
-            # Perhaps it is our own save that the notebook is busy with.
+            # The notebook may be busy with this task's own save.
             return await self._find_or_raise(error)
-        if not (error.may_have_been_processed and (isinstance(error, DOUBTFUL) or type(error) is ApiError)):
+        is_ambiguous = isinstance(error, AMBIGUOUS_ERRORS) or type(error) is ApiError
+        if not (error.may_have_been_processed and is_ambiguous):
             raise error
-        self._doubt = error
+        self._ambiguous_error = error
         if type(error) is ApiError and error.code.startswith("ModelArts."):
-            # No gateway's word: the service itself refuses, and sending it again changes nothing today.
+            # The service and not a gateway refuses it: sending it again now would have the same result.
             return await self._find_or_raise(error)
-        return await self._resolve_doubt(error)
+        return await self._resolve_ambiguous_error(error)
 
     async def _find_or_raise(self, refusal: ModelArtsError) -> Image:
         """Return this task's own image, or raise the refusal."""
@@ -157,9 +156,9 @@ class IdempotentCreate:
             raise refusal
         return image
 
-    async def _resolve_doubt(self, error: ModelArtsError) -> Image | None:
-        """Return the image that a failed request may have started; None when it may be sent again."""
-        log.warning("Whether the save arrived is not known, so its marker is looked for: %s", error)
+    async def _resolve_ambiguous_error(self, error: ModelArtsError) -> Image | None:
+        """Return the image of a request without a usable response; None if it may be sent again."""
+        log.warning("No usable response to create-image; checking whether the image exists: %s", error)
         await self._modelarts.sleep(LOOKUP_INTERVAL)
         if image := await self._checked(self._search(self._own), LIST_IMAGES, error):
             return image
@@ -167,19 +166,19 @@ class IdempotentCreate:
         notebook = await self._checked(show_notebook, SHOW_NOTEBOOK, error)
         if not notebook.is_running:
             raise NotebookNotReadyError(
-                f"The save's reply was lost and no image has its marker yet, but the notebook is "
-                f"{notebook.status or 'without a status'}: the next try looks again. {error}"
+                "No usable response to create-image and no matching image yet; the notebook is "
+                f"{notebook.status or 'without a status'}. The next try checks again. {error}"
             ) from error
-        log.warning("No image has the marker and the notebook is RUNNING: the save is sent again")
+        log.warning("No matching image and the notebook is RUNNING; sending create-image again")
         return None
 
     async def _checked(self, check: Awaitable[T], permission: str, error: ModelArtsError) -> T:
         """
-        Return what a check finds.
+        Return the result of a check after an error.
 
-        Where it fails, the error that made it necessary is raised, with the reason: to send the save
-        again without it could save twice. But a refusal that no retry mends is not believed for a check
-        that fails for the moment.
+        If the check fails, the error itself is raised with the reason, because sending create-image again
+        without the check could save twice. If the error is permanent and the check's failure may be
+        temporary, the failure is raised, so that the task is retried.
         """
         try:
             return await check
@@ -188,26 +187,27 @@ class IdempotentCreate:
             if not (is_forbidden or error.is_transient):
                 raise
             reason = f"{permission} is missing" if is_forbidden else "the check failed"
-            words = f"Whether this task saved the notebook is not known, because {reason}"
-            log.warning("%s: %s", words, failure)
-            # Not from the failure, in whose context this error stands: a chain must not be a ring.
-            raise _with_message(error, f"{error.message} {words}.") from None
+            question = f"whether this task already saved notebook {self._notebook_id}"
+            message = f"Cannot check {question}, because {reason}"
+            log.warning("%s: %s", message, failure)
+            # Not chained to the failure, whose context is this error: the chain would be a cycle.
+            raise _with_message(error, f"{error.message} {message}.") from None
 
-    async def _resolve_taken_tag(self, error: TagConflictError) -> Image | None:
-        """Return the image to adopt; None when a failed record of ours was removed to make room."""
+    async def _resolve_tag_conflict(self, error: TagConflictError) -> Image | None:
+        """Return the image to reuse; None if create-image may be sent again."""
         image = await self._checked(self._search(self._find_tag_owner), LIST_IMAGES, error)
-        if image is None and self._doubt:
+        if image is None and self._ambiguous_error:
             raise _with_message(
-                self._doubt,
-                f"{self._doubt.message} Now the tag {self._request.tag!r} is taken, perhaps by this very "
-                "save, and no list shows by which image: the next try looks again.",
+                self._ambiguous_error,
+                f"{self._ambiguous_error.message} Tag {self._request.tag!r} is now in use, perhaps by this "
+                "save, but the image that uses it is not listed: the next try checks again.",
             ) from error
         if image is None:
             raise _with_message(
                 error,
-                f"The tag {self._request.tag!r} is taken, and no list shows by which image: perhaps by one "
-                "in another workspace, or by one that was deleted here and is left in SWR. Choose another tag"
-                f"{'' if self._is_named else ', or give name and namespace, by which an image can be told'}",
+                f"Tag {self._request.tag!r} is already in use, but the image that uses it is not listed. It "
+                "may be in another workspace, or exist only in SWR: choose another tag"
+                f"{'' if self._is_named else ', or set name and namespace, so that the image can be found'}",
             )
         is_earlier = self._is_of_earlier_clear(image)
         if is_earlier or self._is_own(image):
@@ -216,89 +216,92 @@ class IdempotentCreate:
                 return None
             if not is_earlier:
                 return image
-            if self._leave_tag_to(image):
+            if self._switch_tag(image):
                 return None
-            words = "saved before it was cleared, and cannot be overwritten: choose a shorter tag"
-        elif not (words := self._why_not_adopted(image)):
-            log.info("The tag is taken and if_exists is 'adopt': adopting %s", describe_origin(image))
+            reason = "saved before it was cleared, and cannot be overwritten: choose a shorter tag"
+        elif not (reason := self._why_not_reused(image)):
+            log.info(
+                "Tag %r is in use and if_exists is 'adopt'; reusing %s",
+                *(self._request.tag, describe_origin(image)),
+            )
             return image
-        tag = f"The tag {self._request.tag!r} belongs to image {image.id}, which this task"
-        raise _with_message(error, f"{tag} {words}")
+        tag = f"Tag {self._request.tag!r} belongs to image {image.id}, which this task"
+        raise _with_message(error, f"{tag} {reason}")
 
-    def _why_not_adopted(self, image: Image) -> str:
-        """Return why somebody else's image is not adopted, and what to do; empty where it is."""
+    def _why_not_reused(self, image: Image) -> str:
+        """Return why another task's image is not reused, and what to do; empty if it is reused."""
         marker = parse_marker(image.description)
         if marker and not marker.is_of_notebook(self._notebook_id):
             return (
-                f"did not save; it is of notebook {marker.notebook_id} and is not adopted for notebook "
+                f"did not save; it is of notebook {marker.notebook_id} and is not reused for notebook "
                 f"{self._notebook_id}: choose another tag"
             )
         if self._if_exists == "fail":
             return (
-                "did not save and which cannot be overwritten: choose another tag, or adopt it by if_exists"
+                "did not save and which cannot be overwritten: choose another tag, or set if_exists='adopt'"
             )
-        if self._has_left_tag:
-            return "did not save; it is not adopted, as its tag is not the one given: choose another tag"
+        if self._uses_other_tag:
+            return "did not save; it is not reused, as its tag is not the one given: choose another tag"
         if image.has_failed or not image.is_known:
-            return f"did not save and which is {image.status}, so it is not adopted: choose another tag"
+            return f"did not save and which is {image.status}, so it is not reused: choose another tag"
         return ""
 
-    def _leave_tag_to(self, image: Image) -> bool:
-        """Go on with the other tag, if there is one, and say why."""
+    def _switch_tag(self, image: Image) -> bool:
+        """Use the other tag, as an image of an earlier clear holds the first; return False without one."""
         tag, other = self._request.tag, self._other_tag
         if other in (None, tag):
             return False
         log.info(
-            "The tag %r belongs to image %s, which this task saved before it was cleared: the notebook is "
-            "saved again with the tag %r",
+            "Tag %r belongs to image %s, which this task saved before it was cleared; saving the notebook "
+            "again with tag %r",
             *(tag, image.id, other),
         )
         self._request = self._request.model_copy(update={"tag": other})
-        self._has_left_tag = True
+        self._uses_other_tag = True
         return True
 
     async def _remove(self, image: Image, error: TagConflictError) -> None:
-        """Remove this task's own failed record, with what it may hold of the tag in SWR."""
-        log.warning("The tag is held by this task's own failed save, which is removed. %s", image.describe())
+        """Remove this task's own failed image and its tag in SWR, so that the tag can be used."""
+        log.warning("Tag in use by this task's own failed image, removing it: %s", image.describe())
         try:
             await self._call(operations.delete_image(image.id, delete_swr_image=True))
         except NotFoundError:
-            log.info("Image %s was removed already", image.id)
+            log.info("Image %s was already removed", image.id)
         except PermissionDeniedError as failure:
             log.warning("%s is missing: %s", DELETE_IMAGE, failure)
             raise _with_message(
                 error,
-                f"The tag {self._request.tag!r} belongs to this task's own failed image {image.id}, which "
+                f"Tag {self._request.tag!r} belongs to this task's own failed image {image.id}, which "
                 f"cannot be removed because {DELETE_IMAGE} is missing: grant it, or choose another tag",
             ) from None
 
     def _find_tag_owner(self, images: list[Image]) -> Image | None:
-        """Return the image that holds the tag; without a name, any repository may have one."""
-        holders = [image for image in images if image.tag == self._request.tag]
-        ours = (held for held in holders if self._is_own(held) or self._is_of_earlier_clear(held))
+        """Return the image with the tag; without a name, only one of this task, as names may differ."""
+        owners = [image for image in images if image.tag == self._request.tag]
+        ours = (image for image in owners if self._is_own(image) or self._is_of_earlier_clear(image))
         own = self._own(images) or next(ours, None)
-        return own or (holders[0] if holders and self._is_named else None)
+        return own or (owners[0] if owners and self._is_named else None)
 
     @property
     def _is_named(self) -> bool:
         return bool(self._request.name and self._request.namespace)
 
     async def _check_hint(self, image_id: str) -> Image | None:
-        """Return a remembered image if it is still the one to save; what is remembered may be out of date."""
+        """Return the image of a stored id if it can be reused; the id may be out of date."""
         try:
             image = await self._call(operations.show_image(image_id))
         except ModelArtsError as error:
-            if not (isinstance(error, OUT_OF_SIGHT) or type(error) is ApiError):
+            if not (isinstance(error, HINT_ERRORS) or type(error) is ApiError):
                 raise
-            log.info("The image that an earlier try left cannot be looked at, so it is looked for: %s", error)
+            log.info("Cannot read image %s of an earlier try, searching for its marker: %s", image_id, error)
             return None
-        return image if self._is_wanted(image) else None
+        return image if self._is_reusable(image) else None
 
     async def _find_earlier(self) -> Image | None:
         """
-        Return what an earlier try left; nothing is sent where that cannot be known.
+        Return the image of an earlier try; raises if the lookup fails, as nothing may be sent then.
 
-        The tag of an image from before the task was cleared is not even asked for.
+        If an image from before the task was cleared holds the tag, the other tag is used at once.
         """
         try:
             images = await self._list_same_name()
@@ -307,30 +310,29 @@ class IdempotentCreate:
                 raise
             raise _with_message(
                 error,
-                f"Whether an earlier try saved notebook {self._notebook_id} is not known, because "
-                f"{LIST_IMAGES} is missing, and to send the save again could save twice: grant it, then "
-                f"clear the task. {error.message}",
+                f"Nothing was sent: cannot check whether an earlier try saved notebook {self._notebook_id}, "
+                f"because {LIST_IMAGES} is missing. Grant it, then clear the task. {error.message}",
             ) from None
         own = self._own(images)
         for image in images if own is None else ():
             is_live = self._is_of_earlier_clear(image) and not image.has_failed
-            if is_live and image.tag == self._request.tag and self._leave_tag_to(image):
+            if is_live and image.tag == self._request.tag and self._switch_tag(image):
                 break
         return own
 
     async def _find_existing(self) -> Image | None:
-        """Return this task's own image with the tag it wants, unless it failed."""
+        """Return this task's own image with the requested tag, unless it failed."""
         return self._own(await self._list_same_name())
 
     async def _search(self, pick: Callable[[list[Image]], Image | None]) -> Image | None:
         """
-        Return what is picked from the images of the same name, once a list shows it: lists may lag.
+        Return the image that ``pick`` returns from a list, which is read several times as it may lag behind.
 
-        :raises ModelArtsError: the last look failed, so that nothing found does not mean nothing there.
+        :raises ModelArtsError: the last lookup failed, so that the image may exist unseen.
         """
         failure: ModelArtsError | None = None
-        for look in range(LOOKUP_ATTEMPTS):
-            if look:
+        for attempt in range(LOOKUP_ATTEMPTS):
+            if attempt:
                 await self._modelarts.sleep(LOOKUP_INTERVAL)
             try:
                 image = pick(await self._list_same_name())
@@ -347,9 +349,9 @@ class IdempotentCreate:
         return None
 
     def _own(self, images: list[Image]) -> Image | None:
-        return next(filter(self._is_wanted, images), None)
+        return next(filter(self._is_reusable, images), None)
 
-    def _is_wanted(self, image: Image) -> bool:
+    def _is_reusable(self, image: Image) -> bool:
         has_tag = image.tag in (None, self._request.tag, self._other_tag)
         return self._is_own(image) and has_tag and not image.has_failed
 
@@ -360,38 +362,38 @@ class IdempotentCreate:
         return self._key.is_of_earlier_clear(image, self._notebook_id)
 
     async def _list_same_name(self) -> list[Image]:
-        """Return the images of the same name; where a cloud lets the name be left out, all of one's own."""
+        """Return the images of the requested name; without a name, all private images."""
         operation = operations.list_images(
             name=self._request.name,
             namespace=self._request.namespace,
             workspace_id=self._request.workspace_id,
         )
 
-        def parse(reply: Any) -> Page[Image]:
-            page = operation.parse(reply)
+        def parse(data: Any) -> Page[Image]:
+            page = operation.parse(data)
             is_short = page.records > len(page.data)
-            if is_short and self._count_in(reply) > sum(self._count_in(i.description) for i in page.data):
-                # Strangers' records may be skipped, but not the one that is looked for.
-                raise ValueError("a record has this task's marker and cannot be read")
+            if is_short and self._count_in(data) > sum(self._count_in(i.description) for i in page.data):
+                # Other records may be skipped if they cannot be parsed, but not this task's own.
+                raise ValueError("a record with this task's marker cannot be parsed")
             return page
 
         return await self._modelarts.list_all(replace(operation, parse=parse), deadline=self._deadline)
 
     def _count_in(self, value: Any) -> int:
-        return self._key.count_in(flat(value), self._notebook_id)
+        return self._key.count_in(flatten(value), self._notebook_id)
 
     async def _call(self, operation: Operation[T]) -> T:
         return await self._modelarts.call(operation, deadline=self._deadline)
 
 
 def _is_forbidden(error: ModelArtsError) -> bool:
-    """Whether ModelArts forbids a check; what IAM refuses is about who asks."""
+    """Whether ModelArts denies a permission; a refusal by IAM means that the login failed."""
     is_403 = type(error) is ApiError and error.status == 403
     return error.may_have_been_processed and (is_403 or isinstance(error, PermissionDeniedError))
 
 
 def _with_message(error: E, message: str) -> E:
-    """Return the error with another message; its class, code and request id stay."""
+    """Return the error with another message; its class, code and request id are kept."""
     error.message = message
     error.args = (message,)
     return error

@@ -1,7 +1,7 @@
 """
-The marker in an image's description: which task saved the image, and which notebook it was.
+The marker in an image's description, which names the task and the notebook that the image comes from.
 
-It is all that a retry has to find its image by, and all that tells anyone which images are a notebook's.
+A retry finds its image by the marker, and a list of images shows by it which notebook each one comes from.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from airflow_provider_modelarts.client.models import CreateImageRequest, Image
 from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidationError
 
 MAX_NOTEBOOK_ID = 64
-"""Characters of a notebook's id that is no UUID; a UUID has 36."""
+"""Characters of the longest id of a notebook; a UUID has 36."""
 
-MARKABLE_ID = Rule(
+NOTEBOOK_ID_RULE = Rule(
     mandatory=True,
     max_length=MAX_NOTEBOOK_ID,
-    # What ends a marker or separates its parts is not in it, so that every marker can be read back.
+    # Without the characters that end a marker or separate its parts, so that every marker can be parsed.
     pattern=r"[A-Za-z0-9_][A-Za-z0-9_.-]*",
     message="must be the notebook's id: letters, digits, hyphens, underscores and periods",
 )
-"""What an id must be to stand in a marker."""
+"""The rule for an id that a marker contains."""
 
 MAX_DESCRIPTION, MAX_TAG = 512, 64
-"""Characters, where a cloud's rules name no other number."""
+"""Characters, where a cloud's rules set no limit."""
 
 MAX_TRIES = 2**31
-"""No ``max_tries`` is higher: it is a column of Airflow's database."""
+"""The upper bound of ``max_tries``, a 32-bit column of Airflow's database."""
 
-# Also as it stands in a printed record, where a line break is a backslash and a letter.
+# White space, also as the escape sequence that a printed record has for a line break.
 _SPACE = r"(?:\s|\\[nrt])"
 _MARKER = re.compile(
     rf"\[{_SPACE}*airflow{_SPACE}*:{_SPACE}*([0-9a-f]{{16}})"
@@ -46,10 +46,10 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 @dataclass(frozen=True, slots=True)
 class Marker:
     """
-    A marker, as it is written to a description and read from one.
+    A marker, as a description contains it.
 
-    :param digest: sixteen hexadecimal digits that stand for the task; see :class:`IdempotencyKey`.
-    :param notebook_id: a UUID in lower case, or another id as it is.
+    :param digest: sixteen hexadecimal digits that identify the task; see :class:`IdempotencyKey`.
+    :param notebook_id: a UUID in lower case, or another id unchanged.
     """
 
     digest: str
@@ -65,33 +65,33 @@ class Marker:
 
 def parse_marker(description: str | None) -> Marker | None:
     """
-    Return the marker of a description, or None where there is none.
+    Return the marker of a description, or None if it has none.
 
-    White space and case may have changed on the way. Of several the last one counts: the others are in the
-    user's own words, which stand before it.
+    White space and case are ignored, as services may change them. The last marker counts: any others are in
+    the user's text, which is before it.
     """
     markers = _find_markers(description or "")
     return markers[-1] if markers else None
 
 
 def snapshots_of(notebook_id: str, images: Iterable[Image]) -> list[Image]:
-    """Return the images that any task saved of a notebook, newest first; those of unknown age are last."""
-    found = [
+    """Return the images that any task saved of a notebook, newest first, those without a date last."""
+    snapshots = [
         image
         for image in images
         if (marker := parse_marker(image.description)) and marker.is_of_notebook(notebook_id)
     ]
-    return sorted(found, key=lambda image: (image.create_at is None, -(image.create_at or 0)))
+    return sorted(snapshots, key=lambda image: (image.create_at is None, -(image.create_at or 0)))
 
 
 def check_notebook_id(notebook_id: object) -> None:
     """
-    Judge an id that is to be looked for in markers.
+    Check that a notebook's id can be searched for in markers.
 
-    :raises RequestValidationError: no marker can hold it.
+    :raises RequestValidationError: no marker can contain it.
     """
     if isinstance(notebook_id, str):
-        rule = MARKABLE_ID.violation(notebook_id)
+        rule = NOTEBOOK_ID_RULE.violation(notebook_id)
     else:
         rule = f"must be a string, not {type(notebook_id).__name__}"
     if rule:
@@ -101,12 +101,12 @@ def check_notebook_id(notebook_id: object) -> None:
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
     """
-    What makes a save this task's own, in this run.
+    Identifies the task instance that saves a notebook; all its retries have the same key.
 
-    The notebook is passed by itself: a run of a task that saves two has a marker for each.
+    The notebook's id is passed to the methods, as one task instance may save several notebooks.
 
-    :param max_tries: of the task instance, as Airflow stores it, where a cleared task is to save again: a
-        clear raises it and a retry does not. Without it a cleared task's image is the run's image.
+    :param max_tries: of the task instance, as Airflow stores it, if a cleared task is to save again: a clear
+        raises it, a retry does not. None if a cleared task is to reuse its image.
     """
 
     dag_id: str
@@ -116,27 +116,27 @@ class IdempotencyKey:
     max_tries: int | None = None
 
     def marker(self, notebook_id: str) -> Marker:
-        """Return the marker of this task's image of a notebook."""
+        """Return the marker of the image that this task saves of a notebook."""
         digest = f"{(self._base(notebook_id) + self._offset) % 2**64:016x}"
         return Marker(digest, _canonical(notebook_id))
 
     def append_to(self, description: str | None, notebook_id: str) -> str:
-        """Return a description with the marker behind the user's own words."""
+        """Return a description with the marker after the user's text."""
         marker = self.marker(notebook_id)
         return f"{description.rstrip()} {marker}" if description else str(marker)
 
     def default_tag(self, notebook_id: str) -> str:
-        """Return a tag that names the run and that a retry finds again."""
+        """Return the tag to use if the user gives none; a retry computes the same one."""
         digest = self.marker(notebook_id).digest
         run = re.sub(r"[^A-Za-z0-9_.]+", "-", self.run_id).strip("-.")
         return f"{run[: 63 - len(digest)]}-{digest}".lstrip("-")
 
     def matches(self, image: Image, notebook_id: str) -> bool:
-        """Whether an image is this task's own; with ``max_tries``, since it was last cleared."""
+        """Whether this task saved an image; with ``max_tries``, after it was last cleared."""
         return self._is_own(parse_marker(image.description), notebook_id)
 
     def is_of_earlier_clear(self, image: Image, notebook_id: str) -> bool:
-        """Whether this task saved an image before it was cleared, which is to make it save again."""
+        """Whether this task saved an image before it was last cleared; such an image is not reused."""
         marker = parse_marker(image.description)
         return self._offset_of(marker, notebook_id) is not None and not self._is_own(marker, notebook_id)
 
@@ -150,11 +150,11 @@ class IdempotencyKey:
 
     @property
     def _offset(self) -> int:
-        """How far the digest is behind the one without ``max_tries``, so that each is known from another."""
+        """The number that ``max_tries`` adds to the digest, so that markers of one task are comparable."""
         return 0 if self.max_tries is None else max(0, 1 + self.max_tries)
 
     def _offset_of(self, marker: Marker | None, notebook_id: str) -> int | None:
-        """Return the same of a marker, or None if it is another task's."""
+        """Return the offset of a marker's digest, or None if another task wrote it."""
         if marker is None or not marker.is_of_notebook(notebook_id):
             return None
         offset = (int(marker.digest, 16) - self._base(notebook_id)) % 2**64
@@ -166,38 +166,39 @@ class IdempotencyKey:
 
 
 def prepare_request(
-    cloud: Cloud, notebook_id: str, mark: IdempotencyKey, fields: dict[str, str | None]
+    cloud: Cloud, notebook_id: str, key: IdempotencyKey, fields: dict[str, str | None]
 ) -> tuple[CreateImageRequest, str | None]:
     """
-    Return the request with its marker and a tag, and the tag for where that one is an earlier clear's.
+    Return the request with a marker and a tag, and the tag to use if an image of an earlier clear holds it.
 
-    :raises RequestValidationError: every broken rule; the user's words are never cut to make room for the
+    :param fields: of create-image, as the user gave them.
+    :raises RequestValidationError: all broken rules. The user's text is never cut to make room for the
         marker.
     """
-    longest = cloud.rules["description"].max_length or MAX_DESCRIPTION
-    # Of any digest and, as the notebook's id is judged below, of any id.
+    limit = cloud.rules["description"].max_length or MAX_DESCRIPTION
+    # All digests have the same length. The notebook's id may still be of another type: it is validated below.
     length = len(str(Marker("0" * 16, str(notebook_id))))
-    room = max(0, longest - length - 1)
-    words = f"may have at most {room} characters, because the marker behind it takes {length} of {longest}"
-    rules = {**cloud.rules, "description": Rule(pattern=rf"(?s).{{0,{room}}}\s*", message=words)}
+    room = max(0, limit - length - 1)
+    message = f"may have at most {room} characters, because the marker after it takes {length} of {limit}"
+    rules = {**cloud.rules, "description": Rule(pattern=rf"(?s).{{0,{room}}}\s*", message=message)}
     if not rules["notebook_id"].pattern:
-        rules["notebook_id"] = MARKABLE_ID
+        rules["notebook_id"] = NOTEBOOK_ID_RULE
     request = CreateImageRequest.for_cloud(replace(cloud, rules=rules), notebook_id=notebook_id, **fields)
-    marked = {
-        "tag": request.tag or mark.default_tag(notebook_id),
-        "description": mark.append_to(request.description, notebook_id),
+    marker_fields = {
+        "tag": request.tag or key.default_tag(notebook_id),
+        "description": key.append_to(request.description, notebook_id),
     }
     other_tag = None
-    if request.tag and mark.max_tries is not None:
-        suffix = f"-{mark.max_tries}"
+    if request.tag and key.max_tries is not None:
+        suffix = f"-{key.max_tries}"
         other_tag = f"{request.tag[: (cloud.rules['tag'].max_length or MAX_TAG) - len(suffix)]}{suffix}"
-    return request.model_copy(update=marked), other_tag
+    return request.model_copy(update=marker_fields), other_tag
 
 
 def describe_origin(image: Image) -> str:
-    """Return a line that says whose image it is."""
+    """Return a line for the log with an image's name, marker, age and status."""
     marker = parse_marker(image.description)
-    owner = f"saved by another task of Airflow, {marker}" if marker else "not saved by a task of Airflow"
+    owner = f"saved by another Airflow task, {marker}" if marker else "not saved by an Airflow task"
     created_at = image.to_xcom().get("created_at", "at an unknown time")
     return f"{image.name}:{image.tag}, {owner}, created {created_at}. {image.describe()}"
 

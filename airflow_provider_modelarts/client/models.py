@@ -1,8 +1,8 @@
 """
-What is sent and what comes back.
+The models of the API's requests and responses.
 
-Requests are strict: a value that breaks a rule of the cloud's page never leaves the process.
-Replies are tolerant: fields may be missing, new or of an odd type, and statuses may be new.
+Requests are strict: a value that breaks a rule of the cloud's page is not sent. Responses are tolerant:
+fields may be missing, new or of another type, and statuses may be new.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from airflow_provider_modelarts.exceptions import (
 T = TypeVar("T")
 
 EMPTY = "is empty (did a template render to nothing?)"
-LONGEST_LINE = 500
-"""Characters; the reason of a failed image may be a whole build log."""
+MAX_LINE = 500
+"""Characters of a message; the reason of a failed image may be a whole build log."""
 
 
 class CreateImageRequest(BaseModel):
-    """The body of create-image. Made by :meth:`for_cloud`, which knows the rules."""
+    """The body of create-image; :meth:`for_cloud` makes one that keeps the cloud's rules."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -55,9 +55,10 @@ class CreateImageRequest(BaseModel):
     @classmethod
     def for_cloud(cls, cloud: Cloud, *, notebook_id: str, **fields: str | None) -> CreateImageRequest:
         """
-        Return the request if every value keeps the rules of the cloud's page.
+        Return the request, after validation by the rules of a cloud.
 
-        :raises RequestValidationError: every broken rule, each with its field and value.
+        :param fields: of the body; None and a missing field are the same.
+        :raises RequestValidationError: all broken rules, each with its field and value.
         """
         given = {"notebook_id": notebook_id, **fields}
         violations = [
@@ -75,7 +76,7 @@ class CreateImageRequest(BaseModel):
         return cls(**fields)
 
     def body(self) -> dict[str, str]:
-        """Return the fields that were given, as the API takes them."""
+        """Return the JSON of the request, without the fields that are None."""
         return self.model_dump(exclude_none=True)
 
 
@@ -89,7 +90,7 @@ def _violation(cloud: Cloud, field: str, value: str | None) -> str | None:
 
 
 def text_rule(value: object) -> str | None:
-    """Return which rule of every text that is sent a value breaks, if any."""
+    """Return how a value breaks the rules for any text that is sent, or None."""
     if not isinstance(value, str):
         return f"must be a string, not {type(value).__name__}"
     if not value.strip():
@@ -102,20 +103,20 @@ def text_rule(value: object) -> str | None:
 
 
 class ResponseModel(BaseModel):
-    """What every reply has in common: it may grow, and nobody changes it here."""
+    """The base class of all responses: immutable, and tolerant of new fields."""
 
-    # Built at the first reply: whoever only parses a DAG reads none.
+    # The validator is built with the first response, so that parsing a DAG stays cheap.
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True, defer_build=True)
 
-    # Of the exchange that brought the reply; what the vendor's support asks for.
+    # Of the response, for the vendor's support.
     request_id: Text = None
 
 
 class Image(ResponseModel):
     """
-    An image as create-image, ShowImage and ListImages give it.
+    An image, as create-image, ShowImage and ListImages return it.
 
-    Only the id is certain; examples of the vendors leave out fields that they document.
+    Only the id is mandatory: the vendors' examples lack fields that their pages document.
     """
 
     id: Id
@@ -134,7 +135,7 @@ class Image(ResponseModel):
     resource_categories: Texts = None
     support_res_categories: Texts = None
     flavor_type: Text = None
-    # Documented in KB, but the vendors' examples only make sense as bytes: passed on as it is.
+    # Documented in KB, but the vendors' examples only make sense as bytes: returned unchanged.
     size: Integer = None
     create_at: Timestamp = None
     update_at: Timestamp = None
@@ -149,41 +150,41 @@ class Image(ResponseModel):
 
     @property
     def has_failed(self) -> bool:
-        """Whether the image is over without ever becoming ACTIVE from here."""
+        """Whether the image has a final status other than ACTIVE."""
         return self.status in {"CREATE_FAILED", "ERROR", "DELETED"}
 
     @property
     def is_pending(self) -> bool:
-        """Whether waiting makes sense: a status that we do not know is one that may pass."""
+        """Whether the image may still become ACTIVE; an unknown status counts as pending."""
         return not (self.is_active or self.has_failed)
 
     @property
     def is_known(self) -> bool:
-        """Whether the status is one that the pages list."""
+        """Whether the vendors' pages list the status."""
         return not self.is_pending or self.status in {"INIT", "CREATING"}
 
     def raise_for_status(self) -> Image:
         """
-        Return the image, pending or ACTIVE.
+        Return the image if it is pending or ACTIVE.
 
-        :raises ImageFailedError: it ended otherwise.
+        :raises ImageFailedError: it has another final status.
         """
         if not self.has_failed:
             return self
         label = f"{self.name or 'unnamed'}:{self.tag or 'untagged'}"
         reason = self.status_message or "the service gave no reason"
-        end = sanitize(f"Image {self.id} ({label}) ended as {self.status}: {reason}", LONGEST_LINE)
+        end = sanitize(f"Image {self.id} ({label}) ended as {self.status}: {reason}", MAX_LINE)
         raise ImageFailedError(f"{end} (request id {self.request_id})" if self.request_id else end)
 
     def describe(self) -> str:
-        """Return a line for the log."""
-        unknown = "" if self.is_known else ", a status this provider does not know and takes as pending"
-        status = f"{self.status}{unknown}" if self.status else "without a status, which is taken as pending"
+        """Return a line for the log, with the id and the status."""
+        unknown = "" if self.is_known else " (an unknown status, treated as pending)"
+        status = f"{self.status}{unknown}" if self.status else "without a status, treated as pending"
         message = f": {self.status_message}" if self.status_message else ""
-        return sanitize(f"Image {self.id} is {status}{message}", LONGEST_LINE)
+        return sanitize(f"Image {self.id} is {status}{message}", MAX_LINE)
 
     def to_xcom(self) -> dict[str, Any]:
-        """Return what a task hands on: plain JSON, times in ISO 8601 UTC, only what the API gave."""
+        """Return the XCom of a task: plain JSON, times in ISO 8601 UTC, without fields that are None."""
         facts = {
             "status": self.status,
             "name": self.name,
@@ -200,7 +201,7 @@ class Image(ResponseModel):
 
 
 class Lease(ResponseModel):
-    """When a notebook stops by itself. Milliseconds; the epoch is UTC's."""
+    """The time until a notebook stops automatically, in milliseconds (since the epoch, UTC, for times)."""
 
     create_at: Timestamp = None
     update_at: Timestamp = None
@@ -210,7 +211,7 @@ class Lease(ResponseModel):
 
 
 class NotebookImage(ResponseModel):
-    """The image that a notebook runs; after a save this is the saved one."""
+    """The image that a notebook runs; after a save it is the saved one."""
 
     id: Text = None
     name: Text = None
@@ -219,7 +220,7 @@ class NotebookImage(ResponseModel):
 
 
 class Notebook(ResponseModel):
-    """A notebook. Its access ``token``, which the API sends along, is dropped here."""
+    """A notebook, without the access ``token`` that the API returns."""
 
     id: Id
     name: Text = None
@@ -243,26 +244,24 @@ class Notebook(ResponseModel):
 
 class Page(ResponseModel, Generic[T]):
     """
-    One page of a list: the records that can be read.
-
-    One that cannot, for want of an id, hides none of the others.
+    One page of a list, with the records that can be parsed; a record without an id cannot.
 
     ``current`` and ``pages`` are left out on purpose: the vendors' examples contradict each other.
     """
 
-    # A page without it is no empty list: whoever looks for a save in it would make another.
+    # Mandatory: a response without it is no empty list, as a task that misses its image would save again.
     data: list[Annotated[T, Skippable()]]
     total: Integer = None
-    # How many the page had, readable or not: what an offset counts.
+    # Records of the page, parsed or not, which an offset counts.
     records: int = 0
 
     @model_validator(mode="before")
     @classmethod
-    def _count_records(cls, reply: Any) -> Any:
-        if not isinstance(reply, dict) or "data" not in reply:
-            return reply
-        data = [] if reply["data"] is None else reply["data"]
-        return {**reply, "data": data, "records": len(data) if isinstance(data, list) else 0}
+    def _count_records(cls, page: Any) -> Any:
+        if not isinstance(page, dict) or "data" not in page:
+            return page
+        data = [] if page["data"] is None else page["data"]
+        return {**page, "data": data, "records": len(data) if isinstance(data, list) else 0}
 
 
 def _iso(milliseconds: int | None) -> str | None:
@@ -270,6 +269,6 @@ def _iso(milliseconds: int | None) -> str | None:
         return None
     try:
         at = datetime.fromtimestamp(milliseconds / 1000, tz=timezone.utc)
-    except (OverflowError, OSError, ValueError):  # no date that a calendar knows
+    except (OverflowError, OSError, ValueError):  # out of the calendar's range
         return None
     return at.isoformat(timespec="milliseconds")

@@ -1,7 +1,7 @@
 """
-The operations of ModelArts, each a function that returns a value: what to ask, how to read the reply.
+The operations of the ModelArts API: each function returns an :class:`Operation`, which a client sends.
 
-Nothing here is sent. Adding an operation touches this file only.
+Adding an operation touches this file only.
 """
 
 from __future__ import annotations
@@ -21,24 +21,31 @@ from airflow_provider_modelarts.client.models import (
 from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidationError
 
 IMAGES_PER_PAGE = 200
+"""Images of the first page, unless the caller sets a limit."""
 MIN_IMAGES_PER_PAGE = 20
+"""Images of the smallest page that is requested after one that was too large."""
 NOTEBOOK_PAGES = (50, 20, 10)
-"""The only values of ``limit`` that the service takes for notebooks."""
+"""The only values of ``limit`` that the API accepts for notebooks."""
 MAX_PAGE_BYTES = 1024 * 1024
-"""Bytes of the largest page that is read: 200 records of 5 KiB each, which is more than their fields hold."""
+"""Bytes of the largest page that is read: 200 records of 5 KiB, more than their fields can hold."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-# https://support.huaweicloud.com/intl/en-us/api-modelarts/CreateImage.html
-# https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/saving_a_running_instance_as_a_container_image.html
 def create_image(notebook_id: str, request: CreateImageRequest) -> Operation[Image]:
-    """Save a running notebook as an image. Must not be repeated blindly: each time saves again."""
+    """
+    Save a running notebook as an image; every repetition saves it again.
 
-    def parse(reply: Any) -> Image:
-        image = Image.model_validate(reply)
-        for given, asked_for in ((image.name, request.name), (image.tag, request.tag)):
-            if given and asked_for and given != asked_for:
+    https://support.huaweicloud.com/intl/en-us/api-modelarts/CreateImage.html
+    https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/saving_a_running_instance_as_a_container_image.html
+
+    :raises RequestValidationError: the notebook's id cannot stand in a path.
+    """
+
+    def parse(data: Any) -> Image:
+        image = Image.model_validate(data)
+        for returned, requested in ((image.name, request.name), (image.tag, request.tag)):
+            if returned and requested and returned != requested:
                 raise ValueError(f"it is about image {image.name}:{image.tag}")
         return image
 
@@ -46,12 +53,17 @@ def create_image(notebook_id: str, request: CreateImageRequest) -> Operation[Ima
     return Operation("CreateImage", "POST", path, parse, body=request.body())
 
 
-# https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_details_about_an_image.html
 def show_image(image_id: str) -> Operation[Image]:
-    """Look at one image."""
+    """
+    Return one image.
 
-    def parse(reply: Any) -> Image:
-        image = Image.model_validate(reply)
+    https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_details_about_an_image.html
+
+    :raises RequestValidationError: the id cannot stand in a path.
+    """
+
+    def parse(data: Any) -> Image:
+        image = Image.model_validate(data)
         if image.id.lower() != image_id.lower():
             raise ValueError(f"it is about image {image.id}")
         return image
@@ -60,14 +72,13 @@ def show_image(image_id: str) -> Operation[Image]:
     return Operation("ShowImage", "GET", path, parse, subject=f"image {image_id}")
 
 
-# https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_supported_images.html
 def list_images(
     *,
     name: str | None = None,
     name_fuzzy_match: bool = False,
     namespace: str | None = None,
     service_type: Literal["COMMON", "INFERENCE", "TRAIN", "DEV", "UNKNOWN"] | None = None,
-    type: Literal["DEDICATED", "BUILD_IN"] = "DEDICATED",  # noqa: A002 - the API's word
+    type: Literal["DEDICATED", "BUILD_IN"] = "DEDICATED",  # noqa: A002 - the API's name
     workspace_id: str | None = None,
     sort_dir: Literal["ASC", "DESC"] | None = None,
     sort_key: str | None = None,
@@ -76,12 +87,16 @@ def list_images(
     limit: int = IMAGES_PER_PAGE,
 ) -> Operation[Page[Image]]:
     """
-    List images, a page at a time.
+    List images, one page per call.
 
-    The service's own defaults (built-in images, names that merely contain the text) hide saved
-    images, so ``type`` and ``name_fuzzy_match`` are always sent. There is no filter by tag or status.
+    https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_supported_images.html
 
-    :param limit: of a page, at first: of records that are too large fewer are asked for.
+    ``type`` and ``name_fuzzy_match`` are always sent, because the API's defaults (built-in images, names that
+    contain the text) hide saved images. There is no filter by tag or status.
+
+    :param name_fuzzy_match: whether ``name`` may be a part of the name.
+    :param limit: images of a page; fewer are requested if a page is too large.
+    :raises RequestValidationError: a filter is blank or has another type.
     """
     query = {
         "name": name,
@@ -107,15 +122,17 @@ def list_images(
     )
 
 
-# https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/deleting_an_image.html
 def delete_image(image_id: str, *, delete_swr_image: bool = False) -> Operation[None]:
     """
     Delete an image of ModelArts.
 
-    The pages want ``force`` in the query, the official SDK sends ``is_force`` in the body: both go out.
+    https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/deleting_an_image.html
 
-    :param delete_swr_image: also delete its tag in SWR, which cannot be undone; a tag that stays can be
-        registered as an image again.
+    The page has ``force`` in the query, the official SDK ``is_force`` in the body: both are sent.
+
+    :param delete_swr_image: whether to delete its tag in SWR too, which cannot be undone. Without it, the tag
+        can be registered as an image again.
+    :raises RequestValidationError: the id cannot stand in a path.
     """
     path = f"/images/{_path_segment('image_id', image_id)}"
     force = _flag("delete_swr_image", delete_swr_image)
@@ -123,12 +140,17 @@ def delete_image(image_id: str, *, delete_swr_image: bool = False) -> Operation[
     return Operation("DeleteImage", "DELETE", path, lambda _: None, query={"force": force}, body=body)
 
 
-# https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_details_about_a_notebook_instance.html
 def show_notebook(notebook_id: str) -> Operation[Notebook]:
-    """Look at one notebook."""
+    """
+    Return one notebook.
 
-    def parse(reply: Any) -> Notebook:
-        notebook = Notebook.model_validate(reply)
+    https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_details_about_a_notebook_instance.html
+
+    :raises RequestValidationError: the id cannot stand in a path.
+    """
+
+    def parse(data: Any) -> Notebook:
+        notebook = Notebook.model_validate(data)
         if notebook.id.lower() != notebook_id.lower():
             raise ValueError(f"it is about notebook {notebook.id}")
         return notebook
@@ -142,7 +164,6 @@ def show_notebook(notebook_id: str) -> Operation[Notebook]:
     )
 
 
-# https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_notebook_instances.html
 def list_notebooks(
     *,
     feature: Literal["NOTEBOOK", "DEFAULT"] = "NOTEBOOK",
@@ -157,11 +178,15 @@ def list_notebooks(
     limit: Literal[10, 20, 50] = 50,
 ) -> Operation[Page[Notebook]]:
     """
-    List notebooks, a page at a time.
+    List notebooks, one page per call.
 
-    :param name: part of the name: this filter is always fuzzy.
-    :param all_users: everybody's notebooks; needs ``modelarts:notebook:listAllNotebooks``.
-    :param limit: of a page, at first: of records that are too large fewer are asked for.
+    https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_notebook_instances.html
+
+    :param name: a part of the name, as this filter is always fuzzy.
+    :param all_users: whether to list all users' notebooks, which needs
+        ``modelarts:notebook:listAllNotebooks``.
+    :param limit: notebooks of a page; fewer are requested if a page is too large.
+    :raises RequestValidationError: a filter is blank or has another type.
     """
     query = {
         "feature": feature,
@@ -169,7 +194,7 @@ def list_notebooks(
         "owner": owner,
         "pool_id": pool_id,
         "status": status,
-        # Huawei Cloud's SDK and Open Telekom Cloud's page spell it differently: both go out.
+        # Huawei Cloud's SDK and Open Telekom Cloud's page spell it differently: both are sent.
         "workspace_id": workspace_id,
         "workspaceId": workspace_id,
         "sort_dir": sort_dir,
@@ -189,7 +214,7 @@ def list_notebooks(
 
 
 def _halves(limit: int) -> tuple[int, ...]:
-    """Return a page's size and its halves, down to the smallest page."""
+    """Return the page sizes of a list of images: the limit and its halves, down to the minimum."""
     if type(limit) is not int or limit < 1:
         raise RequestValidationError([FieldViolation("limit", "must be a whole number from 1", limit)])
     sizes = [limit]
@@ -199,14 +224,14 @@ def _halves(limit: int) -> tuple[int, ...]:
 
 
 def _notebook_pages(limit: int) -> tuple[int, ...]:
-    """Return a page's size and the smaller ones."""
+    """Return the page sizes of a list of notebooks: the limit and the smaller ones."""
     if type(limit) is not int or limit not in NOTEBOOK_PAGES:
         raise RequestValidationError([FieldViolation("limit", "must be 10, 20 or 50", limit)])
     return NOTEBOOK_PAGES[NOTEBOOK_PAGES.index(limit) :]
 
 
 def _given(query: dict[str, str | None]) -> dict[str, str]:
-    """Return the filters that were given; a blank one would let everything through."""
+    """Return the filters that are not None; a blank one is refused, as it would match everything."""
     given = {key: value for key, value in query.items() if value is not None}
     violations = [
         FieldViolation(key, rule, value) for key, value in given.items() if (rule := text_rule(value))
@@ -217,14 +242,14 @@ def _given(query: dict[str, str | None]) -> dict[str, str]:
 
 
 def _flag(field: str, value: bool) -> str:
-    """Return a flag as a word. A word is refused: any would be true, the word false too."""
+    """Return a boolean as a query value; text is refused, as ``"false"`` would count as true."""
     if not isinstance(value, bool):
         raise RequestValidationError([FieldViolation(field, "must be True or False", value)])
     return "true" if value else "false"
 
 
 def _path_segment(field: str, value: str) -> str:
-    """Return the value as one segment of a path, so that no id reaches another path; a UUID in lower case."""
+    """Return a value as one path segment, a UUID in lower case; one that would change the path is refused."""
     rule = text_rule("" if value is None else value)
     if not rule and (
         value.startswith(".") or any(c in "/\\?#%;" or c.isspace() or not c.isprintable() for c in value)

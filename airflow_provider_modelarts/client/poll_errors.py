@@ -1,4 +1,4 @@
-"""Which failed polls a wait outlasts, and which end it."""
+"""Decides whether a failed poll ends a wait."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from airflow_provider_modelarts.exceptions import (
 )
 
 CONFIRMATIONS = 3
-"""How many polls in a row must say the same before a refusal that may pass is believed."""
+"""Polls in a row that must fail alike before a refusal that may be temporary ends the wait."""
 MIN_TIME_TO_APPEAR = 30.0
-"""Seconds within which something new may not be found yet: what the service reads may lag behind."""
+"""Seconds for which a new resource may not be found yet, as the service's reads may lag behind."""
 
 
 class PollErrors:
     """
-    The failed polls of one wait.
+    Counts the failed polls of one wait and decides which one ends it.
 
-    What is transient is waited out. Two refusals have to be confirmed by further polls: *not found*, as
-    long as this wait has not seen what it waits for, and a 403 without a code, which gateways give too.
+    Transient errors never do. Two refusals must be confirmed by further polls: *not found*, as long as no
+    poll of this wait succeeded, and a 403 without a code, which a failing gateway sends too.
     """
 
     def __init__(self) -> None:
@@ -30,16 +30,16 @@ class PollErrors:
         self._forbidden = 0
 
     def succeeded(self) -> None:
-        """Note a poll that succeeded."""
+        """Record a successful poll."""
         self._has_succeeded = True
         self._not_found = self._forbidden = 0
 
     def accept(self, error: ModelArtsError, now: float) -> None:
         """
-        Note a poll that failed, and return if waiting goes on.
+        Record a failed poll, and return if the wait continues.
 
         :param now: monotonic seconds.
-        :raises ModelArtsError: the wait ends with this.
+        :raises ModelArtsError: the error that ends the wait.
         """
         self._forbidden = (
             self._forbidden + 1 if isinstance(error, ApiError) and error.is_denied_without_code else 0
@@ -57,8 +57,8 @@ class PollErrors:
 
     def _permission_denied(self, error: ModelArtsError) -> PermissionDeniedError:
         refusal = PermissionDeniedError(
-            f"{self._forbidden} polls in a row were denied without a code: check the permissions of the "
-            f"connection's user or agency, and the gateways on the way. {error.message}"
+            f"{self._forbidden} polls in a row failed with HTTP 403 and no error code: check the permissions "
+            f"of the connection's user or agency, and any proxy or gateway in between. {error.message}"
         )
         if isinstance(error, ApiError):
             refusal.status, refusal.request_id = error.status, error.request_id

@@ -1,4 +1,4 @@
-"""What one wait writes to the log: never a line per poll."""
+"""Logs the progress of one wait, without a line per poll."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from airflow_provider_modelarts.client.http_types import Clock
 from airflow_provider_modelarts.exceptions import ModelArtsError
 
 HEARTBEAT = 300.0
-"""Seconds after which a wait that sees no change logs that it goes on."""
+"""Seconds without a log line after which a wait logs that it continues."""
 
 log = logging.getLogger(__name__)
 
 
 class PollLog:
-    """Logs each change, the first failure of a run of failures and its end, and a heartbeat."""
+    """
+    Logs changes, the first and the last of consecutive failures, and a heartbeat.
+
+    :param clock: its monotonic clock times the heartbeat.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -25,7 +29,7 @@ class PollLog:
         self._is_failing = False
 
     def succeeded(self, line: str) -> None:
-        """Log what a poll saw, if it is new or due."""
+        """Log the result of a successful poll, if it changed or a heartbeat is due."""
         now = self._clock.monotonic()
         if self._is_failing:
             log.info("Polling works again")
@@ -35,16 +39,16 @@ class PollLog:
             self._line, self._logged_at = line, now
 
     def failed(self, error: ModelArtsError) -> None:
-        """Log a failed poll; of failures that come and go one in five minutes is a warning."""
+        """Log a failed poll: the first as a warning, at most one in five minutes, the others as debug."""
         now = self._clock.monotonic()
-        is_news = not self._is_failing and now - self._warned_at >= HEARTBEAT
-        log.log(logging.WARNING if is_news else logging.DEBUG, "Poll failed, will retry: %s", error)
-        if is_news:
+        is_first = not self._is_failing and now - self._warned_at >= HEARTBEAT
+        log.log(logging.WARNING if is_first else logging.DEBUG, "Poll failed, will retry: %s", error)
+        if is_first:
             self._is_failing, self._warned_at = True, now
 
     def heartbeat(self) -> None:
-        """Log that the wait goes on, if it is due, whether it polled or not."""
+        """Log that the wait continues, if a heartbeat is due, with or without a poll."""
         now = self._clock.monotonic()
         if now - self._logged_at >= HEARTBEAT:
-            log.info("Still waiting, last seen: %s", self._line or "nothing yet")
+            log.info("Still waiting; last poll: %s", self._line or "none succeeded yet")
             self._logged_at = now

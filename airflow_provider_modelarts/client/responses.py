@@ -1,7 +1,7 @@
 """
-From a reply to what was asked for, or to the error that the reply stands for.
+Turns an HTTP response into a model or an exception.
 
-Nothing of a reply's values or of its body is ever quoted: a notebook's reply holds its access token.
+No message quotes a value or the body of a response: a notebook's response holds its access token.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from airflow_provider_modelarts.exceptions import InvalidResponseError, sanitize
 T = TypeVar("T")
 
 MAX_DIGITS = 1000
-"""Digits of the longest integer that is read; no field has a twentieth of them."""
+"""Digits of the longest integer that is read; the longest field has 19."""
 
 
 def parse_response(
@@ -35,53 +35,53 @@ def parse_response(
     classify: Callable[[int, str], ErrorCode] = classify,
 ) -> T:
     """
-    Return what the reply says.
+    Return the result of an operation from its response.
 
     :param what: the operation, for messages.
-    :param parse: from the reply's JSON, with the ``request_id`` of the exchange added.
-    :param at: now, against which ``Retry-After`` and the server's clock are read.
-    :param classify: from a refusal's HTTP status and code to what it means.
-    :raises InvalidResponseError: it cannot be read, or it is a redirect.
-    :raises ApiError: it is a refusal; the class says why.
+    :param parse: makes the result from the response's JSON, to which the ``request_id`` is added.
+    :param at: now, with which ``Retry-After`` and the header ``Date`` are compared.
+    :param classify: returns the meaning of an HTTP status and an error code.
+    :raises InvalidResponseError: the response cannot be parsed, or it is a redirect.
+    :raises ApiError: an error response, with the class that its status and code have.
     """
-    reply = _decoded(response.body)
-    request_id = _request_id(response, reply)
+    data = _decode(response.body)
+    request_id = _request_id(response, data)
     facts = _facts(response, request_id)
     if 200 <= response.status < 300:
-        if isinstance(reply, dict):
-            reply = {**reply, "request_id": request_id}
+        if isinstance(data, dict):
+            data = {**data, "request_id": request_id}
         try:
-            return parse(reply)
+            return parse(data)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
             place = ".".join(map(str, first["loc"])) or "the body"
             reason = f"{place}: {first['msg']}"
         except ValueError as error:
-            reason = _scrubbed(str(error))
-        raise InvalidResponseError(f"{what} brought an unexpected reply: {reason} ({facts})")
+            reason = _scrub(str(error))
+        raise InvalidResponseError(f"{what} returned an unexpected response: {reason} ({facts})")
     if 300 <= response.status < 400:
         raise InvalidResponseError(
-            f"{what} was redirected, which a signed request does not follow: "
+            f"{what} was redirected, and a signed request cannot follow: "
             f"check the connection's host ({facts})"
         )
-    code, text = _parse_error(reply)
-    code = "" if code == str(response.status) else code  # IAM's own is no more than that
-    known = classify(response.status, code)
-    refusal = known.error(
-        " ".join(filter(None, [f"{what} was refused: {text or 'no reason given'}.", known.remedy])),
+    code, text = _parse_error(data)
+    code = "" if code == str(response.status) else code  # IAM repeats the HTTP status as its code
+    meaning = classify(response.status, code)
+    refusal = meaning.error(
+        " ".join(filter(None, [f"{what} failed: {text or 'no reason given'}.", meaning.remedy])),
         status=response.status,
         code=code,
         request_id=request_id,
         retry_after=_retry_after(response.headers.get("retry-after", ""), at),
         clock_skew=_clock_skew(response.headers.get("date", ""), at),
     )
-    refusal.is_brief = known.is_brief
-    refusal.may_have_been_processed = refusal.may_have_been_processed and not known.is_brief
+    refusal.is_brief = meaning.is_brief
+    refusal.may_have_been_processed = refusal.may_have_been_processed and not meaning.is_brief
     raise refusal
 
 
 def _retry_after(value: str, at: datetime) -> float | None:
-    """Return the seconds that the header asks for, given as seconds or as a date."""
+    """Return the seconds of a ``Retry-After``, which holds seconds or a date; None if it is neither."""
     if value.strip().isdecimal():
         return float(value)
     clock_skew = _clock_skew(value, at)
@@ -89,22 +89,22 @@ def _retry_after(value: str, at: datetime) -> float | None:
 
 
 def _clock_skew(date: str, at: datetime) -> float | None:
-    """Return by how many seconds a date is ahead of now, or None if it is none."""
+    """Return by how many seconds an HTTP date is ahead of now, or None if it is no date."""
     try:
         parsed = parsedate_to_datetime(date)
-        # "-0000" says that it is UTC and nothing of where it was written, and is parsed without a zone.
+        # The zone "-0000" is UTC too, but the parser returns it without a zone.
         aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
         return aware.timestamp() - at.timestamp()
     except (TypeError, ValueError, OverflowError):
         return None
 
 
-def _decoded(body: bytes) -> Any:
+def _decode(body: bytes) -> Any:
     """
-    Return the JSON of a body, or None: what is missing and what is broken end alike.
+    Return the JSON of a body, or None if it is missing or malformed.
 
-    A text with bytes that are no UTF-8, or with a bare line break, and a number of thousands of digits are
-    one odd value each: they hide neither the rest of a record nor the others of a page.
+    Invalid UTF-8, a bare line break in a string or a number of thousands of digits spoils one value, so that
+    the rest of its record and the other records of the page can still be read.
     """
     text = body.decode(json.detect_encoding(body), "replace")
     try:
@@ -114,23 +114,23 @@ def _decoded(body: bytes) -> Any:
 
 
 def _number(digits: str) -> int | None:
-    """Return a number, which is none where Python would refuse to read it."""
+    """Return an integer, or None if it has more digits than Python converts."""
     return int(digits) if len(digits) < MAX_DIGITS else None
 
 
-def _request_id(response: Response, reply: Any) -> str:
-    in_body = reply.get("request_id") if isinstance(reply, dict) else None
+def _request_id(response: Response, data: Any) -> str:
+    in_body = data.get("request_id") if isinstance(data, dict) else None
     headers = response.headers
-    return _scrubbed(headers.get("x-request-id") or headers.get("x-iam-trace-id") or in_body)
+    return _scrub(headers.get("x-request-id") or headers.get("x-iam-trace-id") or in_body)
 
 
 def _facts(response: Response, request_id: str) -> str:
-    kind = _scrubbed(response.headers.get("content-type", "no content type"))
+    kind = _scrub(response.headers.get("content-type", "no content type"))
     facts = f"HTTP {response.status}, {kind}, {len(response.body)} bytes"
     return f"{facts}, request id {request_id}" if request_id else facts
 
 
-# Each producer has an envelope of its own: ModelArts, its older API, the gateway, other services, IAM.
+# The fields of an error response differ: ModelArts and the gateway, older ModelArts, other services, IAM.
 _ENVELOPES = (
     ("error_code", "error_msg"),
     ("error_code", "error_message"),
@@ -139,10 +139,10 @@ _ENVELOPES = (
 )
 
 
-def _parse_error(reply: Any) -> tuple[str, str]:
-    """Return the server's code and its words, from whichever envelope it used, however deep it lies."""
-    level = [reply]
-    words = ""
+def _parse_error(data: Any) -> tuple[str, str]:
+    """Return the error code and text of an error response, whichever fields hold them, at any depth."""
+    level = [data]
+    text = ""
     while level:
         inner: list[Any] = []
         for part in level:
@@ -152,19 +152,19 @@ def _parse_error(reply: Any) -> tuple[str, str]:
                 continue
             for code, message in _ENVELOPES:
                 if code in part and message in part:
-                    words = words or _scrubbed(part[message])
+                    text = text or _scrub(part[message])
                     if part[code]:
-                        return _scrubbed(part[code]), words
+                        return _scrub(part[code]), text
             if part.get("error_code"):
-                return _scrubbed(part["error_code"]), words
+                return _scrub(part["error_code"]), text
             inner += part.values()
         level = inner
-    return "", words
+    return "", text
 
 
-def _scrubbed(message: Any) -> str:
-    """Return a server's words on one short line, without the request that the gateway may echo."""
-    message = message or ""
-    said = message if isinstance(message, str) else reprlib.repr(message)  # of what is too deep, a part
-    text = re.split(r"canonical", said, maxsplit=1, flags=re.IGNORECASE)[0]
+def _scrub(value: Any) -> str:
+    """Return a server's text as one short line, without the request that the gateway may echo."""
+    value = value or ""
+    text = value if isinstance(value, str) else reprlib.repr(value)  # which limits depth and length
+    text = re.split(r"canonical", text, maxsplit=1, flags=re.IGNORECASE)[0]
     return sanitize(text, 300).rstrip(" ,.:;")

@@ -1,4 +1,4 @@
-"""Sends the requests of one account to one project: signs them, renews what proves who sends them."""
+"""Sends authenticated requests to one project, and renews tokens and temporary keys that were refused."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Project:
     """
-    Which project is talked about: its id, or its name and the IAM that knows the id.
+    A project, by its id, or by its name and the IAM endpoint that returns the id.
 
-    :param endpoint: of IAM.
+    :param id: None if it must be requested from IAM.
+    :param endpoint: scheme, host and port of IAM.
     """
 
     id: str | None
@@ -42,10 +43,10 @@ class Project:
 
 class Session:
     """
-    What all calls to one service with one set of credentials share.
+    Sends requests to one service with one set of credentials.
 
-    :param endpoint: scheme, host and port; no path.
-    :param lock: for what must not happen twice at once; see :class:`ModelArtsClient`.
+    :param endpoint: scheme, host and port of the service, without a path.
+    :param lock: serialises logins and the first requests; see :class:`ModelArtsClient`.
     """
 
     def __init__(
@@ -64,126 +65,134 @@ class Session:
         self._transport = transport
         self._clock = clock
         self._lock = lock or nullcontext()
-        self._login_request = credentials.state_at("")
+        self._login = credentials.state_at("")
         self._authentication = credentials.state_at(endpoint)
         self._failure: tuple[float, ModelArtsError | None] = -math.inf, None
 
     @property
     def refused_at(self) -> float:
         """When the credentials were last refused, in monotonic seconds."""
-        return max(self._login_request.refused_at, self._authentication.refused_at)
+        return max(self._login.refused_at, self._authentication.refused_at)
 
     def check(self) -> None:
         """
-        See that the credentials may be sent.
+        Check that the credentials may be sent.
 
-        :raises AuthenticationError: they were refused not long ago, whichever call sent them.
+        :raises AuthenticationError: they were refused in the last five minutes, by whichever call.
         """
         now = self._clock.monotonic()
-        self._login_request.check(now)
+        self._login.check(now)
         self._authentication.check(now)
 
-    async def send(self, call: Operation[T], *, timeout: float | None = None) -> T:
+    async def send(self, operation: Operation[T], *, timeout: float | None = None) -> T:
         """
-        Make one call, whatever becomes of it; a token or temporary key that is refused is renewed once.
+        Send one operation and return its result, without retries.
 
-        Credentials that nobody has accepted yet are sent by one call at a time.
+        Only a refused token or temporary key is renewed once, and the operation sent again. Credentials that
+        were not accepted yet are sent by one request at a time.
 
         :param timeout: seconds for the exchange.
+        :raises ModelArtsError: as :meth:`ModelArtsClient.call`.
         """
         renewals = 0
         while True:
             queued_at = self._clock.monotonic()
-            async with AsyncExitStack() as alone:
+            async with AsyncExitStack() as lock:
                 if not (self._authentication.is_proven and self._credentials.is_fresh(self._clock)):
-                    await alone.enter_async_context(self._lock)
-                request = await self._request(call, queued_at)
+                    await lock.enter_async_context(self._lock)
+                request = await self._request(operation, queued_at)
                 if self._authentication.is_proven:
-                    await alone.aclose()
+                    await lock.aclose()
                 sent_at = self._clock.monotonic()
                 try:
-                    result = await self._exchange(call, request, timeout)
+                    result = await self._exchange(operation, request, timeout)
                 except ApiError as error:
+                    is_current = self._has_current_credentials(request, sent_at)
                     if error.status != 401 and not isinstance(error, AuthenticationError):
-                        self._passed(error, is_news=self._is_news(request, sent_at))
+                        self._record_error(error, is_current=is_current)
                         raise
-                    if self._is_news(request, sent_at):
+                    if is_current:
                         renewals += 1
-                        self._refused(request, error, is_last=renewals > 1)
+                        self._renew_or_raise(request, error, is_last=renewals > 1)
                 except ModelArtsError as error:
-                    self._passed(error, is_news=self._is_news(request, sent_at))
+                    self._record_error(error, is_current=self._has_current_credentials(request, sent_at))
                     raise
                 else:
-                    if self._is_news(request, sent_at):
+                    if self._has_current_credentials(request, sent_at):
                         self._authentication.accept()
                     return result
 
-    def _is_news(self, request: Request, sent_at: float) -> bool:
-        """Whether what became of a request says something of the credentials as they are now."""
-        return self._credentials.is_current(request) and sent_at >= self._authentication.doubted_at
+    def _has_current_credentials(self, request: Request, sent_at: float) -> bool:
+        """Whether a request's response shows if the present credentials are accepted."""
+        return self._credentials.is_current(request) and sent_at >= self._authentication.changed_at
 
-    def _refused(self, request: Request, error: ApiError, *, is_last: bool) -> None:
-        """Forget the proof of a request that was refused, or raise the refusal if that is of no use."""
+    def _renew_or_raise(self, request: Request, error: ApiError, *, is_last: bool) -> None:
+        """Invalidate the token or key of a refused request, or raise the error if no new one can help."""
         now = self._clock.monotonic()
         was_proven = self._authentication.is_proven
         is_renewable = not is_last and self._authentication.begin_renewal(error, now)
         if is_renewable and self._credentials.invalidate(request):
-            log.info("The credentials are renewed, because they were refused: %s", error)
+            log.info("Token or temporary key refused, renewing it: %s", error)
             return
         if is_renewable and was_proven and not error.code:
-            # Who refuses a signature says so with a code. This may be a page of something on the way, and one
-            # page must not end all waits with a key that was good a moment ago.
-            log.info("The same credentials are sent once more, as no code came with the refusal: %s", error)
+            # The gateway refuses a signature with an error code. A 401 without one may come from a proxy,
+            # and must not end all waits with a key that was accepted a moment ago.
+            log.info("HTTP 401 without an error code, retrying once with the same credentials: %s", error)
             return
         if isinstance(error, AuthenticationError):
             self._authentication.refuse(error, now)
         raise error
 
-    def _passed(self, error: ModelArtsError, *, is_news: bool) -> None:
-        """Note what an error that is no refusal of the credentials says of them."""
+    def _record_error(self, error: ModelArtsError, *, is_current: bool) -> None:
+        """
+        Record an error that does not refuse the credentials.
+
+        :param is_current: whether the request was sent with the present credentials.
+        """
         if isinstance(error, RETRYABLE_ERRORS):
-            # Nothing: neither need those who queue to send theirs find out for themselves.
+            # It does not show whether the credentials are accepted; the calls in the queue fail with it too.
             if not self._authentication.is_proven:
                 self._failure = self._clock.monotonic(), copy.copy(error)
-        elif isinstance(error, ApiError) and is_news:
+        elif isinstance(error, ApiError) and is_current:
             self._authentication.accept()
 
-    async def _exchange(self, call: Operation[T], request: Request, timeout: float | None) -> T:
+    async def _exchange(self, operation: Operation[T], request: Request, timeout: float | None) -> T:
         response = await self._transport.send(request, timeout=timeout)
-        return parse_response(f"{call.name} ({call.method} {call.path})", response, call.parse, self._now())
+        what = f"{operation.name} ({operation.method} {operation.path})"
+        return parse_response(what, response, operation.parse, self._now())
 
-    async def _request(self, call: Operation[Any], queued_at: float) -> Request:
+    async def _request(self, operation: Operation[Any], queued_at: float) -> Request:
         """
-        Return the request that makes a call, with the proof of who makes it.
+        Return the authenticated request of an operation.
 
-        :param queued_at: when the call began to wait for its turn, in monotonic seconds.
+        :param queued_at: when the operation began to wait for the lock, in monotonic seconds.
         """
         self.check()
         failed_at, failure = self._failure
         if failure is not None and failed_at > queued_at:
-            # It failed while this call waited for its turn: a thousand calls need not each fail so.
+            # It failed while this operation waited for the lock; a queue of them need not each time out.
             shared = copy.copy(failure)
             shared.may_have_been_processed = False
             raise shared
         try:
-            return await self._build_request(call)
+            return await self._build_request(operation)
         except ModelArtsError as error:
-            # It was about who asks: the call itself was never sent.
+            # The login or the project lookup failed: the operation itself was not sent.
             error.may_have_been_processed = False
             if isinstance(error, AuthenticationError):
-                self._login_request.refuse(error, self._clock.monotonic())
+                self._login.refuse(error, self._clock.monotonic())
             else:
                 self._failure = self._clock.monotonic(), copy.copy(error)
             raise
 
-    async def _build_request(self, call: Operation[Any]) -> Request:
+    async def _build_request(self, operation: Operation[Any]) -> Request:
         project_id = self._project.id or await self._credentials.project_id(
             self._project.endpoint, self._project.name, self._transport, self._clock
         )
-        query = urlencode(sorted(call.query.items()), quote_via=quote, safe="~")
-        path = f"/v1/{quote(project_id, safe='')}{call.path}"
+        query = urlencode(sorted(operation.query.items()), quote_via=quote, safe="~")
+        path = f"/v1/{quote(project_id, safe='')}{operation.path}"
         request = Request(
-            method=call.method,
+            method=operation.method,
             url=f"{self._endpoint}{path}{'?' if query else ''}{query}",
             headers={
                 "Accept": "application/json",
@@ -191,8 +200,8 @@ class Session:
                 "X-Language": "en-us",
                 "X-Project-Id": project_id,
             },
-            body=b"" if call.body is None else json.dumps(call.body, ensure_ascii=False).encode(),
-            max_bytes=call.max_bytes,
+            body=b"" if operation.body is None else json.dumps(operation.body, ensure_ascii=False).encode(),
+            max_bytes=operation.max_bytes,
         )
         return await self._credentials.authenticate(request, self._transport, self._clock)
 

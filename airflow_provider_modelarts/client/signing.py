@@ -1,5 +1,5 @@
 """
-Signatures of requests, as pure functions of the request, the keys and the time.
+Signs requests with an access key, as pure functions of the request, the keys and the time.
 
 https://support.huaweicloud.com/intl/en-us/devg-apisign/api-sign-algorithm.html
 https://docs.otc.t-systems.com/modelarts/api-ref/calling_apis/making_an_api_request.html
@@ -23,12 +23,12 @@ def sign(
     """
     Return the request with the headers that authenticate it.
 
-    Every header of the request is signed, so add the others first. The address is left as it is:
-    what is signed is a normal form of it, which the gateway computes too.
+    Every header of the request is signed, so add the others first. The URL stays as it is: the signature
+    covers its canonical form, which the gateway computes too.
 
-    :param at: now; the gateway allows 15 minutes of difference.
-    :param region: for the wire form ``Credential=``, whose key is derived from it; without one the
-        form is ``Access=``.
+    :param at: now; the gateway accepts a difference of 15 minutes.
+    :param region: for the format ``Credential=``, whose key is derived from the region; None for the format
+        ``Access=``.
     """
     moment = at.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     request = request.with_headers({"Host": urlsplit(request.url).netloc, "X-Sdk-Date": moment})
@@ -49,11 +49,11 @@ def sign(
 
 
 def canonical_request(request: Request) -> tuple[str, str]:
-    """Return the normal form of a request, and the names of the headers in it."""
+    """Return the canonical form of a request, and the names of its signed headers."""
     url = urlsplit(request.url)
     path = "/".join(map(_quoted, unquote(url.path).split("/")))
     query = sorted(parse_qsl(url.query, keep_blank_values=True))
-    # The gateway leaves out names with an underscore: some proxies drop them on the way.
+    # The gateway ignores names with an underscore, because some proxies drop them.
     headers = sorted((k.lower(), v.strip()) for k, v in request.headers.items() if "_" not in k)
     names = ";".join(name for name, _ in headers)
     form = "\n".join(

@@ -1,8 +1,8 @@
 """
-The two worlds: a worker that blocks and a triggerer that must not.
+The two transports: one blocks, for a worker; one awaits, for a triggerer.
 
-Each transport is the same two verbs, and the only code that names ``requests`` or ``aiohttp``. Both
-are loaded when a transport is opened, because each takes some hundred milliseconds.
+Both implement :class:`Transport`, with ``requests`` and with ``aiohttp``. No other package uses these
+libraries; they are imported when a transport is opened, as each import takes some hundred milliseconds.
 """
 
 from airflow_provider_modelarts.transport.async_transport import MAX_CONNECTIONS, AsyncTransport

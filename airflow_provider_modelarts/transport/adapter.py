@@ -1,11 +1,11 @@
 """
-What makes ``requests`` keep to an :class:`Exchange`'s time and size.
+The adapter with which ``requests`` obeys the time and size limits of an :class:`Exchange`.
 
-Its time-out counts each read anew, and it reads as many interim replies, chunk extensions and trailers as
-a server sends. So it is the sockets that know how much is left, for each step that they take: the TLS
-handshake, what a proxy says, every read and every write.
+The library's own timeout starts again with each read, and it reads any number of interim responses, chunk
+extensions and trailers. So the sockets enforce the limits in each step: TLS handshake, a proxy's response,
+every read and every write.
 
-Loads ``requests``: to be imported when a transport is opened.
+This module imports ``requests``, so import it only when a transport is opened.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})\b")
 
 class BoundedAdapter(HTTPAdapter):
     """
-    The adapter whose sockets keep to the exchange that they work for.
+    An adapter whose sockets obey the limits of the current exchange.
 
-    :param tls: makes what decides whom to trust, when it is needed.
-    :param proxy: the one that all requests go through.
+    :param tls: makes the TLS context, when the first connection needs it.
+    :param proxy: the proxy of all requests; None for direct connections.
     """
 
     def __init__(self, tls: Callable[[], ssl.SSLContext], proxy: Proxy | None) -> None:
@@ -52,12 +52,12 @@ class BoundedAdapter(HTTPAdapter):
         return context
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Let the pools make our connections."""
+        """Make the pools use our connection classes."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Let the pools of a proxy make them, too."""
+        """Make the pools of a proxy use them too."""
         if proxy.startswith("https:"):
             kwargs["proxy_ssl_context"] = self._tls
         manager = super().proxy_manager_for(proxy, **kwargs)
@@ -65,22 +65,22 @@ class BoundedAdapter(HTTPAdapter):
         return manager
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:  # noqa: ARG002 - there is one
-        """Say who we are to the proxy, whose address does not tell."""
+        """Return the headers that authenticate to the proxy, as its URL contains no credentials."""
         return self._proxy.headers if self._proxy else {}
 
     def build_connection_pool_key_attributes(
         self, request: PreparedRequest, verify: Any, cert: Any = None
     ) -> tuple[Any, Any]:
-        """Say whom to trust by one context for all connections, instead of a file that each reads anew."""
+        """Use one TLS context for all connections, instead of a CA file that each connection reads."""
         host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
         return host, {"ssl_context": self._tls} if host["scheme"] == "https" else {}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Leave it to the context."""
+        """Do nothing, as the TLS context verifies certificates."""
 
 
 class _Socket(socket.socket):
-    """A socket of which each step takes no longer than what is left of its exchange, and that counts."""
+    """A socket that counts received bytes and whose every step obeys the remaining time of its exchange."""
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         exchange = current.get()
@@ -113,12 +113,12 @@ class _TLSSocket(_Socket, ssl.SSLSocket):
 
 class _Response(HTTPResponse):
     def begin(self) -> None:
-        """Read the head, past all interim replies, of which the library knows one kind."""
+        """Read the head, after any interim responses, of which the library skips one kind only."""
         super().begin()
         while 101 < self.status < 200:
             self.headers = None  # type: ignore[assignment]
             super().begin()
-        # Of what it cannot read of a head urllib3 logs a warning, with all of it: tokens come in a head.
+        # For a malformed head urllib3 logs a warning with the whole head, which may contain a token.
         self.msg.defects = []
         self.msg.set_payload("")
 
@@ -165,7 +165,7 @@ _POOLS = {"http": _Pool, "https": _TLSPool}
 
 
 def _connected(host: str, port: int, options: Any) -> socket.socket:
-    """Return a socket to the first address of a host that takes one; each has its share of the time."""
+    """Return a socket to the first address that accepts; each address has a share of the remaining time."""
     exchange = current.get()
     addresses = _addresses(host, port, exchange.remaining())
     failure = OSError()
@@ -186,20 +186,24 @@ def _connected(host: str, port: int, options: Any) -> socket.socket:
 
 
 def _addresses(host: str, port: int, seconds: float) -> list[Any]:
-    """Look a host up, for no longer than this, which the operating system cannot be told."""
-    answer: SimpleQueue[list[Any] | Exception] = SimpleQueue()
+    """
+    Return the addresses of a host, in a thread, because the operating system's lookup has no timeout.
 
-    def look_up() -> None:
+    :raises TimeoutError: the lookup takes longer than these seconds.
+    """
+    queue: SimpleQueue[list[Any] | Exception] = SimpleQueue()
+
+    def lookup() -> None:
         try:
-            answer.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except Exception as error:  # noqa: BLE001 - it is raised where it was asked for
-            answer.put(error)
+            queue.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
+            queue.put(error)
 
-    Thread(target=look_up, daemon=True).start()
+    Thread(target=lookup, daemon=True).start()
     try:
-        found = answer.get(timeout=seconds)
+        result = queue.get(timeout=seconds)
     except Empty:
         raise TimeoutError from None
-    if isinstance(found, Exception):
-        raise found
-    return found
+    if isinstance(result, Exception):
+        raise result
+    return result

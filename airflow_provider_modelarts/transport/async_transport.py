@@ -1,4 +1,4 @@
-"""Transport for a triggerer, whose event loop it must not block."""
+"""The transport for a triggerer, which does not block its event loop."""
 
 from __future__ import annotations
 
@@ -22,18 +22,22 @@ if TYPE_CHECKING:
     import aiohttp
 
 MAX_CONNECTIONS = 8
-"""Open connections of one triggerer to one service."""
+"""Open connections of one transport to one host."""
 
 
 class AsyncTransport:
-    """``aiohttp`` on a handful of kept-alive connections to each service."""
+    """
+    Sends requests with ``aiohttp``, on up to :data:`MAX_CONNECTIONS` kept-alive connections to each host.
+
+    :param session: of the running event loop; :meth:`open` makes it.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, config: TransportConfig) -> None:
         self._session = session
         self._config = config
         self._environment = getproxies_environment()
-        # Waiting for a free connection must not count against the time-outs of the route. And a service that
-        # hangs must not hold those to another one: two regions, or ModelArts and IAM, are the same route.
+        # The connect timeout must not include the wait for a free connection. Each host has slots of its own,
+        # so that one that hangs (a region, IAM) does not block requests to another.
         self._slots: defaultdict[str, _ConnectionSlots] = defaultdict(
             lambda: _ConnectionSlots(MAX_CONNECTIONS)
         )
@@ -41,7 +45,7 @@ class AsyncTransport:
     @classmethod
     @asynccontextmanager
     async def open(cls, config: TransportConfig) -> AsyncIterator[AsyncTransport]:
-        """Open a session on the running loop; what is slow about it happens in a thread."""
+        """Open a transport on the running loop; imports and certificates are loaded in a thread."""
         context = await asyncio.to_thread(_load, config)
         import aiohttp
 
@@ -52,7 +56,7 @@ class AsyncTransport:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
-            # A token is one line of some kilobytes; http.client allows as much.
+            # A token is a header of some kilobytes; http.client has the same limit.
             max_line_size=HEAD_BYTES,
             max_field_size=HEAD_BYTES,
         ) as session:
@@ -60,13 +64,13 @@ class AsyncTransport:
 
     async def send(self, request: Request, *, timeout: float | None = None) -> Response:
         """
-        Exchange a request for its reply.
+        Send a request and return its response.
 
-        :param timeout: seconds for all of it, the wait for a free connection included, where that is less
-            than the route allows.
-        :raises InvalidConnectionError: it can never be sent.
-        :raises TransportError: no complete reply came back.
-        :raises ResponseTooLargeError: the reply is larger than the request allows; it was not read.
+        :param timeout: seconds for the whole exchange, including the wait for a free connection. The timeouts
+            of the config apply too.
+        :raises InvalidConnectionError: the request can never be sent.
+        :raises TransportError: no complete response was received.
+        :raises ResponseTooLargeError: the response is larger than the request's ``max_bytes``; not read.
         """
         import aiohttp
 
@@ -85,7 +89,7 @@ class AsyncTransport:
         finally:
             current.reset(token)
             slots.release()
-        # Here and not above, where Python would chain it to what the library said.
+        # Outside of except, where Python would chain it to the library's error, which may quote secrets.
         raise failure
 
     async def _exchange(self, exchange: Exchange) -> Response:
@@ -107,31 +111,33 @@ class AsyncTransport:
             proxy_headers=proxy.headers if proxy and is_tunnelled else None,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(
-                # None at all is what it takes 0 for.
+                # aiohttp treats 0 as no timeout.
                 total=max(0.001, min(exchange.total_remaining, connect + read)),
                 connect=connect,
                 sock_read=read,
             ),
-        ) as reply:
-            found = {name.lower(): value for name, value in reply.headers.items()}
-            exchange.check_length(found)
+        ) as response:
+            response_headers = {name.lower(): value for name, value in response.headers.items()}
+            exchange.check_length(response_headers)
             body = bytearray()
-            async for chunk in reply.content.iter_chunked(64 * 1024):
+            async for chunk in response.content.iter_chunked(64 * 1024):
                 body += chunk
                 exchange.check_size(body)
-        return exchange.response(reply.status, found, body)
+        return exchange.response(response.status, response_headers, body)
 
     async def sleep(self, seconds: float) -> None:
-        """Let the loop serve others this long."""
+        """Wait for some seconds without blocking the loop."""
         await asyncio.sleep(seconds)
 
 
 class _ConnectionSlots:
     """
-    The right to use one of so many connections, first come, first served.
+    A semaphore for connections with a timeout, first come, first served.
 
-    Not a semaphore inside ``asyncio.wait_for``: in Python 3.10 that loses a slot that becomes free just as
-    the time is over.
+    Not :class:`asyncio.Semaphore` in ``asyncio.wait_for``: in Python 3.10 that loses a slot which becomes
+    free at the moment of the timeout.
+
+    :param count: slots.
     """
 
     def __init__(self, count: int) -> None:
@@ -140,9 +146,9 @@ class _ConnectionSlots:
 
     async def acquire(self, timeout: float | None) -> bool:
         """
-        Return whether a slot became free in time; each one is to be released.
+        Return whether a slot was acquired in time; if so, call :meth:`release` later.
 
-        :param timeout: seconds.
+        :param timeout: seconds; None for no limit.
         """
         if timeout is not None and timeout <= 0:
             return False
@@ -164,7 +170,7 @@ class _ConnectionSlots:
                 timer.cancel()
 
     def release(self) -> None:
-        """Pass a slot on to the first that still waits for one."""
+        """Give the slot to the first request that still waits, or make it free."""
         while self._queue:
             if _resolve(self._queue.popleft(), True):
                 return
@@ -180,6 +186,6 @@ def _resolve(future: asyncio.Future[bool], result: bool) -> bool:
 
 
 def _load(config: TransportConfig) -> ssl.SSLContext:
-    """Load what takes its time: the library and the certificates."""
+    """Import the library and load the certificates, which is slow."""
     importlib.import_module("airflow_provider_modelarts.transport.connector")
     return config.tls()

@@ -1,4 +1,4 @@
-"""Transport for a worker, which may block."""
+"""The transport for a worker, which may block."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ T = TypeVar("T")
 
 def block_on(coroutine: Coroutine[Any, Any, T]) -> T:
     """
-    Run a coroutine that never suspends to its end, without an event loop.
+    Run a coroutine that never suspends, without an event loop, and return its result.
 
-    With a blocking transport the conversation is ordinary code that happens to be spelled ``async``:
-    one step runs all of it. Should it suspend after all, this raises instead of hanging.
+    With a blocking transport the client's coroutines never suspend, so that one step runs them completely.
+
+    :raises RuntimeError: the coroutine suspended; it is closed.
     """
     try:
         coroutine.send(None)
@@ -44,7 +45,11 @@ def block_on(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class BlockingTransport:
-    """``requests`` on kept-alive connections, and a sleep that holds the thread."""
+    """
+    Sends requests with ``requests`` on kept-alive connections, and blocks the thread.
+
+    :raises InvalidConnectionError: the config's file of CA certificates cannot be used.
+    """
 
     def __init__(self, config: TransportConfig | None = None) -> None:
         import urllib3
@@ -52,19 +57,19 @@ class BlockingTransport:
         self._config = config or TransportConfig()
         self._config.check_ca_file()
         if self._config.verify is False:
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # said once, by the hook
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the hook logs it once
         self._environment = getproxies_environment()
         self._tls = cache(self._config.tls)
         self._adapters: dict[tuple[int, Proxy | None], BoundedAdapter] = {}
 
     async def send(self, request: Request, *, timeout: float | None = None) -> Response:
         """
-        Exchange a request for its reply.
+        Send a request and return its response.
 
-        :param timeout: seconds for all of it, where that is less than the route allows.
-        :raises InvalidConnectionError: it can never be sent.
-        :raises TransportError: no complete reply came back.
-        :raises ResponseTooLargeError: the reply is larger than the request allows; it was not read.
+        :param timeout: seconds for the whole exchange. The timeouts of the config apply too.
+        :raises InvalidConnectionError: the request can never be sent.
+        :raises TransportError: no complete response was received.
+        :raises ResponseTooLargeError: the response is larger than the request's ``max_bytes``; not read.
         """
         from urllib3.exceptions import HTTPError
 
@@ -79,41 +84,41 @@ class BlockingTransport:
             failure = exchange.failure(error)
         finally:
             current.reset(token)
-        # Here and not above, where Python would chain it to what the library said.
+        # Outside of except, where Python would chain it to the library's error, which may quote secrets.
         raise failure
 
     def _exchange(self, exchange: Exchange) -> Response:
         proxy = exchange.proxy
-        reply = self._adapter(proxy).send(
-            _prepared(exchange.request),
-            # The sockets know better, but nothing of the library's own is to wait for ever.
+        response = self._adapter(proxy).send(
+            _prepare(exchange.request),
+            # The sockets enforce tighter limits; these are for any wait of the library itself.
             timeout=(self._config.connect_timeout, self._config.read_timeout),
             proxies={"http": proxy.url, "https": proxy.url} if proxy else {},
             stream=True,
         )
-        with closing(reply):
-            headers = {name.lower(): value for name, value in reply.headers.items()}
+        with closing(response):
+            headers = {name.lower(): value for name, value in response.headers.items()}
             exchange.check_length(headers)
             body = bytearray()
-            while chunk := reply.raw.read1(64 * 1024, decode_content=False):
+            while chunk := response.raw.read1(64 * 1024, decode_content=False):
                 body += chunk
                 exchange.check_size(body)
-        return exchange.response(reply.status_code, headers, body)
+        return exchange.response(response.status_code, headers, body)
 
     def _adapter(self, proxy: Proxy | None) -> BoundedAdapter:
-        """Return what keeps the connections through a proxy, or those through none."""
+        """Return this process's adapter for a proxy, or for direct connections."""
         from airflow_provider_modelarts.transport.adapter import BoundedAdapter
 
-        # An adapter and not a session, which would look into .netrc, keep cookies, and read the body
-        # of a redirect to its end even when told not to follow it. Each process has its own: after a fork two
-        # would speak on the same connection, and each read what the other was told.
+        # An adapter and not a session, which would read .netrc, keep cookies and read a redirect's whole body
+        # even if it does not follow it. One per process: after a fork two processes would share a connection,
+        # and each could read the other's response.
         key = os.getpid(), proxy
         if key not in self._adapters:
             self._adapters[key] = BoundedAdapter(self._tls, proxy)
         return self._adapters[key]
 
     async def sleep(self, seconds: float) -> None:
-        """Hold the thread this long."""
+        """Block the thread for some seconds."""
         time.sleep(seconds)  # noqa: ASYNC251 - there is no event loop in a worker
 
     def close(self) -> None:
@@ -122,13 +127,13 @@ class BlockingTransport:
             adapter.close()
 
 
-def _prepared(request: Request) -> PreparedRequest:
+def _prepare(request: Request) -> PreparedRequest:
     import requests
 
-    # Bytes, because http.client would write a header in another encoding than was signed.
+    # As bytes, because http.client would encode a header otherwise than it was signed.
     headers = {name: value.encode() for name, value in {**request.headers, **UNSIGNED_HEADERS}.items()}
     prepared = requests.Request(
         request.method, request.url, headers=headers, data=request.body or None
     ).prepare()
-    prepared.url = request.url  # as it was signed, without another round of quoting
+    prepared.url = request.url  # as it was signed, not quoted again
     return prepared

@@ -1,4 +1,4 @@
-"""How to get to the service: time-outs, certificates, proxies."""
+"""The transport's configuration: timeouts, certificates and proxy."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from airflow_provider_modelarts.transport.validation import Proxy, parse_proxy
 @dataclass(frozen=True, slots=True)
 class TransportConfig:
     """
-    How to get to the service, and how long to wait for it.
+    Timeouts, certificates and proxy of a transport.
 
-    :param connect_timeout: seconds until a connection stands: look-up, proxy and TLS included.
-    :param read_timeout: seconds from then on until the whole reply is here.
-    :param verify: whether the service's certificate is checked, or the file of CA certificates to
-        check it with.
-    :param proxy: address of a proxy; without one the environment's proxies hold.
+    :param connect_timeout: seconds to open a connection, including DNS lookup, proxy and TLS.
+    :param read_timeout: seconds from then on until the response is complete.
+    :param verify: whether to verify the service's certificate, or the file of CA certificates to verify it
+        with.
+    :param proxy: address of a proxy; None for the environment's proxies.
     """
 
     connect_timeout: float = 10.0
@@ -32,7 +32,7 @@ class TransportConfig:
 
     @property
     def ca_file(self) -> str:
-        """The certificates that both worlds trust."""
+        """The file of CA certificates that both transports use."""
         import certifi
 
         return self._given_ca_file or certifi.where()
@@ -45,20 +45,20 @@ class TransportConfig:
 
     def check_ca_file(self) -> None:
         """
-        See that a file of CA certificates that was given is one.
+        Check the file of CA certificates, if one is set.
 
-        :raises InvalidConnectionError: it is none.
+        :raises InvalidConnectionError: the file cannot be used.
         """
         if self.verify is not False and self._given_ca_file:
             self.tls()
 
     def proxy_for(self, url: str, environment: Mapping[str, str] | None = None) -> str | None:
         """
-        Return the proxy on the way to an address; none to this machine's own metadata service.
+        Return the address of the proxy for a URL; None for this machine's metadata service.
 
-        :param environment: its proxies, where they were read before.
+        :param environment: the environment's proxies, if they were read before.
         """
-        # Not urllib's getproxies: on macOS that asks the system, which crashes in a forked task.
+        # Not urllib's getproxies: on macOS that calls the system, which crashes in a forked task.
         from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
         parts = urlsplit(url)
@@ -76,9 +76,9 @@ class TransportConfig:
 
     def parsed_proxy_for(self, url: str, environment: Mapping[str, str]) -> Proxy | None:
         """
-        Return the proxy on the way to an address, ready to be used.
+        Return the proxy for a URL, with its credentials apart from its address.
 
-        :raises InvalidConnectionError: it cannot be used.
+        :raises InvalidConnectionError: the proxy's address cannot be used.
         """
         address = self.proxy_for(url, environment)
         if not address:
@@ -87,7 +87,7 @@ class TransportConfig:
 
     def tls(self) -> ssl.SSLContext:
         """
-        Return what decides whom to trust.
+        Return the TLS context, which verifies certificates.
 
         :raises InvalidConnectionError: the file of CA certificates cannot be used.
         """
@@ -101,5 +101,5 @@ class TransportConfig:
         except (OSError, ssl.SSLError) as error:
             raise InvalidConnectionError(
                 f"{self.ca_file!r} cannot be used as CA certificates ({error}): "
-                "extra verify must be true, false or a PEM file that this machine has"
+                "set extra verify to true, false or a PEM file on this machine"
             ) from error

@@ -1,10 +1,10 @@
 """
-What makes ``aiohttp`` keep to an :class:`Exchange`'s size, and to its time byte by byte.
+The connector with which ``aiohttp`` obeys the size and time limits of an :class:`Exchange`.
 
-It bounds a line and the whole in time, but reads as many interim replies, chunk extensions and trailers
-as a server sends until then.
+The library limits the length of a line and the total time, but until then it reads any number of interim
+responses, chunk extensions and trailers.
 
-Loads ``aiohttp``: to be imported in a thread.
+This module imports ``aiohttp``, so import it in a thread.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 class BoundedConnector(aiohttp.TCPConnector):
     """
-    The connector whose connections keep to the exchange that they work for.
+    A connector whose connections obey the limits of the current exchange; the transport limits their number.
 
-    How many there are is for the transport to say.
+    :param tls: the TLS context of all connections.
     """
 
     def __init__(self, *, tls: ssl.SSLContext) -> None:
@@ -40,10 +40,10 @@ class BoundedConnector(aiohttp.TCPConnector):
     async def connect(
         self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
-        """Return a connection, on which the request is about to be sent; it is sent once."""
+        """Return a connection for the request of the current exchange, which is sent once."""
         exchange = current.get()
         if exchange.is_sent:
-            # aiohttp sends by itself again what it takes for harmless: what is safe is not its to know.
+            # aiohttp repeats some requests by itself; only the client may decide which are safe to repeat.
             raise aiohttp.ServerDisconnectedError
         connection = await super().connect(req, traces, timeout)
         exchange.begin_sending()

@@ -1,4 +1,4 @@
-"""What one request may take in time and bytes, and what is said when it fails."""
+"""The time and size limits of one request, and the errors if it exceeds them or fails."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from airflow_provider_modelarts.transport.config import TransportConfig
 from airflow_provider_modelarts.transport.validation import name_of, not_sent, validate
 
 HEAD_BYTES = 64 * 1024
-"""Bytes that a reply may have besides its body: status, headers, interim replies, chunk sizes, trailers."""
+"""Bytes of a response besides its body: status, headers, interim responses, chunk sizes, trailers."""
 
 
-# Added after signing, because proxies on the way may change them. No compression: what is counted is then
-# what came over the wire.
+# Added after signing, because proxies may change them. No compression, so that the bytes counted on the wire
+# are the body's.
 UNSIGNED_HEADERS = {
     "User-Agent": f"airflow-provider-modelarts/{__version__}",
     "Accept-Encoding": "identity",
@@ -33,10 +33,10 @@ UNSIGNED_HEADERS = {
 
 class Exchange:
     """
-    One request on its way, from the wait for a free connection to the last byte of its reply.
+    One request and its response, from the wait for a free connection to the last byte.
 
-    :param environment: its proxies.
-    :param timeout: seconds for all of it, where that is less than the route allows.
+    :param environment: the environment's proxies.
+    :param timeout: seconds for the whole exchange. The timeouts of the config apply too.
     :raises InvalidConnectionError: the request can never be sent.
     """
 
@@ -53,29 +53,29 @@ class Exchange:
         self.proxy = config.parsed_proxy_for(request.url, environment)
         self.is_sent = False
         self._config = config
-        self._began_at = time.monotonic()
-        self._ends_at = self._gives_up_at = self._began_at + (math.inf if timeout is None else timeout)
+        self._started_at = time.monotonic()
+        self._ends_at = self._gives_up_at = self._started_at + (math.inf if timeout is None else timeout)
         self._bytes_left = request.max_bytes + HEAD_BYTES
 
     def begin_connecting(self) -> None:
-        """From here on the connect time-out counts."""
+        """Start the connect timeout."""
         self._gives_up_at = min(self._ends_at, time.monotonic() + self._config.connect_timeout)
 
     def begin_sending(self) -> None:
-        """From here on the read time-out counts, and the service may have seen the request."""
+        """Start the read timeout; from now on the service may have received the request."""
         self.is_sent = True
         self._gives_up_at = min(self._ends_at, time.monotonic() + self._config.read_timeout)
 
     @property
     def total_remaining(self) -> float:
-        """Seconds that are left of all that the exchange was given; there may be no bound to them."""
+        """Seconds left for the whole exchange; infinite without a timeout."""
         return self._ends_at - time.monotonic()
 
     def remaining(self) -> float:
         """
-        Return the seconds that are left of the present step.
+        Return the seconds left for the present step.
 
-        :raises TimeoutError: none are.
+        :raises TimeoutError: no time is left.
         """
         left = self._gives_up_at - time.monotonic()
         if left <= 0:
@@ -84,9 +84,9 @@ class Exchange:
 
     def count_bytes(self, size: int) -> None:
         """
-        Count bytes that came in, whatever they are.
+        Count received bytes, of head or body.
 
-        :raises ResponseTooLargeError: there are more than this request can need.
+        :raises ResponseTooLargeError: the response exceeds its limit.
         """
         self._bytes_left -= size
         if self._bytes_left < 0:
@@ -94,46 +94,46 @@ class Exchange:
 
     def check_length(self, headers: Mapping[str, str]) -> None:
         """
-        Refuse a body by its length before any of it is read.
+        Check the header ``Content-Length`` before the body is read.
 
-        :raises ResponseTooLargeError: it is too large.
+        :raises ResponseTooLargeError: the body exceeds its limit.
         """
         length = headers.get("content-length", "").strip()
         if length.isascii() and length.isdigit():
             digits = length.lstrip("0")
-            # Python reads no number of thousands of digits.
+            # Python cannot convert a number of thousands of digits.
             if len(digits) > 18 or int(digits or "0") > self.request.max_bytes:
                 raise self._too_large()
 
     def check_size(self, body: bytes | bytearray) -> None:
         """
-        Refuse a body for what has come of it.
+        Check the size of the body received so far.
 
-        :raises ResponseTooLargeError: it is too large.
+        :raises ResponseTooLargeError: the body exceeds its limit.
         """
         if len(body) > self.request.max_bytes:
             raise self._too_large()
 
     def response(self, status: int, headers: Mapping[str, str], body: bytes | bytearray) -> Response:
         """
-        Return the reply, decompressed should a proxy on the way have thought it clever to compress it.
+        Return the response, decompressed if a proxy compressed it.
 
-        :raises ResponseTooLargeError: it is too large when it is unfolded.
-        :raises TransportError: it is a proxy's that does not let us through, or it cannot be decompressed.
+        :raises ResponseTooLargeError: the decompressed body exceeds its limit.
+        :raises TransportError: the proxy refused the request, or the body cannot be decompressed.
         """
         if status == 407:
             raise self.proxy_refused(status)
         if headers.get("content-encoding", "").strip().lower() in {"gzip", "x-gzip", "deflate"}:
             try:
-                body = self._decompressed(bytes(body))
+                body = self._decompress(bytes(body))
             except zlib.error:
                 raise self._failed("connection", "its body cannot be decompressed") from None
         return Response(status, headers, bytes(body))
 
-    def _decompressed(self, data: bytes) -> bytearray:
+    def _decompress(self, data: bytes) -> bytearray:
         body = bytearray()
         while data:
-            # 47: gzip or zlib, whichever it is; -15: deflate without either, as some servers send it.
+            # 47: gzip or zlib, detected; -15: raw deflate, which some servers send.
             try:
                 inflater = zlib.decompressobj(47)
                 body += inflater.decompress(data, self.request.max_bytes + 1 - len(body))
@@ -142,16 +142,16 @@ class Exchange:
                 body += inflater.decompress(data, self.request.max_bytes + 1 - len(body))
             self.check_size(body)
             if not inflater.eof:
-                raise zlib.error("torn")
+                raise zlib.error("incomplete")
             data = inflater.unused_data.lstrip(b"\0")
         return body
 
     def failure(self, error: BaseException) -> ModelArtsError:
         """
-        Return the one error for all the ways in which no reply came.
+        Return the provider's error for a library's error.
 
-        It says nothing in a library's words, which may quote a header, an address or a proxy, and does
-        not chain to the error that had them: what it was is read from the types.
+        Its message is made from the types of the errors: a library's message may quote a header, a URL or
+        a proxy, so it is neither repeated nor chained.
         """
         if isinstance(error, ModelArtsError):
             error.__context__ = None
@@ -160,55 +160,55 @@ class Exchange:
         kind = type(causes[-1]).__name__
         stage = _stage(causes, is_sent=self.is_sent)
         if stage == "address":
-            return not_sent(f"The request to {self.request.service} cannot be written ({kind})")
+            return not_sent(f"The request to {self.request.service} cannot be encoded ({kind})")
         if self.proxy and not self.is_sent and stage in {"dns", "refused", "connection"}:
             stage = "proxy"
         if stage == "timeout":
-            words = f"timed out after {time.monotonic() - self._began_at:.1f} s"
+            reason = f"timed out after {time.monotonic() - self._started_at:.1f} s"
         else:
-            words = ": ".join(filter(None, (kind, _words(causes))))
-        return self._failed(stage, words)
+            reason = ": ".join(filter(None, (kind, _reason(causes))))
+        return self._failed(stage, reason)
 
     def queue_timeout(self) -> TransportError:
-        """Return the error for a request whose time ran out before it had a connection."""
-        waited = time.monotonic() - self._began_at
+        """Return the error for a request that timed out before a connection was free."""
+        waited = time.monotonic() - self._started_at
         return TransportError(
-            f"Nothing was sent: {name_of(self.request)} had no free connection within {waited:.1f} s",
+            f"Nothing was sent: no connection was free for {name_of(self.request)} within {waited:.1f} s",
             stage="timeout",
             may_have_been_processed=False,
         )
 
     def proxy_refused(self, status: int) -> TransportError:
-        """Return the error for what a proxy refused by itself."""
+        """Return the error for a request that the proxy refused."""
         self.is_sent = False
         advice = "; its user name or password is missing or wrong" if status == 407 else ""
-        return self._failed("proxy", f"the proxy refuses with HTTP {status}{advice}")
+        return self._failed("proxy", f"the proxy refused it with HTTP {status}{advice}")
 
-    def _failed(self, stage: str, words: str) -> TransportError:
+    def _failed(self, stage: str, reason: str) -> TransportError:
         if self.is_sent:
-            consequence = "whether the service acted on it is not known"
+            consequence = "the service may have processed the request"
         else:
-            consequence = "the service never saw it; check host, port, proxy and certificates"
+            consequence = "the service did not receive it: check host, port, proxy and certificates"
         return TransportError(
-            f"No reply to {name_of(self.request)}: {words}; {consequence}",
+            f"No response to {name_of(self.request)}: {reason}; {consequence}",
             stage=stage,
             may_have_been_processed=self.is_sent,
         )
 
     def _too_large(self) -> ResponseTooLargeError:
         return ResponseTooLargeError(
-            f"The reply to {name_of(self.request)} is larger than {self.request.max_bytes} bytes: not read"
+            f"The response to {name_of(self.request)} is larger than {self.request.max_bytes} bytes: not read"
         )
 
 
 current: ContextVar[Exchange] = ContextVar("current")
-"""The exchange that a socket works for, which it outlives when it is kept alive."""
+"""The current exchange; a kept-alive connection serves several, one after the other."""
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """Return an error and all that it wraps, innermost last: each library has its own way to wrap."""
-    found = [error]
-    for each in found:
+    """Return an error and all that it wraps, innermost last; each library wraps in its own way."""
+    causes = [error]
+    for each in causes:
         inner: Iterable[object] = (
             *each.args,
             getattr(each, "reason", None),
@@ -216,12 +216,12 @@ def _causes(error: BaseException) -> list[BaseException]:
             getattr(each, "certificate_error", None),
             each.__cause__,
         )
-        found += [one for one in inner if isinstance(one, BaseException) and one not in found]
-    return found
+        causes += [one for one in inner if isinstance(one, BaseException) and one not in causes]
+    return causes
 
 
 def _stage(causes: list[BaseException], *, is_sent: bool) -> str:
-    """Return what failed, as :class:`TransportError` names it, or ``address`` for what cannot be sent."""
+    """Return the stage of a :class:`TransportError`, or ``address`` if the request cannot be sent."""
     if any(isinstance(error, ssl.SSLError) for error in causes):
         return "tls"
     if any(isinstance(error, (TimeoutError, asyncio.TimeoutError)) for error in causes):
@@ -236,14 +236,14 @@ def _stage(causes: list[BaseException], *, is_sent: bool) -> str:
     return "address" if any(isinstance(error, ValueError) for error in causes) else "connection"
 
 
-def _words(causes: list[BaseException]) -> str:
-    """Return what the operating system or OpenSSL call it: words that quote nothing of ours."""
+def _reason(causes: list[BaseException]) -> str:
+    """Return the message of the operating system or OpenSSL, which contains no value of the request."""
     for error in causes:
         if isinstance(error, ssl.SSLError):
-            # Those that a library makes itself have neither.
-            words = getattr(error, "verify_message", None) or getattr(error, "reason", None)
-            if isinstance(words, str):
-                return f"certificate refused: {words}" if hasattr(error, "verify_message") else words
+            # An SSLError that a library raises itself has neither.
+            reason = getattr(error, "verify_message", None) or getattr(error, "reason", None)
+            if isinstance(reason, str):
+                return f"certificate refused: {reason}" if hasattr(error, "verify_message") else reason
         elif isinstance(error, socket.gaierror):
             return error.strerror or ""
         elif isinstance(error, OSError) and error.errno is not None and error.errno > 0:

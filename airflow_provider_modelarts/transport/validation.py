@@ -1,7 +1,7 @@
 """
-Validation of addresses, headers and proxies before a library sees them.
+Validation of URLs, headers and proxies before they are passed to a library.
 
-A library would quote what it refuses, and with it a password or a token.
+A library quotes the value that it refuses in its error, which could reveal a password or a token.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 from airflow_provider_modelarts.client.http_types import Request
 from airflow_provider_modelarts.exceptions import InvalidConnectionError
 
-_NEVER_IN_AN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
-_NEVER_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
+_NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
     """
-    A proxy, its password apart from its address, so that no library can show it.
+    A proxy, with its credentials apart from its address, so that no library can log them.
 
-    :param authorization: what proves to it who we are, if anything is to.
+    :param authorization: value of ``Proxy-Authorization``; empty without credentials.
     """
 
     url: str
@@ -32,51 +32,51 @@ class Proxy:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What it is to be told besides the request."""
+        """The headers for the proxy itself."""
         return {"Proxy-Authorization": self.authorization} if self.authorization else {}
 
 
 def parse_proxy(address: str, *, origin: str) -> Proxy:
     """
-    Return the proxy at an address, which may hold a user name and a password.
+    Return the proxy of an address, which may contain a user name and a password.
 
-    :param origin: where the address is from, for the message.
-    :raises InvalidConnectionError: no proxy can be there. The message does not hold the address.
+    :param origin: the source of the address, for the message.
+    :raises InvalidConnectionError: the address is invalid. The message does not contain it.
     """
     fault, parts = _split(address)
-    # A password with one of these characters makes the rest of it look like a path, a query or a fragment.
+    # A password with one of these characters unencoded is parsed as a path, a query or a fragment.
     if not fault and (parts.path not in {"", "/"} or "?" in address or "#" in address):
-        fault = "it goes on after host and port"
+        fault = "it continues after host and port"
     if fault:
         raise not_sent(
-            f"{origin} cannot be used: {fault}. It must read http://host:port or "
+            f"{origin} cannot be used: {fault}. It must be http://host:port or "
             "http://user:password@host:port, with every special character of both percent-encoded"
         )
-    user, at, place = parts.netloc.rpartition("@")
+    user, at, host = parts.netloc.rpartition("@")
     if not at:
-        return Proxy(f"{parts.scheme}://{place}")
+        return Proxy(f"{parts.scheme}://{host}")
     name, _, password = user.partition(":")
-    proof = unquote_to_bytes(name) + b":" + unquote_to_bytes(password)
-    return Proxy(f"{parts.scheme}://{place}", f"Basic {b64encode(proof).decode()}")
+    pair = unquote_to_bytes(name) + b":" + unquote_to_bytes(password)
+    return Proxy(f"{parts.scheme}://{host}", f"Basic {b64encode(pair).decode()}")
 
 
 def validate(request: Request) -> None:
     """
-    See that a request can be written as it was signed.
+    Check that a request can be sent as it was signed.
 
-    :raises InvalidConnectionError: it cannot. What is wrong comes from the connection, because everything
-        else in a request is quoted by us; the message names the part and not the value.
+    :raises InvalidConnectionError: it cannot. The cause is a field of the connection, as all other parts of a
+        request are quoted; the message names the part, not the value.
     """
     fault, parts = _split(request.url)
     if not fault and "@" in request.url:
-        fault = "it holds an @"
+        fault = "it contains an @"
     if not fault and not f"{parts.path}{parts.query}".isascii():
         fault = "its path is not percent-encoded"
     if fault:
         raise not_sent(f"The address of {request.service} cannot be used: {fault}. Check host and endpoints")
     for name, value in request.headers.items():
-        if not _NAME.fullmatch(name):
-            raise not_sent(f"A header for {request.service} cannot be sent: its name is none")
+        if not _HEADER_NAME.fullmatch(name):
+            raise not_sent(f"A header for {request.service} cannot be sent: its name is invalid")
         if fault := _header_fault(value):
             raise not_sent(
                 f"The header {name} for {request.service} cannot be sent: {fault}. Check the connection for "
@@ -85,46 +85,46 @@ def validate(request: Request) -> None:
 
 
 def not_sent(what: str) -> InvalidConnectionError:
-    """Return the error for what no try can mend, and which left nothing at the service."""
+    """Return the error for a request that can never be sent; a retry cannot fix it."""
     error = InvalidConnectionError(f"Nothing was sent. {what}.")
     error.may_have_been_processed = False
     return error
 
 
 def name_of(request: Request) -> str:
-    """Return a request's method and address, without the query, for messages. It has been checked."""
+    """Return a validated request's method and URL, without the query, for messages."""
     url = urlsplit(request.url)
     return f"{request.method} {url.scheme}://{url.netloc}{url.path}"
 
 
 def _header_fault(value: str) -> str:
-    if _NEVER_IN_A_VALUE.search(value):
-        return "it holds a line break or another control character"
+    if _NOT_IN_HEADER.search(value):
+        return "it contains a line break or another control character"
     if value != value.strip():
         return "it begins or ends with white space"
     try:
         value.encode()
     except UnicodeEncodeError:
-        return "it holds half a character"
+        return "it contains an incomplete character"
     return ""
 
 
 def _split(url: str) -> tuple[str, SplitResult]:
-    """Return what makes an address unusable, which is nothing for a good one, and its parts."""
-    nothing = SplitResult("", "", "", "", "")
-    if _NEVER_IN_AN_ADDRESS.search(url):
-        return "it holds white space, a control character or a backslash", nothing
+    """Return why a URL cannot be used, empty for a valid one, and its parts."""
+    no_parts = SplitResult("", "", "", "", "")
+    if _NOT_IN_URL.search(url):
+        return "it contains white space, a control character or a backslash", no_parts
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        return "its host or port cannot be read", nothing
+        return "its host or port is invalid", no_parts
     if parts.scheme not in {"http", "https"}:
-        return "it begins with neither http:// nor https://", nothing
+        return "it begins with neither http:// nor https://", no_parts
     if not host:
-        return "it names no host", nothing
+        return "it has no host", no_parts
     try:
         host.encode("idna")
     except UnicodeError:
-        return "its host name is none", nothing
+        return "its host name is invalid", no_parts
     return "", parts

@@ -196,7 +196,7 @@ def test_call_describes_invalid_response_without_quoting_it(
     with pytest.raises(InvalidResponseError) as unexpected:
         run(modelarts(FakeTransport(reply(body, x_request_id="r-1"))).call(call))
     text = str(unexpected.value)
-    assert f"{call.name} ({call.method} {call.path}) brought an unexpected reply: {reason}" in text
+    assert f"{call.name} ({call.method} {call.path}) returned an unexpected response: {reason}" in text
     assert text.endswith(f"(HTTP 200, application/json, {len(body)} bytes, request id r-1)")
     assert "hidden" not in "".join(traceback.format_exception(unexpected.value))
     assert unexpected.value.is_transient
@@ -273,7 +273,7 @@ def test_call_does_not_follow_redirect(status: int) -> None:
             {"error_code": "PAP5.0009", "error_msg": "no", "encoded_authorization_message": "x" * 500},
             ApiError,
             "PAP5.0009",
-            "no. This provider does not know",
+            "no. The reason is unknown to this provider",
             id="a policy of the new kind",
         ),
         pytest.param(
@@ -354,7 +354,7 @@ def test_call_parses_error_of_every_envelope(
         run(modelarts(FakeTransport(reply(body, status))).call(SHOW))
     assert type(refused.value) is error
     assert (refused.value.status, refused.value.code) == (status, code)
-    assert refused.value.message.startswith(f"ShowImage (GET /images/{IMAGE_ID}) was refused: ")
+    assert refused.value.message.startswith(f"ShowImage (GET /images/{IMAGE_ID}) failed: ")
     assert words in refused.value.message
     assert "hidden" not in str(refused.value)
 
@@ -380,7 +380,7 @@ def test_call_shortens_long_error_message_to_one_line() -> None:
     body = {"error_code": "X", "error_msg": "one\n\ttwo " + "x" * 500}
     with pytest.raises(ApiError) as refused:
         run(modelarts(FakeTransport(reply(body, 400))).call(SHOW))
-    assert f"refused: one two {'x' * 292}…." in refused.value.message
+    assert f"failed: one two {'x' * 292}…." in refused.value.message
     assert "\n" not in str(refused.value)
 
 

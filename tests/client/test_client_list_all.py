@@ -133,7 +133,9 @@ def test_list_all_raises_when_pages_do_not_reach_total(
 ) -> None:
     """A partial list would make a lookup miss an image, and a save create it twice."""
     transport = FakeTransport(service)
-    with pytest.raises(InvalidResponseError, match=f"ListImages gave {words} records, also when it was read"):
+    with pytest.raises(
+        InvalidResponseError, match=f"returned an incomplete list three times: {words} records"
+    ):
         run(modelarts(transport).list_all(list_images()))
     assert len(transport.requests) == requests
 
@@ -193,7 +195,7 @@ def test_list_all_stops_after_a_thousand_pages() -> None:
 
     transport = FakeTransport(endless(iter(range(2 * MAX_PAGES))))
     with pytest.raises(
-        InvalidResponseError, match="ListImages did not end after 1000 pages; narrow its filters"
+        InvalidResponseError, match="ListImages did not end after 1000 pages: narrow its filters"
     ):
         run(modelarts(transport).list_all(list_images()))
     assert len(transport.requests) == MAX_PAGES
@@ -224,10 +226,12 @@ def test_list_all_skips_and_counts_unreadable_record(
     transport: FakeTransport, ids: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     assert [item.id for item in run(modelarts(transport).list_all(list_images()))] == ids
-    assert "1 records cannot be read and are left out" in caplog.text
+    assert "1 records that cannot be parsed; they are left out" in caplog.text
 
 
 def test_list_all_raises_when_every_record_is_unreadable() -> None:
     """Then the API has changed, and its list is not empty."""
-    with pytest.raises(InvalidResponseError, match="None of the 2 records of ListImages can be read"):
+    with pytest.raises(
+        InvalidResponseError, match="None of the 2 records that ListImages returned can be parsed"
+    ):
         run(modelarts(records([{"uuid": "a"}, {"uuid": "b"}], total=2)).list_all(list_images()))

@@ -205,7 +205,7 @@ def test_call_logs_each_retry(caplog: pytest.LogCaptureFixture) -> None:
     run(modelarts(transport).call(SHOW))
 
     (line,) = [record.getMessage() for record in caplog.records]
-    assert line.startswith("ShowImage is tried again in 1 s: ShowImage (GET /images/")
+    assert line.startswith("ShowImage failed, will retry in 1 s: ShowImage (GET /images/")
     assert "HTTP 500, ModelArts.6102" in line
 
 

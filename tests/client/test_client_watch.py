@@ -79,7 +79,7 @@ def test_watch_continues_when_status_goes_backwards(log_lines: Callable[..., lis
     """Replicas of a service may disagree for a while."""
     steps = ["CREATING", "INIT", "CREATING", "PUSHING", "INIT", "ACTIVE"]
     assert watch(FakeTransport(*map(image, steps))).is_active
-    assert [line.split(",")[0] for line in log_lines()] == [f"Image {IMAGE_ID} is {step}" for step in steps]
+    assert [line.split(" (")[0] for line in log_lines()] == [f"Image {IMAGE_ID} is {step}" for step in steps]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -169,7 +169,7 @@ def test_watch_polls_last_at_deadline() -> None:
     with pytest.raises(WaitTimeoutError) as passed:
         watch(transport, timeout=95)
     assert str(passed.value) == (
-        f"Timed out after 95 s waiting for image {IMAGE_ID}: last seen: Image {IMAGE_ID} is CREATING: pushing"
+        f"Timed out after 95 s waiting for image {IMAGE_ID}: last poll: Image {IMAGE_ID} is CREATING: pushing"
     )
     assert transport.times[-1] == 95
     assert transport.times[-2] < 95
@@ -386,7 +386,7 @@ def test_watch_logs_status_changes_only(log_lines: Callable[..., list[str]]) -> 
         f"Image {IMAGE_ID} is INIT",
         f"Image {IMAGE_ID} is CREATING",
         f"Image {IMAGE_ID} is CREATING: pushing",
-        f"Image {IMAGE_ID} is PUSHING, a status this provider does not know and takes as pending",
+        f"Image {IMAGE_ID} is PUSHING (an unknown status, treated as pending)",
         f"Image {IMAGE_ID} is ACTIVE",
     ]
 
@@ -407,7 +407,7 @@ def test_watch_logs_outage_once_and_its_end(
     before, warning, *rest = log_lines()
     assert before == f"Image {IMAGE_ID} is CREATING"
     assert warning.startswith("Poll failed, will retry: ")
-    alive = [line for line in rest if line == f"Still waiting, last seen: {before}"]
+    alive = [line for line in rest if line == f"Still waiting; last poll: {before}"]
     assert 1 <= len(alive) <= 4
     assert [line for line in rest if line not in alive] == [
         "Polling works again",
@@ -431,7 +431,7 @@ def test_watch_logs_outage_of_polling_waits_only(log_lines: Callable[..., list[s
     warnings = len(log_lines(logging.WARNING))
     assert 3 <= warnings <= 20
     assert log_lines().count("Polling works again") == warnings
-    alive = log_lines().count("Still waiting, last seen: nothing yet")
+    alive = log_lines().count("Still waiting; last poll: none succeeded yet")
     assert 2 * 20 <= alive <= 4 * 20
 
 

@@ -139,7 +139,7 @@ def test_credentials_cache_refusal_as_long_when_wall_clock_jumps(
             await modelarts.call(call)
         clock.jump = jump
         simulator.advance(REFUSAL_TTL - 60)
-        with pytest.raises(AuthenticationError, match=r"not tried again for (59|60) s"):
+        with pytest.raises(AuthenticationError, match=r"not sent again for (59|60) s"):
             await modelarts.call(call)
         assert count(simulator, "CreateToken") == 1
         simulator.advance(60)
@@ -199,8 +199,8 @@ def test_authentication_state_keeps_first_refusal_time_and_raises_new_error() ->
         raised.append(caught.value)
 
     assert str(raised[0]) == (
-        "These credentials are not tried again for 240 s, because they were refused 60 s ago; change the "
-        "connection or wait. refused (HTTP 401, APIGW.0307)"
+        "These credentials were refused 60 s ago and are not sent again for 240 s: correct the connection, "
+        "or wait. refused (HTTP 401, APIGW.0307)"
     )
     assert raised[0] is not raised[1]
     assert not raised[0].may_have_been_processed

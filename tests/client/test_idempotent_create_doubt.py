@@ -100,7 +100,7 @@ def test_create_raises_retryable_error_when_tag_is_taken_by_unlisted_image(
     """It is most likely this save's own image, in a list that lags; the next try finds it."""
     service = Service({POST: [doubt(), TAKEN], LIST: [NOTHING], SHOW_NOTEBOOK: [RUNNING]})
 
-    with pytest.raises(ModelArtsError, match="Now the tag 'nightly' is taken, perhaps by this") as caught:
+    with pytest.raises(ModelArtsError, match="Tag 'nightly' is now in use, perhaps by this") as caught:
         service.save()
 
     assert not isinstance(caught.value, PERMANENT)
@@ -116,7 +116,7 @@ def test_create_raises_retryable_error_after_lost_response_when_notebook_is_busy
 
     error = service.fails(NotebookNotReadyError)
 
-    assert "but the notebook is SNAPSHOTTING: the next try looks again" in str(error)
+    assert "the notebook is SNAPSHOTTING. The next try checks again" in str(error)
     assert service.posts == 1
 
 
@@ -264,7 +264,9 @@ def test_create_does_not_resend_after_lost_response_when_list_is_forbidden(
     with pytest.raises((TransportError, InvalidResponseError, ServerError, ApiError)) as caught:
         service.save()
 
-    assert "not known, because modelarts:image:list is missing" in str(caught.value)
+    assert f"already saved notebook {NOTEBOOK_ID}, because modelarts:image:list is missing" in str(
+        caught.value
+    )
     assert not isinstance(caught.value, PERMANENT)
     assert not is_ring(caught.value)
     assert service.posts == 1

@@ -62,7 +62,7 @@ def test_create_adopts_foreign_image_with_tag_after_lost_response() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (NOTHING, "no list shows by which image"),
+        (NOTHING, "the image that uses it is not listed"),
         (listed(record(description="theirs")), f"belongs to image {IMAGE_ID}, which this task did not save"),
         (FORBIDDEN, "modelarts:image:list is missing"),
         (refused(403), "modelarts:image:list is missing"),
@@ -91,7 +91,7 @@ def test_tag_conflict_is_retryable_while_check_fails(answer: Response) -> None:
 def test_create_adopts_foreign_image_only_when_active_or_pending(status: str | None) -> None:
     service = Service({POST: [TAKEN], LIST: [listed(record(description="theirs", status=status))]})
 
-    assert "so it is not adopted: choose another tag" in str(
+    assert "so it is not reused: choose another tag" in str(
         service.fails(TagConflictError, if_exists="adopt")
     )
 
@@ -101,10 +101,10 @@ def test_create_adopts_foreign_image_only_when_active_or_pending(status: str | N
     [
         (
             OTHER_KEY.append_to("x", NOTEBOOK_ID),
-            f"saved by another task of Airflow, {OTHER_KEY.marker(NOTEBOOK_ID)}",
+            f"saved by another Airflow task, {OTHER_KEY.marker(NOTEBOOK_ID)}",
         ),
-        ("by hand", "not saved by a task of Airflow"),
-        (None, "not saved by a task of Airflow"),
+        ("by hand", "not saved by an Airflow task"),
+        (None, "not saved by an Airflow task"),
     ],
 )
 def test_create_logs_owner_of_adopted_image(
@@ -116,7 +116,7 @@ def test_create_logs_owner_of_adopted_image(
 
     assert service.save(if_exists="adopt") == (IMAGE_ID, True)
     created = "created 2022-12-23T09:07:48.811+00:00. Image"
-    line = f"adopting research:nightly, {owner}, {created} {IMAGE_ID} is ACTIVE"
+    line = f"reusing research:nightly, {owner}, {created} {IMAGE_ID} is ACTIVE"
     assert line in caplog.text
 
 

@@ -240,7 +240,7 @@ def test_image_replaces_half_surrogate_pair() -> None:
         ({"status": "CREATING", "status_message": "pushing"}, "Image i is CREATING: pushing"),
         (
             {"status": "PUSHING", "status_message": "50%"},
-            "Image i is PUSHING, a status this provider does not know and takes as pending: 50%",
+            "Image i is PUSHING (an unknown status, treated as pending): 50%",
         ),
     ],
 )

@@ -82,7 +82,7 @@ def test_probe_accepts_good_connection(fields: dict[str, Any], press: Try, simul
         ),
         pytest.param(
             {"extra": {"project_id": None, "project_name": "mars-1"}},
-            "IAM knows no project named 'mars-1'",
+            "No project named 'mars-1' is visible",
             id="project name",
         ),
         pytest.param({"login": None}, "Connection 'modelarts_default' cannot be used: login", id="no login"),

@@ -188,7 +188,7 @@ def test_create_image_is_retried_after_429_with_retry_after(
     ("status", "advice"),
     [
         ("STOPPED", "start it"),
-        ("SNAPSHOTTING", "try again when it is RUNNING"),
+        ("SNAPSHOTTING", "retry when it is RUNNING"),
     ],
 )
 def test_create_image_raises_not_ready_when_notebook_is_not_running(

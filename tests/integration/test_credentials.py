@@ -238,7 +238,7 @@ def test_missing_agency_is_named_in_error(simulator: Simulator, transport: Trans
 
 
 def test_unknown_project_is_named_in_error(simulator: Simulator, transport: TransportRunner) -> None:
-    with pytest.raises(InvalidConnectionError, match="IAM knows no project named 'mars-1'"):
+    with pytest.raises(InvalidConnectionError, match="No project named 'mars-1' is visible"):
         transport.run(
             simulator,
             lambda m: m.call(operations.show_image("i")),
@@ -249,7 +249,7 @@ def test_unknown_project_is_named_in_error(simulator: Simulator, transport: Tran
 def test_ambiguous_project_name_is_rejected(simulator: Simulator, transport: TransportRunner) -> None:
     simulator.add_project("cn-north-4")
 
-    with pytest.raises(InvalidConnectionError, match="IAM knows several projects named 'cn-north-4'"):
+    with pytest.raises(InvalidConnectionError, match="Several projects are named 'cn-north-4'"):
         transport.run(simulator, lambda m: m.call(operations.show_image("i")), extra=PROJECT_BY_NAME)
 
 

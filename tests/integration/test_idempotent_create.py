@@ -162,7 +162,7 @@ def test_tag_conflict_names_unlisted_image(simulator: Simulator, transport: Tran
     async def scenario(modelarts: ModelArtsClient) -> tuple[Image, bool]:
         return await saving(modelarts, simulator, if_exists="adopt").save(check_existing=False)
 
-    with pytest.raises(TagConflictError, match="no list shows by which image"):
+    with pytest.raises(TagConflictError, match="the image that uses it is not listed"):
         transport.run(simulator, scenario)
 
     operation_names = [entry.operation for entry in simulator.journal]
@@ -182,7 +182,7 @@ def test_image_with_same_tag_in_other_repository_is_not_adopted(
             one = saving(modelarts, simulator, cloud="otc", tag="nightly", if_exists="adopt", named=named)
             return await one.save(check_existing=False)
 
-        with pytest.raises(TagConflictError, match="or give name and namespace"):
+        with pytest.raises(TagConflictError, match="or set name and namespace"):
             transport.run(simulator, scenario)
 
 
@@ -413,7 +413,7 @@ def test_lost_response_of_busy_notebook_is_left_to_next_try(
     async def scenario(modelarts: ModelArtsClient) -> tuple[Image, bool]:
         return await saving(modelarts, simulator).save(check_existing=False)
 
-    with pytest.raises(NotebookNotReadyError, match="the next try looks again"):
+    with pytest.raises(NotebookNotReadyError, match="The next try checks again"):
         transport.run(simulator, scenario)
 
     assert [entry.operation for entry in simulator.journal].count("CreateImage") == 1

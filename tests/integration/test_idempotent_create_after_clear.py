@@ -170,7 +170,7 @@ def test_long_tag_is_shortened_for_its_suffix(
     image, _ = save(transport, simulator, 7, tag=tag)
 
     assert image.tag == other
-    assert f"the notebook is saved again with the tag '{other}'" in caplog.text
+    assert f"saving the notebook again with tag '{other}'" in caplog.text
 
 
 def test_long_tag_that_equals_its_suffixed_form_is_rejected(
@@ -239,7 +239,7 @@ def test_image_of_another_notebook_is_not_adopted(
         save(transport, simulator, max_tries, if_exists=if_exists, tag="nightly")
 
     assert f"belongs to image {theirs}" in str(caught.value)
-    assert f"of notebook {OTHER_ID} and is not adopted for notebook {simulator.notebook_id}" in str(
+    assert f"of notebook {OTHER_ID} and is not reused for notebook {simulator.notebook_id}" in str(
         caught.value
     )
     assert simulator.saves == 0

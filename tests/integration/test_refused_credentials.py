@@ -104,7 +104,7 @@ def test_concurrent_waits_send_wrong_password_once(
     assert {type(outcome) for outcome in outcomes} == {AuthenticationError}
     assert [entry.operation for entry in simulator.journal] == ["CreateToken"]
     assert len(lookups) == 2 * len(conn_ids)
-    followers = [str(outcome) for outcome in outcomes if "not tried again" in str(outcome)]
+    followers = [str(outcome) for outcome in outcomes if "not sent again" in str(outcome)]
     assert len(followers) == WAITS - 1
     assert all("The username or password is wrong" in message for message in followers)
     assert not any("wrong-password" in str(outcome) for outcome in outcomes)
@@ -129,7 +129,7 @@ def test_refusal_is_cached_for_later_waits_until_it_expires(
 def test_refusal_is_cached_in_worker(simulator: Simulator, connect: Connect) -> None:
     connect(extra=USER, **WRONG)
 
-    for message in ("CreateToken", "not tried again for"):
+    for message in ("CreateToken", "not sent again for"):
         with pytest.raises(AuthenticationError, match=message):
             ModelArtsHook("one").get_image("i")
 
@@ -346,7 +346,7 @@ def test_login_is_refused_by_401_only(
     assert "401, 401" not in str(caught.value)
     assert "403, 403" not in str(caught.value)
     if is_refusal:
-        with pytest.raises(AuthenticationError, match="not tried again"):
+        with pytest.raises(AuthenticationError, match="not sent again"):
             block(ModelArtsHook("one"))
     else:
         assert block(ModelArtsHook("one")) == []

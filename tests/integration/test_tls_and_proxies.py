@@ -78,7 +78,7 @@ def test_verify_false_accepts_any_certificate(authority: Authority, transport: T
 def test_missing_verify_file_is_named_in_error(
     simulator: Simulator, transport: TransportRunner, tmp_path: Path
 ) -> None:
-    with pytest.raises(InvalidConnectionError, match="verify must be true, false or a PEM file"):
+    with pytest.raises(InvalidConnectionError, match="set extra verify to true, false or a PEM file"):
         poll(transport, simulator, verify=str(tmp_path / "missing.pem"))
 
 

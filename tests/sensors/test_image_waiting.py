@@ -352,7 +352,7 @@ def test_sensor_accepts_forbidden_after_three_polls_in_reschedule_mode(
 ) -> None:
     simulator.inject(Fault("html", "ShowImage", times=None, status=403))
 
-    with pytest.raises(AirflowFailException, match="denied"):
+    with pytest.raises(AirflowFailException, match="failed with HTTP 403"):
         run(sensor(image_id, mode="reschedule"))
 
     assert polls(simulator) == len(clock.sleeps) + 1 == 3

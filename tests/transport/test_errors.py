@@ -59,7 +59,7 @@ def assert_never_sent(error: ModelArtsError) -> None:
         (f"\x1b{SECRET}\x7f", "control character"),
         (f" {SECRET}", "white space"),
         (f"{SECRET}\N{NO-BREAK SPACE}", "white space"),
-        (f"{SECRET}\ud800", "half a character"),
+        (f"{SECRET}\ud800", "an incomplete character"),
     ],
 )
 def test_send_rejects_invalid_header_value_by_header_name(run: Run, value: str, fault: str) -> None:

@@ -321,7 +321,7 @@ def test_timeout_includes_wait_for_free_connection() -> None:
         False
     ] * 100
     assert {failure.stage for failure in failures} == {"timeout"}
-    assert "no free connection within" in failures[-1].message
+    assert "no connection was free for POST" in failures[-1].message
 
 
 def test_hanging_service_holds_no_connection_to_another_service() -> None:
