@@ -26,15 +26,16 @@ from airflow_provider_modelarts import __version__
 from airflow_provider_modelarts.client.http_types import MAX_BYTES, Request, Response, Transport
 from airflow_provider_modelarts.client.signing import sign
 from airflow_provider_modelarts.exceptions import InvalidConnectionError, InvalidResponseError, TransportError
-from airflow_provider_modelarts.hooks.clients import transport_pool
 from airflow_provider_modelarts.hooks.pool import LoopLocalPool
 from airflow_provider_modelarts.simulator import Fault, Simulator
-from airflow_provider_modelarts.transport import MAX_CONNECTIONS, TransportConfig, block_on
+from airflow_provider_modelarts.transport import MAX_CONNECTIONS, AsyncTransport, TransportConfig, block_on
 from tests.client.servers import Peer, answering, closed_port, full_port, reply, serving
 from tests.transport.transports import awaiting, blocking
 
 AT = datetime(2025, 1, 1, tzinfo=timezone.utc)
 SHORT = TransportConfig(connect_timeout=60.0, read_timeout=0.2)
+
+transport_pool: LoopLocalPool[TransportConfig, AsyncTransport] = LoopLocalPool(AsyncTransport.open)
 
 Run = Callable[..., Any]
 

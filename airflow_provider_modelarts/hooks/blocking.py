@@ -1,4 +1,4 @@
-"""ModelArts for code that waits for each answer, such as a task."""
+"""Calls to ModelArts for code that may block, such as a task."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ PollableT = TypeVar("PollableT", bound=Pollable)
 
 
 class BlockingClient:
-    """
-    A client whose methods return when the answer is there.
+    """Methods that block until the response has arrived, for a class that has a client to run them with."""
 
-    :param modelarts: the client to step through, on a transport that blocks.
-    """
-
-    def __init__(self, modelarts: ModelArtsClient) -> None:
-        self._modelarts = modelarts
+    @property
+    def _modelarts(self) -> ModelArtsClient:
+        """The client, on a transport that blocks."""
+        raise NotImplementedError
 
     def call(self, operation: Operation[T], *, deadline: float | None = None) -> T:
         """
-        Make one call; what fails and is safe to repeat is tried again for two minutes.
+        Make one call from a worker; errors that are safe to retry are retried for two minutes.
 
-        :param deadline: epoch seconds after which it is not tried again.
-        :raises ModelArtsError: the class says what a caller can do about it.
+        :param deadline: epoch seconds after which the call is not retried.
+        :raises ModelArtsError: the call failed; the class is the kind of failure.
         """
         return block_on(self._modelarts.call(operation, deadline=deadline))
 
@@ -38,7 +36,7 @@ class BlockingClient:
         """
         Return all items of a list, from all of its pages.
 
-        :param deadline: epoch seconds after which no page is tried again.
+        :param deadline: epoch seconds after which no page is retried.
         :raises ModelArtsError: a page failed, or the list does not end.
         """
         return block_on(self._modelarts.list_all(operation, deadline=deadline))
@@ -53,12 +51,14 @@ class BlockingClient:
         not_before: float | None = None,
     ) -> PollableT:
         """
-        Poll until it is over, and return the last reply.
+        Poll from a worker until a response ends the wait, and return that response.
 
+        :param is_done: whether a response ends the wait.
         :param poll_interval: seconds between polls.
         :param deadline: epoch seconds of the last poll.
-        :param not_before: epoch seconds before which the service wants no poll.
-        :raises WaitTimeoutError: it was not over by then.
+        :param not_before: epoch seconds before which there is no poll, where the service asked for that.
+        :raises WaitTimeoutError: the deadline passed first.
+        :raises ModelArtsError: a poll failed with an error that no later poll can cure.
         """
         return block_on(
             self._modelarts.watch(

@@ -17,6 +17,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from functools import lru_cache
 from random import Random
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import Connection
@@ -41,7 +42,7 @@ from airflow_provider_modelarts.exceptions import (
 from airflow_provider_modelarts.hooks.connection import Identity, Settings, parse_connection
 from airflow_provider_modelarts.hooks.masking import mask, redacted
 from airflow_provider_modelarts.hooks.pool import LoopLocalPool
-from airflow_provider_modelarts.transport import AsyncTransport, TransportConfig
+from airflow_provider_modelarts.transport import AsyncTransport
 
 T = TypeVar("T")
 PollableT = TypeVar("PollableT", bound=Pollable)
@@ -267,8 +268,19 @@ class ConnectionCache:
             self._running.cancel()
 
 
-transport_pool: LoopLocalPool[TransportConfig, AsyncTransport] = LoopLocalPool(AsyncTransport.open)
-"""One session per event loop and route for all waits of a triggerer."""
+_login_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[Identity, asyncio.Lock]] = (
+    WeakKeyDictionary()
+)
+
+
+def login_lock(identity: Identity) -> asyncio.Lock:
+    """
+    Return the lock that lets logins happen one at a time.
+
+    Connections that differ in anything else, such as a timeout, share the login of their identity.
+    """
+    locks = _login_locks.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+    return locks.setdefault(identity, asyncio.Lock())
 
 
 @asynccontextmanager
@@ -281,21 +293,9 @@ async def _open_connection_cache(conn_id: str) -> AsyncIterator[ConnectionCache]
 
 
 @asynccontextmanager
-async def _lock(_: Identity) -> AsyncIterator[asyncio.Lock]:
-    yield asyncio.Lock()
-
-
-locks: LoopLocalPool[Identity, asyncio.Lock] = LoopLocalPool(_lock)
-"""What lets logins happen one at a time, also where several connections have the same user."""
-
-
-@asynccontextmanager
 async def _open_client(settings: Settings) -> AsyncIterator[ModelArtsClient]:
-    async with (
-        transport_pool.use(settings.transport_config) as transport,
-        locks.use(settings.identity) as lock,
-    ):
-        yield create_client(settings, transport, lock=lock)
+    async with AsyncTransport.open(settings.transport_config) as transport:
+        yield create_client(settings, transport, lock=login_lock(settings.identity))
 
 
 connection_cache: LoopLocalPool[str, ConnectionCache] = LoopLocalPool(_open_connection_cache)

@@ -28,6 +28,7 @@ Auth = Literal["access_key", "password", "host_agency"]
 AUTHS: tuple[Auth, ...] = get_args(Auth)
 SIGNATURES: tuple[Signature, ...] = get_args(Signature)
 _CLOUD_NAMES: tuple[CloudName, ...] = get_args(CloudName)
+_FIELD_NAMES = sorted(connection_fields())
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -215,10 +216,9 @@ class _FieldParser:
             self.is_extra_read = False
             return {}
         given = {key: value for key, value in extra.items() if not _is_absent(value)}
-        known = sorted(connection_fields())
-        unknown = sorted(given.keys() - set(known))
+        unknown = sorted(given.keys() - set(_FIELD_NAMES))
         self.wrong += [
-            f"extra {sanitize(ascii(key), 80)} is unknown: it may be one of {', '.join(known)}"
+            f"extra {sanitize(ascii(key), 80)} is unknown: it may be one of {', '.join(_FIELD_NAMES)}"
             for key in unknown
         ]
         return given

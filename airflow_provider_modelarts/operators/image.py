@@ -176,7 +176,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Go on when the trigger has seen the end."""
-        from airflow_provider_modelarts.triggers.deferral import complete
+        from airflow_provider_modelarts.triggers.events import complete
 
         try:
             return complete(self, context, event)
@@ -240,25 +240,19 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
 
     def _wait(self, image: Image, passthrough: dict[str, Any]) -> Image:
         """Return the image when it is ACTIVE, or defer until then."""
-        from airflow_provider_modelarts.client.operations import show_image
-
         if self.deferrable:
             return self._poll_or_defer(image, passthrough)
         last = image
 
-        def is_done(seen: Image) -> bool:
+        def on_poll(polled: Image) -> None:
             nonlocal last
-            last = seen
-            return not seen.is_pending
+            last = polled
 
         began = time.monotonic()
         try:
-            return self.hook.watch(
-                show_image(image.id),
-                is_done=is_done,
-                poll_interval=self.poll_interval,
-                deadline=time.time() + self.timeout,
-            ).raise_for_status()
+            return self.hook.wait_for_image(
+                image.id, poll_interval=self.poll_interval, timeout=self.timeout, on_poll=on_poll
+            )
         except AirflowTaskTimeout as error:
             raise AirflowTaskTimeout(
                 f"execution_timeout: Timed out after {time.monotonic() - began:.0f} s waiting for image "
@@ -267,12 +261,9 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
 
     def _poll_or_defer(self, image: Image, passthrough: dict[str, Any]) -> Image:
         """Return the image if it is ACTIVE at the first poll: such a save never visits the triggerer."""
-        from airflow_provider_modelarts.client.client import NO_RETRY
-        from airflow_provider_modelarts.client.operations import show_image
-
         retry_after = None
         try:
-            seen = self.hook.call(show_image(image.id), deadline=NO_RETRY)
+            polled = self.hook.try_get_image(image.id)
         except ModelArtsError as error:
             # What the service reads may lag behind, so an image that is not found may only be new.
             if not (error.is_transient or isinstance(error, NotFoundError)):
@@ -280,8 +271,8 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             self.log.warning("Poll failed, the triggerer will retry: %s", error)
             retry_after = error.retry_after
         else:
-            if not seen.raise_for_status().is_pending:
-                return seen
+            if not polled.is_pending:
+                return polled
         from airflow_provider_modelarts.triggers.deferral import defer_until_active
 
         return defer_until_active(

@@ -19,7 +19,7 @@ NEVER = AfterSeconds(3600)
 """So that a save ends when the test says so."""
 SLOW_CREATE = 8.0
 """Seconds in which somebody can be killed between a create-image and its reply."""
-GOES_ON = "cannot be cancelled and goes on"
+GOES_ON = "ModelArts cannot cancel a save; it continues"
 """What the log of a wait says when a person has ended it."""
 
 

@@ -317,7 +317,8 @@ def test_wait_ends_soon_after_its_deadline_whatever_hangs(
 
     async def run() -> float:
         began = time.monotonic()
-        async with connection_cache.use("c"), clients.locks.use(identity_of(given)) as lock:
+        lock = clients.login_lock(identity_of(given))
+        async with connection_cache.use("c"):
             if hanging == "lock":
                 await lock.acquire()
             waits = [wait(image_id, time.time() + 1) for _ in range(20)]

@@ -55,7 +55,7 @@ def press(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Try:
 )
 def test_a_good_connection_is_good(fields: dict[str, Any], press: Try, simulator: Simulator) -> None:
     """At the cost of one list of one image, which changes nothing."""
-    assert press(**fields) == (True, f"ModelArts answers at {simulator.endpoint}, and knows who we are")
+    assert press(**fields) == (True, f"Connected to ModelArts at {simulator.endpoint}; credentials accepted")
     lists = [entry.query for entry in simulator.journal if entry.operation == "ListImages"]
     assert lists == ["limit=1&name_fuzzy_match=false&type=DEDICATED"]
 

@@ -270,9 +270,9 @@ def test_a_taken_tag_fails_otherwise(if_exists: str, status: str, simulator: Sim
 @pytest.mark.parametrize(
     ("event", "error", "match"),
     [
-        pytest.param(None, ModelArtsError, "cannot be understood", id="missing"),
+        pytest.param(None, ModelArtsError, "cannot be read", id="missing"),
         pytest.param({}, ModelArtsError, "status", id="empty"),
-        pytest.param("success", ModelArtsError, "cannot be understood", id="no dict"),
+        pytest.param("success", ModelArtsError, "cannot be read", id="no dict"),
         pytest.param({"status": "done"}, ModelArtsError, "status", id="an unknown status"),
         pytest.param(
             {"status": "success"}, ModelArtsError, "image_id and swr_path", id="a success without image"

@@ -138,7 +138,7 @@ def test_a_resumed_failure_is_neither_retried_nor_skipped(soft_fail: bool, error
 )
 def test_an_event_that_says_nothing_is_a_failure(event: Any) -> None:
     """With soft_fail as well."""
-    with pytest.raises(ModelArtsError, match="cannot be understood"):
+    with pytest.raises(ModelArtsError, match="cannot be read"):
         resume(sensor("i", soft_fail=True), event)
 
 

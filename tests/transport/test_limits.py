@@ -17,8 +17,7 @@ import pytest
 
 from airflow_provider_modelarts.client.http_types import Request, Response, Transport
 from airflow_provider_modelarts.exceptions import ResponseTooLargeError, TransportError
-from airflow_provider_modelarts.hooks.clients import transport_pool
-from airflow_provider_modelarts.transport import MAX_CONNECTIONS, TransportConfig
+from airflow_provider_modelarts.transport import MAX_CONNECTIONS, AsyncTransport, TransportConfig
 from tests.client.servers import Peer, answering, closed_port, full_port, reply, serving
 from tests.transport.transports import Run, awaiting, blocking, send
 
@@ -335,7 +334,7 @@ def test_a_service_that_hangs_holds_no_connection_to_another_one() -> None:
         peer.hang()
 
     async def main(hanging: str, healthy: str) -> int:
-        async with transport_pool.use(PATIENT) as transport:
+        async with AsyncTransport.open(PATIENT) as transport:
             held = [
                 asyncio.ensure_future(transport.send(Request("GET", hanging))) for _ in range(MAX_CONNECTIONS)
             ]

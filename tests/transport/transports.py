@@ -7,8 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from airflow_provider_modelarts.client.http_types import Request, Response, Transport
-from airflow_provider_modelarts.hooks.clients import transport_pool
-from airflow_provider_modelarts.transport import BlockingTransport, TransportConfig, block_on
+from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport, TransportConfig, block_on
 
 T = TypeVar("T")
 Scenario = Callable[[Transport], Coroutine[Any, Any, T]]
@@ -28,7 +27,7 @@ def awaiting(scenario: Scenario[T], config: TransportConfig | None = None) -> T:
     """Run a scenario as the triggerer does."""
 
     async def main() -> T:
-        async with transport_pool.use(config or TransportConfig()) as transport:
+        async with AsyncTransport.open(config or TransportConfig()) as transport:
             return await scenario(transport)
 
     return asyncio.run(main())
