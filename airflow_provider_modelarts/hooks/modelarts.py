@@ -16,11 +16,11 @@ from airflow_provider_modelarts.client.idempotent_create import IdempotentCreate
 from airflow_provider_modelarts.client.marker import IdempotencyKey, check_notebook_id, snapshots_of
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Notebook
 from airflow_provider_modelarts.exceptions import ModelArtsError
-from airflow_provider_modelarts.hooks.blocking import BlockingClient
-from airflow_provider_modelarts.hooks.clients import create_client, lookup_errors, run_shared, watch_shared
+from airflow_provider_modelarts.hooks.clients import BlockingClient, create_client, lookup_errors
 from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
 from airflow_provider_modelarts.hooks.connection_form import behaviour, widgets
 from airflow_provider_modelarts.hooks.connection_test import diagnose, probe
+from airflow_provider_modelarts.hooks.pool import run_shared, watch_shared
 from airflow_provider_modelarts.transport import BlockingTransport, block_on
 
 T = TypeVar("T")

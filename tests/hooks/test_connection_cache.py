@@ -20,10 +20,10 @@ from airflow_provider_modelarts.exceptions import (
     InvalidConnectionError,
     WaitTimeoutError,
 )
-from airflow_provider_modelarts.hooks import clients
-from airflow_provider_modelarts.hooks.clients import ConnectionCache, connection_cache
+from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.connection import Identity, parse_connection
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.hooks.pool import ConnectionCache, connection_cache
 from airflow_provider_modelarts.simulator import Fault, Simulator
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 
@@ -59,8 +59,8 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Airflow]:
 
     def give(*outcomes: Any, pauses: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)) -> Airflow:
         airflow = Airflow(*outcomes)
-        monkeypatch.setattr(clients, "get_async_connection", airflow)
-        monkeypatch.setattr(clients, "LOOKUP_PAUSES", pauses)
+        monkeypatch.setattr(pool, "get_async_connection", airflow)
+        monkeypatch.setattr(pool, "LOOKUP_PAUSES", pauses)
         return airflow
 
     return give
@@ -72,8 +72,8 @@ async def many(cache: ConnectionCache, number: int = 50, **arguments: Any) -> li
 
 
 def test_lookup_is_repeated_five_times_over_two_minutes() -> None:
-    assert len(clients.LOOKUP_PAUSES) == 4
-    assert sum(clients.LOOKUP_PAUSES) == 120
+    assert len(pool.LOOKUP_PAUSES) == 4
+    assert sum(pool.LOOKUP_PAUSES) == 120
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_lookup_gives_up_once_for_all_and_starts_anew_for_a_later_wait(
 def test_wait_with_an_early_deadline_leaves_the_lookup_to_the_others(
     outcome: Any, play: Callable[..., Airflow], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clients, "LOOKUP_GRACE", 0.2)
-    monkeypatch.setattr(clients, "LOOKUP_TIMEOUT", 1.0)
+    monkeypatch.setattr(pool, "LOOKUP_GRACE", 0.2)
+    monkeypatch.setattr(pool, "LOOKUP_TIMEOUT", 1.0)
     airflow = play(outcome, simulator.connection, pauses=(1.0,))
 
     async def both() -> list[Any]:
@@ -165,12 +165,12 @@ def test_failed_lookup_keeps_what_is_known(
 ) -> None:
     """One that is made because what is known is five minutes old: with one warning, and one lookup."""
     airflow = play(simulator.connection, outcome)
-    monkeypatch.setattr(clients, "LOOKUP_TIMEOUT", 0.1)
+    monkeypatch.setattr(pool, "LOOKUP_TIMEOUT", 0.1)
 
     async def later() -> list[Any]:
         cache = ConnectionCache("c")
         first = await cache.settings()
-        cache._looked_up_at -= clients.CONNECTION_TTL
+        cache._looked_up_at -= pool.CONNECTION_TTL
         return [first, *await many(cache), *await many(cache)]
 
     settings = asyncio.run(later())
@@ -264,7 +264,7 @@ def test_running_waits_are_not_disturbed_by_a_connection_that_is_gone(
         first = asyncio.ensure_future(wait(image_id))
         while not simulator.journal and not first.done():
             await asyncio.sleep(0.01)
-        monkeypatch.setattr(clients, "CONNECTION_TTL", 0.0)
+        monkeypatch.setattr(pool, "CONNECTION_TTL", 0.0)
         second = asyncio.ensure_future(wait(image_id))
         while airflow.asked < 2:
             await asyncio.sleep(0.01)
@@ -301,8 +301,8 @@ def test_wait_ends_soon_after_its_deadline_whatever_hangs(
     login = {"login": "snapshot-user", "password": "simulator-password"}
     given = {**simulator.connection, **login, "extra": {**simulator.connection["extra"], **user}}
     play("hang" if hanging == "lookup" else given)
-    monkeypatch.setattr(clients, "DEADLINE_GRACE", 1.0)
-    monkeypatch.setattr(clients, "LOOKUP_GRACE", FAR)
+    monkeypatch.setattr(pool, "DEADLINE_GRACE", 1.0)
+    monkeypatch.setattr(pool, "LOOKUP_GRACE", FAR)
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
     if hanging == "login":
         simulator.inject(Fault("slow", "CreateToken", times=None, seconds=FAR))
@@ -317,7 +317,7 @@ def test_wait_ends_soon_after_its_deadline_whatever_hangs(
 
     async def run() -> float:
         began = time.monotonic()
-        lock = clients.login_lock(identity_of(given))
+        lock = pool.login_lock(identity_of(given))
         async with connection_cache.use("c"):
             if hanging == "lock":
                 await lock.acquire()

@@ -19,11 +19,11 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 from airflow_provider_modelarts.client.client import ModelArtsClient
-from airflow_provider_modelarts.hooks import clients
-from airflow_provider_modelarts.hooks.clients import connection_cache, create_client
+from airflow_provider_modelarts.hooks import pool
+from airflow_provider_modelarts.hooks.clients import create_client
 from airflow_provider_modelarts.hooks.connection import Settings
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.hooks.pool import LoopLocalPool
+from airflow_provider_modelarts.hooks.pool import LoopLocalPool, connection_cache
 from airflow_provider_modelarts.simulator import Fault
 from airflow_provider_modelarts.transport import AsyncTransport
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
@@ -183,7 +183,7 @@ class Soak:
         self._start = self._time.now
         client_pool: LoopLocalPool[Settings, ModelArtsClient] = LoopLocalPool(self._open_client)
         # Their time is virtual; everything else is what a triggerer does.
-        with patch.object(clients, "client_pool", client_pool):
+        with patch.object(pool, "client_pool", client_pool):
             waits = [
                 self._time.start(self._wait(expected_outcome, image))
                 for expected_outcome, image in zip(self._expected_outcomes, self._images, strict=True)

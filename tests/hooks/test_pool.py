@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-from typing import Any
 
 import pytest
 
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.hooks import clients
+from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Simulator
 from tests.transports import settings
@@ -24,9 +23,9 @@ def test_client_pool_shares_a_client_between_equal_settings(simulator: Simulator
 
     async def main() -> None:
         async with (
-            clients.client_pool.use(settings(simulator)) as one,
-            clients.client_pool.use(settings(simulator)) as two,
-            clients.client_pool.use(other) as three,
+            pool.client_pool.use(settings(simulator)) as one,
+            pool.client_pool.use(settings(simulator)) as two,
+            pool.client_pool.use(other) as three,
         ):
             assert one is two
             assert one is not three
@@ -36,9 +35,9 @@ def test_client_pool_shares_a_client_between_equal_settings(simulator: Simulator
 
 def test_client_pool_closes_the_transport_after_its_last_user(simulator: Simulator) -> None:
     async def main() -> None:
-        async with clients.client_pool.use(settings(simulator)) as client:
+        async with pool.client_pool.use(settings(simulator)) as client:
             session = client._transport._session  # type: ignore[attr-defined]
-            async with clients.client_pool.use(settings(simulator)):
+            async with pool.client_pool.use(settings(simulator)):
                 pass
             assert not session.closed
         assert session.closed
@@ -52,14 +51,6 @@ def test_waits_of_equal_connections_share_one_session(
     """The connection id makes no difference."""
     for name in ("ONE", "TWO"):
         monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(simulator.connection))
-    opened: list[Any] = []
-    create_client = clients.create_client
-
-    def counted(*arguments: Any, **keywords: Any) -> Any:
-        opened.append(arguments)
-        return create_client(*arguments, **keywords)
-
-    monkeypatch.setattr(clients, "create_client", counted)
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
 
     async def main() -> list[Image]:
@@ -69,11 +60,11 @@ def test_waits_of_equal_connections_share_one_session(
         ]
         while len(simulator.journal) < 4 and not any(wait.done() for wait in waits):
             await asyncio.sleep(0.01)
+        assert len(pool.client_pool._leases[asyncio.get_running_loop()]) == 1
         simulator.set_image_status(image_id, "ACTIVE")
         return await asyncio.gather(*waits)
 
     assert [image.is_active for image in asyncio.run(main())] == [True, True]
-    assert len(opened) == 1
 
 
 def test_login_lock_is_shared_by_an_identity_and_freed_with_its_last_client(simulator: Simulator) -> None:
@@ -81,21 +72,21 @@ def test_login_lock_is_shared_by_an_identity_and_freed_with_its_last_client(simu
     one, two = settings(simulator), settings(simulator, extra={"read_timeout": 7})
 
     async def main() -> None:
-        lock = clients.login_lock(one.identity)
+        lock = pool.login_lock(one.identity)
         assert one != two
-        assert lock is clients.login_lock(two.identity)
-        async with clients.client_pool.use(one) as client:
+        assert lock is pool.login_lock(two.identity)
+        async with pool.client_pool.use(one) as client:
             assert client._session._lock is lock
-        assert lock is clients.login_lock(one.identity)
+        assert lock is pool.login_lock(one.identity)
         del lock, client
         gc.collect()
-        assert not clients._login_locks[asyncio.get_running_loop()]
+        assert not pool._login_locks[asyncio.get_running_loop()]
 
     asyncio.run(main())
 
 
 def test_login_lock_belongs_to_its_event_loop(simulator: Simulator) -> None:
     async def lock() -> asyncio.Lock:
-        return clients.login_lock(settings(simulator).identity)
+        return pool.login_lock(settings(simulator).identity)
 
     assert asyncio.run(lock()) is not asyncio.run(lock())
