@@ -94,9 +94,9 @@ def measure(case: Measured, environment: dict[str, str]) -> None:
     """Import the module once more, in an interpreter of its own."""
     child = [sys.executable, "-c", CHILD.format(statement=case.statement)]
     done = subprocess.run(child, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    said = json.loads(done.stdout.splitlines()[-1])
-    case.took.append(said["took"])
-    case.loaded |= set(said["loaded"])
+    measured = json.loads(done.stdout.splitlines()[-1])
+    case.took.append(measured["took"])
+    case.loaded |= set(measured["loaded"])
 
 
 def report(cases: dict[str, Measured], rounds: int) -> int:
@@ -114,8 +114,8 @@ def report(cases: dict[str, Measured], rounds: int) -> int:
         failed += bool(is_bad)
         loads = ", ".join(case.heavy) or "-"
         missed = "  over the target" if case.is_judged and middle > TARGET else ""
-        mark = "  FAILED" if is_bad else missed
-        print(f"{name:30} {middle:7.1f} {min(case.took):7.1f} {middle / peer:7.2f}  {loads}{mark}")
+        verdict = "  FAILED" if is_bad else missed
+        print(f"{name:30} {middle:7.1f} {min(case.took):7.1f} {middle / peer:7.2f}  {loads}{verdict}")
     return int(failed > 0)
 
 

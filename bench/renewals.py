@@ -150,7 +150,7 @@ def main() -> int:
     """Measure, print a table and return 1 if something grows."""
     parser = argparse.ArgumentParser(description=__doc__.strip().split("\n", maxsplit=1)[0])
     parser.add_argument("--renewals", type=int, default=1_000)
-    # What other benchmarks take is none of ours: run.sh gives all of them the same.
+    # run.sh passes the same arguments to all benchmarks.
     renewals = max(100, parser.parse_known_args()[0].renewals)
     log_through_airflow()
     print(f"CPU ms of renewals 1-{TEN} and {renewals - TEN + 1}-{renewals}; bytes that one leaves behind\n")
@@ -162,8 +162,8 @@ def main() -> int:
         left_behind = bytes_of(extra, renewals)
         is_bad = last / first > MOST_CPU or left_behind > MOST_BYTES
         failed |= is_bad
-        mark = "  FAILED" if is_bad else ""
-        print(f"{name:24} {first:8.1f} {last:8.1f} {last / first:6.2f} {left_behind:8.1f}{mark}")
+        verdict = "  FAILED" if is_bad else ""
+        print(f"{name:24} {first:8.1f} {last:8.1f} {last / first:6.2f} {left_behind:8.1f}{verdict}")
     return int(failed)
 
 

@@ -182,7 +182,7 @@ class BlockingClient:
         :param is_done: whether a response ends the wait.
         :param poll_interval: seconds between polls.
         :param deadline: epoch seconds of the last poll.
-        :param not_before: epoch seconds before which there is no poll, where the service asked for that.
+        :param not_before: epoch seconds before which there is no poll, as the service requested.
         :raises WaitTimeoutError: the deadline passed first.
         :raises ModelArtsError: a poll failed with an error that no later poll can cure.
         """

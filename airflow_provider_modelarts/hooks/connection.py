@@ -48,7 +48,7 @@ class Identity:
     :param secret: secret key or password.
     :param signature: the wire form of signatures, ``access`` or ``credential``.
     :param iam_endpoint: scheme, host and port of IAM; empty if no request goes there.
-    :param project_id: the project; if None, ``project_name`` is looked up at IAM.
+    :param project_id: the project; if None, IAM returns the id of ``project_name``.
     """
 
     auth: Auth
@@ -345,7 +345,7 @@ class _FieldParser:
         return self._text(f"extra {key}", self._extra.get(key))
 
     def choice(self, key: str, choices: tuple[Choice, ...]) -> Choice | None:
-        """Return the choice that was made, in whatever case it is written."""
+        """Return one of the choices; upper and lower case do not matter."""
         return self._choice(f"extra {key}", self._extra.get(key), choices)
 
     def seconds(self, key: str, default: float) -> float:

@@ -30,7 +30,7 @@ _STAGES = {
     "dns": "No such host: check region, host and iam_endpoint, and the DNS of this machine.",
     "refused": "The host refuses connections: check host and port.",
     "timeout": "No response in time: check host and port, and whether a firewall blocks the connection.",
-    "tls": "TLS failed: check the certificate's name and date; for a private CA set extra verify to its file.",
+    "tls": "TLS failed: check the certificate's name and date; set extra verify to the file of a private CA.",
     "connection": "The connection broke: check proxies and firewalls between this machine and the host.",
 }
 

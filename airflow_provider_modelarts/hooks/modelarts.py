@@ -31,7 +31,7 @@ class ModelArtsHook(BlockingClient, BaseHook):
     """
     Call ModelArts on Huawei Cloud or Open Telekom Cloud.
 
-    Nothing happens before the first call: no connection is looked up and no socket is opened.
+    Nothing happens before the first call: there is no connection lookup and no open socket.
     :meth:`call` (in a worker) and :meth:`acall` (in a trigger) take every operation of
     :mod:`airflow_provider_modelarts.client.operations`; the other methods are shortcuts.
 
@@ -51,7 +51,7 @@ class ModelArtsHook(BlockingClient, BaseHook):
     @cached_property
     def settings(self) -> Settings:
         """
-        The connection's fields, looked up and checked once per hook.
+        The connection's checked fields; one lookup per hook.
 
         :raises InvalidConnectionError: fields are missing, unknown or contradictory; all are named.
         :raises ConnectionLookupError: Airflow did not return the connection.
@@ -85,6 +85,7 @@ class ModelArtsHook(BlockingClient, BaseHook):
 
     def get_conn(self) -> BlockingClient:
         """Return the client of this connection, whose methods block: the hook itself."""
+        _ = self._modelarts  # a wrong connection raises here, not at the first call
         return self
 
     @cached_property

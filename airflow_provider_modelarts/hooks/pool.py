@@ -45,7 +45,7 @@ PollableT = TypeVar("PollableT", bound=Pollable)
 log = logging.getLogger(__name__)
 
 CONNECTION_TTL = 300.0
-"""Seconds for which a looked-up connection is reused; an edited one takes effect after that."""
+"""Seconds for which the result of a lookup is reused; an edited connection takes effect after that."""
 LOOKUP_PAUSES = (8.0, 16.0, 32.0, 64.0)
 """Seconds between the lookups of a connection; when the one after the last pause fails, it is missing."""
 LOOKUP_TIMEOUT = 30.0
@@ -108,13 +108,13 @@ class ConnectionCache:
     Airflow raises the same for a connection that is missing and for an API server that fails, so a failed
     lookup is retried for two minutes, by a task that no single wait owns.
 
-    :param conn_id: the Airflow connection to look up.
+    :param conn_id: the Airflow connection.
     """
 
     def __init__(self, conn_id: str) -> None:
         self._conn_id = conn_id
         self._settings: Settings | None = None
-        self._looked_up_at = -math.inf
+        self._fetched_at = -math.inf
         self._running: asyncio.Task[ModelArtsError | None] | None = None
         self._tries = 0
         self._began = 0.0
@@ -122,7 +122,7 @@ class ConnectionCache:
 
     async def settings(self, *, after: float = -math.inf, deadline: float | None = None) -> Settings:
         """
-        Return the connection's settings, looked up if there are none or if they are too old.
+        Return the connection's settings, after a lookup if there are none or if they are too old.
 
         Cached settings stay in use while new lookups fail.
 
@@ -135,10 +135,10 @@ class ConnectionCache:
         give_up_at = math.inf if left is None else time.monotonic() + left
         now = time.monotonic()
         oldest = min(now, max(after, now - CONNECTION_TTL))
-        while self._settings is None or self._looked_up_at < oldest:
+        while self._settings is None or self._fetched_at < oldest:
             if self._running is None:
                 # If the cached settings are merely old, waits must not be delayed by retries.
-                is_old = self._settings is not None and self._looked_up_at >= after
+                is_old = self._settings is not None and self._fetched_at >= after
                 pauses = () if is_old else LOOKUP_PAUSES
                 self._running = asyncio.create_task(self._retry(pauses))
             running = self._running
@@ -153,7 +153,7 @@ class ConnectionCache:
         return self._settings
 
     async def _retry(self, pauses: tuple[float, ...]) -> ModelArtsError | None:
-        """Look the connection up until a lookup succeeds or the last one fails; return the error, if any."""
+        """Repeat the lookup until it succeeds or the last try fails; return the error, if any."""
         self._began, self._tries, self._last_cause = time.monotonic(), 0, "no response yet"
         try:
             for pause in (*pauses, None):
@@ -173,7 +173,7 @@ class ConnectionCache:
                     await asyncio.sleep(pause)
             if self._settings is not None:
                 log.warning("%s Its cached settings stay in use", self._failure().message)
-                self._looked_up_at = time.monotonic()
+                self._fetched_at = time.monotonic()
             return self._failure()
         finally:
             self._running = None
@@ -195,7 +195,7 @@ class ConnectionCache:
         if self._settings is not None and found != self._settings:
             log.info("Connection %r has changed; its new settings are in use", self._conn_id)
             shared_credentials(found.identity).forget_refusals()
-        self._settings, self._looked_up_at = found, at
+        self._settings, self._fetched_at = found, at
 
     def _failure(self) -> ConnectionLookupError:
         seconds = time.monotonic() - self._began
@@ -250,8 +250,8 @@ async def run_shared(
     """
     Run a function with the client that all users of a connection share on this event loop.
 
-    If the credentials are refused, the connection is looked up again, because its key may have changed; if
-    it has, the function runs once more.
+    If the credentials are refused, there is another lookup, because the connection's key may have changed;
+    if it has, the function runs once more.
 
     :param run: receives the client.
     :param deadline: epoch seconds after which no lookup is waited for.
@@ -265,7 +265,7 @@ async def run_shared(
                 try:
                     return await run(modelarts)
                 except AuthenticationError:
-                    # Another wait may have looked it up for this refusal already: once is enough.
+                    # Another wait may have caused a lookup for this refusal already: one is enough.
                     after = max(began, modelarts.refused_at)
                     found = await cache.settings(after=after, deadline=deadline)
                     if found == settings:

@@ -114,8 +114,8 @@ def test_lookup_gives_up_once_for_all_and_starts_anew_for_a_later_wait(
     assert {type(failure) for failure in failures} == {ConnectionLookupError}
     assert len({id(failure) for failure in failures}) == 50  # of each its own traceback
     assert str(failures[0]).startswith(
-        "Airflow did not give the connection 'c' in 5 lookups over 0 s; "
-        "the last one: AirflowNotFoundException: The conn_id `c` isn't defined. Check that it exists"
+        "Airflow did not return the connection 'c' in 5 lookups over 0 s; "
+        "last error: AirflowNotFoundException: The conn_id `c` isn't defined. Check that it exists"
     )
     assert later.endpoint == simulator.endpoint
     assert airflow.asked == 6
@@ -170,7 +170,7 @@ def test_failed_lookup_keeps_what_is_known(
     async def later() -> list[Any]:
         cache = ConnectionCache("c")
         first = await cache.settings()
-        cache._looked_up_at -= pool.CONNECTION_TTL
+        cache._fetched_at -= pool.CONNECTION_TTL
         return [first, *await many(cache), *await many(cache)]
 
     settings = asyncio.run(later())
@@ -178,7 +178,7 @@ def test_failed_lookup_keeps_what_is_known(
     assert all(found is settings[0] for found in settings)
     assert airflow.asked == 2
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "What it said before stays in use" in caplog.text
+    assert "Its cached settings stay in use" in caplog.text
 
 
 def test_failed_lookup_after_a_refusal_is_repeated(
@@ -226,7 +226,7 @@ def test_cause_of_a_failed_lookup_shows_no_secret(
     with pytest.raises(ConnectionLookupError) as caught:
         asyncio.run(ConnectionCache("c").settings())
 
-    assert f"the last one: {quoted}. Check" in str(caught.value)
+    assert f"last error: {quoted}. Check" in str(caught.value)
     assert "hidden" not in str(caught.value)
 
 
@@ -237,7 +237,7 @@ def test_worker_raises_a_failed_lookup_as_a_retryable_error() -> None:
     assert not isinstance(caught.value, PERMANENT)
     status, message = ModelArtsHook("no_such_connection").test_connection()
     assert not status
-    assert message.startswith("Airflow did not give the connection 'no_such_connection'")
+    assert message.startswith("Airflow did not return the connection 'no_such_connection'")
 
 
 def test_trigger_ends_with_one_event_when_the_connection_is_gone(play: Callable[..., Airflow]) -> None:

@@ -68,7 +68,7 @@ def test_settings_refuse_half_a_character_in_the_password_of_a_user() -> None:
 def test_settings_say_that_a_region_has_no_underscore(cloud: str | None, region: str) -> None:
     shown = refusal(extra={"region": region, "cloud": cloud})
 
-    assert "a project's name, which belongs into extra project_name" in shown
+    assert "is a project name: set extra project_name instead" in shown
     assert region not in shown
 
 

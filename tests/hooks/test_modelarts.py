@@ -143,7 +143,7 @@ def test_plain_http_to_another_machine_earns_a_warning(
     with caplog.at_level(logging.WARNING):
         ModelArtsHook().get_conn()
 
-    assert "http://modelarts.example.com is plain HTTP" in caplog.text
+    assert "http://modelarts.example.com uses plain HTTP" in caplog.text
 
 
 @pytest.mark.usefixtures("connection")
