@@ -239,8 +239,8 @@ def messages() -> list[str]:
 
 def documented() -> list[str]:
     """Return how the page says that messages begin, as patterns."""
-    rows = re.findall(r"^\| (.+?) \| .+ \|$", sections()["What the test button says"], re.MULTILINE)
-    assert rows[0] == "it begins with"
+    rows = re.findall(r"^\| (.+?) \| .+ \|$", sections()["Messages of the test button"], re.MULTILINE)
+    assert rows[0] == "message begins with"
     return [re.escape(row.removesuffix(" …")).replace("…", ".+?") for row in rows[1:]]
 
 

@@ -2,7 +2,7 @@
 The demo: a nightly snapshot in a real Airflow against the simulated ModelArts, nothing to configure.
 
 Run by ``bash run.sh demo``. The exit code is 0 only if the run succeeded, its sensor was seen
-deferred, and Airflow handed on exactly what the simulator issued.
+deferred, and XCom holds exactly the image that the simulator issued.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FAILURE_MESSAGE = "The image could not be pushed: the disk of the notebook is fu
 
 
 class Stopwatch:
-    """Prints lines with the seconds since the start before them."""
+    """Prints lines with the seconds since the start in front."""
 
     def __init__(self) -> None:
         """Start now."""
@@ -46,7 +46,7 @@ class Stopwatch:
         return time.monotonic() - self._started
 
     def say(self, line: str) -> None:
-        """Print one line at once."""
+        """Print one line without buffering."""
         print(f"[{self.seconds:5.1f} s] {line}", flush=True)
 
 
@@ -54,19 +54,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo and return its exit code."""
     parser = argparse.ArgumentParser(prog="bash run.sh demo", description="A nightly snapshot, end to end.")
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
-    parser.add_argument("--fail", action="store_true", help="let the save fail")
+    parser.add_argument(
+        "--fail", action="store_true", help="let the save fail, to see how a failure is shown"
+    )
     options = parser.parse_args(argv)
-    # So that SIGTERM, too, unwinds the with blocks below and leaves no process behind.
+    # SIGTERM too must leave the with blocks below, so that no process is left behind.
     signal.signal(signal.SIGTERM, _exit_on_signal)
     watch = Stopwatch()
     try:
         code = _demo(options, watch)
     except StackError as error:
-        watch.say("Airflow is in trouble.")
+        watch.say("Airflow failed to start or stopped working; its error follows")
         print(error, file=sys.stderr, flush=True)
         code = 1
     except KeyboardInterrupt:
-        watch.say("interrupted before the end")
+        watch.say("interrupted before the run ended")
         code = 130
     watch.say(f"demo {'passed' if code == 0 else 'FAILED'} after {watch.seconds:.0f} s")
     return code
@@ -86,7 +88,7 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
         )
         with stack:
             stack.wait_for_dag(DAG_ID)
-            watch.say(f"Airflow at {stack.url} knows {DAG_ID}")
+            watch.say(f"Airflow at {stack.url} has loaded {DAG_ID}")
             run = run_nightly(stack, simulator, progress=watch.say)
             complaints = _report(run, stack, simulator)
             for complaint in complaints:
@@ -94,7 +96,7 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
             if complaints:
                 stack.keep_logs = True
             if options.keep:
-                watch.say(f"everything is up; open {stack.url} (no login), end with Ctrl-C")
+                watch.say(f"Airflow is running: open {stack.url} (no login), stop it with Ctrl-C")
                 with contextlib.suppress(KeyboardInterrupt):
                     threading.Event().wait()
     return 1 if complaints else 0
@@ -105,11 +107,11 @@ def _report(run: NightlyRun, stack: AirflowStack, simulator: Simulator) -> list[
     for task_id, links in run.links.items():
         for text, address in links.items():
             print(f"link while deferred  {task_id}: {text} -> {address}", flush=True)
-    print(f"create requests      {run.creates}", flush=True)
+    print(f"create-image requests {run.creates}", flush=True)
 
     complaints: list[str] = []
     if not run.deferred:
-        complaints.append(f"{WAIT_TASK} was never seen deferred.")
+        complaints.append(f"{WAIT_TASK} was never deferred.")
     if run.creates != 1:
         complaints.append(f"the simulator received {run.creates} create-image requests instead of one.")
     if run.state != "success":
@@ -124,14 +126,14 @@ def _report(run: NightlyRun, stack: AirflowStack, simulator: Simulator) -> list[
         print(f"  image_id           {image_id}", flush=True)
         print(f"  swr_path           {swr_path}", flush=True)
         if issued.get(image_id) != swr_path:
-            complaints.append(f"{task_id} handed on {image_id}, {swr_path}; the simulator issued {issued}.")
+            complaints.append(f"{task_id} pushed {image_id}, {swr_path}; the simulator issued {issued}.")
     if not complaints:
-        print("both are what the simulator issued", flush=True)
+        print("both are the image in the simulator", flush=True)
     return complaints
 
 
 def _task_errors(run: NightlyRun, stack: AirflowStack) -> list[str]:
-    """Describe each failed task by the error in its log."""
+    """Return the error in the log of each failed task."""
     tries = stack.task_instances(DAG_ID, run.run_id)
     errors: list[str] = []
     for task_id, state in run.tasks.items():
@@ -140,8 +142,8 @@ def _task_errors(run: NightlyRun, stack: AirflowStack) -> list[str]:
             lines = log.splitlines()
             first = next((at for at, line in enumerate(lines) if line.startswith("error:")), 0)
             text = "\n".join(f"    {line}" for line in lines[first:] if "::group::" not in line)
-            errors.append(f"{task_id} failed; its log says:\n{text}")
-    return errors or [f"the run ended {run.state}, yet no task failed: {dict(run.tasks)}"]
+            errors.append(f"{task_id} failed; its log has:\n{text}")
+    return errors or [f"the run ended as {run.state}, but no task failed: {dict(run.tasks)}"]
 
 
 if __name__ == "__main__":

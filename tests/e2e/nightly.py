@@ -66,7 +66,7 @@ def run_nightly(
             shown[task_id] = state
         if now.tasks[WAIT_TASK] == "deferred" and not deferred:
             deferred = True
-            progress("the wait is with the triggerer now and takes no worker slot")
+            progress("waiting in the triggerer, without a worker slot")
             links = _links_while_deferred(stack, run_id)
     progress(f"run {now.state}")
     return NightlyRun(

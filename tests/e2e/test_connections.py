@@ -256,7 +256,7 @@ def test_no_secret_is_in_what_can_be_shown(simulator: Simulator, monkeypatch: py
     session = modelarts._session
     holders += vars(session).values()
     credentials = session._credentials
-    holders += [*vars(credentials).values(), *vars(credentials._base).values()]  # type: ignore[attr-defined]
+    holders += [*vars(credentials).values(), *vars(credentials._source_credentials).values()]  # type: ignore[attr-defined]
 
     shown = "\n".join(repr(holder) for holder in holders)
     assert [secret for secret in secrets_of(simulator) if secret in shown] == []

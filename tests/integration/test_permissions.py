@@ -248,7 +248,7 @@ SAVING: dict[str, Scenario] = {
 }
 WAITING: dict[str, Scenario] = {"a wait": wait, "a deferred wait": deferred_wait}
 SCENARIOS: dict[str, dict[str, Scenario]] = {
-    f"{OPERATOR}, whatever if_exists says": SAVING | {"another's image to adopt": tag_of_another_is_adopted},
+    f"{OPERATOR}, with any if_exists": SAVING | {"another's image to adopt": tag_of_another_is_adopted},
     f"{OPERATOR} with wait_for_completion": SAVING | WAITING,
     f"{OPERATOR} that may replace its own failed image": SAVING
     | {"an own image that failed": own_failed_image_is_replaced},

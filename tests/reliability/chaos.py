@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bash run.sh reliability chaos", description="Many waits at once.")
     parser.add_argument("--waits", type=int, default=1000, metavar="N")
     parser.add_argument("--hours", type=float, default=4.0, metavar="H", help="simulated ones")
-    parser.add_argument("--interval", type=float, default=90.0, metavar="S", help="between looks of a wait")
+    parser.add_argument("--interval", type=float, default=90.0, metavar="S", help="between polls of a wait")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of what happens when")
     parser.add_argument("--record", action="store_true", help="write the table into docs/reliability.md")
     options = parser.parse_args(argv)
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     report = run(options.waits, options.hours, options.interval, options.seed, say=_say)
     rows = [
-        ("waits, each with a look every", f"{options.waits:,}, {options.interval:.0f} s"),
+        ("waits, each polling every", f"{options.waits:,}, {options.interval:.0f} s"),
         ("simulated hours", f"{options.hours:g}"),
         *figures(report),
         ("wall time", f"{time.monotonic() - began:.0f} s"),
@@ -143,8 +143,8 @@ def figures(report: Report) -> list[tuple[str, str]]:
     return [
         ("images that became", ", ".join(f"{name} {number:,}" for name, number in ends.most_common())),
         ("requests", f"{report.requests:,}"),
-        ("of these log-ins, for tokens ran out or were taken back", f"{report.logins}"),
-        ("faulty replies", f"{faults.total():,} ({faults.total() / report.requests:.1%})"),
+        ("of these logins, because tokens expired or were revoked", f"{report.logins}"),
+        ("faulty responses", f"{faults.total():,} ({faults.total() / report.requests:.1%})"),
         ("of these", ", ".join(f"{name} {number:,}" for name, number in faults.most_common())),
         ("waits lost", f"{lost}"),
         ("waits with a wrong end", f"{wrong}"),

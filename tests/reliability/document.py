@@ -9,12 +9,12 @@ PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 
 def recorded(section: str) -> str:
-    """Return what stands between a section's two marks, without the line ends around it."""
+    """Return what stands between a section's two comments, without the line ends around it."""
     return _place(section, PAGE.read_text(encoding="utf-8"))[2].strip("\n")
 
 
 def record(section: str, text: str) -> None:
-    """Put a text, in Markdown, between a section's two marks."""
+    """Put a text, in Markdown, between a section's two comments."""
     page = PAGE.read_text(encoding="utf-8")
     begin, end, _ = _place(section, page)
     body = text.strip("\n")
@@ -23,8 +23,8 @@ def record(section: str, text: str) -> None:
 
 def _place(section: str, page: str) -> tuple[int, int, str]:
     """Return where a section's text begins and ends, and the text."""
-    marks = rf"<!-- begin {re.escape(section)} -->(.*?)<!-- end {re.escape(section)} -->"
-    found = re.search(marks, page, flags=re.DOTALL)
+    pattern = rf"<!-- begin {re.escape(section)} -->(.*?)<!-- end {re.escape(section)} -->"
+    found = re.search(pattern, page, flags=re.DOTALL)
     if found is None:
-        raise LookupError(f"{PAGE.name} has no section {section!r}: it needs a begin and an end mark")
+        raise LookupError(f"{PAGE.name} has no section {section!r}: it needs a begin and an end comment")
     return found.start(1), found.end(1), found.group(1)

@@ -1,9 +1,8 @@
 """
-Every operation, every fault, both worlds: what becomes of the night, and how often the notebook was saved.
+Every operation, every fault, both transports: how a task run ends, and how often the notebook was saved.
 
-A night is what Airflow makes of the operator: up to three tries, each a process of its own, the later
-ones looking first. In each scene one operation decides the night, and it is that one which fails: once,
-or for ever.
+A task run has up to three tries, each in a process of its own; the later ones check first whether the image
+exists. In each scenario one operation decides the outcome, and that operation fails once or permanently.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
 from tests.reliability import document
 from tests.transports import AsyncRunner, BlockingRunner, TransportRunner
 
-MARK = IdempotencyKey("nightly", "save", "scheduled__2026-11-21T02:00:00+00:00", -1)
+KEY = IdempotencyKey("nightly", "save", "scheduled__2026-11-21T02:00:00+00:00", -1)
 TRIES = 3
 RETRY_DELAY = 300.0
 SAVE_SECONDS = 240.0
 WAIT_SECONDS = 300.0
 READ_TIMEOUT = 60.0
-TOO_LATE = 1.0
-"""The read timeout where a reply is too late, in real seconds: any other takes a few hundredths of one."""
+SHORT_READ_TIMEOUT = 1.0
+"""The read timeout of the fault ``timeout``, in real seconds; any other response takes some hundredths."""
 MAX_REPLY = 1024 * 1024
 """Bytes; of most operations less is read."""
 RUNNERS: dict[str, Callable[[], TransportRunner]] = {"worker": BlockingRunner, "triggerer": AsyncRunner}
@@ -58,31 +57,38 @@ FAULTS: dict[str, dict[str, Any]] = {
     "500": {"kind": "error", "status": 500},
     "502 with HTML": {"kind": "html"},
     "empty 502": {"kind": "empty"},
+    "404 with HTML": {"kind": "html", "status": 404},
+    "403 without a code": {"kind": "empty", "status": 403},
+    "unknown code": {"kind": "error", "status": 400, "code": "ModelArts.9999"},
+    "wait a minute": {"kind": "error", "status": 400, "code": "ModelArts.6355"},
     "reset": {"kind": "reset"},
     "redirect": {"kind": "redirect", "location": "http://127.0.0.1:9/"},
     "too large": {"kind": "huge", "size": 2 * MAX_REPLY},
-    "500 after the effect": {"kind": "error", "status": 500, "takes_effect": True},
-    "reset after the effect": {"kind": "reset_after"},
-    "torn": {"kind": "torn"},
-    "too late": {"kind": "slow", "seconds": READ_TIMEOUT},
+    "500 after processing": {"kind": "error", "status": 500, "takes_effect": True},
+    "reset after processing": {"kind": "reset_after"},
+    "truncated": {"kind": "torn"},
+    "timeout": {"kind": "slow", "seconds": READ_TIMEOUT},
     "empty 200": {"kind": "empty", "status": 200, "takes_effect": True},
-    "broken JSON": {"kind": "garbage"},
-    "another's JSON": {"kind": "document", "body": ANOTHER},
+    "invalid JSON": {"kind": "garbage"},
+    "response for another image": {"kind": "document", "body": ANOTHER},
 }
 TURNED_AWAY = ("429", "429 with Retry-After")
 FAILED = ("408", "500", "502 with HTML", "empty 502")
-FAILED_AFTER = ("500 after the effect",)
+GATEWAY = ("404 with HTML", "403 without a code")
+UNKNOWN = (*GATEWAY, "unknown code")
+BRIEF = ("wait a minute",)
+FAILED_AFTER = ("500 after processing",)
 CUT = ("reset",)
-LOST = ("reset after the effect", "torn", "too late")
-FOREIGN = ("redirect", "another's JSON")
+LOST = ("reset after processing", "truncated", "timeout")
+FOREIGN = ("redirect", "response for another image")
 TOO_LARGE = ("too large",)
-STRANGE = ("empty 200", "broken JSON")
+STRANGE = ("empty 200", "invalid JSON")
 UNREADABLE = (*FOREIGN, *TOO_LARGE, *STRANGE)
 
 
 @dataclass(frozen=True)
 class TaskRun:
-    """How a night ended: ``saved`` or the class of the error, at which try, after how many creates."""
+    """How a task run ended: ``saved`` or the class of the error, at which try, after how many creates."""
 
     end: str
     tries: int
@@ -107,10 +113,12 @@ def _each(*groups: tuple[tuple[str, ...], TaskRun]) -> dict[str, TaskRun]:
 
 
 def _class_of_each(*, creates: int = 0) -> dict[str, TaskRun]:
-    """Return what becomes of a night whose operation never succeeds: the error that says why."""
+    """Return the outcome if the operation never succeeds: the error that names the cause."""
     return _each(
         (TURNED_AWAY, failed("RateLimitError", creates=creates)),
         ((*FAILED, *FAILED_AFTER), failed("ServerError", creates=creates)),
+        (UNKNOWN, failed("ApiError", creates=creates)),
+        (BRIEF, failed("NotebookNotReadyError", creates=creates)),
         ((*CUT, *LOST), failed("TransportError", creates=creates)),
         ((*FOREIGN, *STRANGE), failed("InvalidResponseError", creates=creates)),
         (TOO_LARGE, failed("ResponseTooLargeError", creates=creates)),
@@ -118,18 +126,18 @@ def _class_of_each(*, creates: int = 0) -> dict[str, TaskRun]:
 
 
 ANY = tuple(FAULTS)
-# A reply that cannot be read is no bad weather that two minutes cure: it is the next try's turn.
-READ_ONCE = {**_each((ANY, saved())), **_each((UNREADABLE, saved(2)))}
-# But of a list a smaller page is asked for.
+# A response that cannot be read is not retried within a try: the next try sends the request again.
+READ_ONCE = {**_each((ANY, saved())), **_each(((*UNREADABLE, *UNKNOWN), saved(2)))}
+# Except for a list, of which a smaller page is requested.
 LIST_ONCE = {**READ_ONCE, **_each((TOO_LARGE, saved()))}
 
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
     """
-    A night that one operation decides.
+    A task run whose outcome one operation decides.
 
-    :param once: the outcome if that operation fails once, and ``for_ever`` if it always does.
+    :param once: the outcome if that operation fails once, and ``permanently`` if it always does.
     :param before: what happened already.
     :param is_retry: whether an earlier try died in the middle of its create.
     :param options: of the simulator.
@@ -138,7 +146,7 @@ class Scenario:
 
     operation: str
     once: dict[str, TaskRun]
-    for_ever: dict[str, TaskRun]
+    permanently: dict[str, TaskRun]
     title: str = ""
     cloud: str = "huaweicloud"
     named: dict[str, Any] = field(default_factory=lambda: dict(NAMED))
@@ -158,7 +166,7 @@ class Scenario:
 
     def request(self, simulator: Simulator) -> CreateImageRequest:
         """Return what a try sends."""
-        return prepare_request(CLOUDS[self.cloud], simulator.notebook_id, MARK, self.words)[0]
+        return prepare_request(CLOUDS[self.cloud], simulator.notebook_id, KEY, self.words)[0]
 
     async def attempt(
         self, modelarts: ModelArtsClient, simulator: Simulator, *, check_existing: bool
@@ -166,7 +174,7 @@ class Scenario:
         """Do what one try of the operator does."""
         if self.lists_notebooks:
             await modelarts.list_all(operations.list_notebooks())
-        saving = IdempotentCreate(modelarts, CLOUDS[self.cloud], simulator.notebook_id, MARK, **self.words)
+        saving = IdempotentCreate(modelarts, CLOUDS[self.cloud], simulator.notebook_id, KEY, **self.words)
         image, _ = await saving.save(check_existing=check_existing)
         ended = await modelarts.watch(
             operations.show_image(image.id),
@@ -177,14 +185,14 @@ class Scenario:
         return ended.raise_for_status()
 
     def play(self, fault: str, *, lasting: bool, runner: TransportRunner) -> TaskRun:
-        """Go through the night."""
+        """Run the task to its end."""
         with Simulator(cloud=self.cloud, save=AfterSeconds(SAVE_SECONDS), **self.options) as simulator:
             self.before(simulator, self)
             simulator.inject(
                 Fault(operation=self.operation, times=None if lasting else 1, **FAULTS[fault]),
             )
-            patience = TOO_LATE if fault == "too late" else READ_TIMEOUT
-            given = {**self.fields, "extra": {"read_timeout": patience, **self.fields.get("extra", {})}}
+            read_timeout = SHORT_READ_TIMEOUT if fault == "timeout" else READ_TIMEOUT
+            given = {**self.fields, "extra": {"read_timeout": read_timeout, **self.fields.get("extra", {})}}
             host = EcsAgencyCredentials(endpoint=simulator.endpoint) if self.options else None
             end, tries = "", 0
             while tries < TRIES and end != "saved":
@@ -204,7 +212,7 @@ class Scenario:
 
 
 def _an_earlier_try_died(simulator: Simulator, scenario: Scenario) -> None:
-    """Its create took effect and nobody was left to read the reply."""
+    """Its create took effect, and the process ended before it read the response."""
     request = scenario.request(simulator)
     BlockingRunner().run(simulator, lambda m: m.call(operations.create_image(simulator.notebook_id, request)))
 
@@ -219,9 +227,9 @@ def _an_earlier_save_failed(simulator: Simulator, scenario: Scenario) -> None:
     simulator.add_image(**NAMED, tag=request.tag, description=request.description, status="CREATE_FAILED")
 
 
-CREATE_FOR_EVER = {
+CREATE_PERMANENTLY = {
     **_class_of_each(),
-    # It did take effect: the image is found by its marker.
+    # The save was processed: the image is found by its marker.
     **_each(((*FAILED_AFTER, *LOST, *STRANGE), saved())),
 }
 SCENARIOS = [
@@ -231,8 +239,9 @@ SCENARIOS = [
             title=title,
             cloud=cloud,
             named=named,
-            once=_each((ANY, saved())),
-            for_ever=CREATE_FOR_EVER,
+            # A refusal by the service itself with an unknown code is not sent again within a try.
+            once=_each((ANY, saved()), (("unknown code",), saved(2))),
+            permanently=CREATE_PERMANENTLY,
         )
         for title, cloud, named in (
             ("Huawei Cloud", "huaweicloud", NAMED),
@@ -243,7 +252,10 @@ SCENARIOS = [
     Scenario(
         "ShowImage",
         once=_each((ANY, saved())),
-        for_ever=_each((ANY, failed("WaitTimeoutError", creates=1))),
+        permanently={
+            **_each((ANY, failed("WaitTimeoutError", creates=1))),
+            "403 without a code": failed("PermissionDeniedError", creates=1),
+        },
     ),
     *(
         Scenario(
@@ -254,7 +266,7 @@ SCENARIOS = [
             before=_an_earlier_try_died,
             is_retry=True,
             once=LIST_ONCE,
-            for_ever=_class_of_each(creates=1),
+            permanently=_class_of_each(creates=1),
         )
         for title, cloud, named in (
             ("Huawei Cloud", "huaweicloud", NAMED),
@@ -265,35 +277,52 @@ SCENARIOS = [
         "ShowNotebook",
         before=_a_reply_is_lost,
         once=READ_ONCE,
-        # Only in doubt is it asked for, and the next try is in none.
-        for_ever=_each((ANY, saved(2))),
+        # It is read only after an unusable response to create-image; the next try finds the image.
+        permanently=_each((ANY, saved(2))),
     ),
     Scenario(
         "DeleteImage",
         before=_an_earlier_save_failed,
-        once={**_each((ANY, saved(2))), **_each(((*TURNED_AWAY, *STRANGE, "another's JSON"), saved()))},
-        for_ever={
+        once={
+            **_each((ANY, saved(2))),
+            **_each(((*TURNED_AWAY, *BRIEF, *STRANGE, "response for another image"), saved())),
+        },
+        permanently={
             **_class_of_each(),
             **_each(((*FAILED_AFTER, *LOST), saved(2)), (STRANGE, saved())),
-            # What a delete answers is not read; here it never was one.
-            "another's JSON": failed("TagConflictError"),
+            # The body of a response to a delete is not read; this one comes instead of the deletion.
+            "response for another image": failed("TagConflictError"),
         },
     ),
-    Scenario("ListNotebooks", lists_notebooks=True, once=LIST_ONCE, for_ever=_class_of_each()),
-    Scenario("CreateToken", fields={**PASSWORD, "extra": USER}, once=READ_ONCE, for_ever=_class_of_each()),
-    Scenario("CreateTemporaryAccessKey", fields={"extra": AGENCY}, once=READ_ONCE, for_ever=_class_of_each()),
+    Scenario("ListNotebooks", lists_notebooks=True, once=LIST_ONCE, permanently=_class_of_each()),
+    Scenario("CreateToken", fields={**PASSWORD, "extra": USER}, once=READ_ONCE, permanently=_class_of_each()),
     Scenario(
-        "ListProjects", fields={"extra": {"project_id": None}}, once=READ_ONCE, for_ever=_class_of_each()
+        "CreateTemporaryAccessKey", fields={"extra": AGENCY}, once=READ_ONCE, permanently=_class_of_each()
     ),
-    Scenario("ShowSecurityKey", options={"metadata": "plain"}, once=READ_ONCE, for_ever=_class_of_each()),
+    Scenario(
+        "ListProjects", fields={"extra": {"project_id": None}}, once=READ_ONCE, permanently=_class_of_each()
+    ),
+    Scenario(
+        "ShowSecurityKey",
+        options={"metadata": "plain"},
+        once=READ_ONCE,
+        # A metadata service without keys answers 404: the host has no agency.
+        permanently={**_class_of_each(), "404 with HTML": failed("AuthenticationError")},
+    ),
     Scenario(
         "CreateMetadataToken",
         options={"metadata": "token"},
-        once=READ_ONCE,
-        # It is text, so half a token is one, which then opens nothing.
-        for_ever={
+        # Not every host issues tokens, so that a refusal is not an error: here the keys need one.
+        once={**READ_ONCE, **_each((BRIEF, saved(2)))},
+        # A token is any text, so that a wrong one is noticed only where it is used.
+        permanently={
             **_class_of_each(),
-            **_each((("broken JSON", "another's JSON"), failed("AuthenticationError"))),
+            **_each(
+                (
+                    (*UNKNOWN, *BRIEF, "invalid JSON", "response for another image"),
+                    failed("AuthenticationError"),
+                )
+            ),
         },
     ),
 ]
@@ -301,7 +330,7 @@ SCENARIOS = [
 
 @dataclass(frozen=True)
 class Case:
-    """One fault of one operation in one world."""
+    """One fault of one operation through one transport."""
 
     scenario: Scenario
     fault: str
@@ -309,22 +338,22 @@ class Case:
     runner: str
 
     def __str__(self) -> str:
-        return f"{self.scenario}-{self.fault}-{'for ever' if self.lasting else 'once'}-{self.runner}"
+        return f"{self.scenario}-{self.fault}-{'permanently' if self.lasting else 'once'}-{self.runner}"
 
     @property
     def expected(self) -> TaskRun:
-        return (self.scenario.for_ever if self.lasting else self.scenario.once)[self.fault]
+        return (self.scenario.permanently if self.lasting else self.scenario.once)[self.fault]
 
     def play(self) -> TaskRun:
         return self.scenario.play(self.fault, lasting=self.lasting, runner=RUNNERS[self.runner]())
 
 
 def cases() -> Iterator[Case]:
-    """Return all there are; what is too late for ever takes real time, so two operations stand for all."""
+    """Return all cases; a permanent timeout takes real time, so two operations stand for all."""
     for scenario in SCENARIOS:
         for fault in FAULTS:
             for lasting in (False, True):
-                if not (lasting and fault == "too late") or scenario.operation in {
+                if not (lasting and fault == "timeout") or scenario.operation in {
                     "CreateImage",
                     "ShowImage",
                 }:
@@ -333,19 +362,19 @@ def cases() -> Iterator[Case]:
 
 
 def page(outcomes: dict[Case, TaskRun]) -> str:
-    """Return what the page says of these outcomes."""
+    """Return the page's section for these outcomes."""
     runs = len(outcomes)
     saved_runs = sum(outcome.end == "saved" for outcome in outcomes.values())
     most = max(outcome.creates for outcome in outcomes.values())
     summary = (
-        f"{runs} nights: {len(SCENARIOS)} scenes, {len(FAULTS)} faults, each once and for ever (for ever "
-        "what is too late only where a save or a wait meets it), through both transports with the "
-        f"same outcome. {saved_runs} nights ended with the image saved, the others with an error that says "
-        f"why. Creates that took effect, per notebook and run: {most} at most, and exactly 1 wherever the "
-        "night ended well."
+        f"{runs} cases: {len(SCENARIOS)} scenarios, {len(FAULTS)} faults, each once and permanently (a "
+        "permanent timeout only for create-image and ShowImage), through both transports with the same "
+        f"outcome. In {saved_runs} cases the image was saved, the others ended with an error that names the "
+        f"cause. Create-image requests that took effect, per notebook and run: {most} at most, and exactly 1 "
+        "where the image was saved."
     )
     lines = [summary]
-    for lasting, title in ((False, "Once"), (True, "For ever")):
+    for lasting, title in ((False, "Once"), (True, "Permanently")):
         lines += ["", f"**{title}**", "", "| operation | fault | outcome |", "| --- | --- | --- |"]
         alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
         for scenario in SCENARIOS:
@@ -354,7 +383,7 @@ def page(outcomes: dict[Case, TaskRun]) -> str:
                 if case.scenario is scenario and case.lasting is lasting and case.runner == "worker":
                     by_outcome.setdefault(str(outcome), []).append(case.fault)
             rows = tuple(
-                ("every one" if len(by_outcome) == 1 else ", ".join(faults), end)
+                ("all" if len(by_outcome) == 1 else ", ".join(faults), end)
                 for end, faults in by_outcome.items()
             )
             alike.setdefault(rows, []).append(str(scenario))
@@ -379,9 +408,9 @@ def main(arguments: list[str]) -> int:
             wrong += 1
             print(f"WRONG  {case}: {outcome!r}, expected {case.expected!r}")
         if number % 100 == 0:
-            print(f"{number} nights, {wrong} wrong", flush=True)
+            print(f"{number} cases, {wrong} wrong", flush=True)
     print(page(outcomes))
-    print(f"\n{len(outcomes)} nights, {wrong} wrong")
+    print(f"\n{len(outcomes)} cases, {wrong} wrong")
     if given.record and not wrong:
         document.record("fault-matrix", page(outcomes))
     return 1 if wrong else 0

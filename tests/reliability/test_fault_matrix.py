@@ -1,4 +1,4 @@
-"""A sample of the fault matrix; `run.sh reliability fault-matrix` plays all of it."""
+"""A sample of the fault matrix; `run.sh reliability fault-matrix` runs all of it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pytest
 from tests.reliability import document
 from tests.reliability.fault_matrix import FAULTS, RUNNERS, SCENARIOS, UNREADABLE, Case, cases, page
 
-TRANSIENT = tuple(fault for fault in FAULTS if fault not in {*UNREADABLE, "too late"})
+TRANSIENT = tuple(fault for fault in FAULTS if fault not in {*UNREADABLE, "timeout"})
 
 
 def sample() -> list[Case]:
-    """Return every fault of the save, and two of every other scene: one that passes and one odd reply."""
+    """Return every fault of the save, and two of every other scenario: a transient and an unreadable one."""
     first, *others = SCENARIOS
     pairs = [(first, fault) for fault in FAULTS]
     for number, scenario in enumerate(others):
@@ -22,20 +22,16 @@ def sample() -> list[Case]:
 
 
 @pytest.mark.parametrize("case", sample(), ids=str)
-def test_one_fault_costs_a_night_at_most_a_try(case: Case) -> None:
-    """And never a second save."""
+def test_one_fault_costs_at_most_one_try(case: Case) -> None:
+    """And never a second image."""
     outcome = case.play()
 
     assert outcome == case.expected
     assert (outcome.end, outcome.creates) == ("saved", 1)
 
 
-def test_nothing_is_left_out() -> None:
-    """
-    Every operation that a task uses, and every kind of fault that spoils a reply, has its scenes.
-
-    To a client a hang is a reply that is too late, and a wrong total is no fault of a reply.
-    """
+def test_fault_matrix_includes_every_operation_and_fault() -> None:
+    """A hang is a late response to a client, and a wrong total is no fault of a response."""
     from airflow_provider_modelarts.simulator.faults import KINDS
     from airflow_provider_modelarts.simulator.routes import OPERATIONS
 
@@ -44,14 +40,13 @@ def test_nothing_is_left_out() -> None:
     assert all(case.expected.creates <= 1 for case in cases())
 
 
-def test_the_sample_has_every_scene_and_every_fault_through_each_transport() -> None:
-    """What it lacks are their combinations."""
+def test_sample_includes_every_scenario_and_fault_with_each_transport() -> None:
     for runner in RUNNERS:
-        of_this_world = [case for case in sample() if case.runner == runner]
-        assert {case.scenario for case in of_this_world} == set(SCENARIOS)
-        assert {case.fault for case in of_this_world} == FAULTS.keys()
+        of_this_transport = [case for case in sample() if case.runner == runner]
+        assert {case.scenario for case in of_this_transport} == set(SCENARIOS)
+        assert {case.fault for case in of_this_transport} == FAULTS.keys()
 
 
-def test_the_page_shows_this_matrix() -> None:
+def test_reliability_page_shows_this_matrix() -> None:
     """Renew it with `bash run.sh reliability fault-matrix --record`."""
     assert document.recorded("fault-matrix") == page({case: case.expected for case in cases()})
