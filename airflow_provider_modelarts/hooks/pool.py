@@ -159,7 +159,7 @@ class ConnectionCache:
             for pause in (*pauses, None):
                 began = time.monotonic()
                 try:
-                    self._store(parse_connection(await self._look_up()), began)
+                    self._store(parse_connection(await self._fetch()), began)
                 except ModelArtsError as error:
                     return error
                 except Exception as error:  # noqa: BLE001 - Airflow, its database and any secrets backend
@@ -178,7 +178,7 @@ class ConnectionCache:
         finally:
             self._running = None
 
-    async def _look_up(self) -> Connection:
+    async def _fetch(self) -> Connection:
         lookup = asyncio.ensure_future(get_async_connection(self._conn_id))
         try:
             # Not wait_for, which waits until a cancelled task has ended: its thread may hang.

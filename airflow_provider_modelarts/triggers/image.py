@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MIN_WAIT_BEFORE_EVENT = 7.0
 """
 Seconds that a trigger waits at least before its event. The worker of a deferred task lives for up to five
-more seconds, and Airflow marks a task as failed that resumes before its worker has ended.
+more seconds, and Airflow fails a task that resumes before its worker has ended.
 """
 
 KWARGS = ("image_id", "modelarts_conn_id", "poll_interval", "deadline", "passthrough", "since", "not_before")
