@@ -225,7 +225,7 @@ def messages() -> list[str]:
         ApiError("ListImages was refused", status=404, code="APIGW.0101"),
         ApiError("ListImages was refused", status=403),
         ApiError("ListImages was refused", status=400, code="ModelArts.9999"),
-        ConnectionLookupError("Airflow did not give the connection 'modelarts_default'"),
+        ConnectionLookupError("Airflow did not return the connection 'modelarts_default'"),
         InvalidResponseError("ListImages returned an unexpected response"),
     ]
     return [*(diagnose(error, None) for error in errors), diagnose(refused("no"), by_password())]

@@ -1,1 +1,1 @@
-"""Airflow's side of the conversation: connections, and the hook that opens them."""
+"""Hooks: Airflow connections, and the clients that they describe."""

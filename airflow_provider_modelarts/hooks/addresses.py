@@ -1,8 +1,7 @@
 """
-Reads the addresses of services, consoles and proxies as people write them.
+Parses the addresses of services, consoles and proxies as people write them.
 
-What comes out is what both transports take alike. No error holds any part of what went in: it may
-be a password, or hold one.
+A parsed address means the same to both transports. No error quotes its input, which may contain a password.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from urllib.parse import unquote
 
 PROXY_SCHEMES = ("http", "https") if sys.version_info >= (3, 11) else ("http",)
-"""Schemes of proxies that workers and triggerers both speak; asyncio has TLS within TLS since Python 3.11."""
+"""Schemes of proxies that both transports support; asyncio has TLS within TLS since Python 3.11."""
 
 _SCHEME = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?(.*)")
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]+))?(/.*)?")
@@ -27,10 +26,10 @@ def read_address(value: str, *, scheme: str = "https", port: str | None = None) 
     """
     Return scheme, host and port of a service's address.
 
-    :param value: an address, or as little as a host's name.
-    :param scheme: where the value has none.
-    :param port: where the value has none.
-    :raises ValueError: it is no such address.
+    :param value: an address, or just a host name.
+    :param scheme: used if the value has none.
+    :param port: used if the value has none.
+    :raises ValueError: the value is not such an address.
     """
     address, path = _web_address(value, scheme, port)
     if path.strip("/"):
@@ -40,9 +39,9 @@ def read_address(value: str, *, scheme: str = "https", port: str | None = None) 
 
 def read_iam_address(value: str) -> str:
     """
-    Return scheme, host and port of IAM's address, to which others write the version of its API.
+    Return scheme, host and port of IAM's address; a path ``/v3`` or ``/v3.0`` is dropped.
 
-    :raises ValueError: it is no such address.
+    :raises ValueError: the value is not such an address.
     """
     address, path = _web_address(value)
     if path.rstrip("/") not in ("", "/v3", "/v3.0"):
@@ -52,9 +51,9 @@ def read_iam_address(value: str) -> str:
 
 def read_console_address(value: str) -> str:
     """
-    Return the address of a console, which may lie under a path; without a slash at its end.
+    Return the address of a console, which may have a path, without a slash at its end.
 
-    :raises ValueError: it is no such address.
+    :raises ValueError: the value is not such an address.
     """
     address, path = _web_address(value)
     if not re.fullmatch(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*", path):
@@ -64,9 +63,9 @@ def read_console_address(value: str) -> str:
 
 def read_proxy(value: str) -> str:
     """
-    Return the address of a proxy, with the user and the password that it may hold.
+    Return the address of a proxy, with its user and password if it has them.
 
-    :raises ValueError: it is no such address, or user and password are not percent-encoded.
+    :raises ValueError: the value is not such an address, or user and password are not percent-encoded.
     """
     given, rest = _split(value)
     scheme = (given or "http").lower()
@@ -75,15 +74,15 @@ def read_proxy(value: str) -> str:
     if scheme not in PROXY_SCHEMES or path.strip("/") or (at and not _is_user(user)):
         raise ValueError("no proxy")
     if at and ":" not in user:
-        user += ":"  # or requests would leave the user out
+        user += ":"  # without a colon requests would drop the user
     return f"{scheme}://{user}{at}{host}{_port(port, scheme)}"
 
 
 def read_port(value: str) -> str:
     """
-    Return a port's number without zeros before it.
+    Return a port number without leading zeros.
 
-    :raises ValueError: it is no port.
+    :raises ValueError: the value is not a port number.
     """
     if not re.fullmatch(r"0*[1-9][0-9]{0,4}", value) or int(value) > 65_535:
         raise ValueError("no port")
@@ -101,7 +100,7 @@ def _web_address(value: str, scheme: str = "https", port: str | None = None) -> 
 
 
 def _split(value: str) -> tuple[str | None, str]:
-    """Return the scheme, if there is one, and the rest."""
+    """Return the scheme, or None, and the rest."""
     found = _SCHEME.fullmatch(value)
     if found is None:
         raise ValueError("a line break")
@@ -109,7 +108,7 @@ def _split(value: str) -> tuple[str | None, str]:
 
 
 def _authority(rest: str) -> tuple[str, str | None, str]:
-    """Return host, port and path of what follows a scheme."""
+    """Return host, port and path of an address without its scheme."""
     found = _AUTHORITY.fullmatch(rest)
     if found is None:
         raise ValueError("no host")
@@ -117,14 +116,16 @@ def _authority(rest: str) -> tuple[str, str | None, str]:
 
 
 def _host(name: str) -> str:
-    """Return a host's name or number that can be one."""
+    """Return a valid host name or IP address in lower case."""
     name = name.lower()
     if name.startswith("["):
         return f"[{_number(IPv6Address, name[1:-1])}]"
     labels = name.removesuffix(".").split(".")
     if labels[-1].isdecimal():
-        return _number(IPv4Address, ".".join(labels))  # a name whose last part is a number is read as one
-    # Whoever writes http:// and nothing behind it has not named a host.
+        return _number(
+            IPv4Address, ".".join(labels)
+        )  # a name that ends in a number is taken for an IP address
+    # In http:// without a host, http would be taken for the host.
     is_name = all(map(_LABEL.fullmatch, labels)) and labels not in (["http"], ["https"])
     if not is_name or len(name) > 253:
         raise ValueError("no host")
@@ -135,11 +136,11 @@ def _number(kind: Callable[[str], IPv4Address | IPv6Address], text: str) -> str:
     try:
         return str(kind(text))
     except AddressValueError:
-        raise ValueError("no host") from None  # that error would say what it is
+        raise ValueError("no host") from None  # that error would quote the value
 
 
 def _is_ipv6(text: str) -> bool:
-    """Say whether a number lacks its brackets, which a URI of Airflow takes away."""
+    """Return whether a text is an IPv6 address without brackets, which an Airflow URI loses."""
     try:
         return bool(IPv6Address(text))
     except AddressValueError:
@@ -147,7 +148,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 def _is_user(text: str) -> bool:
-    """Say whether both transports can send this user and password, and mean the same by them."""
+    """Return whether both transports send this user and password, and send them alike."""
     user, _, password = (unquote(part) for part in text.partition(":"))
     try:
         f"{user}:{password}".encode("latin-1")

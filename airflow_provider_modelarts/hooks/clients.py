@@ -1,27 +1,17 @@
-"""
-Opens the conversation that a connection describes.
-
-A worker opens one for itself. In a triggerer it belongs to the process: all waits through one
-connection share one look-up of it, one session and one back-off, however many there are.
-"""
+"""Clients for the connections of Airflow, and the credentials that they share in a process."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import math
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import lru_cache
 from random import Random
 from typing import Any, TypeVar
 
-from airflow.providers.common.compat.connection import get_async_connection
-from airflow.providers.common.compat.sdk import Connection
-
-from airflow_provider_modelarts.client.client import ModelArtsClient, Pollable
+from airflow_provider_modelarts.client.client import HasId, ModelArtsClient, Pollable
 from airflow_provider_modelarts.client.credentials import (
     AccessKeyCredentials,
     AgencyCredentials,
@@ -30,36 +20,18 @@ from airflow_provider_modelarts.client.credentials import (
     PasswordCredentials,
 )
 from airflow_provider_modelarts.client.http_types import Clock, Operation, Transport
+from airflow_provider_modelarts.client.models import Page
 from airflow_provider_modelarts.client.session import Project
-from airflow_provider_modelarts.exceptions import (
-    AuthenticationError,
-    ConnectionLookupError,
-    ModelArtsError,
-    WaitTimeoutError,
-    sanitize,
-)
-from airflow_provider_modelarts.hooks.connection import Identity, Settings, parse_connection
+from airflow_provider_modelarts.exceptions import ConnectionLookupError, ModelArtsError, sanitize
+from airflow_provider_modelarts.hooks.connection import Identity, Settings
 from airflow_provider_modelarts.hooks.masking import mask, redacted
-from airflow_provider_modelarts.hooks.pool import LoopLocalPool
-from airflow_provider_modelarts.transport import AsyncTransport, TransportConfig
+from airflow_provider_modelarts.transport import block_on
 
 T = TypeVar("T")
+Item = TypeVar("Item", bound=HasId)
 PollableT = TypeVar("PollableT", bound=Pollable)
 
 log = logging.getLogger(__name__)
-
-CONNECTION_TTL = 300.0
-"""Seconds for which a look-up serves later waits too, so that an edited connection takes effect."""
-LOOKUP_PAUSES = (8.0, 16.0, 32.0, 64.0)
-"""Seconds between the lookups after which it is believed that Airflow does not have a connection."""
-LOOKUP_TIMEOUT = 30.0
-"""Seconds after which one lookup is given up."""
-LOOKUP_GRACE = 5.0
-"""Seconds that a lookup may take at least, even where the wait's deadline is over."""
-DEADLINE_GRACE = 15.0
-"""Seconds after its deadline at which a wait ends, whatever hangs."""
-CANCEL_GRACE = 1.0
-"""Seconds that what is cancelled has to clean up."""
 
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
@@ -73,15 +45,24 @@ def create_client(
     lock: AbstractAsyncContextManager[Any] | None = None,
 ) -> ModelArtsClient:
     """
-    Return the conversation that these settings describe, over this transport.
+    Return the client that these settings describe.
 
+    :param transport: sends the requests; its route is that of the settings.
     :param credentials: in place of those that this process shares.
+    :param clock: the module :mod:`time` or a substitute.
+    :param lock: lets logins happen one at a time where calls are concurrent.
     """
     who = settings.identity
     for endpoint in settings.plaintext_endpoints:
-        log.warning("%s is plain HTTP: everyone on the way can read along", endpoint)
+        log.warning(
+            "%s uses plain HTTP, so others can read requests and responses; use https if the endpoint has it",
+            endpoint,
+        )
     if settings.transport_config.verify is False:
-        log.warning("The certificate of %s is not checked, because extra verify is false", settings.endpoint)
+        log.warning(
+            "The certificate of %s is not checked, because extra verify is false; set true or a CA file",
+            settings.endpoint,
+        )
     return ModelArtsClient(
         endpoint=settings.endpoint,
         project=Project(who.project_id, who.project_name, who.iam_endpoint),
@@ -94,7 +75,7 @@ def create_client(
 
 
 def build_credentials(who: Identity) -> Credentials:
-    """Return what proves who we are."""
+    """Return the credentials of an identity, which have not logged in yet."""
     region = who.region if who.signature == "credential" else None
     credentials: Credentials
     if who.auth == "host_agency":
@@ -126,272 +107,91 @@ def build_credentials(who: Identity) -> Credentials:
 
 shared_credentials = lru_cache(maxsize=64)(build_credentials)
 """
-The same for all of a process: it logs in once and looks its project up once, however many hooks and
-waits it has.
+The credentials that a process shares: one login and one lookup of the project per identity, however many
+hooks and waits use it.
 """
 
 
 @contextmanager
 def lookup_errors(conn_id: str) -> Iterator[None]:
     """
-    Raise whatever Airflow's own lookup of a connection raises as one of our errors.
+    Turn the errors of Airflow's lookup of a connection into :class:`ConnectionLookupError`.
 
-    :raises ConnectionLookupError: Airflow did not give the connection.
+    :raises ConnectionLookupError: Airflow did not return the connection.
     """
     try:
         yield
     except ModelArtsError:
-        raise  # what it gave was read, and is wrong
+        raise  # the connection was read, and its fields are wrong
     except Exception as error:  # noqa: BLE001 - Airflow, its database and any secrets backend
         raise ConnectionLookupError(
-            f"Airflow did not give the connection {conn_id!r}: {_cause(error)}. {_REMEDY}"
+            f"Airflow did not return the connection {conn_id!r}: {lookup_cause(error)}. {LOOKUP_REMEDY}"
         ) from None
 
 
-_REMEDY = "Check that it exists, and that Airflow's API server and secrets backends can be reached."
+LOOKUP_REMEDY = "Check that it exists and that Airflow's API server and secrets backends are reachable."
 
 
-def _cause(error: Exception) -> str:
-    """Return the class of an error and, unless it may quote what a connection holds, its first line."""
+def lookup_cause(error: Exception) -> str:
+    """Return the class of an error and, unless that may contain a connection's fields, its first line."""
     kind = type(error).__name__
-    if isinstance(error, (ValueError, LookupError)):  # of what parses it
+    if isinstance(error, (ValueError, LookupError)):  # raised by a parser, which quotes its input
         return kind
     line = _CREDENTIALS.sub("//***@", next(iter(str(error).strip().splitlines()), ""))
     return f"{kind}: {sanitize(redacted(line), 200).rstrip('.')}" if line else kind
 
 
-class ConnectionCache:
-    """
-    What a connection said when it was last looked up; looked up once for all who ask.
+class BlockingClient:
+    """Methods that block until the response has arrived, for a class that has a client to run them with."""
 
-    Airflow does not tell a connection that is gone from an API server that fails, so a lookup that
-    fails is repeated for two minutes by a task that no single wait owns.
-    """
+    @property
+    def _modelarts(self) -> ModelArtsClient:
+        """The client, on a transport that blocks."""
+        raise NotImplementedError
 
-    def __init__(self, conn_id: str) -> None:
-        self._conn_id = conn_id
-        self._settings: Settings | None = None
-        self._looked_up_at = -math.inf
-        self._running: asyncio.Task[ModelArtsError | None] | None = None
-        self._tries = 0
-        self._began = 0.0
-        self._last_cause = "no answer yet"
-
-    async def settings(self, *, after: float = -math.inf, deadline: float | None = None) -> Settings:
+    def call(self, operation: Operation[T], *, deadline: float | None = None) -> T:
         """
-        Return the connection's settings.
+        Make one call from a worker; errors that are safe to retry are retried for two minutes.
 
-        Those that are known stay when they cannot be looked up again.
-
-        :param after: monotonic seconds; a lookup that began before does not count.
-        :param deadline: epoch seconds.
-        :raises InvalidConnectionError: it was read and cannot be used.
-        :raises ConnectionLookupError: Airflow did not give it, five times or until the deadline.
+        :param deadline: epoch seconds after which the call is not retried.
+        :raises ModelArtsError: the call failed; the class is the kind of failure.
         """
-        left = None if deadline is None else max(deadline - time.time(), LOOKUP_GRACE)
-        give_up_at = math.inf if left is None else time.monotonic() + left
-        now = time.monotonic()
-        oldest = min(now, max(after, now - CONNECTION_TTL))
-        while self._settings is None or self._looked_up_at < oldest:
-            if self._running is None:
-                # Who only asks because what is known is old must not wait for long.
-                is_old = self._settings is not None and self._looked_up_at >= after
-                pauses = () if is_old else LOOKUP_PAUSES
-                self._running = asyncio.create_task(self._retry(pauses))
-            running = self._running
-            timeout = None if give_up_at == math.inf else give_up_at - time.monotonic()
-            done, _ = await asyncio.wait([running], timeout=timeout)
-            error = running.result() if done else self._failure()
-            if error is not None:
-                if self._settings is None or not isinstance(error, ConnectionLookupError):
-                    # Another one for each: what is raised collects a traceback.
-                    raise type(error)(error.message)
-                break
-        return self._settings
+        return block_on(self._modelarts.call(operation, deadline=deadline))
 
-    async def _retry(self, pauses: tuple[float, ...]) -> ModelArtsError | None:
-        """Look the connection up until that succeeds or is given up, and return what it ended with."""
-        self._began, self._tries, self._last_cause = time.monotonic(), 0, "no answer yet"
-        try:
-            for pause in (*pauses, None):
-                began = time.monotonic()
-                try:
-                    self._note(parse_connection(await self._ask_airflow()), began)
-                except ModelArtsError as error:
-                    return error
-                except Exception as error:  # noqa: BLE001 - Airflow, its database and any secrets backend
-                    self._tries += 1
-                    self._last_cause = _cause(error)
-                else:
-                    return None
-                if pause is not None:
-                    level = logging.WARNING if self._tries == 1 else logging.DEBUG
-                    log.log(level, "%s It is tried again in %.0f s", self._failure().message, pause)
-                    await asyncio.sleep(pause)
-            if self._settings is not None:
-                log.warning("%s What it said before stays in use", self._failure().message)
-                self._looked_up_at = time.monotonic()
-            return self._failure()
-        finally:
-            self._running = None
+    def list_all(self, operation: Operation[Page[Item]], *, deadline: float | None = None) -> list[Item]:
+        """
+        Return all items of a list, from all of its pages.
 
-    async def _ask_airflow(self) -> Connection:
-        asking = asyncio.ensure_future(get_async_connection(self._conn_id))
-        try:
-            # Not wait_for, which waits for what it cancels: a thread may hang.
-            done, _ = await asyncio.wait([asking], timeout=LOOKUP_TIMEOUT)
-            if not done:
-                raise TimeoutError(f"no answer in {LOOKUP_TIMEOUT:.0f} s")
-            if asking.cancelled():  # by Airflow: it is not this wait that ends
-                raise RuntimeError("it was cancelled")
-            return asking.result()
-        finally:
-            asking.cancel()
+        :param deadline: epoch seconds after which no page is retried.
+        :raises ModelArtsError: a page failed, or the list does not end.
+        """
+        return block_on(self._modelarts.list_all(operation, deadline=deadline))
 
-    def _note(self, found: Settings, at: float) -> None:
-        if self._settings is not None and found != self._settings:
-            log.info("The connection %r was changed", self._conn_id)
-            shared_credentials(found.identity).forget_refusals()
-        self._settings, self._looked_up_at = found, at
+    def watch(
+        self,
+        operation: Operation[PollableT],
+        *,
+        is_done: Callable[[PollableT], bool],
+        poll_interval: float,
+        deadline: float,
+        not_before: float | None = None,
+    ) -> PollableT:
+        """
+        Poll from a worker until a response ends the wait, and return that response.
 
-    def _failure(self) -> ConnectionLookupError:
-        seconds = time.monotonic() - self._began
-        return ConnectionLookupError(
-            f"Airflow did not give the connection {self._conn_id!r} in {self._tries} lookups over "
-            f"{seconds:.0f} s; the last one: {self._last_cause}. {_REMEDY}"
+        :param is_done: whether a response ends the wait.
+        :param poll_interval: seconds between polls.
+        :param deadline: epoch seconds of the last poll.
+        :param not_before: epoch seconds before which there is no poll, as the service requested.
+        :raises WaitTimeoutError: the deadline passed first.
+        :raises ModelArtsError: a poll failed with an error that no later poll can cure.
+        """
+        return block_on(
+            self._modelarts.watch(
+                operation,
+                is_done=is_done,
+                poll_interval=poll_interval,
+                deadline=deadline,
+                not_before=not_before,
+            )
         )
-
-    def close(self) -> None:
-        """Stop looking it up."""
-        if self._running is not None:
-            self._running.cancel()
-
-
-transport_pool: LoopLocalPool[TransportConfig, AsyncTransport] = LoopLocalPool(AsyncTransport.open)
-"""One session per event loop and route for all waits of a triggerer."""
-
-
-@asynccontextmanager
-async def _open_connection_cache(conn_id: str) -> AsyncIterator[ConnectionCache]:
-    cache = ConnectionCache(conn_id)
-    try:
-        yield cache
-    finally:
-        cache.close()
-
-
-@asynccontextmanager
-async def _lock(_: Identity) -> AsyncIterator[asyncio.Lock]:
-    yield asyncio.Lock()
-
-
-locks: LoopLocalPool[Identity, asyncio.Lock] = LoopLocalPool(_lock)
-"""What lets logins happen one at a time, also where several connections have the same user."""
-
-
-@asynccontextmanager
-async def _open_client(settings: Settings) -> AsyncIterator[ModelArtsClient]:
-    async with (
-        transport_pool.use(settings.transport_config) as transport,
-        locks.use(settings.identity) as lock,
-    ):
-        yield create_client(settings, transport, lock=lock)
-
-
-connection_cache: LoopLocalPool[str, ConnectionCache] = LoopLocalPool(_open_connection_cache)
-client_pool: LoopLocalPool[Settings, ModelArtsClient] = LoopLocalPool(_open_client)
-
-
-async def run_shared(
-    conn_id: str, run: Callable[[ModelArtsClient], Awaitable[T]], deadline: float | None = None
-) -> T:
-    """
-    Run something with the client that all users of a connection share on this event loop.
-
-    If the credentials are refused, the connection is looked up again, because its key may have been changed.
-
-    :param deadline: epoch seconds, for the lookup.
-    """
-    began = time.monotonic()
-    async with connection_cache.use(conn_id) as cache:
-        settings = await cache.settings(deadline=deadline)
-        while True:
-            async with client_pool.use(settings) as modelarts:
-                try:
-                    return await run(modelarts)
-                except AuthenticationError:
-                    # Others may have looked it up for the same reason already: once is enough.
-                    after = max(began, modelarts.refused_at)
-                    found = await cache.settings(after=after, deadline=deadline)
-                    if found == settings:
-                        raise
-            settings = found
-
-
-async def watch_shared(
-    conn_id: str,
-    call: Operation[PollableT],
-    *,
-    is_done: Callable[[PollableT], bool],
-    poll_interval: float,
-    deadline: float,
-    not_before: float | None,
-) -> PollableT:
-    """
-    Poll with the client that all users of a connection share, as :meth:`ModelArtsClient.watch` does.
-
-    :raises WaitTimeoutError: it was not over by then; some seconds later at most, whatever hangs.
-    """
-    last: PollableT | None = None
-
-    def is_over_now(seen: PollableT) -> bool:
-        nonlocal last
-        last = seen
-        return is_done(seen)
-
-    began = time.monotonic()
-    waiting = run_shared(
-        conn_id,
-        lambda modelarts: modelarts.watch(
-            call,
-            is_done=is_over_now,
-            poll_interval=poll_interval,
-            deadline=deadline,
-            not_before=not_before,
-        ),
-        deadline,
-    )
-    try:
-        return await _bounded(waiting, max(0.0, deadline - time.time()) + DEADLINE_GRACE)
-    except _StillRunningError:
-        state = last.describe() if last else "nothing, because no poll succeeded"
-        raise WaitTimeoutError(
-            f"Timed out after {time.monotonic() - began:.0f} s waiting for {call.subject}. "
-            f"Last seen: {state}. The last step did not end: the connection's lookup, a "
-            "login, a thread or the network hangs"
-        ) from None
-
-
-class _StillRunningError(Exception):
-    """What was to be done by now is not."""
-
-
-async def _bounded(coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
-    """
-    Return what a coroutine returns, if it does so in time.
-
-    Not :func:`asyncio.wait_for`, which waits for what it cancels: that may be what hangs.
-    """
-    task = asyncio.ensure_future(coroutine)
-    task.add_done_callback(
-        lambda task: task.cancelled() or task.exception()
-    )  # is looked at, even if too late
-    try:
-        done, _ = await asyncio.wait([task], timeout=seconds)
-        if done:
-            return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=CANCEL_GRACE)
-    raise _StillRunningError

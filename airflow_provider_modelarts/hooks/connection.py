@@ -1,4 +1,4 @@
-"""From an Airflow connection to settings, as a pure function with one clear error for all that is wrong."""
+"""Parses an Airflow connection into settings, or raises one error that names all wrong fields."""
 
 from __future__ import annotations
 
@@ -28,26 +28,27 @@ Auth = Literal["access_key", "password", "host_agency"]
 AUTHS: tuple[Auth, ...] = get_args(Auth)
 SIGNATURES: tuple[Signature, ...] = get_args(Signature)
 _CLOUD_NAMES: tuple[CloudName, ...] = get_args(CloudName)
+_FIELD_NAMES = sorted(connection_fields())
 
 Choice = TypeVar("Choice", bound=str)
 
 _REFUSED = "\0"
-"""Stands for a value that was refused, so that it is not called missing as well. No text can be it."""
+"""In place of a refused value, so that it is not reported as missing too; no valid text equals it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """
-    Who we are, and in which project.
+    The user or access key of a connection, and the project.
 
-    Equal identities share one log-in and one look-up of the project, whatever else differs.
+    Equal identities share one login and one lookup of the project, even if other fields differ.
 
-    :param auth: what login and secret are.
+    :param auth: the kind of login and secret.
     :param login: access key or user name.
     :param secret: secret key or password.
     :param signature: the wire form of signatures, ``access`` or ``credential``.
-    :param iam_endpoint: scheme, host and port of IAM; empty where nothing is asked of it.
-    :param project_id: the project; without it ``project_name`` is looked up at IAM.
+    :param iam_endpoint: scheme, host and port of IAM; empty if no request goes there.
+    :param project_id: the project; if None, IAM returns the id of ``project_name``.
     """
 
     auth: Auth
@@ -67,12 +68,12 @@ class Identity:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """
-    All that a connection says, checked.
+    The checked fields of a connection.
 
-    Equal settings share one conversation, so everything that makes a difference is in here.
+    Equal settings share one client, so they hold everything that a client depends on.
 
     :param endpoint: scheme, host and port of ModelArts.
-    :param workspace_id: of images whose task names none.
+    :param workspace_id: the default workspace for images.
     :param console_url: the console's address.
     """
 
@@ -85,12 +86,12 @@ class Settings:
 
     @property
     def notebooks_url(self) -> str:
-        """Where the console lists notebooks."""
+        """The console's page of notebooks."""
         return self._page(self.cloud.notebooks)
 
     @property
     def images_url(self) -> str:
-        """Where the console lists images."""
+        """The console's page of images."""
         return self._page(self.cloud.images)
 
     def _page(self, path: str) -> str:
@@ -99,19 +100,19 @@ class Settings:
 
     @property
     def plaintext_endpoints(self) -> list[str]:
-        """Where what is sent can be read on the way: plain HTTP to another machine."""
+        """The endpoints on other machines that use plain HTTP, so that others can read the requests."""
         endpoints = (self.endpoint, self.identity.iam_endpoint)
         return [e for e in endpoints if e.startswith("http:") and not _is_loopback(e)]
 
 
 def parse_connection(connection: Connection) -> Settings:
     """
-    Return what a connection says.
+    Return the settings of a connection.
 
-    Null and empty mean absent: the connection form stores both for fields that nobody filled in.
+    Null and empty mean absent, because the connection form stores both for empty fields.
 
-    :raises InvalidConnectionError: everything that is missing, unknown, contradictory or not to be sent, by
-        its field and with the remedy, but without its value: that may be a secret in the wrong field.
+    :raises InvalidConnectionError: fields are missing, unknown, contradictory or malformed. The message names
+        each field and the remedy, never a value, which may be a secret in the wrong field.
     """
     parser = _FieldParser(connection)
     named = parser.choice("cloud", _CLOUD_NAMES)
@@ -144,7 +145,7 @@ def parse_connection(connection: Connection) -> Settings:
             proxy=parser.proxy("proxy"),
         ),
     )
-    if parser.is_extra_read:  # else what is in it is not missing
+    if parser.is_extra_read:  # else its fields would be reported as missing
         parser.wrong += _find_conflicts(settings)
     if parser.wrong:
         raise InvalidConnectionError(
@@ -154,11 +155,11 @@ def parse_connection(connection: Connection) -> Settings:
 
 
 def _find_conflicts(settings: Settings) -> list[str]:
-    """Return what is missing or does not go together."""
+    """Return a message for each missing field and for each conflict."""
     who = settings.identity
     both = who.login and who.secret
     signs = who.auth != "password" or who.agency_name
-    asks_iam = who.auth == "password" or who.agency_name or not who.project_id
+    needs_iam = who.auth == "password" or who.agency_name or not who.project_id
     rules = {
         "login (access key) and password (secret key) must both be filled in": (
             who.auth == "access_key" and not both
@@ -187,15 +188,15 @@ def _find_conflicts(settings: Settings) -> list[str]:
         "extra project_id is missing: the console shows it under My Credentials": (
             not (who.project_id or who.project_name)
         ),
-        "extra iam_endpoint is missing: with this connection IAM must be asked": (
-            asks_iam and not who.iam_endpoint
+        "extra iam_endpoint is missing: this connection needs requests to IAM": (
+            needs_iam and not who.iam_endpoint
         ),
     }
     return [message for message, is_broken in rules.items() if is_broken]
 
 
 class _FieldParser:
-    """Reads a connection's fields and keeps what is wrong with them, by their names and without values."""
+    """Parses a connection's fields and collects messages about wrong ones, with names and without values."""
 
     def __init__(self, connection: Connection) -> None:
         self.wrong: list[str] = []
@@ -204,8 +205,8 @@ class _FieldParser:
         self._extra = self._given(connection.extra)
 
     def _given(self, text: str | None) -> dict[str, Any]:
-        # Not Connection.extra_dejson: before Airflow 3.3.2 it masks by a call to the supervisor that
-        # can deadlock a triggerer's event loop, and it would hide broken JSON.
+        # Not Connection.extra_dejson: before Airflow 3.3.2 its masking calls the supervisor, which can
+        # deadlock a triggerer's event loop, and it hides broken JSON.
         try:
             extra = json.loads(text or "{}")
         except (TypeError, ValueError, RecursionError):
@@ -215,10 +216,9 @@ class _FieldParser:
             self.is_extra_read = False
             return {}
         given = {key: value for key, value in extra.items() if not _is_absent(value)}
-        known = sorted(connection_fields())
-        unknown = sorted(given.keys() - set(known))
+        unknown = sorted(given.keys() - set(_FIELD_NAMES))
         self.wrong += [
-            f"extra {sanitize(ascii(key), 80)} is unknown: it may be one of {', '.join(known)}"
+            f"extra {sanitize(ascii(key), 80)} is unknown: it may be one of {', '.join(_FIELD_NAMES)}"
             for key in unknown
         ]
         return given
@@ -228,8 +228,8 @@ class _FieldParser:
         return _REFUSED
 
     def _text(self, name: str, value: Any) -> str | None:
-        """Return a text without the white space around it."""
-        # Airflow stores as a number what looks like one in a URI.
+        """Return a text without surrounding white space."""
+        # In a URI Airflow stores digits as a number.
         text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
         if text is None:
             return None
@@ -241,7 +241,7 @@ class _FieldParser:
         return self._refuse(name, "must not have a line break or another invisible character in it")
 
     def _read(self, name: str, value: Any, parse: Callable[[str], str], rule: str) -> str | None:
-        """Return what becomes of a text; a ValueError means that the rule is broken, and is dropped."""
+        """Return a parsed text; if the parser raises ValueError, report the rule without the error's text."""
         text = self._text(name, value)
         if text is None or text == _REFUSED:
             return text
@@ -256,17 +256,17 @@ class _FieldParser:
         return next((choice for choice in choices if choice == text), None)
 
     def _header(self, name: str, value: Any) -> str | None:
-        """Return a part of a header, or what signs it: nobody who makes those puts white space into them."""
+        """Return a part of a header or a key that signs one: neither ever contains white space."""
         rule = "must be ASCII characters without white space between them"
         return self._read(name, value, _matching(r"[!-~]+"), rule)
 
     def login(self, auth: Auth) -> str:
-        """Return the access key or the user's name."""
+        """Return the access key or the user name."""
         read = self._text if auth == "password" else self._header
         return read("login", self._connection.login) or ""
 
     def password(self, auth: Auth) -> str:
-        """Return the secret key, or a user's password, which may begin and end with anything."""
+        """Return the secret key, or a user's password, which may begin and end with white space."""
         value = self._connection.password
         if auth != "password":
             return self._header("password", value) or ""
@@ -316,9 +316,9 @@ class _FieldParser:
         return self._read(f"extra {key}", self._extra.get(key), read_proxy, rule)
 
     def region(self, key: str, *, is_custom: bool) -> str | None:
-        """Return a region, which is a part of host names and of signatures."""
+        """Return a region, which is part of host names and of signatures."""
         if is_custom:
-            # A comma or a slash would end the region's part of a signature.
+            # A comma or a slash would end the region inside a signature.
             parse = _matching(r"[!-+\-.0-~]+")
             rule = "must be ASCII characters without white space, comma and slash"
             return self._read(f"extra {key}", self._extra.get(key), parse, rule)
@@ -327,29 +327,29 @@ class _FieldParser:
             "must be letters, digits and hyphens, such as eu-de or cn-north-4, unless extra cloud is custom"
         )
         if "_" in str(self._extra.get(key)):
-            rule += "; what has an underscore is a project's name, which belongs into extra project_name"
+            rule += "; a value with an underscore is a project name: set extra project_name instead"
         region = self._read(f"extra {key}", self._extra.get(key), parse, rule)
         return region and region.lower()
 
     def header(self, key: str) -> str | None:
-        """Return what goes into a header as it is."""
+        """Return a value that is sent in a header unchanged."""
         return self._header(f"extra {key}", self._extra.get(key))
 
     def identifier(self, key: str) -> str | None:
-        """Return what goes into a header and into the path of an address."""
+        """Return a value that is sent in a header and in the path of an address."""
         rule = "must be letters, digits, hyphens and underscores"
         return self._read(f"extra {key}", self._extra.get(key), _matching(r"[A-Za-z0-9_-]+"), rule)
 
     def text(self, key: str) -> str | None:
-        """Return what may have the letters of any language."""
+        """Return a text in any language."""
         return self._text(f"extra {key}", self._extra.get(key))
 
     def choice(self, key: str, choices: tuple[Choice, ...]) -> Choice | None:
-        """Return the choice that was made, in whatever case it is written."""
+        """Return one of the choices; upper and lower case do not matter."""
         return self._choice(f"extra {key}", self._extra.get(key), choices)
 
     def seconds(self, key: str, default: float) -> float:
-        """Return a duration that a socket can wait for."""
+        """Return a duration in seconds, within what a socket accepts."""
         value = self._extra.get(key, default)
         try:
             seconds = 0.0 if isinstance(value, bool) else float(value)
@@ -361,7 +361,7 @@ class _FieldParser:
         return default
 
     def verify(self, key: str) -> bool | str:
-        """Return what a form, a URI or JSON made of true, false or a file's name."""
+        """Return true, false or a file name, as a form, a URI or JSON stores them."""
         value = self._extra.get(key)
         text = str(value) if isinstance(value, bool) else self.text(key)
         known = {"true": True, "1": True, "false": False, "0": False}

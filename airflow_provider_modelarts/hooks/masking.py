@@ -1,4 +1,4 @@
-"""Hides what was obtained at run time from the logs: Airflow itself only knows what connections hold."""
+"""Masks secrets that were obtained at run time in logs; Airflow by itself masks those of connections."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ _MODULES = (
     "airflow.sdk.execution_time.secrets_masker",
     "airflow.utils.log.secrets_masker",
 )
-"""Where Airflow has its masker, the one that also reaches a task's supervisor first; the last is 2.11's."""
+"""The modules of Airflow's masker, in order of preference: the first also masks in a task's supervisor."""
 
 
 def mask(secret: str) -> None:
     """
-    Hide a secret from the logs of a worker.
+    Mask a secret in the logs of a worker; on an event loop, do nothing.
 
-    Not on an event loop: a triggerer lives for months, and Airflow's masker compiles all secrets that it
-    ever had into one regular expression, anew for each. What is obtained there is kept from all that logs.
+    A triggerer runs for months, and Airflow's masker compiles all secrets that it ever got into one regular
+    expression, again for each new one. Secrets obtained there never reach a logger instead.
+
+    :param secret: such as a token or a temporary key.
     """
     try:
         asyncio.get_running_loop()
@@ -31,7 +33,7 @@ def mask(secret: str) -> None:
 
 
 def redacted(text: str) -> str:
-    """Return a text without the secrets that Airflow knows."""
+    """Return a text with the secrets masked that Airflow has registered."""
     return str(_of_airflow("redact")(text))
 
 
@@ -43,4 +45,4 @@ def _of_airflow(name: str) -> Callable[[str], Any]:
         except (ImportError, AttributeError):
             continue
         return function
-    raise ImportError(f"this Airflow has no {name} where those of 2.11 to 3.4 have it")
+    raise ImportError(f"Airflow's {name} is in none of {', '.join(_MODULES)}: this Airflow is not supported")

@@ -1,7 +1,8 @@
-"""The hook: one conversation with ModelArts, for workers and for triggers."""
+"""The hook: one client of ModelArts, for workers and for triggers."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Literal, TypeVar
@@ -9,33 +10,33 @@ from typing import Any, Literal, TypeVar
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_modelarts.client import operations
-from airflow_provider_modelarts.client.client import ModelArtsClient, Pollable
+from airflow_provider_modelarts.client.client import NO_RETRY, ModelArtsClient, Pollable
 from airflow_provider_modelarts.client.http_types import Operation
 from airflow_provider_modelarts.client.idempotent_create import IdempotentCreate
 from airflow_provider_modelarts.client.marker import IdempotencyKey, check_notebook_id, snapshots_of
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Notebook
 from airflow_provider_modelarts.exceptions import ModelArtsError
-from airflow_provider_modelarts.hooks.blocking import BlockingClient
-from airflow_provider_modelarts.hooks.clients import create_client, lookup_errors, run_shared, watch_shared
+from airflow_provider_modelarts.hooks.clients import BlockingClient, create_client, lookup_errors
 from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
 from airflow_provider_modelarts.hooks.connection_form import behaviour, widgets
 from airflow_provider_modelarts.hooks.connection_test import diagnose, probe
+from airflow_provider_modelarts.hooks.pool import run_shared, watch_shared
 from airflow_provider_modelarts.transport import BlockingTransport, block_on
 
 T = TypeVar("T")
 PollableT = TypeVar("PollableT", bound=Pollable)
 
 
-class ModelArtsHook(BaseHook):
+class ModelArtsHook(BlockingClient, BaseHook):
     """
-    Talk to ModelArts on Huawei Cloud or Open Telekom Cloud.
+    Call ModelArts on Huawei Cloud or Open Telekom Cloud.
 
-    Nothing happens before the first call: no connection is looked up and no socket is opened.
-    Every operation of :mod:`airflow_provider_modelarts.client.operations` goes through :meth:`call` in a
-    worker and :meth:`acall` in a trigger; the methods below them are short cuts for DAG authors.
+    Nothing happens before the first call: there is no connection lookup and no open socket.
+    :meth:`call` (in a worker) and :meth:`acall` (in a trigger) take every operation of
+    :mod:`airflow_provider_modelarts.client.operations`; the other methods are shortcuts.
 
     :param modelarts_conn_id: the Airflow connection to use.
-    :param logger_name: Airflow's own, as every hook has it.
+    :param logger_name: the logger to use, as for every hook of Airflow.
     """
 
     conn_name_attr = "modelarts_conn_id"
@@ -50,29 +51,29 @@ class ModelArtsHook(BaseHook):
     @cached_property
     def settings(self) -> Settings:
         """
-        What the connection says.
+        The connection's checked fields; one lookup per hook.
 
-        :raises InvalidConnectionError: everything that is missing, unknown or contradictory.
-        :raises ConnectionLookupError: Airflow did not give the connection.
+        :raises InvalidConnectionError: fields are missing, unknown or contradictory; all are named.
+        :raises ConnectionLookupError: Airflow did not return the connection.
         """
         with lookup_errors(self.modelarts_conn_id):
             return parse_connection(self.get_connection(self.modelarts_conn_id))
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how Airflow 2.11 to 3.1 relabel the form; later ones read the provider info."""
+        """Return the form's labels for Airflow 2.11 to 3.1; later versions read the provider info."""
         return behaviour()
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's own fields for Airflow 2.11 to 3.1; later ones read the provider info."""
+        """Return the form's fields for Airflow 2.11 to 3.1; later versions read the provider info."""
         return widgets()
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Try the connection by listing one image, and say what is wrong in one sentence.
+        Test the connection by listing one image; changes nothing and takes some seconds at most.
 
-        It changes nothing, and takes no longer than some seconds.
+        :return: whether it works, and a sentence with the result or with the cause and the remedy.
         """
         settings = None
         try:
@@ -80,54 +81,21 @@ class ModelArtsHook(BaseHook):
             probe(settings)
         except ModelArtsError as error:
             return False, diagnose(error, settings)
-        return True, f"ModelArts answers at {settings.endpoint}, and knows who we are"
+        return True, f"Connected to ModelArts at {settings.endpoint}; credentials accepted"
 
     def get_conn(self) -> BlockingClient:
-        """Return the client of this connection, whose methods block."""
-        return self._client
-
-    @cached_property
-    def _client(self) -> BlockingClient:
-        return BlockingClient(self._modelarts)
+        """Return the client of this connection, whose methods block: the hook itself."""
+        _ = self._modelarts  # a wrong connection raises here, not at the first call
+        return self
 
     @cached_property
     def _modelarts(self) -> ModelArtsClient:
         return create_client(self.settings, BlockingTransport(self.settings.transport_config))
 
-    def call(self, operation: Operation[T], *, deadline: float | None = None) -> T:
-        """
-        Make one call from a worker; what fails and is safe to repeat is tried again for two minutes.
-
-        :param deadline: epoch seconds after which it is not tried again.
-        :raises ModelArtsError: the class says what a caller can do about it.
-        """
-        return self._client.call(operation, deadline=deadline)
-
     async def acall(self, operation: Operation[T], *, deadline: float | None = None) -> T:
         """Make one call from a trigger; see :meth:`call`."""
         return await run_shared(
             self.modelarts_conn_id, lambda modelarts: modelarts.call(operation, deadline=deadline), deadline
-        )
-
-    def watch(
-        self,
-        operation: Operation[PollableT],
-        *,
-        is_done: Callable[[PollableT], bool],
-        poll_interval: float,
-        deadline: float,
-        not_before: float | None = None,
-    ) -> PollableT:
-        """
-        Poll from a worker until it is over, and return the last reply.
-
-        :param poll_interval: seconds between polls.
-        :param deadline: epoch seconds of the last poll.
-        :param not_before: epoch seconds before which the service wants no poll.
-        :raises WaitTimeoutError: it was not over by then.
-        """
-        return self._client.watch(
-            operation, is_done=is_done, poll_interval=poll_interval, deadline=deadline, not_before=not_before
         )
 
     async def awatch(
@@ -140,9 +108,9 @@ class ModelArtsHook(BaseHook):
         not_before: float | None = None,
     ) -> PollableT:
         """
-        Look from a trigger until it is over; see :meth:`watch`. A process's triggers share one session.
+        Poll from a trigger; see :meth:`watch`. The triggers of a process share one session.
 
-        :raises WaitTimeoutError: it was not over by then; some seconds later at most, whatever hangs.
+        :raises WaitTimeoutError: the deadline passed first; raised some seconds later, whatever hangs.
         """
         return await watch_shared(
             self.modelarts_conn_id,
@@ -152,6 +120,68 @@ class ModelArtsHook(BaseHook):
             deadline=deadline,
             not_before=not_before,
         )
+
+    def wait_for_image(
+        self,
+        image_id: str,
+        *,
+        poll_interval: float = 10,
+        timeout: float = 3600,
+        on_poll: Callable[[Image], None] | None = None,
+    ) -> Image:
+        """
+        Poll from a worker until an image is ACTIVE, and return it.
+
+        :param poll_interval: seconds between polls.
+        :param timeout: seconds to wait.
+        :param on_poll: called with the image after each successful poll.
+        :raises ImageFailedError: the image failed or was deleted.
+        :raises WaitTimeoutError: the image was not ACTIVE in time.
+        """
+
+        def is_done(image: Image) -> bool:
+            if on_poll is not None:
+                on_poll(image)
+            return not image.is_pending
+
+        return self.watch(
+            operations.show_image(image_id),
+            is_done=is_done,
+            poll_interval=poll_interval,
+            deadline=time.time() + timeout,
+        ).raise_for_status()
+
+    async def await_image(
+        self,
+        image_id: str,
+        *,
+        poll_interval: float = 10,
+        timeout: float = 3600,
+        deadline: float | None = None,
+        not_before: float | None = None,
+    ) -> Image:
+        """
+        Poll from a trigger until an image is ACTIVE; see :meth:`wait_for_image`.
+
+        :param deadline: epoch seconds of the last poll, in place of ``timeout``.
+        :param not_before: as for :meth:`watch`.
+        """
+        image = await self.awatch(
+            operations.show_image(image_id),
+            is_done=lambda image: not image.is_pending,
+            poll_interval=poll_interval,
+            deadline=time.time() + timeout if deadline is None else deadline,
+            not_before=not_before,
+        )
+        return image.raise_for_status()
+
+    def try_get_image(self, image_id: str) -> Image:
+        """
+        Return an image that is pending or ACTIVE, with one request and no retry.
+
+        :raises ImageFailedError: the image failed or was deleted.
+        """
+        return self.call(operations.show_image(image_id), deadline=NO_RETRY).raise_for_status()
 
     def create_image(
         self,
@@ -168,18 +198,18 @@ class ModelArtsHook(BaseHook):
         """
         Save a running notebook as an image.
 
-        The notebook is unavailable while it is saved, and nothing can cancel that. Which arguments are
-        mandatory is the cloud's rule.
+        The notebook is unavailable during the save, which cannot be cancelled. Which arguments are
+        mandatory depends on the cloud.
 
         :param notebook_id: the notebook's id, a UUID.
-        :param name: of the image, its repository in SWR.
-        :param namespace: the SWR organization that the image goes to.
-        :param tag: of the image; a name and tag that exist are never overwritten.
-        :param description: of the image.
+        :param name: the image's name, which is its repository in SWR.
+        :param namespace: the SWR organization of the image.
+        :param tag: the image's tag; an existing name and tag are never overwritten.
+        :param description: the image's description.
         :param workspace_id: the ModelArts workspace; by default the connection's.
-        :param swr_instance_id: an Enterprise registry, on Huawei Cloud.
+        :param swr_instance_id: the id of an Enterprise registry, on Huawei Cloud.
         :param swr_instance_domain: the Enterprise registry's domain, on Huawei Cloud.
-        :raises RequestValidationError: a value breaks a rule of the cloud's page; nothing was sent.
+        :raises RequestValidationError: a value breaks a rule of the cloud; nothing was sent.
         """
         request = CreateImageRequest.for_cloud(
             self.settings.cloud,
@@ -195,7 +225,7 @@ class ModelArtsHook(BaseHook):
         return self.call(operations.create_image(notebook_id, request))
 
     def _workspace(self, workspace_id: str | None) -> str | None:
-        """Return the connection's workspace where none is named; a blank name is refused later."""
+        """Return the connection's workspace if none is given; a blank one is refused later."""
         return self.settings.workspace_id if workspace_id is None else workspace_id
 
     def create_image_once(
@@ -216,18 +246,16 @@ class ModelArtsHook(BaseHook):
         swr_instance_domain: str | None = None,
     ) -> tuple[Image, bool]:
         """
-        Save a notebook as :meth:`create_image` does, but never twice for one mark.
+        Save a notebook with the fields of :meth:`create_image`, but never twice for one key.
 
-        :param key: of the task that saves; it goes into the description, and names the tag if none is given.
-        :param notebook_id: as for :meth:`create_image`, like the fields.
-        :param check_existing: an earlier try may have saved already.
-        :param image_id_hint: of the image that an earlier try is remembered to have left; it is checked.
-        :param if_exists: when the tag is somebody else's, ``fail`` or ``adopt``.
-        :param deadline: epoch seconds after which no call is tried again.
-        :param name: of the image, and so on.
-        :return: the image, and whether it was there already.
+        :param key: of the task that saves; source of the marker, and of the tag if none is given.
+        :param check_existing: check for the image of an earlier try before the first create-image request.
+        :param image_id_hint: the id that an earlier try stored; it is checked before it is used.
+        :param if_exists: if another image has the tag, ``fail`` or ``adopt`` that image.
+        :param deadline: epoch seconds after which no call is retried.
+        :return: the image, and whether an existing one is reused.
         :raises NotebookNotReadyError: the notebook is stopped or busy; a later try may succeed.
-        :raises TagConflictError: the tag is somebody else's.
+        :raises TagConflictError: another image has the tag.
         """
         creation = IdempotentCreate(
             self._modelarts,
@@ -248,7 +276,7 @@ class ModelArtsHook(BaseHook):
 
     def get_image(self, image_id: str) -> Image:
         """
-        Return an image as it stands.
+        Return an image, of any status.
 
         :param image_id: the image's id, a UUID.
         """
@@ -270,10 +298,10 @@ class ModelArtsHook(BaseHook):
         limit: int = operations.IMAGES_PER_PAGE,
     ) -> list[Image]:
         """
-        Return all images that pass the filters, from all pages.
+        Return all images that match the filters, from all pages.
 
-        :param name: of the images.
-        :param name_fuzzy_match: whether the name may only contain ``name``.
+        :param name: the images' name.
+        :param name_fuzzy_match: also match names that contain ``name``.
         :param namespace: the SWR organization.
         :param service_type: ``COMMON``, ``INFERENCE``, ``TRAIN``, ``DEV`` or ``UNKNOWN``.
         :param type: ``DEDICATED`` for saved and registered images, ``BUILD_IN`` for the service's own.
@@ -282,9 +310,9 @@ class ModelArtsHook(BaseHook):
         :param sort_key: the field to sort by.
         :param show_name: passed to the API as it is.
         :param show_tag: passed to the API as it is.
-        :param limit: images on a page, at first; not of the result.
+        :param limit: images per page, at most; the result is not limited.
         """
-        return self._client.list_all(
+        return self.list_all(
             operations.list_images(
                 name=name,
                 name_fuzzy_match=name_fuzzy_match,
@@ -302,13 +330,11 @@ class ModelArtsHook(BaseHook):
 
     def list_snapshots(self, notebook_id: str, *, workspace_id: str | None = None) -> list[Image]:
         """
-        Return a notebook's images, newest first; those of unknown age are last.
-
-        They are known by the marker in their description, whichever task saved them, and are of any status.
+        Return the images whose marker names a notebook, newest first; those of unknown age are last.
 
         :param notebook_id: the notebook's id.
         :param workspace_id: the ModelArts workspace; by default the connection's.
-        :raises RequestValidationError: no marker can hold this id; nothing was sent.
+        :raises RequestValidationError: the id is not one that a marker can contain; nothing was sent.
         """
         check_notebook_id(notebook_id)
         return snapshots_of(notebook_id, self.list_images(workspace_id=workspace_id))
@@ -318,14 +344,13 @@ class ModelArtsHook(BaseHook):
         Delete an image's record in ModelArts.
 
         :param image_id: the image's id, a UUID.
-        :param delete_swr_image: also delete its tag in SWR, which otherwise stays and goes on costing. That
-            cannot be undone, while the record can be made again by registering the tag.
+        :param delete_swr_image: also delete the tag in SWR, for good. Else it stays and can be registered.
         """
         self.call(operations.delete_image(image_id, delete_swr_image=delete_swr_image))
 
     def get_notebook(self, notebook_id: str) -> Notebook:
         """
-        Return a notebook as it stands.
+        Return a notebook, of any status.
 
         :param notebook_id: the notebook's id, a UUID.
         """
@@ -346,20 +371,20 @@ class ModelArtsHook(BaseHook):
         limit: Literal[10, 20, 50] = 50,
     ) -> list[Notebook]:
         """
-        Return all notebooks that pass the filters, from all pages.
+        Return all notebooks that match the filters, from all pages.
 
         :param feature: ``NOTEBOOK``, or ``DEFAULT`` for the free ones.
-        :param name: part of the name: this filter is always fuzzy.
-        :param owner: the id of the user that the notebook belongs to.
+        :param name: part of the name; the API matches it anywhere in the name.
+        :param owner: the id of the user who owns the notebook.
         :param pool_id: the dedicated resource pool.
         :param status: such as ``RUNNING``.
         :param workspace_id: the ModelArts workspace; by default the connection's.
         :param sort_dir: ``ASC`` or ``DESC``.
         :param sort_key: the field to sort by.
-        :param all_users: everybody's notebooks; needs ``modelarts:notebook:listAllNotebooks``.
-        :param limit: notebooks on a page, at first: 10, 20 or 50; not of the result.
+        :param all_users: list all users' notebooks; needs ``modelarts:notebook:listAllNotebooks``.
+        :param limit: notebooks per page, at most: 10, 20 or 50; the result is not limited.
         """
-        return self._client.list_all(
+        return self.list_all(
             operations.list_notebooks(
                 feature=feature,
                 name=name,

@@ -195,7 +195,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the result of the wait in the triggerer, or raise its error."""
-        from airflow_provider_modelarts.triggers.deferral import complete
+        from airflow_provider_modelarts.triggers.events import complete
 
         try:
             return complete(self, context, event)
@@ -261,25 +261,19 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
 
     def _wait(self, image: Image, passthrough: dict[str, Any]) -> Image:
         """Return the image when it is ACTIVE, or defer until then."""
-        from airflow_provider_modelarts.client.operations import show_image
-
         if self.deferrable:
             return self._poll_or_defer(image, passthrough)
         last = image
 
-        def is_done(seen: Image) -> bool:
+        def on_poll(polled: Image) -> None:
             nonlocal last
-            last = seen
-            return not seen.is_pending
+            last = polled
 
         began = time.monotonic()
         try:
-            return self.hook.watch(
-                show_image(image.id),
-                is_done=is_done,
-                poll_interval=self.poll_interval,
-                deadline=time.time() + self.timeout,
-            ).raise_for_status()
+            return self.hook.wait_for_image(
+                image.id, poll_interval=self.poll_interval, timeout=self.timeout, on_poll=on_poll
+            )
         except AirflowTaskTimeout as error:
             raise AirflowTaskTimeout(
                 f"execution_timeout: Timed out after {time.monotonic() - began:.0f} s waiting for image "
@@ -288,12 +282,9 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
 
     def _poll_or_defer(self, image: Image, passthrough: dict[str, Any]) -> Image:
         """Return the image if it is ACTIVE at the first poll, else defer."""
-        from airflow_provider_modelarts.client.client import NO_RETRY
-        from airflow_provider_modelarts.client.operations import show_image
-
         retry_after = None
         try:
-            seen = self.hook.call(show_image(image.id), deadline=NO_RETRY)
+            polled = self.hook.try_get_image(image.id)
         except ModelArtsError as error:
             # Reads of the service may lag behind its writes: a new image may not be found yet.
             if not (error.is_transient or isinstance(error, NotFoundError)):
@@ -301,8 +292,8 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             self.log.warning("Poll failed, the triggerer will retry: %s", error)
             retry_after = error.retry_after
         else:
-            if not seen.raise_for_status().is_pending:
-                return seen
+            if not polled.is_pending:
+                return polled
         from airflow_provider_modelarts.triggers.deferral import defer_until_active
 
         return defer_until_active(

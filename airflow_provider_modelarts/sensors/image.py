@@ -194,13 +194,8 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         return image
 
     def _poll_once(self) -> Image | None:
-        from airflow_provider_modelarts.client.client import NO_RETRY
-        from airflow_provider_modelarts.client.operations import show_image
-
         try:
-            image = self.hook.call(
-                show_image(image_id_of(self.image_id)), deadline=NO_RETRY
-            ).raise_for_status()
+            image = self.hook.try_get_image(image_id_of(self.image_id))
         except ModelArtsError as error:
             level = logging.DEBUG if self._last_error else logging.WARNING
             self.log.log(level, "Poll failed, will retry: %s", error)
@@ -254,7 +249,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the result of the wait in the triggerer, or raise its error."""
-        from airflow_provider_modelarts.triggers.deferral import complete
+        from airflow_provider_modelarts.triggers.events import complete
 
         try:
             return complete(self, context, event)

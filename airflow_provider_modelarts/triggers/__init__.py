@@ -1,1 +1,1 @@
-"""Triggers: the waits that go on in the triggerer."""
+"""Triggers: waits that run in the triggerer."""

@@ -1,4 +1,4 @@
-"""How a task hands its wait over to the triggerer, and what comes out of it on to XCom."""
+"""Deferral: how a task moves its wait to the triggerer."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ import time
 from datetime import timedelta
 from typing import Any, NoReturn, Protocol
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout, Context
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_modelarts.exceptions import WaitTimeoutError
-from airflow_provider_modelarts.results import push_image_xcoms
-from airflow_provider_modelarts.triggers.events import ImageEvent
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 
 TIMEOUT_GRACE = timedelta(minutes=10)
-"""How long after the deadline Airflow itself ends the wait: a trigger that late is a dead one."""
+"""Time after the deadline at which Airflow itself ends the deferral: a trigger that late has died."""
 
 ENDED_BY_AIRFLOW = "__fail__"
-"""What Airflow goes on with, in place of a method, when the trigger was late or crashed."""
+"""The method name with which Airflow resumes a task whose trigger crashed or was too late."""
 
 
 class DeferrableTask(Protocol):
@@ -30,12 +26,7 @@ class DeferrableTask(Protocol):
     execution_timeout: timedelta | None
 
     def defer(self, *, trigger: BaseTrigger, method_name: str, timeout: timedelta) -> NoReturn:
-        """Give the worker slot back until the trigger speaks."""
-
-
-def _execution_timeout(task: DeferrableTask) -> float:
-    # To Airflow zero is none.
-    return task.execution_timeout.total_seconds() if task.execution_timeout else math.inf
+        """Free the worker slot until the trigger yields its event."""
 
 
 def defer_until_active(
@@ -47,13 +38,18 @@ def defer_until_active(
     passthrough: dict[str, Any] | None = None,
 ) -> NoReturn:
     """
-    Hand a task's wait to the triggerer; the task goes on in ``execute_complete``.
+    Defer a task until an image is ACTIVE; the task resumes in ``execute_complete``.
 
     Airflow 3 does not enforce ``execution_timeout`` while a task is deferred, so the deadline does.
 
+    :param image_id: the image to wait for.
+    :param poll_interval: seconds between polls.
     :param retry_after: seconds for which the service wants no poll.
+    :param passthrough: plain values that the event returns to the task.
     """
-    timeout = min(task.timeout, _execution_timeout(task))
+    # To Airflow an execution_timeout of zero is none.
+    limit = task.execution_timeout.total_seconds() if task.execution_timeout else math.inf
+    timeout = min(task.timeout, limit)
     now = time.time()
     task.defer(
         trigger=NotebookImageTrigger(
@@ -68,18 +64,3 @@ def defer_until_active(
         method_name="execute_complete",
         timeout=timedelta(seconds=timeout) + TIMEOUT_GRACE,
     )
-
-
-def complete(task: DeferrableTask, context: Context, event: Any) -> dict[str, Any]:
-    """
-    Hand on what the trigger saw.
-
-    :raises AirflowTaskTimeout: the task's ``execution_timeout`` was over first.
-    :raises ModelArtsError: any other bad end, by its class.
-    """
-    try:
-        return push_image_xcoms(context, ImageEvent.read(event).result())
-    except WaitTimeoutError as error:
-        if _execution_timeout(task) < task.timeout:
-            raise AirflowTaskTimeout(f"execution_timeout: {error}") from error
-        raise

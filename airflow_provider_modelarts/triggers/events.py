@@ -1,27 +1,31 @@
-"""What a trigger tells its task: the one thing that crosses the metadata database."""
+"""Events of triggers, and the task that resumes with one. They pass through Airflow's metadata database."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Any, Literal, Protocol
 
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, Context
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError, error_from_name
+from airflow_provider_modelarts.results import push_image_xcoms
 
 
 class ImageEvent(BaseModel):
     """
-    How the wait for an image ended.
+    The end of a wait for an image.
 
-    It may have been written by another version of this provider than the one that reads it, so
-    unknown fields are ignored and everything but the status may be missing; what cannot be
-    understood is a failure, never a success.
+    Another version of this provider may have written it, so unknown fields are ignored and every field
+    but the status may be missing. An event that cannot be read is a failure, never a success.
 
-    :param image: the image's summary, as it goes to XCom.
-    :param error: the class of the error that ended the wait, and ``message`` its text.
-    :param passthrough: what the task gave the trigger, handed back. ``dag.test()`` drops the keyword
-        arguments of a deferral, the event it keeps.
+    :param status: ``success``, ``failed`` or ``timeout``.
+    :param image: the image, as it goes to XCom.
+    :param error: the class name of the error that ended the wait.
+    :param message: the text of that error.
+    :param passthrough: the values that the task gave to the trigger. ``dag.test()`` drops the keyword
+        arguments of a deferral and keeps the event, so the event returns them.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -42,15 +46,15 @@ class ImageEvent(BaseModel):
 
     @classmethod
     def of_image(cls, image: Image, passthrough: dict[str, Any]) -> ImageEvent:
-        """Return the event of a good end."""
+        """Return the event of a wait that succeeded."""
         return cls(status="success", image=image.to_xcom(), passthrough=passthrough)
 
     @classmethod
     def of_error(cls, error: ModelArtsError, passthrough: dict[str, Any], *, wait: str = "") -> ImageEvent:
         """
-        Return the event of a bad end.
+        Return the event of a wait that failed.
 
-        :param wait: which wait ended and when, which only the error of a timeout says by itself.
+        :param wait: which wait ended and after how long; only the message of a timeout names them itself.
         """
         name = type(error).__name__
         if isinstance(error, WaitTimeoutError):
@@ -63,7 +67,7 @@ class ImageEvent(BaseModel):
         """
         Return the event that resumed a task.
 
-        :raises ModelArtsError: it is missing or says nothing that can be understood.
+        :raises ModelArtsError: the event is missing or cannot be read.
         """
         try:
             return cls.model_validate(event)
@@ -71,19 +75,42 @@ class ImageEvent(BaseModel):
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, first["loc"])) or "the event"
             raise ModelArtsError(
-                f"The trigger's event cannot be understood ({place}: {first['msg']}). The image may be saved "
-                "all the same; clear the task to look again."
+                f"The trigger's event cannot be read ({place}: {first['msg']}). The image may have been "
+                "saved; clear the task to check."
             ) from error
 
     def result(self) -> dict[str, Any]:
         """
-        Return what the task hands on.
+        Return the image, with the values that were passed through.
 
-        :raises WaitTimeoutError: the wait was over before the image was ACTIVE.
-        :raises ModelArtsError: the wait ended badly, by the class of the error that ended it.
+        :raises WaitTimeoutError: the image was not ACTIVE in time.
+        :raises ModelArtsError: the wait failed; the class is that of the error that ended it.
         """
         if self.status == "success":
             return {**self.image, **self.passthrough}
         if self.status == "timeout":
             raise WaitTimeoutError(self.message)
         raise error_from_name(self.error, self.message)
+
+
+class TimeLimits(Protocol):
+    """The two limits of a task that waits."""
+
+    timeout: float
+    execution_timeout: timedelta | None
+
+
+def complete(task: TimeLimits, context: Context, event: Any) -> dict[str, Any]:
+    """
+    Push the XComs of a task that resumes, and return its result.
+
+    :param event: the trigger's event, as Airflow stored it.
+    :raises AirflowTaskTimeout: the task's ``execution_timeout`` ended the wait.
+    :raises ModelArtsError: the wait failed otherwise; the class is that of the error that ended it.
+    """
+    try:
+        return push_image_xcoms(context, ImageEvent.read(event).result())
+    except WaitTimeoutError as error:
+        if task.execution_timeout and task.execution_timeout.total_seconds() < task.timeout:
+            raise AirflowTaskTimeout(f"execution_timeout: {error}") from error
+        raise

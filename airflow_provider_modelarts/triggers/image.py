@@ -1,4 +1,4 @@
-"""The wait for an image, in the triggerer."""
+"""The trigger that waits for an image."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 MIN_WAIT_BEFORE_EVENT = 7.0
 """
-Seconds before which a wait tells no end. The worker of a task that deferred stays for up to five more, and
-Airflow takes a task for failed that goes on before it has seen that worker end.
+Seconds that a trigger waits at least before its event. The worker of a deferred task lives for up to five
+more seconds, and Airflow fails a task that resumes before its worker has ended.
 """
 
 KWARGS = ("image_id", "modelarts_conn_id", "poll_interval", "deadline", "passthrough", "since", "not_before")
@@ -23,16 +23,17 @@ KWARGS = ("image_id", "modelarts_conn_id", "poll_interval", "deadline", "passthr
 
 class NotebookImageTrigger(BaseTrigger):
     """
-    Wait until an image is ACTIVE, has failed, or the deadline has passed, and say so once.
+    Wait until an image is ACTIVE, has failed, or the deadline has passed, and yield one event.
 
-    It only looks, so it may run twice or start again elsewhere. Transient errors are waited out.
+    It only reads, so it may run twice or restart in another triggerer. Polls that fail with a transient
+    error are retried until the deadline.
 
-    :param image_id: the image to look at.
+    :param image_id: the image to wait for.
     :param modelarts_conn_id: the Airflow connection to use.
-    :param poll_interval: seconds between looks.
-    :param deadline: epoch seconds of the last look.
-    :param passthrough: plain values that the event hands back to the task.
-    :param since: epoch seconds at which the wait began, for messages; by default when the trigger starts.
+    :param poll_interval: seconds between polls.
+    :param deadline: epoch seconds of the last poll.
+    :param passthrough: plain values that the event returns to the task.
+    :param since: epoch seconds at which the wait began, for messages; by default the trigger's start.
     :param not_before: epoch seconds before which the service wants no poll.
     """
 
@@ -57,7 +58,7 @@ class NotebookImageTrigger(BaseTrigger):
         self.not_before = not_before
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what another triggerer needs to go on with this wait."""
+        """Return the class path and the arguments, with which any triggerer can continue this wait."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
         return path, {name: getattr(self, name) for name in KWARGS}
 
@@ -66,19 +67,17 @@ class NotebookImageTrigger(BaseTrigger):
         began = time.monotonic()
         since = time.time() if self.since is None else self.since
         hook = await asyncio.to_thread(self._load_hook)
-        from airflow_provider_modelarts.client.operations import show_image
         from airflow_provider_modelarts.exceptions import ModelArtsError
         from airflow_provider_modelarts.triggers.events import ImageEvent
 
         try:
-            image = await hook.awatch(
-                show_image(self.image_id),
-                is_done=lambda image: not image.is_pending,
+            image = await hook.await_image(
+                self.image_id,
                 poll_interval=self.poll_interval,
                 deadline=self.deadline,
                 not_before=self.not_before,
             )
-            event = ImageEvent.of_image(image.raise_for_status(), self.passthrough)
+            event = ImageEvent.of_image(image, self.passthrough)
         except ModelArtsError as error:
             waited = max(0.0, time.time() - since)
             wait = f"Waiting for image {self.image_id} ended after {waited:.0f} s"
@@ -88,12 +87,12 @@ class NotebookImageTrigger(BaseTrigger):
         yield TriggerEvent(event.model_dump(mode="json"))
 
     async def on_kill(self) -> None:
-        """Say what goes on when a user ends the task (Airflow 3.3 and later): nothing can cancel a save."""
-        # Up to 3.3.2 Airflow also calls this where a wait merely went on in another triggerer.
+        """Log that the save continues when a user ends the task (Airflow 3.3 and later)."""
+        # Up to 3.3.2 Airflow also calls this when a wait moves to another triggerer.
         if await asyncio.to_thread(self._is_still_deferred):
             return
         self.log.warning(
-            "The save of image %s cannot be cancelled and goes on; the next try of the save adopts it",
+            "ModelArts cannot cancel a save; it continues as image %s. A retry of the save will reuse it",
             self.image_id,
         )
 
@@ -107,13 +106,13 @@ class NotebookImageTrigger(BaseTrigger):
             states = RuntimeTaskInstance.get_task_states(
                 dag_id=ti.dag_id, run_ids=[ti.run_id], task_ids=[ti.task_id], map_index=ti.map_index
             )
-        except Exception as error:  # noqa: BLE001 - whatever Airflow raises, a line too many does no harm
-            self.log.debug("The task's state cannot be read: %s", error)
+        except Exception as error:  # noqa: BLE001 - whatever Airflow raises, one log line too many is harmless
+            self.log.debug("Cannot read the task's state, assuming that it is not deferred: %s", error)
             return False
         return "deferred" in states.get(ti.run_id, {}).values()
 
     def _load_hook(self) -> ModelArtsHook:
-        """Import the hook in a thread: what it loads would hold up every other trigger of the process."""
+        """Import the hook; called in a thread, because the import would block every other trigger."""
         import airflow_provider_modelarts.triggers.events  # noqa: F401 - loaded here for the same reason
         from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 

@@ -99,11 +99,11 @@ def connections(simulator: Simulator) -> dict[str, dict[str, Any]]:
 
 
 BEGINNINGS = {
-    "good": "ModelArts answers at",
-    "good_agency": "ModelArts answers at",
+    "good": "Connected to ModelArts at",
+    "good_agency": "Connected to ModelArts at",
     "wrong_secret": "The secret key is wrong",
     "closed_port": "The host refuses connections",
-    "wrong_project": "The credentials are good, but not for this project",
+    "wrong_project": "The credentials are valid, but not for this project",
 }
 
 

@@ -20,7 +20,7 @@ NEVER = AfterSeconds(3600)
 """So that the test decides when a save ends."""
 SLOW_CREATE = 8.0
 """Seconds between a create-image and its response, in which a process can be killed."""
-GOES_ON = "cannot be cancelled and goes on"
+GOES_ON = "ModelArts cannot cancel a save; it continues"
 """In the log of a wait that a user has ended."""
 
 

@@ -20,10 +20,10 @@ from airflow_provider_modelarts.exceptions import (
     InvalidConnectionError,
     WaitTimeoutError,
 )
-from airflow_provider_modelarts.hooks import clients
-from airflow_provider_modelarts.hooks.clients import ConnectionCache, connection_cache
+from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.connection import Identity, parse_connection
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.hooks.pool import ConnectionCache, connection_cache
 from airflow_provider_modelarts.simulator import Fault, Simulator
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 
@@ -59,8 +59,8 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Airflow]:
 
     def give(*outcomes: Any, pauses: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)) -> Airflow:
         airflow = Airflow(*outcomes)
-        monkeypatch.setattr(clients, "get_async_connection", airflow)
-        monkeypatch.setattr(clients, "LOOKUP_PAUSES", pauses)
+        monkeypatch.setattr(pool, "get_async_connection", airflow)
+        monkeypatch.setattr(pool, "LOOKUP_PAUSES", pauses)
         return airflow
 
     return give
@@ -72,8 +72,8 @@ async def many(cache: ConnectionCache, number: int = 50, **arguments: Any) -> li
 
 
 def test_lookup_is_retried_five_times_in_two_minutes() -> None:
-    assert len(clients.LOOKUP_PAUSES) == 4
-    assert sum(clients.LOOKUP_PAUSES) == 120
+    assert len(pool.LOOKUP_PAUSES) == 4
+    assert sum(pool.LOOKUP_PAUSES) == 120
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_lookup_fails_all_waits_once_and_restarts_for_later_wait(
     assert {type(failure) for failure in failures} == {ConnectionLookupError}
     assert len({id(failure) for failure in failures}) == 50  # of each its own traceback
     assert str(failures[0]).startswith(
-        "Airflow did not give the connection 'c' in 5 lookups over 0 s; "
-        "the last one: AirflowNotFoundException: The conn_id `c` isn't defined. Check that it exists"
+        "Airflow did not return the connection 'c' in 5 lookups over 0 s; "
+        "last error: AirflowNotFoundException: The conn_id `c` isn't defined. Check that it exists"
     )
     assert later.endpoint == simulator.endpoint
     assert airflow.asked == 6
@@ -126,8 +126,8 @@ def test_lookup_fails_all_waits_once_and_restarts_for_later_wait(
 def test_wait_with_early_deadline_leaves_lookup_to_others(
     outcome: Any, play: Callable[..., Airflow], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clients, "LOOKUP_GRACE", 0.2)
-    monkeypatch.setattr(clients, "LOOKUP_TIMEOUT", 1.0)
+    monkeypatch.setattr(pool, "LOOKUP_GRACE", 0.2)
+    monkeypatch.setattr(pool, "LOOKUP_TIMEOUT", 1.0)
     airflow = play(outcome, simulator.connection, pauses=(1.0,))
 
     async def both() -> list[Any]:
@@ -165,12 +165,12 @@ def test_failed_lookup_keeps_cached_connection(
 ) -> None:
     """When the cached one is five minutes old: one warning, one lookup."""
     airflow = play(simulator.connection, outcome)
-    monkeypatch.setattr(clients, "LOOKUP_TIMEOUT", 0.1)
+    monkeypatch.setattr(pool, "LOOKUP_TIMEOUT", 0.1)
 
     async def later() -> list[Any]:
         cache = ConnectionCache("c")
         first = await cache.settings()
-        cache._looked_up_at -= clients.CONNECTION_TTL
+        cache._fetched_at -= pool.CONNECTION_TTL
         return [first, *await many(cache), *await many(cache)]
 
     settings = asyncio.run(later())
@@ -178,7 +178,7 @@ def test_failed_lookup_keeps_cached_connection(
     assert all(found is settings[0] for found in settings)
     assert airflow.asked == 2
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "What it said before stays in use" in caplog.text
+    assert "Its cached settings stay in use" in caplog.text
 
 
 def test_failed_lookup_is_retried_after_refusal(play: Callable[..., Airflow], simulator: Simulator) -> None:
@@ -224,7 +224,7 @@ def test_lookup_error_shows_no_secret(
     with pytest.raises(ConnectionLookupError) as caught:
         asyncio.run(ConnectionCache("c").settings())
 
-    assert f"the last one: {quoted}. Check" in str(caught.value)
+    assert f"last error: {quoted}. Check" in str(caught.value)
     assert "hidden" not in str(caught.value)
 
 
@@ -235,7 +235,7 @@ def test_failed_lookup_raises_retryable_error_in_worker() -> None:
     assert not isinstance(caught.value, PERMANENT)
     status, message = ModelArtsHook("no_such_connection").test_connection()
     assert not status
-    assert message.startswith("Airflow did not give the connection 'no_such_connection'")
+    assert message.startswith("Airflow did not return the connection 'no_such_connection'")
 
 
 def test_trigger_yields_one_event_when_connection_is_deleted(play: Callable[..., Airflow]) -> None:
@@ -262,7 +262,7 @@ def test_running_waits_continue_when_connection_is_deleted(
         first = asyncio.ensure_future(wait(image_id))
         while not simulator.journal and not first.done():
             await asyncio.sleep(0.01)
-        monkeypatch.setattr(clients, "CONNECTION_TTL", 0.0)
+        monkeypatch.setattr(pool, "CONNECTION_TTL", 0.0)
         second = asyncio.ensure_future(wait(image_id))
         while airflow.asked < 2:
             await asyncio.sleep(0.01)
@@ -298,8 +298,8 @@ def test_wait_ends_soon_after_deadline_when_lookup_hangs(
     login = {"login": "snapshot-user", "password": "simulator-password"}
     given = {**simulator.connection, **login, "extra": {**simulator.connection["extra"], **user}}
     play("hang" if hanging == "lookup" else given)
-    monkeypatch.setattr(clients, "DEADLINE_GRACE", 1.0)
-    monkeypatch.setattr(clients, "LOOKUP_GRACE", FAR)
+    monkeypatch.setattr(pool, "DEADLINE_GRACE", 1.0)
+    monkeypatch.setattr(pool, "LOOKUP_GRACE", FAR)
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
     if hanging == "login":
         simulator.inject(Fault("slow", "CreateToken", times=None, seconds=FAR))
@@ -314,7 +314,8 @@ def test_wait_ends_soon_after_deadline_when_lookup_hangs(
 
     async def run() -> float:
         began = time.monotonic()
-        async with connection_cache.use("c"), clients.locks.use(identity_of(given)) as lock:
+        lock = pool.login_lock(identity_of(given))
+        async with connection_cache.use("c"):
             if hanging == "lock":
                 await lock.acquire()
             waits = [wait(image_id, time.time() + 1) for _ in range(20)]

@@ -67,7 +67,7 @@ def test_parse_connection_rejects_half_surrogate_pair_in_password() -> None:
 def test_parse_connection_names_underscore_in_region(cloud: str | None, region: str) -> None:
     shown = refusal(extra={"region": region, "cloud": cloud})
 
-    assert "a project's name, which belongs into extra project_name" in shown
+    assert "is a project name: set extra project_name instead" in shown
     assert region not in shown
 
 

@@ -55,7 +55,7 @@ def press(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Try:
 )
 def test_probe_accepts_good_connection(fields: dict[str, Any], press: Try, simulator: Simulator) -> None:
     """At the cost of listing one image, which changes nothing."""
-    assert press(**fields) == (True, f"ModelArts answers at {simulator.endpoint}, and knows who we are")
+    assert press(**fields) == (True, f"Connected to ModelArts at {simulator.endpoint}; credentials accepted")
     lists = [entry.query for entry in simulator.journal if entry.operation == "ListImages"]
     assert lists == ["limit=1&name_fuzzy_match=false&type=DEDICATED"]
 
@@ -64,20 +64,20 @@ def test_probe_accepts_good_connection(fields: dict[str, Any], press: Try, simul
     ("fields", "begins"),
     [
         pytest.param({"host": "http://modelarts.invalid"}, "No such host", id="dns"),
-        pytest.param({"extra": {"proxy": "http://127.0.0.1:1"}}, "The proxy fails", id="proxy"),
+        pytest.param({"extra": {"proxy": "http://127.0.0.1:1"}}, "The proxy failed", id="proxy"),
         pytest.param({"login": "ANOTHERKEY"}, "The access key is unknown", id="access key"),
         pytest.param({"password": "another-secret"}, "The secret key is wrong", id="secret key"),
         pytest.param(
-            {**PASSWORD, "extra": {**USER, "domain_name": "x"}}, "IAM refuses the log-in", id="account"
+            {**PASSWORD, "extra": {**USER, "domain_name": "x"}}, "IAM refused the login", id="account"
         ),
         pytest.param(
             {"login": "snapshot-user", "password": "wrong-password", "extra": USER},
-            "IAM refuses the log-in",
+            "IAM refused the login",
             id="password",
         ),
         pytest.param(
             {"extra": {"project_id": "f" * 32}},
-            "The credentials are good, but not for this project",
+            "The credentials are valid, but not for this project",
             id="project",
         ),
         pytest.param(
@@ -122,7 +122,7 @@ def test_diagnose_names_invalid_certificate(is_trusted: bool, authority: Authori
         good, message = press(host=secure.endpoint, extra={"verify": verify})
 
     assert not good
-    assert message.startswith("TLS fails")
+    assert message.startswith("TLS failed")
 
 
 def test_diagnose_names_clock_skew(press: Try, simulator: Simulator) -> None:
@@ -131,13 +131,15 @@ def test_diagnose_names_clock_skew(press: Try, simulator: Simulator) -> None:
     good, message = press()
 
     assert not good
-    assert message.startswith("The clock of this machine is 60 minutes behind; 15 are allowed.")
+    assert message.startswith("The clock of this machine is 60 minutes behind; at most 15 are allowed.")
 
 
 def test_diagnose_names_clock_that_is_ahead() -> None:
     error = AuthenticationError("refused", status=401, code="APIGW.0303", clock_skew=-20 * 60)
 
-    assert diagnose(error, None).startswith("The clock of this machine is 20 minutes ahead; 15 are allowed.")
+    assert diagnose(error, None).startswith(
+        "The clock of this machine is 20 minutes ahead; at most 15 are allowed."
+    )
 
 
 def test_diagnose_names_locked_key(press: Try) -> None:
@@ -156,7 +158,7 @@ def test_diagnose_names_locked_key(press: Try) -> None:
     [
         pytest.param(
             Fault("error", "ListImages", status=403, code="ModelArts.0108"),
-            "A permission is missing: the test needs modelarts:image:list",
+            "A permission is missing: grant modelarts:image:list",
             id="permission",
         ),
         pytest.param(
@@ -170,19 +172,17 @@ def test_diagnose_names_locked_key(press: Try) -> None:
             id="another service here",
         ),
         pytest.param(
-            Fault("html", "ListImages", status=403), "Access is denied, and no known code", id="a firewall"
+            Fault("html", "ListImages", status=403), "Access denied without a known code", id="a firewall"
         ),
         pytest.param(
-            Fault("html", "ListImages", status=407), "The proxy fails: check extra proxy", id="a proxy"
+            Fault("html", "ListImages", status=407), "The proxy failed: check extra proxy", id="a proxy"
         ),
         pytest.param(
             Fault("error", "ListImages", status=400, code="ModelArts.9999"),
-            "ModelArts refuses, and no known code says why",
+            "ModelArts refused the request with an unknown code",
             id="an unknown code",
         ),
-        pytest.param(
-            Fault("html", "ListImages"), "ModelArts answers, but not as it should", id="something else"
-        ),
+        pytest.param(Fault("html", "ListImages"), "Unexpected response from ModelArts", id="something else"),
         pytest.param(Fault("reset", "ListImages", times=None), "The connection broke", id="connection"),
     ],
 )
@@ -205,7 +205,7 @@ def test_probe_times_out_soon_when_service_hangs(press: Try, monkeypatch: pytest
         good, message = press(host=silent.url, extra={"read_timeout": 600, "connect_timeout": 600})
 
     assert not good
-    assert message.startswith("No answer in time")
+    assert message.startswith("No response in time")
 
 
 @pytest.mark.parametrize(
@@ -216,13 +216,13 @@ def test_probe_times_out_soon_when_service_hangs(press: Try, monkeypatch: pytest
         ),
         pytest.param(
             ApiError("refused", status=401, code="IAM.0001"),
-            "The credentials are refused",
+            "The credentials were refused",
             id="IAM's own code",
         ),
         pytest.param(
-            ApiError("refused", status=403, code="IAM.0002"), "Access is denied", id="a permission of IAM"
+            ApiError("refused", status=403, code="IAM.0002"), "Access denied", id="a permission of IAM"
         ),
-        pytest.param(ModelArtsError("odd"), "ModelArts answers, but not as it should", id="anything else"),
+        pytest.param(ModelArtsError("odd"), "Unexpected response from ModelArts", id="anything else"),
     ],
 )
 def test_diagnose_names_stage_without_settings(error: ModelArtsError, begins: str) -> None:
@@ -236,17 +236,15 @@ def test_diagnose_names_stage_without_settings(error: ModelArtsError, begins: st
         pytest.param(
             "http://user:p%2Fw@proxy.example:3128",
             "",
-            "check extra proxy and what listens at proxy.example:3128",
+            "check extra proxy and the proxy at proxy.example:3128",
             id="extra",
         ),
-        pytest.param(
-            "proxy.example", "", "check extra proxy and what listens at proxy.example.", id="no port"
-        ),
-        pytest.param("http://user:pw@[::1]:3128", "", "what listens at [::1]:3128.", id="IPv6"),
+        pytest.param("proxy.example", "", "check extra proxy and the proxy at proxy.example.", id="no port"),
+        pytest.param("http://user:pw@[::1]:3128", "", "and the proxy at [::1]:3128.", id="IPv6"),
         pytest.param(
             None,
             "http://user:p@w@proxy.example:8080/",
-            "check the environment's proxies and what listens at proxy.example:8080.",
+            "check the environment's proxies and the proxy at proxy.example:8080.",
             id="environment",
         ),
         pytest.param(
@@ -268,6 +266,6 @@ def test_diagnose_names_proxy_without_password(
 
     message = diagnose(TransportError("No reply", stage="proxy"), parse_connection(connection))
 
-    assert message.startswith("The proxy fails: ")
+    assert message.startswith("The proxy failed: ")
     assert names in message
     assert "user" not in message

@@ -18,9 +18,9 @@ from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.credentials import EcsAgencyCredentials
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import ModelArtsError
-from airflow_provider_modelarts.hooks.clients import connection_cache
 from airflow_provider_modelarts.hooks.masking import mask
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.hooks.pool import connection_cache
 from airflow_provider_modelarts.simulator import Fault, Simulator
 
 USER: dict[str, Any] = {"auth": "password", "domain_name": "research-account"}

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import AuthenticationError, NotFoundError
-from airflow_provider_modelarts.hooks import clients
+from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
 
@@ -77,7 +77,7 @@ def test_concurrent_waits_share_one_connection_lookup(
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly")
 
     async def one_after_the_other() -> None:
-        async with clients.connection_cache.use("modelarts_default") as cache:
+        async with pool.connection_cache.use("modelarts_default") as cache:
             first = await cache.settings()
             change_connection(monkeypatch, simulator, read_timeout=5)
             await asyncio.gather(*(wait(image_id) for _ in range(20)))
@@ -93,10 +93,10 @@ def test_edited_connection_is_used_after_cache_expires(
     """Also while some wait uses the old one."""
 
     async def some_minutes_later() -> None:
-        async with clients.connection_cache.use("modelarts_default") as cache:
+        async with pool.connection_cache.use("modelarts_default") as cache:
             first = await cache.settings()
             change_connection(monkeypatch, simulator, read_timeout=5)
-            monkeypatch.setattr(clients, "CONNECTION_TTL", 0.0)
+            monkeypatch.setattr(pool, "CONNECTION_TTL", 0.0)
             second = await cache.settings()
             assert (first.transport_config.read_timeout, second.transport_config.read_timeout) == (60, 5)
 
@@ -142,7 +142,7 @@ def test_plain_http_to_another_host_logs_warning(
     with caplog.at_level(logging.WARNING):
         ModelArtsHook().get_conn()
 
-    assert "http://modelarts.example.com is plain HTTP" in caplog.text
+    assert "http://modelarts.example.com uses plain HTTP" in caplog.text
 
 
 @pytest.mark.usefixtures("connection")

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.connection import get_async_connection
 from airflow_provider_modelarts.client import credentials, operations
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import AuthenticationError, ModelArtsError, WaitTimeoutError
-from airflow_provider_modelarts.hooks import clients
+from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
 
@@ -48,7 +48,7 @@ def lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(conn_id)
         return await get_async_connection(conn_id)
 
-    monkeypatch.setattr(clients, "get_async_connection", counted)
+    monkeypatch.setattr(pool, "get_async_connection", counted)
     return asked
 
 
@@ -280,7 +280,7 @@ def test_new_wait_uses_corrected_connection_during_cool_down(
     connect(extra=USER, **WRONG)
 
     async def correct() -> Image:
-        async with clients.connection_cache.use("one"):
+        async with pool.connection_cache.use("one"):
             with pytest.raises(AuthenticationError):
                 await wait(image_id)
             connect(extra=USER, **PASSWORD)

@@ -265,9 +265,9 @@ def test_operator_raises_tag_conflict_without_adopt(
 @pytest.mark.parametrize(
     ("event", "error", "match"),
     [
-        pytest.param(None, ModelArtsError, "cannot be understood", id="missing"),
+        pytest.param(None, ModelArtsError, "cannot be read", id="missing"),
         pytest.param({}, ModelArtsError, "status", id="empty"),
-        pytest.param("success", ModelArtsError, "cannot be understood", id="no dict"),
+        pytest.param("success", ModelArtsError, "cannot be read", id="no dict"),
         pytest.param({"status": "done"}, ModelArtsError, "status", id="an unknown status"),
         pytest.param(
             {"status": "success"}, ModelArtsError, "image_id and swr_path", id="a success without image"

@@ -212,7 +212,7 @@ def test_operator_names_wait_at_execution_timeout(
         raise AirflowTaskTimeout("Timeout, PID: 7")
 
     save = operator()
-    monkeypatch.setattr(save.hook, "watch", interrupted)
+    monkeypatch.setattr(save.hook, "wait_for_image", interrupted)
 
     with pytest.raises(AirflowTaskTimeout) as caught:
         save.execute(context(TaskInstance()))

@@ -19,13 +19,13 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 from airflow_provider_modelarts.client.client import ModelArtsClient
-from airflow_provider_modelarts.hooks import clients
-from airflow_provider_modelarts.hooks.clients import connection_cache, create_client
+from airflow_provider_modelarts.hooks import pool
+from airflow_provider_modelarts.hooks.clients import create_client
 from airflow_provider_modelarts.hooks.connection import Settings
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.hooks.pool import LoopLocalPool
+from airflow_provider_modelarts.hooks.pool import LoopLocalPool, connection_cache
 from airflow_provider_modelarts.simulator import Fault
-from airflow_provider_modelarts.transport import AsyncTransport, TransportConfig
+from airflow_provider_modelarts.transport import AsyncTransport
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 from tests.reliability.expected_outcomes import (
     FAULTS,
@@ -181,12 +181,9 @@ class Soak:
         """Run the waits to their ends, or until they are considered lost."""
         self._time = VirtualTime(self._cloud.advance(0))
         self._start = self._time.now
-        transports: LoopLocalPool[TransportConfig, AsyncTransport] = LoopLocalPool(self._open_transport)
-        client_pool: LoopLocalPool[Settings, ModelArtsClient] = LoopLocalPool(
-            partial(self._open_client, transports)
-        )
+        client_pool: LoopLocalPool[Settings, ModelArtsClient] = LoopLocalPool(self._open_client)
         # Their time is virtual; everything else is what a triggerer does.
-        with patch.object(clients, "client_pool", client_pool):
+        with patch.object(pool, "client_pool", client_pool):
             waits = [
                 self._time.start(self._wait(expected_outcome, image))
                 for expected_outcome, image in zip(self._expected_outcomes, self._images, strict=True)
@@ -201,7 +198,7 @@ class Soak:
             else Ending(expected_outcome, None, f"a wait was lost: {ending!r}")
             for ending, expected_outcome in zip(endings, self._expected_outcomes, strict=True)
         ]
-        leases = [registry._leases for registry in (connection_cache, client_pool, transports)]
+        leases = [registry._leases for registry in (connection_cache, client_pool)]
         self._report.left |= {
             "tasks": len(asyncio.all_tasks()) - 1,
             "shared values": sum(len(held) for by_loop in leases for held in by_loop.values()),
@@ -264,17 +261,10 @@ class Soak:
         )
 
     @asynccontextmanager
-    async def _open_transport(self, route: TransportConfig) -> AsyncIterator[AsyncTransport]:
-        async with self._transport.open(route) as transport:
+    async def _open_client(self, settings: Settings) -> AsyncIterator[ModelArtsClient]:
+        async with self._transport.open(settings.transport_config) as transport:
             assert isinstance(transport, VirtualTransport)
             transport.time = self._time
-            yield transport
-
-    @asynccontextmanager
-    async def _open_client(
-        self, transports: LoopLocalPool[TransportConfig, AsyncTransport], settings: Settings
-    ) -> AsyncIterator[ModelArtsClient]:
-        async with transports.use(settings.transport_config) as transport:
             yield create_client(settings, transport, clock=self._time, lock=asyncio.Lock())
 
     def _measure(self, alive: int) -> None:

@@ -133,7 +133,7 @@ def test_sensor_does_not_retry_or_skip_failure_of_trigger(soft_fail: bool, error
     ],
 )
 def test_sensor_fails_for_event_without_content(event: Any) -> None:
-    with pytest.raises(ModelArtsError, match="cannot be understood"):
+    with pytest.raises(ModelArtsError, match="cannot be read"):
         resume(sensor("i", soft_fail=True), event)
 
 

@@ -14,7 +14,7 @@ from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.marker import IdempotencyKey
 from airflow_provider_modelarts.client.models import CreateImageRequest
 from airflow_provider_modelarts.exceptions import NotFoundError, RequestValidationError, WaitTimeoutError
-from airflow_provider_modelarts.hooks.blocking import BlockingClient
+from airflow_provider_modelarts.hooks.clients import BlockingClient
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import AfterReads, Simulator
 
