@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One entry for everything this project can do: makes .venv, installs the pinned dependencies, runs a part.
+# The entry point of all tools of this project: creates .venv, installs the pinned dependencies, runs a part.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -24,7 +24,7 @@ Needs Python 3.10 to 3.13 with venv, or uv. The first run makes .venv in this fo
 USAGE
 }
 
-say() { printf '[run.sh] %s\n' "$*"; }
+log() { printf '[run.sh] %s\n' "$*"; }
 die() {
     printf '[run.sh] %s\n' "$*" >&2
     exit 1
@@ -34,15 +34,15 @@ venv_python=.venv/bin/python
 stamp=.venv/.installed
 
 clean_environment() {
-    # Settings of another Airflow, or modules of another project, must not leak into this one.
+    # Settings of another Airflow and modules of another project must not affect this one.
     local name
     while read -r name; do unset "$name"; done < <(compgen -e AIRFLOW)
     # Without bytecode files each Airflow process needs more than twice as long to start.
     unset PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 }
 
-# Prints the real path of a Python this project runs on. A name on PATH is believed only after running it:
-# shims of version managers exist without a version behind them. $1: further modules it must have.
+# Prints the real path of a Python that this project supports. Each name on PATH is run, because the shims of
+# version managers exist without an installed version. $1: further modules that it must have.
 find_python() {
     local candidate
     for candidate in python3.12 python3.11 python3.13 python3.10 python3; do
@@ -56,7 +56,7 @@ print(sys.executable)" 2>/dev/null; then
     return 1
 }
 
-# Dependency groups came to uv in the middle of its life, so ask the uv at hand.
+# Older versions of uv have no dependency groups, so the installed one is checked.
 is_usable_uv() { [[ "$("$1" pip install --help 2>/dev/null)" == *--group* ]]; }
 
 # Prints the uv to use: the one on PATH, else the one installed in .venv.
@@ -81,7 +81,7 @@ make_venv() {
 venv module (Debian and Ubuntu: apt-get install python3 python3-venv), or uv."
         "$python" -m venv --clear .venv
     fi
-    say "made .venv with $("$venv_python" --version)"
+    log "made .venv with $("$venv_python" --version)"
 }
 
 ensure_venv() { "$venv_python" -c '' 2>/dev/null || make_venv; }
@@ -103,16 +103,16 @@ set_up() {
     if [[ -f "$stamp" && "$(<"$stamp")" == "$wanted" ]]; then
         return 0
     fi
-    say "installing the pinned dependencies"
+    log "installing the pinned dependencies"
     if ensure_uv; then
         "$(find_uv)" pip install --quiet --python "$venv_python" -c constraints.txt --group dev -e .
     else
-        say "uv cannot be installed: using pip, which takes longer"
+        log "uv cannot be installed; using pip, which takes longer"
         "$venv_python" -m pip install --quiet --upgrade 'pip>=25.1'
         "$venv_python" -m pip install --quiet -c constraints.txt --group dev -e .
     fi
     printf '%s\n' "$wanted" >"$stamp"
-    say "environment ready after $SECONDS s"
+    log "environment ready after $SECONDS s"
 }
 
 run_check() {
@@ -140,13 +140,13 @@ run_bench() {
     for script in bench/[!_]*.py; do
         [[ -f "$script" ]] || continue
         found=1
-        say "$script"
+        log "$script"
         "$venv_python" "$script" "$@" || {
-            say "$script FAILED"
+            log "$script FAILED"
             failed=1
         }
     done
-    ((found)) || die "bench/ holds no benchmark."
+    ((found)) || die "bench/ has no benchmark."
     return "$failed"
 }
 
@@ -154,9 +154,9 @@ run_reliability() {
     local which="${1:-}"
     case "$which" in
     fault-matrix | kills | failover-time | chaos | hanging) shift ;;
-    *) die "say which: fault-matrix, kills, failover-time, chaos or hanging." ;;
+    *) die "Name one of: fault-matrix, kills, failover-time, chaos, hanging." ;;
     esac
-    # Airflow makes its folder when it is imported: not in somebody's home.
+    # Airflow creates its folder on import; keep it out of the user's home.
     export AIRFLOW_HOME="$PWD/.venv/airflow"
     exec python -m "tests.reliability.${which//-/_}" "$@"
 }
@@ -164,10 +164,10 @@ run_reliability() {
 renew_constraints() {
     find_uv >/dev/null || ensure_venv
     ensure_uv || die "Renewing the pins needs uv, and it could not be installed: install uv and put it on PATH."
-    # One file for every supported Python and platform, without the address of any registry in it.
+    # One file for every supported Python and platform, without a registry's address in it.
     "$(find_uv)" pip compile --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate \
         --all-extras --group dev pyproject.toml -o constraints.txt
-    say "constraints.txt renewed"
+    log "constraints.txt renewed"
 }
 
 part="${1:-help}"
@@ -186,7 +186,7 @@ constraints)
 demo | test | check | matrix | e2e | bench | reliability) set_up ;;
 *)
     usage >&2
-    die "there is no part called '$part'."
+    die "Unknown part '$part': choose one of the parts above."
     ;;
 esac
 

@@ -1,8 +1,8 @@
 """
-The types of arguments: what a template may be, and what Airflow itself gives to every operator.
+Types of the arguments of operators and sensors, for type checkers.
 
-For type checkers. Without them ``**kwargs`` would take a misspelled argument of ours for one of Airflow's.
-Nothing imports this module when a DAG is parsed.
+With them a type checker reports a misspelled argument, which ``**kwargs`` would otherwise accept as one of
+Airflow's. Nothing imports this module when a DAG is parsed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ except ImportError:  # Airflow 2.11
     from airflow.models.param import DagParam  # type: ignore[no-redef, import-not-found]
 
 Templated: TypeAlias = str | XComArg | DagParam
-"""Text, a template of it, what another task returns, or a parameter of the DAG: ``dag.param("x")``."""
+"""A text, a template, the result of another task, or a DAG parameter: ``dag.param("x")``."""
 
 Callback: TypeAlias = Callable[[Context], None]
 Callbacks: TypeAlias = Callback | list[Callback] | None
 
 
 class OperatorArguments(TypedDict, total=False):
-    """What ``BaseOperator`` takes, on any Airflow from 2.11."""
+    """Arguments of ``BaseOperator``, on any Airflow from 2.11."""
 
     task_id: Required[str]
     owner: str
@@ -87,7 +87,7 @@ class OperatorArguments(TypedDict, total=False):
 
 
 class SensorArguments(OperatorArguments, total=False):
-    """And what ``BaseSensorOperator`` takes besides ``poke_interval`` and ``timeout``."""
+    """Arguments of ``BaseSensorOperator`` except ``poke_interval`` and ``timeout``."""
 
     soft_fail: bool
     mode: str

@@ -1,9 +1,9 @@
 """
-How operators and sensors read their arguments: what counts as not given, and what is refused.
+Checks on the arguments of operators and sensors: what counts as not given, and what is refused.
 
-A template that refers to nothing renders to an empty text or to the word ``None``, and an empty field of a
-trigger form is an empty text. Where an argument is optional that means *not given*; elsewhere it is refused,
-because a save under the name ``None`` would be found by nobody.
+A template with an undefined variable renders to an empty text or to the word ``None``, and an empty field
+of a trigger form is an empty text. For an optional argument that means *not given*. For any other argument
+it is refused, because nobody would find an image that is named ``None``.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidationError
 
 MAX_SECONDS = 10 * 365 * 86_400.0
-"""Ten years: what is longer overflows a timer of Python or a column of Airflow's database."""
+"""Ten years in seconds; a longer time overflows a timer of Python or a column of Airflow's database."""
 
 _ID = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _IMAGE_ID = (
-    "must be the id of an image, or what the task that saves it returns: pass save.output, or let the "
-    "template render the id alone, as in {{ ti.xcom_pull('save')['image_id'] }}"
+    "must be the id of an image, or the result of the task that saves it: pass save.output, or render "
+    "the id alone, as in {{ ti.xcom_pull('save')['image_id'] }}"
 )
 
 
@@ -29,8 +29,10 @@ def seconds(argument: str, value: float | timedelta, *, may_be_zero: bool = Fals
     """
     Return a duration in seconds.
 
-    :param argument: its name, for the message.
-    :raises ValueError: it is no such number, or so large that Airflow or Python cannot count it.
+    :param argument: name of the argument, for the message.
+    :param value: seconds, or a timedelta.
+    :param may_be_zero: whether zero is accepted.
+    :raises ValueError: the value is not a number, is negative, or is longer than ten years.
     """
     number = value.total_seconds() if isinstance(value, timedelta) else value
     is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
@@ -46,30 +48,31 @@ def seconds(argument: str, value: float | timedelta, *, may_be_zero: bool = Fals
 
 def check_execution_timeout(value: timedelta | None) -> None:
     """
-    Judge Airflow's own limit; it takes zero for none.
+    Validate ``execution_timeout``; zero means no timeout, as in Airflow.
 
-    :raises ValueError: it is negative or cannot be counted.
+    :raises ValueError: it is negative or longer than ten years.
     """
     if value is not None:
         seconds("execution_timeout", value, may_be_zero=True)
 
 
 def given(value: object) -> Any:
-    """Return an argument as it was given, or None where its template rendered to nothing."""
+    """Return an argument unchanged, or None if its template rendered to nothing."""
     return None if _nothing(value) else value
 
 
 def refuse_nothing(**fields: object) -> None:
     """
-    Refuse arguments whose template rendered to nothing; Python's None passes.
+    Refuse arguments whose template rendered to nothing; Python's ``None`` passes.
 
-    :raises RequestValidationError: it names each of them.
+    :param fields: values by argument name.
+    :raises RequestValidationError: the message names each of them.
     """
     violations = [
         FieldViolation(
             field,
-            f"must not be {nothing}: its template rendered to {nothing}. Check what it refers to, or give it "
-            "a default, as in {{ ... or 'x' }}",
+            f"must not be {nothing}: its template rendered to {nothing}. Check the variable in the template, "
+            "or give it a default, as in {{ ... or 'x' }}",
             value,
         )
         for field, value in fields.items()
@@ -81,9 +84,9 @@ def refuse_nothing(**fields: object) -> None:
 
 def check_conn_id(value: object) -> None:
     """
-    Judge the id of a connection, which Airflow would look for whatever it is.
+    Validate the id of a connection before Airflow starts a lookup of it.
 
-    :raises RequestValidationError: it is nothing, or no text.
+    :raises RequestValidationError: it is not a string, or rendered to nothing.
     """
     refuse_nothing(modelarts_conn_id=value)
     if not isinstance(value, str):
@@ -93,15 +96,16 @@ def check_conn_id(value: object) -> None:
 
 def image_id_of(value: object) -> str:
     """
-    Return the id of an image that is given as itself or as the result of its save.
+    Return the image id from an id or from the result of a save.
 
-    :raises RequestValidationError: it is neither; or it is nothing, because its task failed or was skipped.
+    :param value: the id, or a dict with ``image_id``.
+    :raises RequestValidationError: it is neither, or it is empty because the save failed or was skipped.
     """
     found = value.get("image_id") if isinstance(value, Mapping) else value
     if found is None or _nothing(found):
         rule = (
-            f"resolved to {_nothing(found) or 'nothing'}: the task that was to hand it on failed, was "
-            "skipped or has saved nothing. Check that task, or the template"
+            f"resolved to {_nothing(found) or 'nothing'}: the task that should return it failed, was "
+            "skipped or saved no image. Check that task, or the template"
         )
     elif isinstance(found, Sequence) and not isinstance(found, (str, bytes)):
         rule = (
@@ -118,7 +122,7 @@ def image_id_of(value: object) -> str:
 
 
 def _nothing(value: Any) -> str:
-    """Return what of nothing a text is, in words; empty where it is something."""
+    """Return in words what an empty value is; an empty text if the value is not empty."""
     if not isinstance(value, str):
         return ""
     return {"": "nothing", "None": "the word None"}.get(value.strip(), "")

@@ -1,4 +1,4 @@
-"""What Airflow asks of a provider before it imports anything else of it: literals only."""
+"""The provider's metadata and its connection form, which Airflow reads before it imports other modules."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from airflow_provider_modelarts import __version__
 
 def connection_fields() -> dict[str, Any]:
     """
-    Return the fields of the connection form that go into ``extra``, as JSON schemas.
+    Return the connection form's fields for ``extra``, as JSON schemas.
 
-    The one source for the form of every Airflow version, and for which extras there are.
+    The only list of extras: every Airflow version's form and the parser of connections use it.
     """
     return {
-        "region": _text("Region", "Such as cn-north-4 or eu-de; decides the cloud and its addresses."),
+        "region": _text("Region", "For example cn-north-4 or eu-de. Determines the cloud and its endpoints."),
         "cloud": _choice(
             "Cloud",
-            "Only where the region does not tell it.",
-            "By the region",
+            "Set only if it cannot be derived from the region.",
+            "Derived from the region",
             {
                 "huaweicloud": "Huawei Cloud",
                 "huaweicloud-eu": "Huawei Cloud EU",
@@ -26,11 +26,15 @@ def connection_fields() -> dict[str, Any]:
                 "custom": "A private installation",
             },
         ),
-        "project_id": _text("Project ID", "From the console's My Credentials; without it IAM is asked."),
-        "project_name": _text("Project name", "To look the ID up; by default the region's project."),
+        "project_id": _text(
+            "Project ID", "Shown in the console under My Credentials. If empty, it is looked up at IAM."
+        ),
+        "project_name": _text(
+            "Project name", "For the lookup of the project ID. Default: the region's project."
+        ),
         "auth": _choice(
             "Credentials",
-            "What login and password are.",
+            "How Login and Password are used.",
             "Access key and secret key (default)",
             {
                 "access_key": "Access key and secret key",
@@ -38,26 +42,30 @@ def connection_fields() -> dict[str, Any]:
                 "host_agency": "None: the agency of the host",
             },
         ),
-        "security_token": _secret("Security token", "Of temporary access keys."),
-        "domain_name": _text("Account name", "The IAM user's account (domain), for user and password."),
-        "agency_name": _text("Agency", "Act as this agency of another account."),
-        "agency_domain_name": _text("Agency's account", "The account that the agency belongs to."),
+        "security_token": _secret("Security token", "Required with a temporary access key."),
+        "domain_name": _text(
+            "Account name", "Account (domain) of the IAM user. Required with user and password."
+        ),
+        "agency_name": _text("Agency", "Agency of another account to assume."),
+        "agency_domain_name": _text("Agency's account", "Account (domain) that created the agency."),
         "signature": _choice(
             "Signature",
-            "Wire form of signatures.",
-            "As usual on the cloud",
+            "Format of the Authorization header of signed requests.",
+            "Default of the cloud",
             {
-                "access": "Access, as usual on Huawei Cloud",
-                "credential": "Credential, as usual on Open Telekom Cloud",
+                "access": "Access (Huawei Cloud)",
+                "credential": "Credential (Open Telekom Cloud)",
             },
         ),
-        "workspace_id": _text("Workspace ID", "Of images whose task names none."),
-        "iam_endpoint": _text("IAM endpoint", "Only where it is not the region's; with /v3 or without."),
-        "console_url": _text("Console", "Address that links of tasks lead to."),
-        "verify": _text("Verify TLS", "true (default), false, or a file of CA certificates."),
-        "proxy": _text("Proxy", "Such as http://proxy.example.com:3128; by default the environment's."),
-        "connect_timeout": _number("Connect time-out", "Seconds until a connection stands; 10 by default."),
-        "read_timeout": _number("Read time-out", "Seconds until a reply is complete; 60 by default."),
+        "workspace_id": _text("Workspace ID", "Default workspace for images."),
+        "iam_endpoint": _text("IAM endpoint", "Overrides the region's IAM endpoint; with or without /v3."),
+        "console_url": _text("Console", "Console URL for the links of tasks. Default: the cloud's console."),
+        "verify": _text("Verify TLS", "true (default), false, or the path of a CA bundle."),
+        "proxy": _text(
+            "Proxy", "For example http://proxy.example.com:3128. Default: the environment's proxy."
+        ),
+        "connect_timeout": _number("Connect timeout", "Seconds to establish a connection. Default: 10."),
+        "read_timeout": _number("Read timeout", "Seconds to receive a complete response. Default: 60."),
     }
 
 
@@ -73,7 +81,7 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": "modelarts",
                 "hook-class-name": "airflow_provider_modelarts.hooks.modelarts.ModelArtsHook",
                 "hook-name": "ModelArts",
-                # The port stays: without one stored, Airflow 3.3.2's own test button is refused.
+                # The port field stays: Airflow 3.3.2 refuses to test a connection without a port.
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema"],
                     "relabeling": {
@@ -82,7 +90,7 @@ def get_provider_info() -> dict[str, Any]:
                         "password": "Secret key, or password",
                     },
                     "placeholders": {
-                        "host": "empty for the region's, such as modelarts.eu-de.otc.t-systems.com",
+                        "host": "default: the region's, e.g. modelarts.eu-de.otc.t-systems.com",
                         "port": "443",
                     },
                 },
@@ -138,6 +146,6 @@ def _number(label: str, description: str) -> dict[str, Any]:
 
 
 def _choice(label: str, description: str, default: str, choices: dict[str, str]) -> dict[str, Any]:
-    # The form shows null as "null" unless it is given words for it.
-    words = {"null": default, **choices}
-    return _field(label, description, type=["string", "null"], enum=[None, *choices], values_display=words)
+    # Without a label for null the form shows "null".
+    labels = {"null": default, **choices}
+    return _field(label, description, type=["string", "null"], enum=[None, *choices], values_display=labels)

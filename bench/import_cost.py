@@ -1,9 +1,9 @@
 """
-What our modules add to the parsing of a DAG file.
+Measure the CPU time that importing our modules adds to the parsing of a DAG file.
 
-Each import is timed in a fresh interpreter that has imported ``DAG`` and ``BaseOperator`` already, as
-every DAG file does: CPU time, so that a busy machine hardly matters, and in rounds over all modules,
-so that what noise there is hits all of them alike.
+Each import runs in a fresh interpreter that has already imported ``DAG`` and ``BaseOperator``, as every DAG
+file does. CPU time hardly depends on the load of the machine. Each round measures all modules, so that
+noise affects all of them alike.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from statistics import median
 PACKAGE = "airflow_provider_modelarts"
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = 25.0
-"""Milliseconds that an operator or sensor module should add at most, on a quiet machine."""
+"""Target: maximum CPU milliseconds that an operator or sensor module adds, on an idle machine."""
 
 MOST = 1.0
-"""Of what the peer costs in the same run; more is a failure, whatever the machine does meanwhile."""
+"""Maximum ratio to the cost of the peer in the same run; more is a failure on any machine."""
 
 FLOOR = "from airflow.providers.common.compat.sdk import BaseOperator, BaseSensorOperator"
 PEER = "import airflow.providers.standard.sensors.time_delta"
@@ -43,7 +43,7 @@ print(json.dumps({{"took": took * 1000, "loaded": sorted(set(sys.modules) - befo
 
 @dataclass
 class Measured:
-    """What importing one module cost, round by round."""
+    """The cost of importing one module, for each round."""
 
     statement: str
     is_judged: bool = False
@@ -52,13 +52,13 @@ class Measured:
 
     @property
     def heavy(self) -> list[str]:
-        """What it loads that a DAG file should not have to wait for."""
+        """The modules that it loads and that parsing a DAG file must not load."""
         triggers = f"{PACKAGE}.triggers."
         return sorted(name for name in self.loaded if name in FORBIDDEN or name.startswith(triggers))
 
 
 def main() -> int:
-    """Measure, print a table and return 1 if something is too slow or too heavy."""
+    """Measure, print a table and return 1 if a module is too slow or loads too much."""
     parser = argparse.ArgumentParser(description=__doc__.strip().split("\n", maxsplit=1)[0])
     parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
@@ -67,7 +67,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "AIRFLOW_HOME": home}
         for case in cases.values():
-            measure(case, environment)  # writes byte code; not counted
+            measure(case, environment)  # writes bytecode, so it is not counted
             case.took.clear()
         for _ in range(rounds):
             for case in cases.values():
@@ -76,7 +76,7 @@ def main() -> int:
 
 
 def modules() -> list[str]:
-    """Return the modules that a DAG file imports; the hook's has all other modules of its folder in it."""
+    """Return the modules that a DAG file imports; the hook's module imports the rest of its folder."""
     found = [
         f"{folder}.{path.stem}"
         for folder in ("operators", "sensors", "links")
@@ -86,24 +86,24 @@ def modules() -> list[str]:
 
 
 def is_judged(name: str) -> bool:
-    """Whether DAG files import it by themselves."""
+    """Return whether DAG files import the module directly."""
     return name.startswith(("operators.", "sensors."))
 
 
 def measure(case: Measured, environment: dict[str, str]) -> None:
-    """Import the module once more, in an interpreter of its own."""
+    """Import the module once more, in a new interpreter."""
     child = [sys.executable, "-c", CHILD.format(statement=case.statement)]
     done = subprocess.run(child, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    said = json.loads(done.stdout.splitlines()[-1])
-    case.took.append(said["took"])
-    case.loaded |= set(said["loaded"])
+    result = json.loads(done.stdout.splitlines()[-1])
+    case.took.append(result["took"])
+    case.loaded |= set(result["loaded"])
 
 
 def report(cases: dict[str, Measured], rounds: int) -> int:
-    """Print what was measured; return 1 if something is too slow or too heavy."""
+    """Print a table; return 1 if a module is too slow or loads too much."""
     peer = median(next(case for case in cases.values() if case.statement == PEER).took)
     print(
-        f"CPU ms on top of airflow.sdk, {rounds} rounds; the target for operators and sensors is {TARGET:g}\n"
+        f"CPU ms in addition to airflow.sdk, {rounds} rounds; target for operators and sensors: {TARGET:g}\n"
     )
     print(f"{'module':30} {'median':>7} {'least':>7} {'x peer':>7}  loads")
     failed = 0
@@ -114,8 +114,8 @@ def report(cases: dict[str, Measured], rounds: int) -> int:
         failed += bool(is_bad)
         loads = ", ".join(case.heavy) or "-"
         missed = "  over the target" if case.is_judged and middle > TARGET else ""
-        mark = "  FAILED" if is_bad else missed
-        print(f"{name:30} {middle:7.1f} {min(case.took):7.1f} {middle / peer:7.2f}  {loads}{mark}")
+        verdict = "  FAILED" if is_bad else missed
+        print(f"{name:30} {middle:7.1f} {min(case.took):7.1f} {middle / peer:7.2f}  {loads}{verdict}")
     return int(failed > 0)
 
 

@@ -1,9 +1,9 @@
 """
-What a renewed token or key costs a triggerer, when it is young and when it is old.
+Measure the CPU time and memory of renewing credentials, in a new and in a long-running triggerer.
 
-A triggerer renews for months. The credentials are renewed a thousand times on one event loop, against a
-cloud in memory, in a process that logs through Airflow's own logging with its masker of secrets in place.
-CPU time and memory of the first ten renewals are compared with those of the last ten.
+A triggerer renews credentials for months. Here they are renewed a thousand times on one event loop, against
+an in-process cloud, in a process that logs through Airflow's logging with its secrets masker. CPU time and
+memory of the first ten renewals are compared with those of the last ten.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from airflow_provider_modelarts.hooks.clients import build_credentials, create_c
 from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
 
 MOST_CPU = 3.0
-"""Of what the first ten renewals cost, the last ten may cost this much: more is growth."""
+"""Maximum ratio of the CPU time of the last ten renewals to that of the first ten."""
 MOST_BYTES = 512.0
-"""Bytes that a renewal may leave behind; a token alone has more."""
+"""Maximum bytes that stay allocated after a renewal; a token alone is larger."""
 TEN = 10
 DAY = 86_400.0
 TOKEN_LENGTH = 2_000
-"""Characters; those of IAM have some thousand."""
+"""Characters; tokens of IAM have some thousand."""
 LINES = 5
-"""Lines that are logged between two renewals."""
+"""Log lines between two renewals."""
 
 EXTRAS: dict[str, dict[str, str]] = {
     "token of a password": {"auth": "password", "domain_name": "account"},
@@ -52,7 +52,7 @@ EXTRAS: dict[str, dict[str, str]] = {
 
 
 class Cloud:
-    """A transport that answers by itself, and a clock that a renewal moves on."""
+    """A transport with built-in responses, and its clock."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -65,7 +65,7 @@ class Cloud:
     monotonic = time
 
     async def send(self, request: Request, *, timeout: float | None = None) -> Response:  # noqa: ARG002
-        """Give a token, keys or an image."""
+        """Return a token, keys or an image."""
         expires_at = datetime.fromtimestamp(self.now + DAY, timezone.utc).isoformat()
         if request.service != "iam":
             return self._reply(200, {"id": "i", "status": "CREATING"})
@@ -80,7 +80,7 @@ class Cloud:
         )
 
     async def sleep(self, seconds: float) -> None:
-        """Move the clock on."""
+        """Move the clock forward."""
         self.now += seconds
 
     def _reply(self, status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
@@ -108,7 +108,7 @@ async def renew(extra: dict[str, str], renewals: int, done: Callable[[int], None
         cloud.now += 2 * DAY
         done(number)
     if cloud.renewals != renewals:
-        raise RuntimeError(f"{cloud.renewals} renewals instead of {renewals}: something else was measured")
+        raise RuntimeError(f"{cloud.renewals} renewals instead of {renewals}: the benchmark is wrong")
 
 
 def cpu_of(extra: dict[str, str], renewals: int) -> tuple[float, float]:
@@ -125,7 +125,7 @@ def cpu_of(extra: dict[str, str], renewals: int) -> tuple[float, float]:
 
 
 def bytes_of(extra: dict[str, str], renewals: int) -> float:
-    """Return the bytes that each renewal between the first and the last ten leaves behind."""
+    """Return the bytes that stay allocated after each renewal between the first and the last ten."""
     at: dict[int, int] = {}
 
     def note(number: int) -> None:
@@ -140,30 +140,30 @@ def bytes_of(extra: dict[str, str], renewals: int) -> float:
 
 
 def log_through_airflow() -> None:
-    """Log as Airflow does, secrets masked, to nowhere."""
+    """Configure Airflow's logging, with its secrets masker, to write to the null device."""
     nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as the process
     configure_logging(output=nowhere)
     mask_secret("a-secret-of-some-connection")
 
 
 def main() -> int:
-    """Measure, print a table and return 1 if something grows."""
+    """Measure, print a table and return 1 if the cost of a renewal grows."""
     parser = argparse.ArgumentParser(description=__doc__.strip().split("\n", maxsplit=1)[0])
     parser.add_argument("--renewals", type=int, default=1_000)
-    # What other benchmarks take is none of ours: run.sh gives all of them the same.
+    # run.sh passes the same arguments to all benchmarks; ignore those of the others.
     renewals = max(100, parser.parse_known_args()[0].renewals)
     log_through_airflow()
-    print(f"CPU ms of renewals 1-{TEN} and {renewals - TEN + 1}-{renewals}; bytes that one leaves behind\n")
+    print(f"CPU ms of renewals 1-{TEN} and {renewals - TEN + 1}-{renewals}; bytes that one leaves\n")
     print(f"{'renewed':24} {'first':>8} {'last':>8} {'ratio':>6} {'bytes':>8}")
     failed = False
     for name, extra in EXTRAS.items():
-        asyncio.run(renew(extra, TEN, lambda _: None))  # what is loaded and compiled once is no renewal's
+        asyncio.run(renew(extra, TEN, lambda _: None))  # warm-up: loads and compiles modules
         first, last = cpu_of(extra, renewals)
         left_behind = bytes_of(extra, renewals)
         is_bad = last / first > MOST_CPU or left_behind > MOST_BYTES
         failed |= is_bad
-        mark = "  FAILED" if is_bad else ""
-        print(f"{name:24} {first:8.1f} {last:8.1f} {last / first:6.2f} {left_behind:8.1f}{mark}")
+        verdict = "  FAILED" if is_bad else ""
+        print(f"{name:24} {first:8.1f} {last:8.1f} {last / first:6.2f} {left_behind:8.1f}{verdict}")
     return int(failed)
 
 

@@ -1,8 +1,8 @@
 """
-Save a running notebook every night, wait until its image is ACTIVE, and hand the address on.
+Save a running notebook every night, wait until its image is ACTIVE, and print its SWR address.
 
-Set the Airflow Variables ``modelarts_notebook_id`` and ``modelarts_namespace`` (the SWR
-organization) once; a run triggered from the UI may name another notebook in its form.
+Before the first run, set the Airflow Variables ``modelarts_notebook_id`` and ``modelarts_namespace`` (the
+SWR organization). A run triggered from the UI can choose another notebook in the trigger form.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ with DAG(
             None,
             type=["null", "string"],
             title="Notebook",
-            description="Id of the running notebook; empty for the one of the nightly run.",
+            description="ID of the running notebook. Default: the Variable modelarts_notebook_id.",
         ),
     },
     doc_md=__doc__,
@@ -51,7 +51,7 @@ with DAG(
 
     @task
     def announce(image_id: str, swr_path: str) -> str:
-        """Stand in for what a team does with a fresh image: build on it, scan it, tell people."""
+        """Print the address; replace this with what your team does with a new image, such as a scan."""
         message = f"Image {image_id} can be pulled from {swr_path}"
         print(message)
         return message

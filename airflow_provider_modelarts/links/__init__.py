@@ -1,1 +1,1 @@
-"""Links from a task to the consoles of the two clouds."""
+"""Extra links of tasks to the ModelArts and SWR consoles."""

@@ -1,8 +1,8 @@
 """
-Links to the consoles of the two clouds.
+Extra links of tasks to the ModelArts and SWR consoles.
 
-The address is an XCom that the task pushed before it began to wait, so the link is there while the
-task is deferred and still there when it has failed. Nothing is asked of ModelArts or of a connection.
+A link's address is an XCom that the task pushes before it waits, so that the link works while the task is
+deferred and after it failed. Rendering a link reads neither ModelArts nor the connection.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
 
 class _ConsoleLink(BaseOperatorLink):
-    """A link whose address is the XCom ``xcom_key``: Airflow 3 reads it there by itself."""
+    """A link whose address is the XCom ``xcom_key``, which Airflow 3 reads by itself."""
 
     def get_link(self, operator: Any, *, ti_key: Any, dttm: Any = None) -> str:  # noqa: ARG002
-        """Return the address, or nothing when the task did not get as far."""
+        """Return the address; empty if the task failed before it pushed one."""
         return XCom.get_value(key=self.xcom_key, ti_key=ti_key) or ""
 
 
 class NotebookLink(_ConsoleLink):
-    """The notebooks in ModelArts' console."""
+    """Link to the list of notebooks in the ModelArts console."""
 
     name = "ModelArts notebooks"
     xcom_key = "modelarts_notebook_url"
 
 
 class ImageLink(_ConsoleLink):
-    """The images in SWR's console."""
+    """Link to the list of images in the SWR console."""
 
     name = "SWR images"
     xcom_key = "modelarts_image_url"

@@ -1,1 +1,1 @@
-"""Operators: what changes something in ModelArts."""
+"""Operators, which change something in ModelArts."""

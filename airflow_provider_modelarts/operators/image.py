@@ -1,4 +1,4 @@
-"""Saving a notebook as an image."""
+"""The operator that saves a notebook as an image."""
 
 from __future__ import annotations
 
@@ -49,51 +49,70 @@ log = logging.getLogger(__name__)
 
 class CreateNotebookImageOperator(TextTemplates, BaseOperator):
     """
-    Save a running notebook as a container image.
+    Save a running ModelArts notebook as a container image in SWR.
 
-    While it is saved, for minutes, the notebook is unavailable to its user; nothing can cancel that.
-    Afterwards the notebook runs the saved image. Without ``wait_for_completion`` the task ends when
-    ModelArts has accepted the save, which costs one request: let a ``NotebookImageSensor`` wait.
+    Without ``wait_for_completion`` the task ends as soon as ModelArts has accepted the create-image request,
+    which is one request; a ``NotebookImageSensor`` can wait for the image::
 
-    XCom: ``image_id``, ``swr_path`` and, as ``return_value``, a dict with both and with
-    ``notebook_id``, ``adopted`` (whether the image was there already), ``status``, ``name``,
-    ``namespace``, ``tag``, ``workspace_id``, ``arch``, ``size``, ``created_at``, ``updated_at`` as far
-    as ModelArts tells them.
+        save = CreateNotebookImageOperator(
+            task_id="save",
+            notebook_id="6fa459ea-ee8a-3ca4-894e-db77e160355e",
+            name="research-environment",
+            namespace="my-organization",
+        )
+        wait = NotebookImageSensor(task_id="wait", image_id=save.output["image_id"], deferrable=True)
 
-    One run of the task saves once, whatever dies: the image has a marker in its description, such as
-    ``[airflow:0123456789abcdef notebook:6fa459ea-ee8a-3ca4-894e-db77e160355e]``, of the task's identity and
-    of the notebook. By it a retry, or a doubt about a lost reply, finds the image again.
+    While it is being saved, for minutes, the notebook is unavailable to its user, and ModelArts cannot cancel
+    a save. Afterwards the notebook runs the saved image.
 
-    Clearing the task reuses the image of its run, on every Airflow. With ``on_clear="save_again"`` each clear
-    saves once more: under a derived tag of its own, or under the given tag, with ``-`` and Airflow's
-    ``max_tries`` behind it where the image of an earlier clear has the tag. The retries of a cleared run
-    reuse the image that was saved since the clear.
+    **One save per run.** The image's description ends with a marker, such as
+    ``[airflow:0123456789abcdef notebook:6fa459ea-ee8a-3ca4-894e-db77e160355e]``: a digest of DAG, task, run,
+    map index and notebook, and the notebook's id. A retry, or a try that got no usable response to
+    create-image, finds its image by the marker and reuses it instead of saving again.
 
-    Which fields are mandatory, how long they may be and what they may hold is the cloud's rule; a
-    value that breaks one fails the task before anything is sent. What no retry can mend, such as that or a
-    missing permission, is not retried.
+    **Clearing** the task reuses the image of its run, on every Airflow. With ``on_clear="save_again"`` each
+    clear saves once more: under a derived tag of its own, or under the given tag, with ``-`` and Airflow's
+    ``max_tries`` appended if the image of an earlier clear has the tag. Retries of a cleared run reuse the
+    image that was saved since the clear.
 
-    A template always renders to text here. Where it renders to nothing, to blanks or to the word ``None``,
-    an optional argument counts as not given; ``notebook_id``, ``name`` and ``namespace`` are refused then.
+    **Validation.** The cloud decides which fields are mandatory, how long they may be and which characters
+    they may contain. A value that breaks a rule fails the task before anything is sent. Templates always
+    render to text. If one renders to nothing, to blanks or to the word ``None``, an optional argument counts
+    as not given; ``notebook_id``, ``name`` and ``namespace`` are refused.
 
-    :param notebook_id: the notebook to save; it must be running. (templated)
-    :param name: of the image, its repository in SWR. Mandatory on Huawei Cloud. (templated)
-    :param namespace: the SWR organization that the image goes to. Mandatory on Huawei Cloud. (templated)
-    :param tag: of the image; a name and tag that exist are never overwritten. By default one that is
-        derived from the run. (templated)
-    :param description: of the image; the marker, of 72 characters, is put behind it after a space, and all
-        together may have 512: 439 are left. (templated)
-    :param workspace_id: the ModelArts workspace; by default the connection's, then ``0``. (templated)
-    :param swr_instance_id: an Enterprise registry, on Huawei Cloud. (templated)
-    :param swr_instance_domain: the Enterprise registry's domain, on Huawei Cloud. (templated)
-    :param if_exists: when the name and tag are taken, ``fail`` or ``adopt`` the image that has them, as
-        long as it is ACTIVE or still being saved and its marker names no other notebook.
-    :param on_clear: when the task is cleared, ``adopt`` the image of its run, or ``save_again``.
+    **XCom.** ``image_id``, ``swr_path`` and, as ``return_value``, a dict with ``image_id``, ``swr_path``,
+    ``notebook_id``, ``adopted`` (whether the image already existed), and, as far as ModelArts returns them,
+    ``status``, ``name``, ``namespace``, ``tag``, ``workspace_id``, ``arch``, ``size`` (KB), ``created_at``
+    and ``updated_at`` (ISO 8601, UTC).
+
+    :param notebook_id: id of the notebook to save; it must be running. (templated)
+    :param name: image name, which is the repository in SWR. Mandatory on Huawei Cloud. (templated)
+    :param namespace: SWR organization of the image. Mandatory on Huawei Cloud. (templated)
+    :param tag: image tag. An existing name and tag is never overwritten. Default: derived from the run.
+        (templated)
+    :param description: image description, at most 439 characters: ModelArts allows 512, of which a space
+        and the marker take 73. (templated)
+    :param workspace_id: ModelArts workspace of the image. Default: the connection's, else ``0``. (templated)
+    :param swr_instance_id: id of an SWR Enterprise instance, on Huawei Cloud. (templated)
+    :param swr_instance_domain: domain of that instance, on Huawei Cloud. (templated)
+    :param if_exists: if another image has the name and tag, ``fail``, or ``adopt`` that image, provided that
+        it is ACTIVE or being saved and its marker names no other notebook.
+    :param on_clear: after the task was cleared, ``adopt`` the image of its run, or ``save_again``.
     :param wait_for_completion: wait until the image is ACTIVE.
     :param deferrable: wait in the triggerer instead of a worker slot.
-    :param poll_interval: seconds between looks.
-    :param timeout: seconds to wait; the save goes on when they are over.
-    :param modelarts_conn_id: the Airflow connection to use. (templated)
+    :param poll_interval: seconds between polls, or a timedelta.
+    :param timeout: seconds to wait, or a timedelta. The save continues after a timeout.
+    :param modelarts_conn_id: id of the Airflow connection. (templated)
+    :raises ValueError: in the constructor: ``poll_interval``, ``timeout`` or ``execution_timeout`` is out of
+        range.
+    :raises AirflowFailException: no retry can help, so Airflow does not retry: an argument or the connection
+        is invalid, the credentials or a permission is refused, the notebook does not exist, another image
+        has the tag, or the account is suspended (:data:`~airflow_provider_modelarts.exceptions.PERMANENT`).
+    :raises NotebookNotReadyError: the notebook is stopped or busy. Airflow retries, like all below.
+    :raises ModelArtsError: any other error of ModelArts, of the network or of the connection lookup.
+    :raises ImageFailedError: with ``wait_for_completion``: the image failed. A retry saves again.
+    :raises WaitTimeoutError: with ``wait_for_completion``: ``timeout`` is over. A retry reuses the image.
+    :raises AirflowTaskTimeout: ``execution_timeout`` is over.
     """
 
     template_fields: Sequence[str] = (
@@ -151,7 +170,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         self._image_id: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Save the notebook and, if asked to, wait."""
+        """Save the notebook and, with ``wait_for_completion``, wait until the image is ACTIVE."""
         try:
             return self._save_and_wait(context)
         except PERMANENT as error:
@@ -168,14 +187,14 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         self._image_id = image.id
         ti.xcom_push(key=ImageLink.xcom_key, value=self.hook.settings.images_url)
         passthrough = {"notebook_id": self.notebook_id, "adopted": adopted}
-        # Before any wait: whatever becomes of this task, the id of what it started is known.
+        # Before any wait, so that the image id is in XCom even if the task is killed.
         result = push_image_xcoms(context, {**image.to_xcom(), **passthrough})
         if self.wait_for_completion:
             return push_image_xcoms(context, {**self._wait(image, passthrough).to_xcom(), **passthrough})
         return result
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Go on when the trigger has seen the end."""
+        """Return the result of the wait in the triggerer, or raise its error."""
         from airflow_provider_modelarts.triggers.deferral import complete
 
         try:
@@ -184,7 +203,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             raise AirflowFailException(str(error)) from error
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the wait, and name it where it is Airflow that ended it."""
+        """Resume after the wait; if Airflow itself ended it, add the notebook id to the error."""
         from airflow_provider_modelarts.triggers.deferral import ENDED_BY_AIRFLOW
 
         try:
@@ -192,20 +211,22 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         except AirflowException as error:
             if next_method != ENDED_BY_AIRFLOW:
                 raise
-            waited = f"Waiting in the triggerer for the image of notebook {self.notebook_id} ended"
-            raise type(error)(f"{waited} (up to {self.timeout:.0f} s were given): {error}") from error
+            raise type(error)(
+                f"Waiting in the triggerer for the image of notebook {self.notebook_id} ended without a "
+                f"result (timeout {self.timeout:.0f} s; a retry reuses the image). Airflow reported: {error}"
+            ) from error
 
     def on_kill(self) -> None:
-        """Say what goes on: nothing can cancel a save."""
-        known = f"image {self._image_id}" if self._image_id else "its image, if it was accepted"
+        """Log that the save continues: ModelArts cannot cancel one."""
+        image = f"image {self._image_id}" if self._image_id else "a new image if it was accepted"
         self.log.warning(
-            "The save of notebook %s cannot be cancelled and goes on as %s; the next try adopts it",
+            "ModelArts cannot cancel the save of notebook %s; it continues as %s. A retry will reuse it",
             self.notebook_id,
-            known,
+            image,
         )
 
     def _save(self, context: Context) -> tuple[Image, bool]:
-        """Return the image, and whether it was there already."""
+        """Return the image, and whether it already existed."""
         from airflow_provider_modelarts.client.marker import IdempotencyKey
 
         if self.on_clear not in ("adopt", "save_again"):
@@ -216,7 +237,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         map_index = -1 if ti.map_index is None else ti.map_index
         is_retry = ti.try_number > 1
         image, adopted = self.hook.create_image_once(
-            # Not compared with the task's retries, which may be edited between two tries.
+            # max_tries as stored: the task's retries may be edited between two tries.
             IdempotencyKey(
                 *(ti.dag_id, ti.task_id, ti.run_id, map_index),
                 max_tries=ti.max_tries if self.on_clear == "save_again" else None,
@@ -235,7 +256,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             swr_instance_domain=given(self.swr_instance_domain),
         )
         store_image_id(context, image.id)
-        self.log.info("Notebook %s. %s: %s", self.notebook_id, image.describe(), image.swr_path)
+        self.log.info("Notebook %s: %s. SWR address: %s", self.notebook_id, image.describe(), image.swr_path)
         return image, adopted
 
     def _wait(self, image: Image, passthrough: dict[str, Any]) -> Image:
@@ -266,7 +287,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             ) from error
 
     def _poll_or_defer(self, image: Image, passthrough: dict[str, Any]) -> Image:
-        """Return the image if it is ACTIVE at the first poll: such a save never visits the triggerer."""
+        """Return the image if it is ACTIVE at the first poll, else defer."""
         from airflow_provider_modelarts.client.client import NO_RETRY
         from airflow_provider_modelarts.client.operations import show_image
 
@@ -274,7 +295,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         try:
             seen = self.hook.call(show_image(image.id), deadline=NO_RETRY)
         except ModelArtsError as error:
-            # What the service reads may lag behind, so an image that is not found may only be new.
+            # Reads of the service may lag behind its writes: a new image may not be found yet.
             if not (error.is_transient or isinstance(error, NotFoundError)):
                 raise
             self.log.warning("Poll failed, the triggerer will retry: %s", error)
@@ -300,30 +321,35 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         return ModelArtsHook(self.modelarts_conn_id)
 
 
-# What a task remembers from one try to the next, where Airflow keeps it: the task state store of 3.3 and
-# later. Until 3.4 it outlives a clear, so what is remembered is a hint and no proof; and a task must not fail
-# for want of it.
+# Airflow 3.3 and later keep values from one try to the next in the task state store. Before 3.4 the store
+# survives a clear, so a stored id is only a hint; and no task may fail because the store does.
 
 
 def load_image_id(context: Context) -> str | None:
-    """Return the id of the image that an earlier try left, if one is remembered."""
+    """Return the image id that an earlier try stored in the task state store, or None."""
     store = context.get("task_state_store")
     if store is None:
         return None
     try:
-        known = store.get(IMAGE_ID_KEY)
-    except Exception as error:  # noqa: BLE001 - whatever Airflow raises, the image can still be looked for
-        log.warning("The task state store cannot be read, so the image is looked for: %s", error)
+        image_id = store.get(IMAGE_ID_KEY)
+    except Exception as error:  # noqa: BLE001 - whatever Airflow raises, the image is found by its marker
+        log.warning(
+            "Cannot read the image id of an earlier try from the task state store, listing images: %s", error
+        )
         return None
-    return known if isinstance(known, str) else None
+    return image_id if isinstance(image_id, str) else None
 
 
 def store_image_id(context: Context, image_id: str) -> None:
-    """Keep the id of the image that this try left."""
+    """Store the image id for a later try of this task."""
     store = context.get("task_state_store")
     if store is None:
         return
     try:
         store.set(IMAGE_ID_KEY, image_id)
     except Exception as error:  # noqa: BLE001 - whatever Airflow raises, the image has its marker
-        log.warning("Image %s is not remembered in the task state store: %s", image_id, error)
+        log.warning(
+            "Cannot write the id of image %s to the task state store: %s. A retry will find it by its marker",
+            image_id,
+            error,
+        )

@@ -1,1 +1,1 @@
-"""Sensors: what waits for something in ModelArts."""
+"""Sensors, which wait for something in ModelArts."""

@@ -1,4 +1,4 @@
-"""Waiting for an image."""
+"""The sensor that waits until an image is ACTIVE."""
 
 from __future__ import annotations
 
@@ -47,34 +47,47 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
 _NON_RETRYABLE: tuple[type[ModelArtsError], ...] = (ImageFailedError, *PERMANENT)
-"""What a retry of the sensor cannot mend."""
+"""Errors after which no retry of the sensor can succeed."""
 _MAX_DOUBLINGS = 500
-"""With ``exponential_backoff`` Airflow doubles the interval for each poke, until the number overflows."""
+"""Limit on ``exponential_backoff``: Airflow doubles the interval at each poke until a float overflows."""
 _MIN_INTERVAL = 1.0
-"""Seconds between two polls, whatever was asked for: no wait may hammer the service."""
+"""Minimum seconds between two polls, whatever ``poke_interval`` is, to protect the service."""
 
 
 class NotebookImageSensor(TextTemplates, BaseSensorOperator):
     """
-    Wait until an image is ACTIVE and hand on its id and SWR address.
+    Wait until a ModelArts image is ACTIVE.
 
-    The image is polled once before the task defers, so one that is ACTIVE already never visits the
-    triggerer. A timeout fails the task, or skips it with ``soft_fail``. An image that failed, and what no
-    retry can mend, fails the task at once and without a retry, whatever ``soft_fail``, ``never_fail`` and
-    ``silent_fail`` say.
+    Example, for one save and for a mapped one::
 
-    XCom: ``image_id``, ``swr_path`` and, as ``return_value``, a dict with both and with ``status``,
-    ``name``, ``namespace``, ``tag``, ``workspace_id``, ``arch``, ``size``, ``created_at``,
-    ``updated_at`` as far as ModelArts tells them.
+        NotebookImageSensor(task_id="wait", image_id=save.output["image_id"], deferrable=True)
+        NotebookImageSensor.partial(task_id="wait").expand(image_id=mapped_save.output)
 
-    :param image_id: the image to wait for: its id, or what the task that saves it returns, so that the
-        images of a mapped save are waited for with ``.partial(...).expand(image_id=save.output)``. A
-        template always renders to text here, and one that renders to nothing or to the word ``None`` is
-        refused: the save failed or was skipped. (templated)
-    :param poke_interval: seconds between polls; more where the service asks for more.
-    :param timeout: seconds to wait.
+    With ``deferrable=True`` the task polls once before deferring and does not defer if the image is already
+    finished. A poll that fails in a way that may pass (timeout, connection reset, 429, 5xx) is retried until
+    ``timeout`` is over. With ``soft_fail`` a timeout skips the task. A failed image always fails the task at
+    once, even with ``soft_fail``, ``never_fail`` or ``silent_fail``.
+
+    **XCom.** ``image_id``, ``swr_path`` and, as ``return_value``, a dict with ``image_id``, ``swr_path``,
+    ``status`` and, as far as ModelArts returns them, ``name``, ``namespace``, ``tag``, ``workspace_id``,
+    ``arch``, ``size`` (KB), ``created_at`` and ``updated_at`` (ISO 8601, UTC).
+
+    :param image_id: the image to wait for: its id, or the result of the task that saves it. Templates always
+        render to text; one that renders to nothing or to the word ``None`` is refused, because the save
+        failed or was skipped. (templated)
+    :param poke_interval: seconds between polls, or a timedelta; longer if ModelArts sends ``Retry-After``.
+    :param timeout: seconds to wait, or a timedelta.
     :param deferrable: wait in the triggerer instead of a worker slot; ``mode`` then has no effect.
-    :param modelarts_conn_id: the Airflow connection to use. (templated)
+    :param modelarts_conn_id: id of the Airflow connection. (templated)
+    :raises ValueError: in the constructor: ``poke_interval``, ``timeout`` or ``execution_timeout`` is out of
+        range.
+    :raises AirflowFailException: no retry can help, so Airflow does not retry: the image failed or was not
+        found, ``image_id`` or the connection is invalid, or the credentials or a permission is refused
+        (:data:`~airflow_provider_modelarts.exceptions.PERMANENT`).
+    :raises AirflowSensorTimeout: ``timeout`` is over. Airflow does not retry.
+    :raises AirflowSkipException: the same, with ``soft_fail``.
+    :raises AirflowTaskTimeout: ``execution_timeout`` is over. Airflow retries.
+    :raises ConnectionLookupError: Airflow could not read the connection. Airflow retries.
     """
 
     template_fields: Sequence[str] = ("image_id", "modelarts_conn_id")
@@ -106,8 +119,8 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         self._last_error: ModelArtsError | None = None
 
     def execute(self, context: Context) -> Any:
-        """Wait, here or in the triggerer."""
-        # A task that runs again in this process, as in dag.test(), is a copy that shares this.
+        """Wait in this process or, if deferrable, in the triggerer."""
+        # dag.test() runs the task again in this process, as a copy that shares this object.
         self._poll_errors = PollErrors()
         try:
             check_conn_id(self.modelarts_conn_id)
@@ -117,7 +130,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
             raise AirflowFailException(str(error)) from error
         if not self.deferrable:
             return self._wait_here(context)
-        # A poll before every deferral: an image that is ACTIVE never visits the triggerer.
+        # Poll once before deferring: an image that is already ACTIVE needs no triggerer.
         if (seen := self.poke(context)).is_done:
             return seen.xcom_value
         from airflow_provider_modelarts.triggers.deferral import defer_until_active
@@ -127,17 +140,18 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         )
 
     def _wait_here(self, context: Context) -> Any:
-        """Let Airflow poke, and tell how the wait ended: what it says itself names no image."""
+        """Let Airflow poke, and add the image id to its timeouts, which name no image."""
         began = time.monotonic()
         try:
             return super().execute(context)
         except AirflowSkipException as skip:
-            # Airflow skips whatever a poke raises; only a timeout, which it does not raise from one, may be.
+            # With soft_fail Airflow skips on any error of a poke; only its own timeout, which has no cause,
+            # may skip.
             if isinstance(skip.__cause__, AirflowFailException):
                 raise skip.__cause__ from skip.__cause__.__cause__
             if isinstance(skip.__cause__, AirflowTaskTimeout):
                 raise self._execution_timed_out(began, skip.__cause__) from skip
-            if skip.__cause__ or "timed out" not in str(skip):  # raised by a subclass, whose reason it is
+            if skip.__cause__ or "timed out" not in str(skip):  # raised by a subclass
                 raise
             raise AirflowSkipException(self._timed_out(self.timeout)) from skip
         except AirflowSensorTimeout as error:
@@ -158,7 +172,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         """
         Poll once.
 
-        :raises AirflowFailException: the image failed, or the poll did in a way that no retry can mend.
+        :raises AirflowFailException: the image failed, or no retry can fix the error of the poll.
         """
         from airflow_provider_modelarts.results import push_image_xcoms
 
@@ -168,11 +182,11 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
             raise AirflowFailException(str(error)) from error
         if image is None or image.is_pending:
             return PokeReturnValue(is_done=False)
-        self.log.info("%s: %s", image.describe(), image.swr_path)
+        self.log.info("%s. SWR address: %s", image.describe(), image.swr_path)
         return PokeReturnValue(is_done=True, xcom_value=push_image_xcoms(context, image.to_xcom()))
 
     def _poll(self) -> Image | None:
-        """Return the image, pending or ACTIVE; None when the poll failed in a way that may pass."""
+        """Return the image, pending or ACTIVE; None if the poll failed in a way that may pass."""
         image = self._poll_once()
         while self._is_rescheduled and _is_denied(self._last_error):
             time.sleep(_MIN_INTERVAL)
@@ -202,11 +216,11 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
     def _accept(self, error: ModelArtsError) -> None:
         """
-        Return if waiting goes on after a poll that failed.
+        Return if waiting continues after a failed poll, else raise the error.
 
-        A process that polls only once cannot count what polls in a row say. One that is rescheduled asks
-        again at once whether it is forbidden, and judges *not found* by the age of the wait; one that
-        defers leaves both to the trigger.
+        *Not found* and a 403 without a code end a wait only when several polls in a row confirm them. A
+        rescheduled process polls only once: it repeats a 403 at once, and accepts *not found* by the age of
+        the wait. A deferrable task leaves both to the trigger.
         """
         if isinstance(error, NotFoundError) and (self.deferrable or self._is_rescheduled):
             return
@@ -218,24 +232,28 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
     @property
     def _retry_after(self) -> float:
-        """Seconds for which the service wants no poll."""
+        """Seconds of the last response's ``Retry-After``; 0 without one."""
         return (self._last_error.retry_after or 0.0) if self._last_error else 0.0
 
     def _get_next_poke_interval(
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
     ) -> float:
-        """Return after how many seconds to poke again: not before the service wants it."""
+        """
+        Return the seconds until the next poke, at least ``Retry-After`` as far as the timeout allows.
+
+        :raises AirflowFailException: a rescheduled sensor has not found the image for too long.
+        """
         waited = run_duration()
         error = self._last_error
-        believed_after = max(MIN_TIME_TO_APPEAR, 2 * self.poke_interval)
-        if self._is_rescheduled and isinstance(error, NotFoundError) and waited >= believed_after:
+        final_after = max(MIN_TIME_TO_APPEAR, 2 * self.poke_interval)
+        if self._is_rescheduled and isinstance(error, NotFoundError) and waited >= final_after:
             raise AirflowFailException(str(error)) from error
         doublings = min(poke_count, _MAX_DOUBLINGS)
         interval: float = super()._get_next_poke_interval(started_at, run_duration, doublings)
         return max(_MIN_INTERVAL, interval, min(self._retry_after, self.timeout - waited))
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """Go on when the trigger has seen the end."""
+        """Return the result of the wait in the triggerer, or raise its error."""
         from airflow_provider_modelarts.triggers.deferral import complete
 
         try:
@@ -245,9 +263,10 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """
-        Resume, and let ``soft_fail`` skip timeouts only: Airflow's own would skip a failed image too.
+        Resume after the wait, and let ``soft_fail`` skip timeouts only.
 
-        Where it is Airflow that ended the wait, name the image.
+        Airflow's own version would skip a failed image too. If Airflow itself ended the wait, the error
+        gets the image id.
         """
         from airflow_provider_modelarts.triggers.deferral import ENDED_BY_AIRFLOW
 
@@ -256,11 +275,11 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         except _NON_RETRYABLE as error:
             raise AirflowFailException(str(error)) from error
         except AirflowException as error:
-            # With either of these Airflow skips whatever was raised.
+            # With soft_fail or never_fail Airflow skips on any error; its cause decides.
             cause = error.__cause__ if self.soft_fail or self.never_fail else None
             cause = cause if isinstance(cause, AirflowException) else error
             if next_method == ENDED_BY_AIRFLOW:
-                # Airflow 2 has one class for a trigger that was late and for one that crashed.
+                # Airflow 2 raises one class for a trigger that timed out and for one that crashed.
                 is_timeout = isinstance(cause, AirflowSensorTimeout) or "timeout" in str(cause).lower()
                 raise type(error if is_timeout else cause)(self._ended_by_airflow(str(cause))) from error
             if isinstance(cause, AirflowSensorTimeout):
@@ -268,8 +287,8 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
             raise cause from cause.__cause__
 
     def _ended_by_airflow(self, text: str) -> str:
-        given = f"up to {self.timeout:.0f} s were given"
-        return f"Waiting in the triggerer for image {image_id_of(self.image_id)} ended ({given}): {text}"
+        wait = f"Waiting in the triggerer for image {image_id_of(self.image_id)} ended without a result"
+        return f"{wait} (timeout {self.timeout:.0f} s). Airflow reported: {text}"
 
     @cached_property
     def hook(self) -> ModelArtsHook:

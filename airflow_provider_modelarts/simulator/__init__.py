@@ -1,8 +1,8 @@
 """
 An offline simulator of the ModelArts API, for tests of DAGs that save notebooks.
 
-It is a second opinion on the API: it needs nothing but the standard library, and shares no code
-with the rest of this package.
+It needs only the standard library. It shares no code with the rest of this package, so that an error in the
+client's understanding of the API does not repeat in the simulator.
 """
 
 from __future__ import annotations

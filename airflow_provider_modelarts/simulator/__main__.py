@@ -1,4 +1,4 @@
-"""The simulator as a command: ``python -m airflow_provider_modelarts.simulator``."""
+"""The command line of the simulator: ``python -m airflow_provider_modelarts.simulator``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .simulator import ACCESS_KEY, NOTEBOOK_ID, PROJECT_ID, SAVE, SECRET_KEY, Si
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal comes."""
+    """Serve until SIGINT or SIGTERM; return the exit code."""
     simulator = _simulator(_parser(), arguments)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -31,7 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         simulator.start()
     except OSError as error:
         reason = os.strerror(error.errno or 0)
-        print(f"The simulator cannot listen on port {simulator.port}: {reason}", file=sys.stderr)
+        print(
+            f"The simulator cannot listen on port {simulator.port}: {reason}. Choose another --port",
+            file=sys.stderr,
+        )
         return 2
     _introduce(simulator)
     stopped.wait()
@@ -42,38 +45,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_modelarts.simulator",
-        description="Play ModelArts on 127.0.0.1, without a cloud.",
+        description="Serve a simulated ModelArts API on 127.0.0.1, with IAM and the ECS metadata service.",
     )
     add = parser.add_argument
-    add("--cloud", choices=tuple(CLOUDS), default="huaweicloud", help="whose request rules hold")
-    add("--port", type=int, default=8790, help="0 for any free one (default: 8790)")
+    add(
+        "--cloud",
+        choices=tuple(CLOUDS),
+        default="huaweicloud",
+        help="cloud whose request rules apply (default: %(default)s)",
+    )
+    add("--port", type=int, default=8790, help="port to listen on; 0 for any free one (default: %(default)s)")
     progress = parser.add_mutually_exclusive_group()
     progress.add_argument(
-        "--save-reads", type=int, default=SAVE.reads, metavar="N", help="a save ends at the n-th look at it"
+        "--save-reads",
+        type=int,
+        default=SAVE.reads,
+        metavar="N",
+        help="a save ends at the n-th read of its image (default: %(default)s)",
     )
-    progress.add_argument("--save-seconds", type=float, metavar="S", help="a save ends after S seconds")
-    add("--fail", metavar="MESSAGE", help="every save fails, with this status_message")
-    add("--access-key", default=ACCESS_KEY)
-    add("--secret-key", default=SECRET_KEY)
-    add("--project-id", default=PROJECT_ID)
-    add("--region", help="default: the usual one of the cloud")
-    add("--certificate", metavar="FILE", help="serve HTTPS with this PEM file")
-    add("--private-key", metavar="FILE", help="default: in the file of the certificate")
-    add("--seed", type=int, default=0, metavar="N", help="draws for faults that have a chance")
+    progress.add_argument(
+        "--save-seconds", type=float, metavar="S", help="a save ends after S seconds of the simulated clock"
+    )
+    add("--fail", metavar="MESSAGE", help="let every save fail with this status_message")
+    add("--access-key", default=ACCESS_KEY, help="access key of the user (default: %(default)s)")
+    add("--secret-key", default=SECRET_KEY, help="secret key of the user (default: %(default)s)")
+    add("--project-id", default=PROJECT_ID, help="id of the project (default: %(default)s)")
+    add("--region", help="region, which is also the name of the project (default: one of the cloud)")
+    add("--certificate", metavar="FILE", help="serve HTTPS with the certificate in this PEM file")
+    add("--private-key", metavar="FILE", help="PEM file of its private key (default: the certificate's file)")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of the random generator for faults with a chance (default: %(default)s)",
+    )
     add(
         "--token-lifetime",
         type=float,
         default=86_400,
         metavar="S",
-        help="a token of IAM expires after S seconds",
+        help="seconds after which an IAM token expires (default: %(default)s)",
     )
     add(
         "--grant",
         action="append",
         metavar="ACTION",
-        help="grant this action, such as modelarts:image:list, and no other but those of further --grant",
+        help="grant only this action, such as modelarts:image:list; repeat for more (default: all)",
     )
-    add("--notebook", default=NOTEBOOK_ID, metavar="ID", help="the notebook that runs from the start")
+    add(
+        "--notebook",
+        default=NOTEBOOK_ID,
+        metavar="ID",
+        help="id of the notebook that is running at the start (default: %(default)s)",
+    )
     return parser
 
 
@@ -110,22 +135,22 @@ def _introduce(simulator: Simulator) -> None:
     connection = shlex.quote(json.dumps(simulator.connection))
     changes = "faults, clock, projects, notebooks, images, grants, revocations"
     text = f"""\
-        A simulated ModelArts listens on {simulator.endpoint} until Ctrl-C,
-        with IAM and the metadata service of a machine at the same address.
-        Notebook {simulator.notebook_id} is running. Airflow finds it with
+        Serving a simulated ModelArts at {simulator.endpoint}, and IAM and the ECS metadata
+        service at the same address. Press Ctrl-C to stop.
+        Notebook {simulator.notebook_id} is running. To connect Airflow to it:
 
         export AIRFLOW_CONN_MODELARTS_DEFAULT={connection}
 
-        GET {simulator.endpoint}{PREFIX}journal, images, state or traffic show what happened;
-        POST {simulator.endpoint}{PREFIX}{changes} or reset change it.
+        GET {simulator.endpoint}{PREFIX}journal, images, state or traffic to see what happened.
+        POST {simulator.endpoint}{PREFIX}{changes} or reset to change the simulation.
         """
     print(textwrap.dedent(text), end="", flush=True)
 
 
 def _report(entry: JournalEntry) -> None:
-    """Print one line about a request."""
+    """Print one line for a request."""
     at = time.strftime("%H:%M:%S", time.localtime(entry.at))
-    status = "no reply" if entry.status is None else entry.status
+    status = "no response" if entry.status is None else entry.status
     fault = f" ({entry.fault})" if entry.fault else ""
     print(f"{at} {entry.method} {entry.path} {entry.operation}: {status}{fault}", flush=True)
 

@@ -1,4 +1,4 @@
-"""The account that is played: its user, its projects and the agency that acts for it."""
+"""The simulated account: its user, its projects and its agency."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Domain:
-    """What IAM calls an account; the id follows from the name."""
+    """An account, which IAM calls a domain; its id is derived from its name."""
 
     name: str
 
@@ -18,13 +18,13 @@ class Domain:
         return uuid.uuid5(uuid.NAMESPACE_DNS, self.name).hex
 
     def document(self) -> dict[str, str]:
-        """Write it as IAM does wherever it mentions one."""
+        """Return the domain in IAM's JSON form."""
         return {"id": self.id, "name": self.name}
 
 
 @dataclass(frozen=True)
 class ProjectRecord:
-    """A project, which is named after its region unless it is a subproject."""
+    """A project; it has the name of its region unless it is a subproject."""
 
     id: str
     name: str
@@ -32,7 +32,7 @@ class ProjectRecord:
 
 @dataclass(frozen=True)
 class User:
-    """The one user, with what proves who it is."""
+    """The one user of the account, with its password."""
 
     name: str
     password: str
@@ -41,36 +41,36 @@ class User:
 
 @dataclass(frozen=True)
 class AgencyRecord:
-    """What a user, of this account or another, can act as in the account that made it."""
+    """An agency, which a user of this or another account can assume; ``domain`` is the account it acts in."""
 
     name: str
     domain: Domain
 
 
 class Account:
-    """Who and what IAM knows."""
+    """The users, agencies and projects in IAM."""
 
     def __init__(self, user: User, agency: AgencyRecord, home: ProjectRecord) -> None:
-        """Begin with the project that has the notebooks."""
+        """Start with one project, which has the notebooks."""
         self.user = user
         self.agency = agency
         self.home = home
         self.reset()
 
     def reset(self) -> None:
-        """Forget the projects that were added."""
+        """Remove the projects that were added."""
         self.projects = [self.home]
 
     def add_project(self, name: str, project_id: str | None = None) -> str:
-        """Add a project. Names may repeat, so that a client can be shown an ambiguous answer."""
+        """Add a project and return its id. Names may repeat, to test a client with an ambiguous response."""
         project = ProjectRecord(project_id or uuid.uuid4().hex, name)
-        if project.id in (known.id for known in self.projects):
-            raise ValueError(f"there is already a project {project.id}")
+        if project.id in (existing.id for existing in self.projects):
+            raise ValueError(f"project {project.id} already exists")
         self.projects.append(project)
         return project.id
 
     def find_project(self, *, project_id: str | None = None, name: str | None = None) -> ProjectRecord | None:
-        """Give the first project that fits what is said of it."""
+        """Return the first project with this id and name; None matches any."""
         fits = (
             project
             for project in self.projects
@@ -79,9 +79,9 @@ class Account:
         return next(fits, None)
 
     def project(self, id_or_name: str) -> ProjectRecord:
-        """Give the project of an id or a name; raises ValueError where there is none or are several."""
-        known = self.find_project(project_id=id_or_name)
-        named = [known] if known else [project for project in self.projects if project.name == id_or_name]
+        """Return the project with this id or name; raises ValueError for none or several."""
+        by_id = self.find_project(project_id=id_or_name)
+        named = [by_id] if by_id else [project for project in self.projects if project.name == id_or_name]
         if len(named) != 1:
             raise ValueError(f"there {'is no project' if not named else 'are several projects'} {id_or_name}")
         return named[0]

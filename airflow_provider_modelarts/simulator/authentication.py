@@ -1,8 +1,8 @@
 """
-Decides who sends a request, and whether that suffices for what it asks.
+Authentication of requests, by signature or token.
 
-What is said about signatures and tokens follows Huawei's API signing guide, the sub-messages on
-the OTC API gateway's page of errors and ModelArts' table of them.
+Checks and messages follow Huawei's API signing guide, the sub-messages on the OTC API gateway's page of
+errors, and ModelArts' table of error codes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TOKEN_REFUSALS: Mapping[Gate, Mapping[Flaw, tuple[str, str]]] = {
     Gate.PROJECT: {
         Flaw.MISSING: ("APIGW.0301", f"{_WRONG}: x-auth-token not found"),
         Flaw.UNKNOWN: ("APIGW.0301", f"{_WRONG}: decrypt token fail"),
-        # A token that loses its force early, as after a change of password, is to be renewed.
+        # A token that is revoked before it expires, as after a change of password.
         Flaw.REVOKED: ("APIGW.0307", "The token must be updated."),
         Flaw.EXPIRED: ("ModelArts.0202", "The token has expired."),
     },
@@ -42,16 +42,16 @@ _TOKEN_REFUSALS: Mapping[Gate, Mapping[Flaw, tuple[str, str]]] = {
 
 class Authentication:
     """
-    Knows the keys and the tokens of the account.
+    Checks signatures and tokens of requests.
 
-    A key is locked for five minutes after five wrong signatures in a row. A signature is judged
-    by the gateway, which stands before IAM as well; a token by whom the request is for.
+    A key is locked for five minutes after five wrong signatures in a row. The API gateway, which is also in
+    front of IAM, checks signatures; the service that receives the request checks tokens.
     """
 
     def __init__(
         self, account: Account, keyring: Keyring, tokens: Tokens, now: Callable[[], float], form: str
     ) -> None:
-        """Guard the projects of an account; signatures may have one form or either."""
+        """Start without failures; ``form`` is a form of signatures, or ``either``."""
         check_choice("form of signatures", form, signatures.FORMS)
         self._account = account
         self._keyring = keyring
@@ -61,18 +61,18 @@ class Authentication:
         self.reset()
 
     def reset(self) -> None:
-        """Forget earlier failures, and what was issued."""
+        """Clear the failures and all issued keys and tokens."""
         self._failures: Counter[str] = Counter()
         self._locked_until: dict[str, float] = {}
         self._keyring.reset()
         self._tokens.reset()
 
     def revoke_tokens(self) -> None:
-        """Take back all tokens of IAM."""
+        """Revoke all IAM tokens."""
         self._tokens.revoke()
 
     def admit(self, request: HttpRequest, route: MatchedRoute) -> None:
-        """Refuse a request that does not show what its gate wants; a signature goes before a token."""
+        """Refuse a request without what its gate requires; a signature takes precedence over a token."""
         if route.gate is Gate.OPEN:
             return
         authorization = request.header("Authorization")
@@ -90,11 +90,11 @@ class Authentication:
             raise Refusal(401, *_TOKEN_REFUSALS[gate][token])
         return token.project_id
 
-    def _check_project(self, asked: str, allowed: str | None) -> None:
-        """Keys act in all projects of the account, tokens in their own."""
+    def _check_project(self, requested: str, allowed: str | None) -> None:
+        """Refuse another project: keys are valid in all projects of the account, a token in its own."""
         if allowed is None:
             raise Refusal(401, "ModelArts.0212", "The token is not one of a project.")
-        if asked != allowed or self._account.find_project(project_id=asked) is None:
+        if requested != allowed or self._account.find_project(project_id=requested) is None:
             raise Refusal(403, "ModelArts.0210", "The project in the URL does not match the credentials.")
 
     def _check_signature(self, request: HttpRequest, authorization: str) -> None:

@@ -1,4 +1,4 @@
-"""The simulator's clock: real time, moved on at will."""
+"""The simulator's clock: real time plus an offset that tests advance."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from datetime import datetime, timezone
 
 
 class SimulatedClock:
-    """Epoch seconds that never step back: a jump of the machine's own clock does not reach it."""
+    """A clock in epoch seconds that never goes back, even if the machine's clock does."""
 
     def __init__(self) -> None:
         """Start at the machine's time."""
         self._offset = time.time() - time.monotonic()
 
     def now(self) -> float:
-        """Give the present time in epoch seconds."""
+        """Return the current time in epoch seconds."""
         return time.monotonic() + self._offset
 
     def advance(self, seconds: float) -> None:
-        """Move time on."""
+        """Move the clock forward."""
         if seconds < 0:
-            raise ValueError(f"time only moves on: cannot advance by {seconds} seconds")
+            raise ValueError(f"the clock cannot go back: cannot advance by {seconds} seconds")
         self._offset += seconds
 
 
 def iso(at: float) -> str:
-    """Write epoch seconds as IAM does, in UTC with microseconds."""
+    """Format epoch seconds as IAM does: ISO 8601 in UTC with microseconds."""
     return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

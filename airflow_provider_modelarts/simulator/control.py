@@ -1,4 +1,4 @@
-"""The control address: what a test does to the simulator when it runs in another process."""
+"""The control address, by which a test in another process reads and changes the simulator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PREFIX = "/_simulator/"
 
 
 class Control:
-    """Unsigned JSON under ``/_simulator/``."""
+    """Handles requests under ``/_simulator/``: JSON, without authentication."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Control:
         revoke_tokens: Callable[[], None],
         reset: Callable[[], None],
     ) -> None:
-        """Take hold of what can be seen and changed."""
+        """Keep the parts that can be read and changed."""
         self._projects = projects
         self._faults = faults
         self._request_log = request_log
@@ -60,11 +60,11 @@ class Control:
         }
 
     def answer(self, request: HttpRequest) -> HttpReply:
-        """Do what is asked, or say what is wrong with it."""
+        """Run a command; return 404 for an unknown one and 400 with the reason for an invalid one."""
         command = self._commands.get((request.method, request.path.removeprefix(PREFIX)))
         if command is None:
-            known = ", ".join(f"{method} {PREFIX}{name}" for method, name in self._commands)
-            return json_reply(404, {"error": f"there is only {known}"})
+            available = ", ".join(f"{method} {PREFIX}{name}" for method, name in self._commands)
+            return json_reply(404, {"error": f"unknown command; available: {available}"})
         try:
             return json_reply(200, command(**json_object(request.body)))
         except Refusal as refusal:
@@ -112,9 +112,9 @@ class Control:
 
     def _put_notebook(self, **given: Any) -> dict[str, Any]:
         """
-        Add a notebook, to the project of the start unless ``project_id`` names one.
+        Add a notebook, or with ``id`` set the status of an existing one.
 
-        An ``id`` means a notebook that is there and gets another status.
+        A new notebook is added to the first project unless ``project_id`` is given.
         """
         if "id" not in given:
             _check(given, get_type_hints(ProjectStore.add_notebook) | {"project_id": str})
@@ -127,7 +127,7 @@ class Control:
         return {"id": notebook_id}
 
     def _change_image(self, **given: Any) -> dict[str, Any]:
-        """Put an image into a status."""
+        """Set the status of an image."""
         _check(given, {"id": str, "status": str, "message": str | None})
         if "id" not in given:
             raise ValueError("the field 'id' is missing")
@@ -155,10 +155,10 @@ class Control:
 
 
 def _check(given: Mapping[str, Any], types: Mapping[str, Any]) -> None:
-    """Refuse a field that does not exist or whose value is of another type."""
+    """Raise ValueError for an unknown field or a value of the wrong type."""
     for name, value in given.items():
         if name not in types:
-            raise ValueError(f"no field {name!r}; there are {', '.join(types)}")
+            raise ValueError(f"unknown field {name!r}; must be one of {', '.join(types)}")
         whole = isinstance(value, int) and isinstance(float(value), types[name])
         if not (isinstance(value, types[name]) or whole):
             raise ValueError(f"{name!r} cannot be {value!r}")

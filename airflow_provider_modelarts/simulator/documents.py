@@ -1,4 +1,4 @@
-"""Images and notebooks as values, and how the API writes them down."""
+"""Image and notebook records, and their JSON form in the API."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ NOTEBOOK_STATUSES = (
 """The notebook statuses of both clouds' documentation."""
 
 OWNER = "2c94c2b7e1f04d5b8a6c3d9e0f1a2b3c"
-"""The id of the user who asks, and who owns the notebooks that are not said to be another's."""
+"""The id of the user of the connection, who owns all notebooks by default."""
 
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """An image record; the names are the API's, and a field that is None is left out of replies."""
+    """An image record; the names are the API's, and a field that is None is left out of responses."""
 
     id: str
     name: str
@@ -59,11 +59,11 @@ class ImageRecord:
 
     @property
     def deleted(self) -> bool:
-        """Whether the record is only remembered."""
+        """Whether the image was deleted; the record is kept."""
         return self.status == "DELETED"
 
     def document(self) -> dict[str, Any]:
-        """Write the image as ShowImage does."""
+        """Return the image as in a ShowImage response."""
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in sorted(vars(self).items())
@@ -71,7 +71,7 @@ class ImageRecord:
         }
 
     def item(self) -> dict[str, Any]:
-        """Write the image as an item of ListImages, whose model has no ``support_res_categories``."""
+        """Return the image as an item of ListImages, which has no ``support_res_categories``."""
         document = self.document()
         document.pop("support_res_categories", None)
         return document
@@ -79,7 +79,7 @@ class ImageRecord:
 
 @dataclass(frozen=True)
 class NotebookRecord:
-    """A notebook instance and the image it maps to."""
+    """A notebook instance and the id of the image that it runs."""
 
     id: str
     name: str
@@ -92,11 +92,11 @@ class NotebookRecord:
 
     @property
     def token(self) -> str:
-        """The secret with which a browser enters the notebook."""
+        """The secret with which a browser opens the notebook."""
         return f"simulated-secret-token-of-{self.id}"
 
     def document(self, image: ImageRecord, host: str) -> dict[str, Any]:
-        """Write the notebook as ShowNotebook does, the secret ``token`` included."""
+        """Return the notebook as in a ShowNotebook response, including the secret ``token``."""
         return {
             "billing_items": ["COMPUTE"],
             "description": "",
@@ -134,7 +134,7 @@ class NotebookRecord:
 
 def built_in_images(registry: str, ascend: bool, at: int) -> list[ImageRecord]:
     """
-    Give the images every project sees.
+    Return the built-in images, which every project has.
 
     As in the OTC documents' examples, they have no namespace, origin or visibility.
     """

@@ -1,4 +1,4 @@
-"""What goes in and out of the simulator: requests, replies, refusals and the shapes of error bodies."""
+"""HTTP requests and responses of the simulator, refusals, and the forms of error bodies."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 ENVELOPES = ("modelarts", "legacy", "gateway", "iam")
-"""Who speaks: ModelArts v1, its older notebook API, the API gateway, or IAM."""
+"""Forms of error bodies: of ModelArts v1, its older notebook API, the API gateway, and IAM."""
 
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """An HTTP request as it was received; header names and target are kept as the client wrote them."""
+    """An HTTP request as received; header names and target are kept as the client sent them."""
 
     method: str
     target: str
@@ -46,24 +46,24 @@ class HttpRequest:
         return parse_qsl(self.query, keep_blank_values=True)
 
     def header(self, name: str) -> str | None:
-        """Give the value of a header, or None; the values of a repeated header are joined by commas."""
+        """Return a header's value or None; the values of a repeated header are joined by commas."""
         values = [value for key, value in self.headers if key.lower() == name.lower()]
         return ",".join(values) if values else None
 
 
 class Ending(Enum):
-    """How much of a reply reaches the client."""
+    """How much of a response reaches the client."""
 
     WHOLE = auto()
     TORN = auto()
     RESET = auto()
     NOTHING = auto()
-    """Not even an end, until the client goes away or the reply's delay is over."""
+    """Nothing; the connection closes when the client disconnects or the delay is over."""
 
 
 @dataclass(frozen=True)
 class HttpReply:
-    """An HTTP reply, and how it is delivered."""
+    """An HTTP response, and how it is delivered."""
 
     status: int
     body: bytes = b""
@@ -75,28 +75,28 @@ class HttpReply:
 
 class Refusal(Exception):
     """
-    A request that is answered with an error; the code's prefix says who refuses.
+    An error response to a request; the prefix of the code is the service that refuses.
 
-    No code at all is Keystone's, the part of IAM under ``/v3``.
+    Keystone, the part of IAM under ``/v3``, sends no code.
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        """Keep what the reply will say."""
+        """Keep status, code and message of the response."""
         super().__init__(f"{code}: {message}")
         self.status = status
         self.code = code
         self.message = message
 
     def reply(self, request_id: str) -> HttpReply:
-        """Put the refusal into the envelope of its speaker."""
-        speaker = self.code.partition(".")[0]
-        envelope = {"APIGW": "gateway", "": "iam"}.get(speaker, "modelarts")
+        """Return the error response in the form of the service that refuses."""
+        service = self.code.partition(".")[0]
+        envelope = {"APIGW": "gateway", "": "iam"}.get(service, "modelarts")
         return error_reply(envelope, self.status, self.code, self.message, request_id)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a request."""
+    """The result of a request: its response, and whether it changed the project."""
 
     reply: HttpReply
     effect: bool = False
@@ -104,17 +104,17 @@ class Outcome:
 
 
 def whole_number(text: str) -> int | None:
-    """Read a number if it is one; Python refuses to read thousands of digits."""
+    """Return the number, or None; Python refuses to parse thousands of digits."""
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def json_reply(status: int, document: Any, *headers: tuple[str, str]) -> HttpReply:
-    """Answer with a JSON document."""
+    """Return a response with a JSON document."""
     return HttpReply(status, json.dumps(document, ensure_ascii=False).encode(), headers)
 
 
 def error_reply(envelope: str, status: int, code: str, message: str, request_id: str) -> HttpReply:
-    """Answer with an error in one of the four envelopes ModelArts clients meet."""
+    """Return an error response in one of :data:`ENVELOPES`."""
     documents: Mapping[str, dict[str, Any]] = {
         "modelarts": {"error_code": code, "error_msg": message},
         "legacy": {"error_code": code, "error_message": message},
@@ -128,7 +128,7 @@ def error_reply(envelope: str, status: int, code: str, message: str, request_id:
 
 
 def phrase(status: int) -> str:
-    """Name an HTTP status, the unregistered ones included."""
+    """Return the reason phrase of an HTTP status; ``Unknown`` for an unregistered one."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

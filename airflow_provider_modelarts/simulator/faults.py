@@ -1,9 +1,8 @@
 """
-What can go wrong on the way, on order.
+Faults that a test injects between the client and the API gateway.
 
-A fault stands between the client and the gateway. One without effect answers before anybody
-looks at the signature; one with effect lets the request be processed as usual, a refusal
-included, and spoils the reply.
+A fault without effect answers before the signature is checked. A fault with effect lets the request be
+processed as usual, which includes a refusal, and then changes the response.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _HANG = 3600.0
 @dataclass(frozen=True)
 class Fault:
     """
-    Something that goes wrong, ``times`` times (None: for ever) after ``skip`` requests went well.
+    A fault that happens to ``times`` requests (None: to all) after the first ``skip`` requests succeeded.
 
     =========== ============================================================== ======
     kind        what the client gets                                           effect
@@ -51,32 +50,33 @@ class Fault:
     error       ``status`` with ``code`` and ``message`` in an ``envelope``    option
     html        ``status`` with an HTML page, as a proxy writes it             option
     empty       ``status`` without a body                                      option
-    document    200 or ``status`` with ``body``, as JSON, whatever it says     option
+    document    200 or ``status`` with ``body``, as JSON, whatever it holds    option
     huge        200 with a body of ``size`` bytes                              option
     redirect    302 to ``location``                                            option
-    hang        nothing, for ``seconds`` or until it goes away; one hour if    option
-                none are given. Then the connection is closed
-    torn        half of the promised body, then the end of the connection      yes
-    slow        the reply, ``seconds`` late                                    yes
-    garbage     the reply with its JSON cut in half                            yes
-    miscount    the list, with a ``total`` that is ``count`` too large (1) or, yes
-                below 0, too small; other replies as they are
+    hang        nothing, for ``seconds`` (default: one hour) or until the      option
+                client disconnects. Then the connection is closed
+    torn        half of the announced body, then the connection is closed      yes
+    slow        the response, ``seconds`` late                                 yes
+    garbage     the response with its JSON cut in half                         yes
+    miscount    a list, with ``count`` (default: 1) added to ``total``; other  yes
+                responses are unchanged
     reset       a connection reset                                             no
     reset_after a connection reset                                             yes
-    save_fails  the usual reply; the image ends CREATE_FAILED with ``message`` yes
+    save_fails  the usual response; the image becomes CREATE_FAILED, with      yes
+                ``message`` as its status_message
     =========== ============================================================== ======
 
     Where the effect is an option, ``takes_effect=True`` lets the request be processed first.
-    ``retry_after`` is sent as Retry-After: seconds, or the text of a date, which a client compares
-    with the reply's ``Date``, the simulator's time. A ``code`` that is empty is left out of the body.
-    ``operation`` is the name of an API operation, or ``*`` for all of them. With a ``chance``, such
-    as 0.05, the fault happens to each request that fits with this probability, drawn from a
-    generator that the simulator's seed starts; ``times`` counts how often it happened.
+    ``retry_after`` is sent as Retry-After: seconds, or an HTTP date, which a client compares with the
+    response's ``Date``, the simulator's time. An empty ``code`` is left out of the body. ``operation`` is the
+    name of an API operation, or ``*`` for all. With a ``chance``, such as 0.05, the fault happens to each
+    matching request with this probability, drawn from a generator with the simulator's seed; ``times``
+    counts how often it happened.
 
-    The first fault in the order of injection that fits a request is the one that happens, and
-    the later ones do not see that request; to one that was not drawn it does not happen, and the
-    next in the order may. ``save_fails`` stands apart: it is used up only by a save that takes
-    effect, and can come on top of another fault.
+    Only the first matching fault, in the order of injection, happens to a request, and later ones do not
+    count that request. If a fault with a chance is not drawn, the next matching fault is tried.
+    ``save_fails`` is separate: only a save that takes effect uses it up, and it can be combined with another
+    fault.
     """
 
     kind: str
@@ -97,13 +97,15 @@ class Fault:
     takes_effect: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a fault that could not happen, or would not do what its options say."""
+        """Raise ValueError for an impossible fault or an option that its kind does not have."""
         if self.kind not in KINDS:
-            raise ValueError(f"no fault {self.kind!r}; there are {', '.join(KINDS)}")
+            raise ValueError(f"unknown fault kind {self.kind!r}; must be one of {', '.join(KINDS)}")
         if self.operation not in ("*", *OPERATIONS):
-            raise ValueError(f"no operation {self.operation!r}; there are *, {', '.join(OPERATIONS)}")
+            raise ValueError(
+                f"unknown operation {self.operation!r}; must be * or one of {', '.join(OPERATIONS)}"
+            )
         if self.kind == "save_fails" and self.operation not in ("*", "CreateImage"):
-            raise ValueError(f"a save cannot fail in {self.operation}, only in CreateImage")
+            raise ValueError(f"save_fails applies only to CreateImage, not to {self.operation}")
         if (self.times is not None and self.times < 1) or self.skip < 0:
             raise ValueError("times must be at least 1 or None, and skip at least 0")
         if self.chance is not None and not 0 < self.chance <= 1:
@@ -111,13 +113,13 @@ class Fault:
         if self.seconds is not None and not self.seconds >= 0:
             raise ValueError("seconds must be at least 0")
         if self.envelope is not None and self.envelope not in ENVELOPES:
-            raise ValueError(f"no envelope {self.envelope!r}; there are {', '.join(ENVELOPES)}")
+            raise ValueError(f"unknown envelope {self.envelope!r}; must be one of {', '.join(ENVELOPES)}")
         self._refuse_foreign_options()
 
     def _refuse_foreign_options(self) -> None:
         for field in fields(self)[5:]:
             if getattr(self, field.name) != field.default and field.name not in _OPTIONS[self.kind]:
-                raise ValueError(f"the option {field.name!r} means nothing to the fault {self.kind!r}")
+                raise ValueError(f"the option {field.name!r} does not apply to the fault {self.kind!r}")
         if self.kind == "redirect" and self.location is None:
             raise ValueError("a redirect needs a location")
         if self.kind == "document" and self.body is None:
@@ -125,11 +127,11 @@ class Fault:
 
     @property
     def processed(self) -> bool:
-        """Whether the request is processed before its reply is spoiled."""
+        """Whether the request is processed before its response is changed."""
         return self.takes_effect or self.kind in _ALWAYS_EFFECTIVE
 
     def spoil(self, reply: HttpReply, request_id: str) -> HttpReply:
-        """Give what the client gets in place of the usual reply."""
+        """Return the response that the client gets in place of the usual one."""
         spoiled = _SPOILERS[self.kind](self, reply, request_id)
         if self.retry_after is None:
             return spoiled
@@ -137,28 +139,28 @@ class Fault:
 
 
 class FaultQueue:
-    """The faults that are still to happen."""
+    """The faults that have still to happen."""
 
     def __init__(self, seed: int = 0) -> None:
-        """Begin with fair weather; the seed decides what a chance makes of each request."""
+        """Start without faults; the seed starts the generator for faults with a chance."""
         self._seed = seed
         self.clear()
 
     def clear(self) -> None:
-        """Forget all faults, and draw from the start again."""
+        """Remove all faults, and restart the generator from its seed."""
         self._faults: list[Fault] = []
         self._random = Random(self._seed)  # noqa: S311 - for chances
 
     def add(self, fault: Fault) -> None:
-        """Add a fault behind the others."""
+        """Append a fault."""
         self._faults.append(fault)
 
     def take(self, operation: str) -> Fault | None:
-        """Use up and give the fault that happens to a request, if one does."""
+        """Return the fault that happens to a request, or None, and count it."""
         return self._take(lambda fault: fault.kind != "save_fails" and fault.operation in ("*", operation))
 
     def take_save_failure(self) -> Fault | None:
-        """Use up and give the fault that lets a save fail, if one does."""
+        """Return the fault that lets a save fail, or None, and count it."""
         return self._take(lambda fault: fault.kind == "save_fails")
 
     def _take(self, fits: Callable[[Fault], bool]) -> Fault | None:
@@ -179,7 +181,7 @@ class FaultQueue:
 
 
 def _error(fault: Fault, _reply: HttpReply, request_id: str) -> HttpReply:
-    """Answer in an envelope; the defaults are the internal error of whoever speaks."""
+    """Return an error body; code and message default to the internal error of the envelope's service."""
     envelope = fault.envelope or "modelarts"
     code = ("APIGW.0201" if envelope == "gateway" else "ModelArts.6102") if fault.code is None else fault.code
     message = fault.message or "Internal error."
@@ -208,7 +210,7 @@ def _document(fault: Fault, _reply: HttpReply, _request_id: str) -> HttpReply:
 
 
 def _huge(fault: Fault, _reply: HttpReply, _request_id: str) -> HttpReply:
-    """Fill a valid JSON document up to the size that is asked for."""
+    """Return a valid JSON document of the requested size."""
     size = 64 * 1024 * 1024 if fault.size is None else fault.size
     frame = len(json.dumps({"padding": ""}))
     return HttpReply(200, json.dumps({"padding": "x" * max(size - frame, 0)}).encode())

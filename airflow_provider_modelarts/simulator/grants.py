@@ -1,10 +1,10 @@
 """
-What the user may do: the actions of a policy of the cloud's IAM, and which operation needs which.
+The IAM actions that are granted, and the actions that each operation needs.
 
-The actions are those of Huawei's "Permissions and supported actions" of ModelArts, with what that page
-lists them to depend on in SWR; the page lists it for every deletion, forced or not. With which code and
-status the service refuses is not documented for each operation: its table of errors has two codes for a
-policy that denies, and a third was only seen in another client's source.
+The actions are those of Huawei's page "Permissions and supported actions" of ModelArts, with the SWR actions
+that the page lists as dependencies, for every deletion, forced or not. The pages do not document the code and
+status of a denial for each operation: the table of errors has two codes for a policy that denies, and another
+client's source has a third.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "ListAllNotebooks": ("modelarts:notebook:listAllNotebooks",),
     "ListProjects": ("iam:projects:listProjects",),
 }
-"""The actions that an operation needs, all of them; an operation that is not here needs none."""
+"""All actions that each operation needs; an operation that is missing here needs none."""
 
 DENIED_CODES = ("ModelArts.0108", "ModelArts.0112", "ModelArts.6407", "APIGW.0302")
 DENIED_STATUSES = (400, 401, 403)
@@ -47,10 +47,10 @@ _ACTION = re.compile(r"\*|[\w*]+:[\w*]+:[\w*]+")
 
 
 class Grants:
-    """The actions that are granted; of what was granted and revoked the last word counts."""
+    """The granted actions; the latest grant or revocation of an action counts."""
 
     def __init__(self, granted: Collection[str] | None, code: str, status: int) -> None:
-        """Begin with some actions, or with all when they are None; refuse the others with a code."""
+        """Start with these actions, or with all if None; deny others with this code and status."""
         check_choice("code of a denial", code, DENIED_CODES)
         check_choice("status of a denial", status, DENIED_STATUSES)
         self._first = [(_checked(action), True) for action in (("*",) if granted is None else granted)]
@@ -59,16 +59,16 @@ class Grants:
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the start."""
+        """Restore the initial state."""
         self._words = list(self._first)
 
     def change(self, granted: Collection[str] = (), revoked: Collection[str] = ()) -> None:
-        """Grant actions, then revoke others."""
+        """Grant actions, then revoke actions."""
         given = [(action, True) for action in granted] + [(action, False) for action in revoked]
         self._words += [(_checked(action), is_granted) for action, is_granted in given]
 
     def check(self, operation: str) -> None:
-        """Refuse an operation one of whose actions is not granted; the message names the first."""
+        """Refuse an operation unless all its actions are granted; the message names the first missing one."""
         for action in ACTIONS.get(operation, ()):
             if not self._is_granted(action):
                 raise self._refusal(action)
@@ -84,9 +84,9 @@ class Grants:
 
 
 def _checked(action: object) -> str:
-    """Refuse what is no action: a mistake in a test shows where it is made."""
+    """Return an action; raise ValueError for an invalid one, so that a wrong test fails at once."""
     if not isinstance(action, str) or not _ACTION.fullmatch(action):
         raise ValueError(
-            f"no action {action!r}; one has the form modelarts:image:create, and * stands for any"
+            f"no action {action!r}: an action has the form modelarts:image:create, and * matches any part"
         )
     return action

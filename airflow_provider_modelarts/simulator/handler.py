@@ -1,4 +1,4 @@
-"""From a request to its reply, without a socket in sight."""
+"""Handling of requests, without any network I/O."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _UNTOUCHED = Outcome(HttpReply(204))
 
 
 class Service(Protocol):
-    """A part of the cloud that carries out operations."""
+    """A service of the cloud: its operations by name."""
 
     by_name: Mapping[str, OperationHandler]
 
     def reset(self) -> None:
-        """Go back to the start."""
+        """Restore the initial state."""
 
 
 class Handler:
-    """Answers one request at a time; whoever looks at its parts from another thread holds ``lock``."""
+    """Handles one request at a time; another thread must hold ``lock`` to access its parts."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Handler:
         traffic: Traffic,
         services: Sequence[Service],
     ) -> None:
-        """Put the parts together."""
+        """Connect the parts."""
         self.lock = threading.RLock()
         self._clock = clock
         self._authentication = authentication
@@ -70,7 +70,7 @@ class Handler:
         )
 
     def reset(self) -> None:
-        """Go back to the start; only the clock stays where it was moved."""
+        """Restore the initial state of everything but the clock."""
         with self.lock:
             for service in self._services:
                 service.reset()
@@ -81,7 +81,7 @@ class Handler:
             self._traffic.reset()
 
     def handle(self, request: HttpRequest) -> HttpReply:
-        """Answer a request, be it for the API or for the control address."""
+        """Return the response to a request for the API or the control address."""
         request_id = uuid.uuid4().hex
         with self.lock:
             if request.path.startswith(PREFIX):
@@ -121,7 +121,7 @@ class Handler:
             return Outcome(refusal.reply(request_id))
 
     def _run(self, request: HttpRequest, route: MatchedRoute | None) -> Outcome:
-        """Let a request through to its operation, or raise the refusal."""
+        """Authenticate and run a request; raises Refusal."""
         if route is None:
             raise Refusal(404, "APIGW.0101", "The API does not exist or has not been published.")
         self._authentication.admit(request, route)

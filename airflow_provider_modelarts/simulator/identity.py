@@ -1,10 +1,9 @@
 """
-IAM's operations, as far as a client of ModelArts needs them.
+The IAM operations that a client of ModelArts needs.
 
-Under ``/v3`` refusals are Keystone's, under ``/v3.0`` they have IAM's own codes. Where the pages
-say nothing the choice is this: a scope that names an unknown project is refused as in Keystone,
-with the same 401 as a request without proof; an unknown agency with 403, because the page of the
-operation lists no 404.
+Under ``/v3`` errors have Keystone's form, under ``/v3.0`` IAM's own codes. Two errors are not documented:
+a scope with an unknown project gets Keystone's 401, as a request without credentials does, and an unknown
+agency gets 403, because the operation's page lists no 404.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _SHORTEST, _LONGEST = 900, 86_400
 
 
 class IamService:
-    """Hands out tokens and temporary keys, and lists projects."""
+    """Issues tokens and temporary keys, and lists projects."""
 
     def __init__(
         self,
@@ -41,7 +40,7 @@ class IamService:
         token_lifetime: float,
         endpoint: Callable[[], str],
     ) -> None:
-        """Act for an account; the endpoint shows in links and is not known before the start."""
+        """Serve an account; ``endpoint`` is a function, because the port is open only after the start."""
         self._account = account
         self._keyring = keyring
         self._tokens = tokens
@@ -55,7 +54,7 @@ class IamService:
         }
 
     def reset(self) -> None:
-        """Go back to the start."""
+        """Restore the initial state."""
         self._account.reset()
 
     def _create_token(self, request: HttpRequest, _: MatchedRoute) -> Outcome:
@@ -78,14 +77,14 @@ class IamService:
             raise Refusal(401, "", "The username or password is wrong.")
 
     def _project_of(self, scope: Any) -> ProjectRecord | None:
-        """Find the project of a scope; a token without one is for global services only."""
+        """Return the project of a scope; None for a token without one, which is for global services only."""
         if scope is None:
             return None
-        said = {"project_id": _member(scope, "id"), "name": _member(scope, "name")}
-        known = {name: value for name, value in said.items() if value is not None}
-        if not known or not _are_texts(known.values()):
+        given = {"project_id": _member(scope, "id"), "name": _member(scope, "name")}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        if not wanted or not _are_texts(wanted.values()):
             raise Refusal(*_MALFORMED_TOKEN_REQUEST)
-        project = self._account.find_project(**known)
+        project = self._account.find_project(**wanted)
         if project is None:
             raise Refusal(401, "", "The request you have made requires authentication.")
         return project
@@ -105,7 +104,7 @@ class IamService:
         return document
 
     def _catalog(self) -> list[dict[str, Any]]:
-        """Write the one entry of the catalog that is known here, which is IAM's own."""
+        """Return a catalog with one entry, IAM's own."""
         service_id = uuid.uuid5(uuid.NAMESPACE_DNS, "iam").hex
         endpoint = {
             "id": service_id[::-1],
@@ -148,17 +147,17 @@ class IamService:
         return Outcome(json_reply(201, self._keyring.issue(duration).document()))
 
     def _check_agency(self, given: Mapping[str, Any]) -> None:
-        """The agency has a name, and its domain a name or an id."""
+        """Refuse a request without the agency's name and its domain's name or id, or with another agency."""
         agency = self._account.agency
-        known = {
+        expected = {
             "agency_name": agency.name,
             "domain_name": agency.domain.name,
             "domain_id": agency.domain.id,
         }
-        said = {name: given[name] for name in known if name in given}
-        if "agency_name" not in said or len(said) < 2 or not _are_texts(said.values()):
+        present = {name: given[name] for name in expected if name in given}
+        if "agency_name" not in present or len(present) < 2 or not _are_texts(present.values()):
             raise Refusal(*_MALFORMED_KEY_REQUEST)
-        if any(known[name] != value for name, value in said.items()):
+        if any(expected[name] != value for name, value in present.items()):
             raise Refusal(403, "IAM.0002", "You are not authorized to perform the requested action.")
 
 
@@ -170,7 +169,7 @@ def _document(request: HttpRequest, malformed: tuple[int, str, str]) -> dict[str
 
 
 def _member(document: Any, *path: str) -> Any:
-    """Follow a path into a document; None where it ends early."""
+    """Return the value at a path in a document, or None."""
     for name in path:
         if not isinstance(document, dict):
             return None

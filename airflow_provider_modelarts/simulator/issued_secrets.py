@@ -1,19 +1,19 @@
-"""Every secret there ever was, for tests that look for one where none may be."""
+"""The record of all secrets, for tests that search logs and results for leaks."""
 
 from __future__ import annotations
 
 
 class IssuedSecrets:
-    """The secret values, in the order they came up. Nothing is ever taken out of it."""
+    """All secret values in the order of creation; none is ever removed."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Start empty."""
         self._values: dict[str, None] = {}
 
     def add(self, *values: str | None) -> None:
-        """Write down what must not leak."""
+        """Record values that must not leak."""
         self._values |= dict.fromkeys(value for value in values if value)
 
     def values(self) -> tuple[str, ...]:
-        """Give each value once."""
+        """Return each value once."""
         return tuple(self._values)

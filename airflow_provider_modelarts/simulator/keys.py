@@ -1,4 +1,4 @@
-"""Access keys: the user's own pair, and the temporary ones that were issued."""
+"""Access keys: the user's own pair, and issued temporary pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ALPHABET = string.ascii_uppercase + string.digits
 
 @dataclass(frozen=True)
 class KeyPair:
-    """An access key with its secret; one that needs a security token is a temporary one."""
+    """An access key with its secret; a temporary one also has a security token."""
 
     access: str
     secret: str
@@ -25,7 +25,7 @@ class KeyPair:
     expires_at: float = math.inf
 
     def document(self) -> dict[str, dict[str, str | None]]:
-        """Write a temporary pair as IAM and the metadata service do."""
+        """Return a temporary pair in the JSON form of IAM and the metadata service."""
         return {
             "credential": {
                 "access": self.access,
@@ -36,7 +36,7 @@ class KeyPair:
         }
 
     def connection(self, endpoint: str, region: str, cloud: str, project_id: str) -> dict[str, Any]:
-        """Write an Airflow connection with a pair, in the form of its JSON."""
+        """Return an Airflow connection with this pair, in JSON form."""
         extra = {"region": region, "cloud": cloud, "project_id": project_id, "iam_endpoint": endpoint}
         if self.security_token is not None:
             extra["security_token"] = self.security_token
@@ -50,10 +50,10 @@ class KeyPair:
 
 
 class Keyring:
-    """All key pairs that sign requests."""
+    """All valid key pairs."""
 
     def __init__(self, own: KeyPair, now: Callable[[], float], issued_secrets: IssuedSecrets) -> None:
-        """Begin with the user's own pair."""
+        """Start with the user's own pair."""
         self._first = own
         self._now = now
         self._issued_secrets = issued_secrets
@@ -61,12 +61,12 @@ class Keyring:
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the pair of the start."""
+        """Restore the initial pair and remove all others."""
         self.own = self._first
         self.revoke()
 
     def revoke(self) -> None:
-        """Forget the temporary pairs."""
+        """Remove the temporary pairs."""
         self._temporary: dict[str, KeyPair] = {}
 
     def rotate(self, access: str, secret: str) -> None:
@@ -75,7 +75,7 @@ class Keyring:
         self.own = replace(self.own, access=access, secret=secret)
 
     def issue(self, lifetime: float) -> KeyPair:
-        """Make a temporary pair."""
+        """Create a temporary pair; ``lifetime`` in seconds."""
         pair = KeyPair(
             access="HST" + "".join(secrets.choice(_ALPHABET) for _ in range(17)),
             secret=secrets.token_urlsafe(30),
@@ -87,5 +87,5 @@ class Keyring:
         return pair
 
     def find(self, access: str) -> KeyPair | None:
-        """Give the pair of an access key."""
+        """Return the pair with an access key, or None."""
         return self.own if access == self.own.access else self._temporary.get(access)

@@ -1,4 +1,4 @@
-"""Filters, sorting and pages of the two lists, as the query of a request asks for them."""
+"""Filtering, sorting and paging of images and notebooks by the query of a request."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ _SERVICE_TYPES = ("COMMON", "INFERENCE", "TRAIN", "DEV", "UNKNOWN")
 
 
 class Query:
-    """The query of a list request, read with the types the pages give it. Unknown names are ignored."""
+    """The query of a list request, parsed with the documented types; unknown names are ignored."""
 
     def __init__(self, request: HttpRequest) -> None:
-        """Of a repeated name the last value counts."""
+        """Parse the query; the last value of a repeated name counts."""
         self._values = dict(request.query_pairs)
 
     def text(self, *names: str) -> str | None:
-        """Give the value of the first of these names that is there."""
+        """Return the value of the first of these names that is present, or None."""
         return next((self._values[name] for name in names if name in self._values), None)
 
     def integer(self, name: str, default: int, least: int) -> int:
-        """Give a number that is not below ``least``."""
+        """Return an integer; refuse one below ``least``."""
         value = whole_number(self._values.get(name, str(default)))
         if value is None or value < least:
             raise invalid(name, f"must be an integer from {least}")
         return value
 
     def boolean(self, name: str, default: bool) -> bool:
-        """Give a truth value."""
+        """Return a boolean; refuse anything but true and false."""
         value = self._values.get(name, str(default)).lower()
         if value not in ("true", "false"):
             raise invalid(name, "must be true or false")
         return value == "true"
 
     def choice(self, name: str, allowed: Sequence[str], default: str | None = None) -> str | None:
-        """Give one of the allowed values."""
+        """Return a value; refuse one that is not allowed."""
         value = self._values.get(name, default)
         if value is not None and value not in allowed:
             raise invalid(name, f"must be one of {', '.join(allowed)}")
@@ -60,22 +60,23 @@ class Query:
 
 class Pages:
     """
-    How lists are cut into pages, as documented or as a service might that cannot be trusted.
+    Cuts lists into pages, as documented or as a faulty service might.
 
-    :param offset_unit: what ``offset`` counts; ``none`` gives the first page whatever it is
-    :param cap: how many records a page has at most, whatever ``limit`` asks for
-    :param order: ``stored`` keeps the order of creation whatever is asked for, and ``random`` draws a new
-        one for each page, so that records are met twice and missed
+    :param offset_unit: what ``offset`` counts; ``none`` ignores it and always returns the first page
+    :param cap: maximum number of records in a page, whatever ``limit`` is
+    :param order: ``asked`` sorts as requested; ``stored`` keeps the order of creation; ``random`` draws a new
+        order for each page, so that records are repeated and missed
+    :param seed: of the generator for ``random``
     """
 
     def __init__(
         self, offset_unit: str = "records", cap: int | None = None, order: str = "asked", seed: int = 0
     ) -> None:
-        """Begin with the seed."""
+        """Validate the options."""
         check_choice("offset unit", offset_unit, OFFSET_UNITS)
         check_choice("order of lists", order, ORDERS)
         if cap is not None and cap < 1:
-            raise ValueError(f"a page cannot have at most {cap} records")
+            raise ValueError(f"page_cap must be at least 1, not {cap}")
         self._offset_unit = offset_unit
         self._cap = cap
         self._order = order
@@ -83,17 +84,17 @@ class Pages:
         self.reset()
 
     def reset(self) -> None:
-        """Draw from the start again."""
+        """Restart the generator from its seed."""
         self._random = Random(self._seed)  # noqa: S311 - for the order of records
 
     def arrange(self, sorted_: Sequence[_T], stored: Sequence[_T]) -> list[_T]:
-        """Put records into the order in which pages are cut."""
+        """Return the records in the order in which pages are cut."""
         if self._order == "random":
             return self._random.sample(sorted_, len(sorted_))
         return list(stored if self._order == "stored" else sorted_)
 
     def cut(self, offset: int, limit: int) -> tuple[int, int]:
-        """Give where a page begins and how many records it may have."""
+        """Return the index of a page's first record and the maximum number of its records."""
         size = limit if self._cap is None else min(limit, self._cap)
         return {"records": offset, "pages": offset * size, "none": 0}[self._offset_unit], size
 
@@ -102,10 +103,10 @@ def images(
     request: HttpRequest, records: Sequence[ImageRecord], pages: Pages
 ) -> tuple[dict[str, Any], list[ImageRecord]]:
     """
-    Choose the page of images a request asks for; give its envelope and its records.
+    Return the requested page of images: its envelope and its records.
 
-    The default of ``type`` is the one Huawei's SDK states: without it a client sees built-in
-    images only. There is no filter by tag or status on any page.
+    The default of ``type`` is that of Huawei's SDK: without ``type`` a client gets only built-in images. No
+    page documents a filter by tag or status.
     """
     query = Query(request)
     wanted = {
@@ -126,10 +127,10 @@ def notebooks(
     request: HttpRequest, records: Sequence[NotebookRecord], pages: Pages
 ) -> tuple[dict[str, Any], list[NotebookRecord]]:
     """
-    Choose the page of notebooks a request asks for; give its envelope and its records.
+    Return the requested page of notebooks: its envelope and its records.
 
-    The workspace is ``workspaceId`` in the OTC documents and ``workspace_id`` in Huawei's SDK,
-    which also is where a page of only 10, 20 or 50 comes from.
+    The workspace is ``workspaceId`` in the OTC documents and ``workspace_id`` in Huawei's SDK, which also
+    limits a page to 10, 20 or 50 records.
     """
     query = Query(request)
     wanted = {
@@ -159,7 +160,7 @@ def _equal(record: ImageRecord | NotebookRecord, wanted: dict[str, str | None]) 
 
 
 def _sorted(query: Query, records: list[_T]) -> list[_T]:
-    """Sort as asked, newest first by default; records that are equal stay in the order of creation."""
+    """Sort as requested, by default newest first; equal records keep the order of creation."""
     keys = (query.text("sort_key") or "create_at").split(",")
     unknown = [key for key in keys if key not in _SORT_KEYS]
     if unknown:
@@ -176,10 +177,10 @@ def _sorted(query: Query, records: list[_T]) -> list[_T]:
 
 def _page(query: Query, records: list[_T], limit: int, pages: Pages) -> tuple[dict[str, Any], list[_T]]:
     """
-    Cut a page out of the list.
+    Return one page of a list.
 
-    The pages call ``offset`` a number of records. ``current`` and ``pages`` contradict each other
-    in the documents' samples, so a client cannot rely on them and they are only plausible here.
+    The documents define ``offset`` as a number of records. ``current`` and ``pages`` contradict each other in
+    the documents' samples, so a client cannot rely on them; here they only have plausible values.
     """
     first, size = pages.cut(query.integer("offset", 0, least=0), limit)
     envelope = {

@@ -1,9 +1,8 @@
 """
-The metadata service of the machine the client runs on, for machines that have an agency.
+The ECS metadata service, which issues keys to a machine with an agency.
 
-It is served under the paths it has on 169.254.169.254. What it says when it refuses is on no
-page; Huawei's SDK, which takes 404 and 405 for a service without tokens and 401 for one that
-wants one, looks at the status.
+It has the same paths as on 169.254.169.254. Its error bodies are not documented. Huawei's SDK reads only the
+status: 404 and 405 mean a service without tokens, 401 one that requires a token.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from .routes import MatchedRoute, OperationHandler
 from .tokens import Flaw, Tokens
 
 MODES = ("plain", "token", "off")
-"""Without tokens, with them only, or no agency at all."""
+"""No token needed, token required, or no agency."""
 
 _LONGEST = 21_600
-"""Huawei's page advises a lifetime of six hours, and nothing suggests that more is taken."""
+"""Seconds: Huawei's page recommends a lifetime of six hours and documents no longer one."""
 
 
 class Metadata:
-    """Hands out temporary keys, new ones each time, to whoever can reach it."""
+    """Issues new temporary keys on each request, without authentication."""
 
     def __init__(self, mode: str, keyring: Keyring, tokens: Tokens, key_lifetime: float) -> None:
-        """Play a machine."""
+        """Serve a machine; ``mode`` is one of :data:`MODES`, ``key_lifetime`` is in seconds."""
         check_choice("mode of the metadata service", mode, MODES)
         self._mode = mode
         self._keyring = keyring
@@ -39,7 +38,7 @@ class Metadata:
         }
 
     def reset(self) -> None:
-        """Go back to the start."""
+        """Restore the initial state."""
         self._tokens.reset()
 
     def _show_security_key(self, request: HttpRequest, _: MatchedRoute) -> Outcome:

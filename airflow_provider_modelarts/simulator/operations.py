@@ -1,4 +1,4 @@
-"""ModelArts' operations: from a request that may pass to what it changes and what it answers."""
+"""The ModelArts operations: what an authenticated request changes, and its response."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .store import ProjectStore
 
 
 class Operations:
-    """The seven operations, by their names."""
+    """The seven ModelArts operations, by name."""
 
     def __init__(self, projects: Projects, faults: FaultQueue, create_status: int, pages: Pages) -> None:
-        """Play on the account's projects; the pages allow 200 and 201 for create-image."""
+        """Serve the account's projects; the documents allow 200 and 201 as ``create_status``."""
         self._projects = projects
         self._faults = faults
         self._create_status = create_status
@@ -35,7 +35,7 @@ class Operations:
         }
 
     def reset(self) -> None:
-        """Go back to the start."""
+        """Restore the initial state."""
         self._projects.reset()
         self._pages.reset()
 
@@ -62,7 +62,7 @@ class Operations:
         return Outcome(json_reply(200, envelope | {"data": [image.item() for image in seen]}))
 
     def _delete_image(self, request: HttpRequest, route: MatchedRoute) -> Outcome:
-        """Delete; Huawei's and OTC's pages have a query ``force``, Huawei's SDK a body ``is_force``."""
+        """Delete an image; ``force`` is a query parameter on the pages, ``is_force`` in the SDK's body."""
         document = json_object(request.body)
         for name, value in document.items():
             if name != "is_force" or not isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""One project as tests hold it."""
+"""One project, as tests use it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ProjectView:
         lock: AbstractContextManager[Any],
         connection: Callable[[str], Mapping[str, Any]],
     ) -> None:
-        """Look at a project through the simulator's lock."""
+        """Give access to a project under the simulator's lock."""
         self.id = project.id
         self.name = project.name
         self._projects = projects
@@ -31,12 +31,12 @@ class ProjectView:
 
     @property
     def connection(self) -> dict[str, Any]:
-        """An Airflow connection to this project with the user's own keys, in the form of its JSON."""
+        """An Airflow connection to this project with the user's own keys, in JSON form."""
         return dict(self._connection(self.id))
 
     @property
     def images(self) -> list[dict[str, Any]]:
-        """The project's image records but the built-in ones, deleted ones too, in API form, oldest first."""
+        """The project's images in API form, oldest first, with deleted and without built-in ones."""
         with self._lock:
             return self._projects.store(self.id).saved_images()
 
@@ -57,17 +57,21 @@ class ProjectView:
         owner: str = OWNER,
     ) -> str:
         """
-        Add a notebook and give its id.
+        Add a notebook and return its id.
 
-        :param image_id: what it runs; a built-in image by default
-        :param owner: id of the user whose notebook it is, by default the one who asks; a notebook of another
-            one shows in the list of all users only
+        :param notebook_id: its id; by default a new UUID
+        :param name: its name; by default derived from the id
+        :param status: its status
+        :param workspace_id: its workspace
+        :param image_id: the image that it runs; by default a built-in one
+        :param owner: user id of the owner, by default the user of the connection; another user's notebook is
+            only in the list of all users
         """
         with self._lock:
             store = self._projects.store(self.id)
             return store.add_notebook(notebook_id, name, status, workspace_id, image_id, owner=owner)
 
     def add_image(self, **fields: Any) -> str:
-        """Add an image record and give its id; the fields are the API's, and all have defaults."""
+        """Add an image record and return its id; the fields are the API's, and all have defaults."""
         with self._lock:
             return self._projects.store(self.id).add_image(fields)

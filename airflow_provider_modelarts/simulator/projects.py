@@ -1,4 +1,4 @@
-"""The projects of the account, each with notebooks and images of its own."""
+"""The projects of the account, each with its own notebooks and images."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from .store import ProjectStore
 
 class Projects:
     """
-    What exists in each project.
+    The stores of all projects, by project id.
 
-    Organizations of SWR belong to the account, so its projects share one registry.
+    SWR organizations belong to the account, so its projects share one registry.
     """
 
     def __init__(
         self, account: Account, build: Callable[[set[str], str | None], ProjectStore], notebook_id: str
     ) -> None:
         """
-        Begin with the project of the start, in which one notebook runs.
+        Start with the first project, in which one notebook is running.
 
-        :param build: makes a world on a registry, with or without a running notebook
+        :param build: returns a project's store for a registry and the id of its running notebook, if any
         """
         self._account = account
         self._build = build
@@ -31,45 +31,45 @@ class Projects:
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the start; the account forgets the added projects itself."""
+        """Restore the initial state; the account removes its added projects itself."""
         self.swr_paths.clear()
         self._stores = {self._account.home.id: self._build(self.swr_paths, self._notebook_id)}
 
     @property
     def home(self) -> ProjectStore:
-        """The project of the start."""
+        """The store of the first project."""
         return self._stores[self._account.home.id]
 
     @property
     def saves(self) -> int:
-        """How many saves were accepted in all of them."""
+        """Number of accepted saves in all projects."""
         return sum(store.saves for store in self._stores.values())
 
     def add(self, name: str, project_id: str | None = None) -> str:
-        """Add a project without notebooks and with no images but the built-in ones; give its id."""
+        """Add a project with only the built-in images and return its id."""
         added = self._account.add_project(name, project_id)
         self._stores[added] = self._build(self.swr_paths, None)
         return added
 
     def store(self, project_id: str) -> ProjectStore:
-        """Give what exists in a project."""
+        """Return the store of a project; raises ValueError for an unknown one."""
         if project_id not in self._stores:
-            raise ValueError(f"there is no project {project_id}; a reset takes added ones away")
+            raise ValueError(f"no project {project_id}; a reset removes added projects")
         return self._stores[project_id]
 
     def stores(self) -> Iterator[ProjectStore]:
-        """Give what exists in each, the project of the start first."""
+        """Return the stores of all projects, the first project first."""
         return iter(self._stores.values())
 
     def of_notebook(self, notebook_id: str) -> ProjectStore:
-        """Give the project that has a notebook; that of the start when none has."""
+        """Return the store that has a notebook; the first project's if none has."""
         return next((store for store in self.stores() if store.has_notebook(notebook_id)), self.home)
 
     def of_image(self, image_id: str) -> ProjectStore:
-        """Give the project that has an image; that of the start when none has."""
+        """Return the store that has an image; the first project's if none has."""
         return next((store for store in self.stores() if store.has_image(image_id)), self.home)
 
     def saved_images(self) -> list[dict[str, Any]]:
-        """Give the own images of all projects in the form of the API, oldest first."""
+        """Return the images of all projects in API form, oldest first, without built-in ones."""
         images = [image for store in self.stores() for image in store.saved_images()]
         return sorted(images, key=lambda image: int(image["create_at"]))

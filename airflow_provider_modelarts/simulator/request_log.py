@@ -1,4 +1,4 @@
-"""What happened, request by request."""
+"""The log of API requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _KEPT = 100_000
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """One API request. Requests to the control address are not among them."""
+    """One API request; requests to the control address are not logged."""
 
     at: float
     method: str
@@ -20,31 +20,31 @@ class JournalEntry:
     operation: str
     client: str
     status: int | None
-    """The HTTP status that is sent; None when none is, because of a reset or for want of any answer."""
+    """The HTTP status that is sent; None if the connection is reset or closed without a response."""
     fault: str | None
     effect: bool
-    """Whether the request changed the project: a save was started or an image deleted."""
+    """Whether the request started a save or deleted an image."""
     request_id: str
 
 
 class RequestLog:
-    """The newest entries, in order; an observer hears of each as it is made."""
+    """The newest 100,000 entries, oldest first; an observer is called with each new one."""
 
     def __init__(self, observer: Callable[[JournalEntry], None] | None = None) -> None:
-        """Begin empty."""
+        """Start empty."""
         self._entries: deque[JournalEntry] = deque(maxlen=_KEPT)
         self._observer = observer
 
     def add(self, entry: JournalEntry) -> None:
-        """Write down what happened."""
+        """Append an entry and call the observer."""
         self._entries.append(entry)
         if self._observer is not None:
             self._observer(entry)
 
     def entries(self) -> tuple[JournalEntry, ...]:
-        """Give what happened, oldest first."""
+        """Return the entries, oldest first."""
         return tuple(self._entries)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries."""
         self._entries.clear()

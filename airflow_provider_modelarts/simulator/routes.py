@@ -1,4 +1,4 @@
-"""The API operations the simulator knows, and which request means which."""
+"""The API operations of the simulator, and the request line of each."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from enum import Enum, auto
 from .exchange import HttpRequest, Outcome
 
 UNKNOWN = "Unknown"
-"""What a request for no known operation is called in the journal."""
+"""Name in the journal of a request that matches no operation."""
 
 
 class Gate(Enum):
-    """What a request has to show before it passes."""
+    """The authentication that an operation requires."""
 
     PROJECT = auto()
-    """A token of the project in the path, or the signature of somebody who may act in it."""
+    """A token for the project in the path, or a signature with a key of its account."""
     KEYSTONE = auto()
-    """Any token or signature, as the part of IAM wants it that is Keystone's."""
+    """Any token or signature, checked as in Keystone, the part of IAM under ``/v3``."""
     IAM = auto()
-    """Any token or signature, as the rest of IAM wants it."""
+    """Any token or signature, checked as in the rest of IAM."""
     OPEN = auto()
-    """Nothing."""
+    """None."""
 
 
 _ROUTES: Mapping[str, tuple[str, str, Gate]] = {
@@ -30,7 +30,7 @@ _ROUTES: Mapping[str, tuple[str, str, Gate]] = {
     "ShowImage": ("GET", "v1/{project_id}/images/{id}", Gate.PROJECT),
     "ListImages": ("GET", "v1/{project_id}/images", Gate.PROJECT),
     "DeleteImage": ("DELETE", "v1/{project_id}/images/{id}", Gate.PROJECT),
-    # Before the one whose id could be "all".
+    # Before ShowNotebook, which would match with the id "all".
     "ListAllNotebooks": ("GET", "v1/{project_id}/notebooks/all", Gate.PROJECT),
     "ShowNotebook": ("GET", "v1/{project_id}/notebooks/{id}", Gate.PROJECT),
     "ListNotebooks": ("GET", "v1/{project_id}/notebooks", Gate.PROJECT),
@@ -45,7 +45,7 @@ OPERATIONS = tuple(_ROUTES)
 
 @dataclass(frozen=True)
 class MatchedRoute:
-    """The operation a request is for, with what its path says."""
+    """The operation of a request, with the ids in its path."""
 
     operation: str
     gate: Gate
@@ -54,11 +54,11 @@ class MatchedRoute:
 
 
 OperationHandler = Callable[[HttpRequest, MatchedRoute], Outcome]
-"""Carries out a request for what its route names, or raises the refusal."""
+"""Runs the operation of a request; raises Refusal."""
 
 
 def find(request: HttpRequest) -> MatchedRoute | None:
-    """Tell which operation a request is for."""
+    """Return the route that a request matches, or None."""
     segments = request.segments
     if not all(segments):
         return None

@@ -1,5 +1,5 @@
 """
-The request rules of create-image, cloud by cloud, as the vendors' pages state them.
+The request rules of create-image on each cloud, from the vendors' pages.
 
 Pages: "Saving a Running Instance as a Container Image" of Huawei Cloud (2025-08-20), of its EU
 site (2025-05-30, with the rules of the OTC page) and of Open Telekom Cloud.
@@ -16,12 +16,12 @@ from typing import Any
 from .exchange import Refusal
 
 INVALID_PARAMETER = "ModelArts.0104"
-"""The error table's code for a bad parameter; which of its like the service picks is not documented."""
+"""The code for an invalid parameter; several fit, and which one the service uses is not documented."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """The rule of one body field."""
+    """The rule for one field of the body."""
 
     mandatory: bool = False
     longest: int | None = None
@@ -29,7 +29,7 @@ class Field:
     meaning: str = "any text"
 
     def judge(self, name: str, value: object) -> None:
-        """Refuse a value that breaks the rule."""
+        """Raise Refusal for a value that breaks the rule."""
         if not isinstance(value, str):
             raise invalid(name, "must be a string")
         if self.longest is not None and len(value) > self.longest:
@@ -40,22 +40,22 @@ class Field:
 
 @dataclass(frozen=True)
 class CloudRules:
-    """What differs between the clouds."""
+    """Region, domain and request rules of one cloud."""
 
     region: str
     domain: str
     fields: Mapping[str, Field]
     ascend: bool
     keeps_used_images: bool
-    """Whether its page says that an image in use cannot be deleted."""
+    """Whether the cloud's page documents that an image in use cannot be deleted."""
 
     def registry(self, region: str) -> str:
-        """Name the SWR host of a region."""
+        """Return the SWR host of a region."""
         return f"swr.{region}.{self.domain}"
 
 
-# A tag may hold periods on the OTC page; the Huawei page says commas where the Chinese original
-# says periods. SWR follows Docker, whose tags cannot hold a comma, so no cloud takes one here.
+# The OTC page allows periods in a tag; the Huawei page has commas where its Chinese original has periods.
+# SWR uses Docker's tags, which cannot contain a comma, so no cloud accepts one here.
 _TAG = Field(longest=64, pattern=r"[A-Za-z0-9._-]+", meaning="letters, digits, '-', '_' and '.'")
 _SHARED = {"tag": _TAG, "description": Field(longest=512), "workspace_id": Field()}
 
@@ -73,7 +73,7 @@ _HUAWEI_FIELDS = {
         meaning="letters, digits, '-', '_' and '.', beginning with a lower-case letter",
     ),
     **_SHARED,
-    # On no page, but in Huawei's SDK: where the Enterprise edition of SWR is.
+    # Only in Huawei's SDK, on no page: the instance of SWR Enterprise.
     "swr_instance_id": Field(),
     "swr_instance_domain": Field(),
 }
@@ -98,12 +98,12 @@ CLOUDS: Mapping[str, CloudRules] = {
 
 
 def invalid(name: str, complaint: str) -> Refusal:
-    """Name the parameter that is wrong."""
+    """Return the refusal of an invalid parameter."""
     return Refusal(400, INVALID_PARAMETER, f"Invalid parameter: {name} {complaint}.")
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object; no body at all counts as an empty one."""
+    """Parse a JSON object; an empty body counts as an empty object."""
     if not body:
         return {}
     try:
@@ -116,7 +116,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def create_image_fields(cloud: CloudRules, body: bytes) -> dict[str, str]:
-    """Check the body of create-image against the page of a cloud."""
+    """Validate the body of create-image by a cloud's rules and return its fields."""
     document = json_object(body)
     for name in document:
         if name not in cloud.fields:

@@ -1,4 +1,4 @@
-"""How fast a save moves from INIT through CREATING to its end."""
+"""The time that a save takes from INIT through CREATING to its end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Stage(Enum):
-    """Where a save stands; what ``DONE`` looks like depends on whether the save fails."""
+    """The stage of a save; after ``DONE`` the image is ACTIVE or, if the save fails, CREATE_FAILED."""
 
     INIT = "INIT"
     CREATING = "CREATING"
@@ -16,40 +16,40 @@ class Stage(Enum):
 
 
 class SaveTiming(Protocol):
-    """Decides the stage of a save."""
+    """Determines the stage of a save."""
 
     def stage(self, reads: int, elapsed: float, /) -> Stage:
-        """Judge a save by how often its image was read and how many seconds ago it began."""
+        """Return the stage from the number of reads of the image and the seconds since the start."""
         ...
 
 
 @dataclass(frozen=True)
 class AtOnce:
-    """The save is over before anybody can look; only the reply to create-image still says INIT."""
+    """The save ends at once; only the response to create-image has the status INIT."""
 
     def stage(self, _reads: int, _elapsed: float, /) -> Stage:
-        """Every save is done."""
+        """Return ``DONE``."""
         return Stage.DONE
 
 
 @dataclass(frozen=True)
 class AfterReads:
     """
-    The end is seen at the n-th read of the image, by ShowImage or on a ListImages page.
+    The save ends at the n-th read of the image, by ShowImage or on a ListImages page.
 
-    Reads of the notebook do not count, so a client that only watches the notebook never sees
-    the save end. The first of three or more reads still shows INIT.
+    Reads of the notebook do not count: for a client that polls only the notebook, the save never ends. The
+    first of three or more reads still returns INIT.
     """
 
     reads: int
 
     def __post_init__(self) -> None:
-        """Refuse a number that cannot be reached."""
+        """Raise ValueError for a negative number."""
         if self.reads < 0:
             raise ValueError(f"a save cannot end after {self.reads} reads")
 
     def stage(self, reads: int, _elapsed: float, /) -> Stage:
-        """Count the reads."""
+        """Return the stage from the number of reads."""
         if reads >= self.reads:
             return Stage.DONE
         if reads == 0 or (reads == 1 and self.reads > 2):
@@ -59,17 +59,17 @@ class AfterReads:
 
 @dataclass(frozen=True)
 class AfterSeconds:
-    """The end comes so many seconds of the simulator's clock later; the first tenth of them is INIT."""
+    """The save ends after ``seconds`` of the simulator's clock; the first tenth of them is INIT."""
 
     seconds: float
 
     def __post_init__(self) -> None:
-        """Refuse an end before the beginning."""
+        """Raise ValueError for a negative time."""
         if self.seconds < 0:
             raise ValueError(f"a save cannot end after {self.seconds} seconds")
 
     def stage(self, _reads: int, elapsed: float, /) -> Stage:
-        """Look at the clock."""
+        """Return the stage from the elapsed seconds."""
         if elapsed >= self.seconds:
             return Stage.DONE
         return Stage.INIT if elapsed < self.seconds / 10 else Stage.CREATING

@@ -1,7 +1,7 @@
 """
-The simulator's listening socket: one thread, one event loop, any number of connections.
+The simulator's HTTP server: one thread, one event loop, any number of connections.
 
-Replies may be late, torn or a reset, so the server writes to the transport itself.
+A response may be late, cut off or replaced by a reset, so the server writes to the transport itself.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _OPEN_FILES = 8192
 
 
 class _RequestReader(asyncio.StreamReader):
-    """A stream that tells at once when the client has gone away, though nobody reads from it then."""
+    """A stream reader with an event that is set as soon as the client disconnects, even without a read."""
 
     def __init__(self, traffic: Traffic) -> None:
         super().__init__(limit=HEAD_LIMIT)
@@ -50,18 +50,18 @@ class _RequestReader(asyncio.StreamReader):
         self.finish()
 
     def finish(self) -> None:
-        """Count the request of this connection no longer."""
+        """Stop counting the request of this connection as in flight."""
         self._traffic.end(self)
 
     async def is_gone_within(self, seconds: float) -> bool:
-        """Wait, no longer than until the client has gone away; tell whether it has."""
+        """Wait until the client disconnects or the time is over; return whether it disconnected."""
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self.gone.wait(), seconds)
         return self.gone.is_set()
 
 
 class Server:
-    """Serves on loopback, from a daemon thread, what ``answer`` makes of each request."""
+    """Serves the responses of ``answer`` on 127.0.0.1, from a daemon thread."""
 
     def __init__(
         self,
@@ -70,26 +70,26 @@ class Server:
         traffic: Traffic,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Port 0 means any free one; nothing is opened yet."""
+        """Open nothing yet; port 0 means any free one."""
         if not 0 <= port <= 65535:
-            raise ValueError(f"no port {port}; there are 0 to 65535")
+            raise ValueError(f"port must be from 0 to 65535, not {port}")
         self._answer = answer
         self._wanted_port = port
         self._traffic = traffic
         self._tls = tls
         self.port = port
-        self._conversations: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+        self._connections: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._thread: threading.Thread | None = None
 
     @property
     def open_connections(self) -> int:
-        """How many connections are open now."""
-        return len(self._conversations)
+        """Number of open connections."""
+        return len(self._connections)
 
     def start(self) -> None:
-        """Listen; raises OSError when the port is taken."""
+        """Start to listen; raises OSError if the port is in use."""
         if self._thread is not None:
-            raise RuntimeError("the simulator runs already")
+            raise RuntimeError("the simulator is already running")
         _raise_open_files_limit()
         listener = socket.create_server((HOST, self._wanted_port), backlog=_BACKLOG)
         self.port = listener.getsockname()[1]
@@ -104,7 +104,7 @@ class Server:
         self._thread.start()
 
     def stop(self) -> None:
-        """Close every connection and the socket, and wait until that is done."""
+        """Close the socket and every connection, and wait until they are closed."""
         if self._thread is None:
             return
         self._loop.call_soon_threadsafe(self._stopping.set)
@@ -113,7 +113,7 @@ class Server:
         self._thread = None
 
     async def _serve(self, listener: socket.socket) -> None:
-        # The socket takes connections from the moment it is made, so start() need not wait.
+        # The socket accepts connections from its creation, so start() need not wait for the loop.
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
             lambda: asyncio.StreamReaderProtocol(_RequestReader(self._traffic), self._accept),
@@ -123,37 +123,37 @@ class Server:
         )
         await self._stopping.wait()
         server.close()
-        for writer in self._conversations:
+        for writer in self._connections:
             writer.transport.abort()
         unfinished = asyncio.all_tasks() - {asyncio.current_task()}
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
-        # A transport closes its socket one turn of the loop after it is told to.
+        # A transport closes its socket one iteration of the loop after abort().
         await asyncio.sleep(0)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert isinstance(reader, _RequestReader)  # noqa: S101 - for the type
-        task = asyncio.get_running_loop().create_task(self._converse(reader, writer))
-        self._conversations[writer] = task
-        task.add_done_callback(lambda _: self._conversations.pop(writer))
+        task = asyncio.get_running_loop().create_task(self._serve_connection(reader, writer))
+        self._connections[writer] = task
+        task.add_done_callback(lambda _: self._connections.pop(writer))
         self._traffic.accept()
 
-    async def _converse(self, reader: _RequestReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of one connection until one side ends it."""
+    async def _serve_connection(self, reader: _RequestReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection until one side closes it."""
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
                 while await self._exchange(reader, writer):
                     pass
         finally:
-            # Whatever went wrong here: a client that is left hanging does not learn of it.
+            # After any error too: else the client would hang.
             writer.close()
-        # TLS waits here for the client's goodbye, which is cut short when the server stops.
+        # TLS waits here for the client's close_notify; stopping the server ends that wait.
         with suppress(OSError):
             await writer.wait_closed()
 
     async def _exchange(self, reader: _RequestReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; tell whether there may be another."""
+        """Answer one request; return whether the connection stays open."""
         host, port = writer.get_extra_info("peername")
         try:
             request = await read_request(reader, f"{host}:{port}")
@@ -163,8 +163,8 @@ class Server:
             return False
         if request.path.startswith(PREFIX):
             return await _deliver(self._answer(request), reader, writer, wants_to_stay(request))
-        # One turn of the loop for those that left before this request came, to be let go; and one for
-        # those that came with it, to be counted before any of them is answered.
+        # One iteration of the loop, so that connections that closed before this request are not counted; and
+        # a second one, so that requests that arrived together are all counted before one is answered.
         await asyncio.sleep(0)
         if not reader.gone.is_set():
             self._traffic.begin(reader)
@@ -178,12 +178,12 @@ class Server:
 async def _deliver(
     reply: HttpReply, reader: _RequestReader, writer: asyncio.StreamWriter, stay: bool
 ) -> bool:
-    """Send a reply the way it is meant to arrive; tell whether the connection goes on."""
+    """Send a response with its delay and ending; return whether the connection stays open."""
     if reply.delay and await reader.is_gone_within(reply.delay):
         return False
     if reply.ending is Ending.NOTHING:
         return False
-    # Before the first byte goes out: whoever has the reply finds that it is not in flight any more.
+    # Before the first byte is sent: a client with the response must not find its request in flight.
     reader.finish()
     if reply.ending is Ending.RESET:
         _reset(writer)
@@ -196,7 +196,7 @@ async def _deliver(
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close with RST in place of FIN: that is what lingering for zero seconds means to TCP."""
+    """Close with RST instead of FIN, which SO_LINGER with zero seconds does."""
     linger = struct.pack("ii", 1, 0)
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     writer.transport.abort()
@@ -205,10 +205,10 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 def tls_context(
     certificate: str | os.PathLike[str] | None, private_key: str | os.PathLike[str] | None
 ) -> ssl.SSLContext | None:
-    """Load what HTTPS needs; raises OSError when a file cannot be read or is not what it should be."""
+    """Return a TLS context, or None without a certificate; raises OSError for an unusable file."""
     if certificate is None:
         if private_key is not None:
-            raise ValueError("a private key needs its certificate")
+            raise ValueError("a private key needs its certificate: set certificate too")
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, private_key)
@@ -216,7 +216,7 @@ def tls_context(
 
 
 def _raise_open_files_limit() -> None:
-    """Make room for thousands of connections where the system lets us; Windows has no such limit."""
+    """Raise the limit of open files, for thousands of connections; Windows has no such limit."""
     if sys.platform == "win32":
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,11 +1,10 @@
 """
-AK/SK signatures: how a header states one, and what it should be.
+Parsing and verification of AK/SK signatures.
 
-Two forms go by the name of SDK-HMAC-SHA256. The one of Huawei's API signing guide names the key
-with ``Access=`` and signs with the secret itself. The one of OTC's SDKs names it with
-``Credential=``, together with a day, a region and a service from which the signing key is
-derived. Both sign the same canonical request, which is read from the request as received, so
-that what a client signs and what it sends must be the same thing.
+Two forms are called SDK-HMAC-SHA256. The form in Huawei's API signing guide has the key in ``Access=`` and
+signs with the secret itself. The form of OTC's SDKs has the key in ``Credential=``, with a day, a region and
+a service from which the signing key is derived. Both sign the same canonical request. It is computed from the
+request as received, so a client must send exactly what it signs.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from urllib.parse import quote, unquote
 from .exchange import HttpRequest
 
 FORMS = ("either", "access", "credential")
-"""Which form a gateway reads."""
+"""The forms of signatures that a gateway can accept."""
 
 _ALGORITHM = "SDK-HMAC-SHA256"
 _AUTHORIZATION = re.compile(
@@ -32,7 +31,7 @@ _AUTHORIZATION = re.compile(
 
 @dataclass(frozen=True)
 class ParsedSignature:
-    """What an Authorization header says; only the form with a credential has a scope."""
+    """A parsed Authorization header; only the form with a credential has a scope."""
 
     access_key: str
     headers: tuple[str, ...]
@@ -41,21 +40,21 @@ class ParsedSignature:
 
     @property
     def form(self) -> str:
-        """The name of its form, as in :data:`FORMS`."""
+        """The name of the form, as in :data:`FORMS`."""
         return "access" if self.scope is None else "credential"
 
     @property
     def day(self) -> str | None:
-        """The day of the scope, which must be that of X-Sdk-Date. Region and service may be anything."""
+        """The day of the scope, which must match X-Sdk-Date; region and service are not checked."""
         return None if self.scope is None else self.scope.partition("/")[0]
 
     def fits(self, request: HttpRequest, secret_key: str) -> bool:
-        """Tell whether the holder of the secret made it for this request."""
+        """Return whether this is the signature of the request with this secret."""
         return hmac.compare_digest(sign(request, self.headers, secret_key, self.scope), self.value)
 
 
 def read(authorization: str) -> ParsedSignature | None:
-    """Read an Authorization header; None when it is of neither form."""
+    """Parse an Authorization header; return None if it has neither form."""
     match = _AUTHORIZATION.fullmatch(authorization.strip())
     if match is None:
         return None
@@ -64,7 +63,7 @@ def read(authorization: str) -> ParsedSignature | None:
 
 
 def sign(request: HttpRequest, signed: tuple[str, ...], secret_key: str, scope: str | None = None) -> str:
-    """Compute the signature a request should carry when the named headers are signed."""
+    """Return the signature of a request over the named headers."""
     canonical = "\n".join(
         [
             request.method,
@@ -76,7 +75,7 @@ def sign(request: HttpRequest, signed: tuple[str, ...], secret_key: str, scope: 
             _payload_hash(request),
         ]
     )
-    # Header bytes were read as Latin-1, so writing them the same way gives what was on the wire.
+    # Header bytes were decoded as Latin-1; encoding them the same way restores the bytes as received.
     digest = hashlib.sha256(canonical.encode("latin-1", "replace")).hexdigest()
     scope_line = [] if scope is None else [scope]
     to_sign = "\n".join([_ALGORITHM, request.header("X-Sdk-Date") or "", *scope_line, digest])
@@ -97,7 +96,7 @@ def _hmac(key: bytes, text: str) -> bytes:
 
 
 def _canonical_path(path: str) -> str:
-    """Decode and encode anew, with a slash at the end that the wire does not have."""
+    """Decode and encode the path again, and append the slash that only the canonical form has."""
     encoded = "/".join(quote(part, safe="~") for part in unquote(path).split("/"))
     return encoded if encoded.endswith("/") else f"{encoded}/"
 
@@ -109,6 +108,6 @@ def _canonical_query(request: HttpRequest) -> str:
 
 
 def _payload_hash(request: HttpRequest) -> str:
-    """Hash the body, unless the client says what to take instead, such as UNSIGNED-PAYLOAD."""
+    """Return the hash of the body, or the client's X-Sdk-Content-Sha256, such as UNSIGNED-PAYLOAD."""
     declared = request.header("X-Sdk-Content-Sha256") if request.body else None
     return declared or hashlib.sha256(request.body).hexdigest()

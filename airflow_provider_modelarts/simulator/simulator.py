@@ -1,4 +1,4 @@
-"""The simulator as tests hold it."""
+"""The simulator, as tests use it."""
 
 from __future__ import annotations
 
@@ -41,14 +41,17 @@ NOTEBOOK_ID = "6b1c2d3e-4f50-4a61-8b72-9c83ad94be05"
 @final
 class Simulator:
     """
-    A small ModelArts on 127.0.0.1, for tests of what talks to ModelArts.
+    A simulated ModelArts API on 127.0.0.1, for tests of its clients.
 
-    It checks signatures, tokens and request rules as the vendors' pages state them, lets
-    notebooks and images go through their states, and fails on order. IAM and the metadata
-    service of a machine, which have hosts of their own in a cloud, are at the same address.
+    It validates signatures, tokens and requests by the vendors' pages, changes the statuses of notebooks and
+    images as a save does, and injects faults. IAM and the ECS metadata service, which have their own hosts in
+    a cloud, are at the same address::
 
-    Use it as a context manager, or call :meth:`start` and :meth:`stop`. Every method can be
-    called from any thread.
+        with Simulator(cloud="otc") as simulator:
+            simulator.inject(Fault("throttle", "CreateImage", retry_after=1))
+            print(simulator.connection, simulator.notebook_id)
+
+    Use it as a context manager, or call :meth:`start` and :meth:`stop`. All methods are thread-safe.
     """
 
     def __init__(
@@ -89,42 +92,44 @@ class Simulator:
         observer: Callable[[JournalEntry], None] | None = None,
     ) -> None:
         """
-        Describe the cloud to play.
+        Configure the simulated cloud.
 
-        :param cloud: ``huaweicloud``, ``huaweicloud-eu`` or ``otc``: whose request rules hold
-        :param region: empty for the usual one of the cloud; it shows in ``swr_path``, and the
-            project is named after it
+        :param cloud: ``huaweicloud``, ``huaweicloud-eu`` or ``otc``, whose request rules apply
+        :param access_key: access key of the user, with ``secret_key``
+        :param project_id: id of the first project
+        :param region: part of ``swr_path``, and the name of the project; by default a region of the cloud
         :param port: 0 for any free one
-        :param save: how a save moves on
-        :param notebook_id: the notebook that runs from the start
-        :param security_token: makes the keys temporary ones that need this token
-        :param create_status: what create-image answers; the pages allow 200 and 201
-        :param offset_unit: what ``offset`` counts in lists, ``records`` as documented, or ``pages``; with
-            ``none`` it is ignored, and every page is the first
-        :param failed_image_holds_tag: whether a failed save keeps its tag taken; not documented
-        :param refuse_delete_in_use: whether the image that a notebook runs cannot be deleted; by default so
-            on Huawei's clouds, whose pages say so but not with which code (6347 here); OTC's page is silent
-        :param list_lag: seconds after which a new image shows in lists; not documented
+        :param save: when a save ends: ``AtOnce``, ``AfterReads`` or ``AfterSeconds``
+        :param notebook_id: id of the notebook that is running at the start
+        :param security_token: makes the user's keys temporary ones that need this token
+        :param create_status: HTTP status of create-image; the documents allow 200 and 201
+        :param offset_unit: what ``offset`` counts in lists: ``records`` as documented, or ``pages``; ``none``
+            ignores it, so that every page is the first
+        :param failed_image_holds_tag: whether the tag of a failed save stays in use; not documented
+        :param refuse_delete_in_use: whether an image that a notebook runs cannot be deleted. Default: true on
+            Huawei's clouds, whose pages document it without a code (6347 here), and false on OTC
+        :param list_lag: seconds after which a new image is in lists; not documented
         :param read_lag: seconds for which ShowImage does not find a new image; not documented
-        :param list_order: ``asked`` as documented; ``stored`` ignores what was asked for, and ``random``
-            shuffles the list before each page, so that records are met twice and missed
-        :param page_cap: how many records a page has at most, whatever ``limit`` says
-        :param grants: the actions of a policy, such as ``modelarts:image:*``, that the user and the agency
-            have; by default all. A request whose action is not granted is refused
-        :param denied_code: with which code; the documents have several, and do not say which is when
-        :param denied_status: and with which HTTP status
-        :param signature: the form of signatures that is read, ``access``, ``credential`` or ``either``
-        :param user_name: the user who can log in to IAM, with ``user_password``
-        :param domain_name: the account of the user
-        :param agency_name: the agency that can be assumed; temporary keys act in the same project
-        :param agency_domain_name: the account that made the agency
-        :param metadata: whether the metadata service is ``plain``, wants a ``token`` or is ``off``
-        :param token_lifetime: seconds after which a token of IAM expires
+        :param list_order: ``asked`` sorts as requested; ``stored`` ignores the requested order; ``random``
+            shuffles the list before each page, so that records are repeated and missed
+        :param page_cap: maximum number of records in a page, whatever ``limit`` is
+        :param grants: IAM actions of the user and the agency, such as ``modelarts:image:*``; by default all.
+            A request whose action is not granted is refused
+        :param denied_code: code of that refusal; the documents have several without saying which applies
+        :param denied_status: HTTP status of that refusal
+        :param signature: accepted form of signatures: ``access``, ``credential`` or ``either``
+        :param user_name: IAM user that can log in with ``user_password``
+        :param domain_name: account of the user
+        :param agency_name: agency that can be assumed; its temporary keys act in the same project
+        :param agency_domain_name: account that created the agency
+        :param metadata: mode of the metadata service: ``plain``, ``token`` (requires one) or ``off``
+        :param token_lifetime: seconds after which an IAM token expires
         :param key_lifetime: seconds after which keys of the metadata service expire
-        :param seed: starts the generator that decides to which requests a fault with a chance happens
-        :param certificate: a PEM file, for 127.0.0.1, with which HTTPS is served instead of HTTP
-        :param private_key: the PEM file of its key, empty when that is in the file of the certificate
-        :param observer: is called with each entry of the journal, in the server's thread
+        :param seed: seed of the generator for faults with a chance and for ``list_order="random"``
+        :param certificate: PEM file with a certificate for 127.0.0.1; with it HTTPS is served
+        :param private_key: PEM file of its key; by default in the certificate's file
+        :param observer: called with each new entry of the journal, in the server's thread
+        :raises ValueError: an option has an invalid value
         """
         check_choice("cloud", cloud, CLOUDS)
         self.notebook_id = notebook_id
@@ -201,37 +206,37 @@ class Simulator:
         self._lock = self._handler.lock
 
     def __enter__(self) -> Simulator:
-        """Start."""
+        """Start to serve."""
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop."""
+        """Stop serving."""
         self.stop()
 
     def start(self) -> None:
-        """Serve; raises OSError when the port is taken."""
+        """Start to serve; raises OSError if the port is in use."""
         self._server.start()
 
     def stop(self) -> None:
-        """Close every connection and stop serving. What happened can still be asked for."""
+        """Stop serving and close every connection; journal and images stay readable."""
         self._server.stop()
 
     @property
     def endpoint(self) -> str:
-        """Where the API is served."""
+        """The base URL of the API."""
         return f"{self._scheme}://{HOST}:{self.port}"
 
     @property
     def port(self) -> int:
-        """The port that is served, or before the start the one that was asked for."""
+        """The port; before the start the requested one."""
         return self._server.port
 
     @property
     def connection(self) -> dict[str, Any]:
-        """An Airflow connection to the project of the start, with the user's own keys, in JSON's form."""
+        """An Airflow connection to the first project with the user's own keys, in JSON form."""
         return self._connection_to(self._account.home.id)
 
     def _connection_to(self, project_id: str) -> dict[str, Any]:
@@ -240,60 +245,60 @@ class Simulator:
     @property
     def secrets(self) -> tuple[str, ...]:
         """
-        Every value so far that must not show up anywhere, those from before a reset included.
+        All secrets so far, which must not leak, including those from before a reset.
 
-        These are the secret keys, the password, and all tokens, be they of IAM, of temporary
-        keys, of the metadata service or of notebooks.
+        They are the secret keys, the password, and all tokens: of IAM, of temporary keys, of the metadata
+        service and of notebooks.
         """
         with self._lock:
             return self._issued_secrets.values()
 
     @property
     def journal(self) -> tuple[JournalEntry, ...]:
-        """The API requests so far, oldest first; the newest hundred thousand of them."""
+        """The API requests so far, oldest first; at most the newest 100,000."""
         with self._lock:
             return self._request_log.entries()
 
     @property
     def images(self) -> list[dict[str, Any]]:
-        """All projects' image records but the built-in ones, deleted ones too, in API form, oldest first."""
+        """The images of all projects in API form, oldest first, with deleted and without built-in ones."""
         with self._lock:
             return self._projects.saved_images()
 
     @property
     def swr_paths(self) -> frozenset[str]:
-        """The addresses that can be pulled from SWR; only a forced delete takes one away."""
+        """The addresses that can be pulled from SWR; only a forced delete removes one."""
         with self._lock:
             return frozenset(self._projects.swr_paths)
 
     @property
     def saves(self) -> int:
-        """How many create-image requests took effect, in all projects."""
+        """Number of create-image requests that took effect, in all projects."""
         with self._lock:
             return self._projects.saves
 
     @property
     def connections(self) -> int:
-        """How many connections were accepted since the start or the last :meth:`reset`."""
+        """Number of connections accepted since the start or the last :meth:`reset`."""
         return self._traffic.accepted
 
     @property
     def open_connections(self) -> int:
-        """How many connections are open now."""
+        """Number of open connections."""
         return self._server.open_connections
 
     @property
     def in_flight(self) -> int:
-        """How many API requests are being answered now; one that hangs counts until its client leaves."""
+        """Number of API requests in progress; one that hangs counts until its client disconnects."""
         return self._traffic.in_flight
 
     @property
     def max_in_flight(self) -> int:
-        """The largest number of them at the same time since the start or the last :meth:`reset`."""
+        """Maximum of :attr:`in_flight` since the start or the last :meth:`reset`."""
         return self._traffic.max_in_flight
 
     def project(self, id_or_name: str) -> ProjectView:
-        """Give a project of the account, to see and to add what is in it; raises ValueError for none."""
+        """Return a view of the project with this id or name; raises ValueError for none or several."""
         with self._lock:
             project = self._account.project(id_or_name)
         return ProjectView(project, self._projects, self._lock, self._connection_to)
@@ -308,48 +313,48 @@ class Simulator:
         *,
         owner: str = OWNER,
     ) -> str:
-        """Add a notebook to the project of the start; see :meth:`ProjectView.add_notebook`."""
+        """Add a notebook to the first project; see :meth:`ProjectView.add_notebook`."""
         with self._lock:
             return self._projects.home.add_notebook(
                 notebook_id, name, status, workspace_id, image_id, owner=owner
             )
 
     def add_image(self, **fields: Any) -> str:
-        """Add an image record to the project of the start; see :meth:`ProjectView.add_image`."""
+        """Add an image record to the first project; see :meth:`ProjectView.add_image`."""
         with self._lock:
             return self._projects.home.add_image(fields)
 
     def set_notebook_status(self, notebook_id: str, status: str) -> None:
-        """Put a notebook, of any project, into a status; a save under way goes on behind it."""
+        """Set the status of a notebook in any project; a running save continues."""
         with self._lock:
             self._projects.of_notebook(notebook_id).set_notebook_status(notebook_id, status)
 
     def set_image_status(self, image_id: str, status: str, message: str | None = None) -> None:
         """
-        Put an image, of any project, into a status, where it stays.
+        Set the status of an image in any project; it keeps that status.
 
-        ACTIVE, CREATE_FAILED, ERROR and DELETED end a save and free its notebook; any other
-        status, documented or not, holds the save up.
+        ACTIVE, CREATE_FAILED, ERROR and DELETED end a save and free its notebook. Any other status,
+        documented or not, stops the progress of the save.
         """
         with self._lock:
             self._projects.of_image(image_id).set_image_status(image_id, status, message)
 
     def add_project(self, name: str, project_id: str | None = None) -> str:
         """
-        Add a project to the account and give its id; it begins without notebooks and images of its own.
+        Add an empty project to the account and return its id.
 
-        The user's keys act in it, and tokens whose scope it is. See :meth:`project` for what it holds.
+        The user's keys are valid in it, and tokens with its scope. :meth:`project` returns a view of it.
         """
         with self._lock:
             return self._projects.add(name, project_id)
 
     def grant(self, *actions: str) -> None:
-        """Grant actions, such as ``modelarts:image:list``, from now on."""
+        """Grant IAM actions, such as ``modelarts:image:list``, from now on."""
         with self._lock:
             self._grants.change(granted=actions)
 
     def revoke(self, *actions: str) -> None:
-        """Take actions away, from now on; every other one is as it was."""
+        """Revoke IAM actions from now on; other actions are unchanged."""
         with self._lock:
             self._grants.change(revoked=actions)
 
@@ -359,37 +364,37 @@ class Simulator:
             self._keyring.rotate(access_key, secret_key)
 
     def revoke_keys(self) -> None:
-        """Take back all temporary keys."""
+        """Revoke all temporary keys."""
         with self._lock:
             self._keyring.revoke()
 
     def revoke_tokens(self) -> None:
-        """Take back all tokens, those of the metadata service included."""
+        """Revoke all tokens, including those of the metadata service."""
         with self._lock:
             self._tokens.revoke()
             self._metadata_tokens.revoke()
 
     def inject(self, *faults: Fault) -> None:
-        """Let something go wrong."""
+        """Add faults, which happen in this order."""
         with self._lock:
             for fault in faults:
                 self._faults.add(fault)
 
     def clear_faults(self) -> None:
-        """Let nothing go wrong any more; what hangs already goes on hanging."""
+        """Remove all faults; requests that already hang continue to hang."""
         with self._lock:
             self._faults.clear()
 
     def now(self) -> float:
-        """Give the simulator's time in epoch seconds."""
+        """Return the simulator's time in epoch seconds."""
         return self._clock.now()
 
     def advance(self, seconds: float) -> None:
-        """Move the simulator's time on."""
+        """Move the simulator's clock forward."""
         with self._lock:
             self._clock.advance(seconds)
 
     def reset(self) -> None:
-        """Go back to the start, issued tokens and keys included; only the clock stays where it was."""
+        """Restore the initial state of everything but the clock; issued tokens and keys become invalid."""
         with self._lock:
             self._handler.reset()

@@ -1,4 +1,4 @@
-"""The notebooks and images of one project, and how a save moves both."""
+"""The notebooks and images of one project, and what a save changes in them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _IMAGE_FIELDS = frozenset(field.name for field in fields(ImageRecord))
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How the service acts where a test may want it otherwise; see :class:`Simulator`."""
+    """Configurable behaviour of the service; see :class:`Simulator`."""
 
     save_timing: SaveTiming
     failed_image_holds_tag: bool
@@ -32,7 +32,7 @@ class Behaviour:
 
 @dataclass
 class _Save:
-    """A save that is under way."""
+    """A save that has not ended."""
 
     notebook_id: str
     started: float
@@ -42,7 +42,7 @@ class _Save:
 
 
 class ProjectStore:
-    """What exists in the simulated project. Saves move on when something looks at them."""
+    """The notebooks and images of one project; a save advances when its image or notebook is read."""
 
     def __init__(
         self,
@@ -56,10 +56,10 @@ class ProjectStore:
         notebook_id: str | None,
     ) -> None:
         """
-        Build the project as it is at the start, with built-in images.
+        Start with the built-in images and, optionally, one running notebook.
 
-        :param swr_paths: the registry, which the projects of an account share
-        :param notebook_id: the notebook that runs in it, if there is to be one
+        :param swr_paths: addresses in the registry, which the projects of an account share
+        :param notebook_id: id of the running notebook, or None
         """
         self.cloud = cloud
         self.notebook_host = f"authoring-modelarts-{region}.{cloud.domain}"
@@ -87,13 +87,13 @@ class ProjectStore:
         *,
         owner: str = OWNER,
     ) -> str:
-        """Add a notebook; without an image it maps to the first built-in one."""
+        """Add a notebook and return its id; by default it runs the first built-in image."""
         notebook_id = notebook_id or str(uuid.uuid4())
         image_id = image_id or next(iter(self._images))
         if notebook_id in self._notebooks:
-            raise ValueError(f"there is already a notebook {notebook_id}")
+            raise ValueError(f"notebook {notebook_id} already exists")
         if image_id not in self._images:
-            raise ValueError(f"there is no image {image_id}")
+            raise ValueError(f"no image {image_id}")
         now = self._milliseconds()
         notebook = NotebookRecord(
             id=notebook_id,
@@ -110,13 +110,13 @@ class ProjectStore:
         return notebook_id
 
     def add_image(self, given: Mapping[str, Any]) -> str:
-        """Add an image record that no save made, and that stays as it is. Every field has a default."""
+        """Add an image record that no save changes and return its id; every field has a default."""
         unknown = given.keys() - _IMAGE_FIELDS
         if unknown:
             raise ValueError(f"an image has no field {', '.join(sorted(unknown))}")
         image_id = given.get("id") or str(uuid.uuid4())
         if image_id in self._images:
-            raise ValueError(f"there is already an image {image_id}")
+            raise ValueError(f"image {image_id} already exists")
         values = self._defaults(image_id, given, self._registry) | {
             name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
         }
@@ -124,27 +124,27 @@ class ProjectStore:
         return str(image_id)
 
     def has_notebook(self, notebook_id: str) -> bool:
-        """Tell whether a notebook is in this project."""
+        """Return whether a notebook is in this project."""
         return notebook_id in self._notebooks
 
     def has_image(self, image_id: str) -> bool:
-        """Tell whether an image is in this project."""
+        """Return whether an image is in this project."""
         return image_id in self._images
 
     def notebook(self, notebook_id: str) -> NotebookRecord:
-        """Give a notebook as it is now."""
+        """Return a notebook in its current state."""
         if notebook_id not in self._notebooks:
             raise Refusal(400, "ModelArts.6404", f"The notebook {notebook_id} is not found.")
         self._settle_notebook(notebook_id)
         return self._notebooks[notebook_id]
 
     def notebooks(self) -> list[NotebookRecord]:
-        """Give all notebooks as they are now."""
+        """Return all notebooks in their current state."""
         self._settle_all()
         return list(self._notebooks.values())
 
     def image(self, image_id: str) -> ImageRecord:
-        """Give an image that has not been deleted."""
+        """Return an image that is not deleted, in its current state."""
         self._settle(image_id)
         image = self._images.get(image_id)
         if image is None or image.deleted:
@@ -152,38 +152,38 @@ class ProjectStore:
         return image
 
     def images(self) -> list[ImageRecord]:
-        """Give every image record, the deleted ones too, oldest first."""
+        """Return every image record, including deleted ones, oldest first."""
         self._settle_all()
         return sorted(self._images.values(), key=lambda image: image.create_at)
 
     def listed_images(self) -> list[ImageRecord]:
-        """Give the image records that lists know of yet."""
+        """Return the image records that are already in lists."""
         return [image for image in self.images() if self._is_shown(image, self._behaviour.list_lag)]
 
     def saved_images(self) -> list[dict[str, Any]]:
-        """Give the project's own images in the form of the API, oldest first."""
+        """Return the project's images in API form, oldest first, without built-in ones."""
         return [image.document() for image in self.images() if image.type != "BUILD_IN"]
 
     def image_of(self, notebook: NotebookRecord) -> ImageRecord:
-        """Give the image a notebook maps to."""
+        """Return the image that a notebook runs."""
         return self._images[notebook.image_id]
 
     def show(self, image_id: str) -> ImageRecord:
-        """Give an image that can be shown yet, to a client: a look may be what ends a save."""
+        """Return an image for ShowImage, which counts as a read and may end its save."""
         if not self._is_shown(self.image(image_id), self._behaviour.read_lag):
             raise Refusal(400, "ModelArts.6404", f"The image {image_id} is not found.")
         (image,) = self.read([image_id])
         return image
 
     def read(self, image_ids: Iterable[str]) -> list[ImageRecord]:
-        """Look at images as a client does: a look may be what ends a save."""
+        """Count a read of each image, which may end its save, and return the images."""
         for image_id in image_ids:
             if image_id in self._saves:
                 self._saves[image_id].reads += 1
         return [self.image(image_id) for image_id in image_ids]
 
     def start_save(self, notebook_id: str, given: Mapping[str, str]) -> ImageRecord:
-        """Begin to save a running notebook; the image comes back as the reply shows it."""
+        """Start to save a running notebook and return the image for the response."""
         notebook = self.notebook(notebook_id)
         if notebook.status == "SNAPSHOTTING":
             raise Refusal(
@@ -205,11 +205,11 @@ class ProjectStore:
         return image
 
     def doom(self, image_id: str, message: str) -> None:
-        """Let a save that is under way end with CREATE_FAILED."""
+        """Let a running save end with CREATE_FAILED and this message."""
         self._saves[image_id].failure = message
 
     def delete_image(self, image_id: str, force: bool) -> ImageRecord:
-        """Forget an image, and with ``force`` its tag in SWR."""
+        """Delete an image and, with ``force``, its tag in SWR."""
         image = self.image(image_id)
         if image_id in self._saves:
             raise Refusal(400, "ModelArts.6357", f"The image {image_id} is being saved.")
@@ -224,15 +224,15 @@ class ProjectStore:
         return self._images[image_id]
 
     def set_notebook_status(self, notebook_id: str, status: str) -> None:
-        """Put a notebook into a status; a save under way goes on behind it."""
+        """Set the status of a notebook; a running save continues."""
         self._change_notebook(self.notebook(notebook_id), status=status)
 
     def set_image_status(self, image_id: str, status: str, message: str | None = None) -> None:
         """
-        Put an image into a status, where it stays.
+        Set the status of an image; it keeps that status.
 
-        A save ends with ACTIVE, CREATE_FAILED, ERROR and DELETED; in any other status, documented
-        or not, it is held up there and its notebook stays SNAPSHOTTING.
+        ACTIVE, CREATE_FAILED, ERROR and DELETED end a save. In any other status, documented or not, the save
+        makes no progress and its notebook stays SNAPSHOTTING.
         """
         self.image(image_id)
         if status in ("ACTIVE", "CREATE_FAILED", "ERROR", "DELETED"):
@@ -244,10 +244,10 @@ class ProjectStore:
 
     def _defaults(self, image_id: str, given: Mapping[str, Any], registry: str) -> dict[str, Any]:
         """
-        Fill what a request may leave out.
+        Return the values of fields that a request omits.
 
-        No page says what the service makes up for an omitted name, namespace or tag. These are
-        inventions: a client must take them from the reply.
+        No page documents which name, namespace or tag the service chooses if one is omitted. These values are
+        invented, so a client must read them from the response.
         """
         now = self._milliseconds()
         name = given.get("name", f"notebook-image-{image_id[:8]}")
@@ -286,7 +286,7 @@ class ProjectStore:
                 self._settle(image_id)
 
     def _settle(self, image_id: str) -> None:
-        """Bring a save to where its progress says it is."""
+        """Update the image and notebook of a save to its current stage."""
         save = self._saves.get(image_id)
         if save is None or save.pinned:
             return
@@ -304,7 +304,7 @@ class ProjectStore:
             self._put(replace(image, status=status, status_message=message, update_at=self._milliseconds()))
 
     def _finish(self, image_id: str, status: str, message: str | None) -> None:
-        """End a save, if one made the image: its notebook runs again, on the new image if there is one."""
+        """Set the final status of an image and end its save: its notebook runs again, on the new image."""
         self._change(image_id, status, message)
         save = self._saves.pop(image_id, None)
         if status == "ACTIVE":
@@ -316,7 +316,7 @@ class ProjectStore:
             self._change_notebook(notebook, status=running, image_id=mapped)
 
     def _complete(self, image_id: str, save: _Save | None) -> None:
-        """Fill in what is only known of a finished image."""
+        """Set the fields that only a finished image has."""
         image = self._images[image_id]
         source = image if save is None else self.image_of(self._notebooks[save.notebook_id])
         self._put(
@@ -333,13 +333,13 @@ class ProjectStore:
         self._notebooks[notebook.id] = changed
 
     def _put(self, image: ImageRecord) -> None:
-        """Keep an image; an ACTIVE one can be seen in SWR."""
+        """Store an image; an ACTIVE one is also in SWR."""
         self._images[image.id] = image
         if image.status == "ACTIVE":
             self._swr_paths.add(image.swr_path)
 
     def _is_shown(self, image: ImageRecord, lag: float) -> bool:
-        """Tell whether an image is older than what lags behind."""
+        """Return whether an image is built-in or older than the lag."""
         return not lag or image.type == "BUILD_IN" or image.create_at <= self._milliseconds() - 1000 * lag
 
     def _milliseconds(self) -> int:

@@ -1,4 +1,4 @@
-"""Tokens that were handed out, and what can be wrong with one."""
+"""Issued tokens, and the reasons to refuse one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .issued_secrets import IssuedSecrets
 
 
 class Flaw(Enum):
-    """Why a token is not accepted."""
+    """The reason why a token is refused."""
 
     MISSING = auto()
     UNKNOWN = auto()
@@ -21,7 +21,7 @@ class Flaw(Enum):
 
 @dataclass(frozen=True)
 class IssuedToken:
-    """A token; one without a project is of no use to ModelArts."""
+    """A token; ModelArts refuses one without a project."""
 
     value: str
     expires_at: float
@@ -30,31 +30,31 @@ class IssuedToken:
 
 
 class Tokens:
-    """The tokens of one service."""
+    """The issued tokens of one service."""
 
     def __init__(self, now: Callable[[], float], issued_secrets: IssuedSecrets) -> None:
-        """Begin with none."""
+        """Start without tokens."""
         self._now = now
         self._issued_secrets = issued_secrets
         self.reset()
 
     def reset(self) -> None:
-        """Forget all of them."""
+        """Remove all tokens."""
         self._tokens: dict[str, IssuedToken] = {}
 
     def revoke(self) -> None:
-        """Take back all of them; they are still known, as those that were taken back."""
+        """Revoke all tokens; they are refused as ``REVOKED``, not as ``UNKNOWN``."""
         self._tokens = {value: replace(token, revoked=True) for value, token in self._tokens.items()}
 
     def issue(self, lifetime: float, project_id: str | None = None) -> IssuedToken:
-        """Make a token. It begins as the real ones do, which are signed messages in Base64."""
+        """Issue a token; it starts like a real one, which is a signed message in Base64."""
         token = IssuedToken("MII" + secrets.token_urlsafe(180), self._now() + lifetime, project_id)
         self._issued_secrets.add(token.value)
         self._tokens[token.value] = token
         return token
 
     def find(self, value: str | None) -> IssuedToken | Flaw:
-        """Give a token that is accepted, or say why it is not."""
+        """Return a valid token, or the reason why it is refused."""
         if value is None:
             return Flaw.MISSING
         token = self._tokens.get(value)

@@ -1,4 +1,4 @@
-"""How much comes in: connections, and requests that are being answered."""
+"""Counters of connections and of requests in progress."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Hashable
 
 
 class Traffic:
-    """Counts for the server's thread; any thread may ask."""
+    """Counts connections and requests; the server's thread writes, any thread may read."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start at zero."""
         self._lock = threading.Lock()
         self._in_flight: set[Hashable] = set()
         self._accepted = 0
@@ -18,21 +18,21 @@ class Traffic:
 
     @property
     def accepted(self) -> int:
-        """How many connections were accepted since the start or the last reset."""
+        """Number of connections accepted since the start or the last reset."""
         return self._accepted
 
     @property
     def in_flight(self) -> int:
-        """How many requests came whose reply has not begun; one whose client has left is not counted."""
+        """Number of requests whose response has not started; one whose client disconnected is not counted."""
         return len(self._in_flight)
 
     @property
     def max_in_flight(self) -> int:
-        """The largest number of them since the start or the last reset."""
+        """Maximum of :attr:`in_flight` since the start or the last reset."""
         return self._max_in_flight
 
     def reset(self) -> None:
-        """Count anew; what is still in flight goes on counting."""
+        """Restart the counters; requests in flight still count."""
         with self._lock:
             self._accepted = 0
             self._max_in_flight = len(self._in_flight)
@@ -43,12 +43,12 @@ class Traffic:
             self._accepted += 1
 
     def begin(self, connection: Hashable) -> None:
-        """Count the request that a connection has brought: it brings one at a time."""
+        """Count the request of a connection, which sends one at a time."""
         with self._lock:
             self._in_flight.add(connection)
             self._max_in_flight = max(self._max_in_flight, len(self._in_flight))
 
     def end(self, connection: Hashable) -> None:
-        """Count it no longer; to say so twice does nothing."""
+        """Stop counting the request of a connection; a second call does nothing."""
         with self._lock:
             self._in_flight.discard(connection)

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as bytes: a request read from a stream, a reply written out."""
+"""HTTP/1.1 on a stream: parsing of requests and the head of responses."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from .exchange import HttpReply, HttpRequest, Refusal, phrase, whole_number
 
 HEAD_LIMIT = 64 * 1024
 BODY_LIMIT = 12 * 1024 * 1024
-"""Above 12 MB the API gateway answers 413, says OTC's page of gateway errors."""
+"""Bytes; the API gateway answers 413 above 12 MB, by OTC's page of gateway errors."""
 
 
 async def read_request(reader: asyncio.StreamReader, client: str) -> HttpRequest | None:
     """
-    Read the next request of a connection; None when there is none.
+    Read the next request of a connection; return None if the client closed it.
 
-    A :class:`Refusal` says that the connection cannot be understood any further.
+    Raises :class:`Refusal` for a malformed request, after which the connection must be closed.
     """
     try:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -31,12 +31,12 @@ async def read_request(reader: asyncio.StreamReader, client: str) -> HttpRequest
 
 
 def wants_to_stay(request: HttpRequest) -> bool:
-    """Whether the client keeps the connection for its next request."""
+    """Return whether the client keeps the connection open for another request."""
     return (request.header("Connection") or "").lower() != "close"
 
 
 def head_of(reply: HttpReply, stay: bool) -> bytes:
-    """Write the status line and the headers of a reply."""
+    """Return the status line and the headers of a response as bytes."""
     headers = [
         ("Content-Length", str(len(reply.body))),
         ("Connection", "keep-alive" if stay else "close"),

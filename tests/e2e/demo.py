@@ -34,7 +34,7 @@ FAILURE_MESSAGE = "The image could not be pushed: the disk of the notebook is fu
 
 
 class Stopwatch:
-    """Prints lines with the seconds since the start before them."""
+    """Prints lines with the seconds since the start in front."""
 
     def __init__(self) -> None:
         """Start now."""
@@ -46,7 +46,7 @@ class Stopwatch:
         return time.monotonic() - self._started
 
     def say(self, line: str) -> None:
-        """Print one line at once."""
+        """Print one line without buffering."""
         print(f"[{self.seconds:5.1f} s] {line}", flush=True)
 
 
@@ -54,19 +54,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo and return its exit code."""
     parser = argparse.ArgumentParser(prog="bash run.sh demo", description="A nightly snapshot, end to end.")
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
-    parser.add_argument("--fail", action="store_true", help="let the save fail")
+    parser.add_argument(
+        "--fail", action="store_true", help="let the save fail, to see how a failure is shown"
+    )
     options = parser.parse_args(argv)
-    # So that SIGTERM, too, unwinds the with blocks below and leaves no process behind.
+    # SIGTERM too must leave the with blocks below, so that no process is left behind.
     signal.signal(signal.SIGTERM, _exit_on_signal)
     watch = Stopwatch()
     try:
         code = _demo(options, watch)
     except StackError as error:
-        watch.say("Airflow is in trouble.")
+        watch.say("Airflow failed to start or stopped working; its error follows")
         print(error, file=sys.stderr, flush=True)
         code = 1
     except KeyboardInterrupt:
-        watch.say("interrupted before the end")
+        watch.say("interrupted before the run ended")
         code = 130
     watch.say(f"demo {'passed' if code == 0 else 'FAILED'} after {watch.seconds:.0f} s")
     return code
@@ -131,7 +133,7 @@ def _report(run: NightlyRun, stack: AirflowStack, simulator: Simulator) -> list[
 
 
 def _task_errors(run: NightlyRun, stack: AirflowStack) -> list[str]:
-    """Describe each failed task by the error in its log."""
+    """Return the error in the log of each failed task."""
     tries = stack.task_instances(DAG_ID, run.run_id)
     errors: list[str] = []
     for task_id, state in run.tasks.items():
@@ -140,8 +142,8 @@ def _task_errors(run: NightlyRun, stack: AirflowStack) -> list[str]:
             lines = log.splitlines()
             first = next((at for at, line in enumerate(lines) if line.startswith("error:")), 0)
             text = "\n".join(f"    {line}" for line in lines[first:] if "::group::" not in line)
-            errors.append(f"{task_id} failed; its log says:\n{text}")
-    return errors or [f"the run ended {run.state}, yet no task failed: {dict(run.tasks)}"]
+            errors.append(f"{task_id} failed; its log has:\n{text}")
+    return errors or [f"the run ended as {run.state}, but no task failed: {dict(run.tasks)}"]
 
 
 if __name__ == "__main__":

@@ -227,7 +227,7 @@ def test_a_kill_says_what_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
 
     said = capsys.readouterr().out
     assert f"image {result['image_id']}" in said
-    assert "cannot be cancelled" in said
+    assert "ModelArts cannot cancel the save of notebook" in said
 
 
 @pytest.mark.usefixtures("connection", "quick_polls")

@@ -57,6 +57,10 @@ FAULTS: dict[str, dict[str, Any]] = {
     "500": {"kind": "error", "status": 500},
     "502 with HTML": {"kind": "html"},
     "empty 502": {"kind": "empty"},
+    "404 with HTML": {"kind": "html", "status": 404},
+    "403 without a code": {"kind": "empty", "status": 403},
+    "unknown code": {"kind": "error", "status": 400, "code": "ModelArts.9999"},
+    "code 6355 (busy)": {"kind": "error", "status": 400, "code": "ModelArts.6355"},
     "reset": {"kind": "reset"},
     "redirect": {"kind": "redirect", "location": "http://127.0.0.1:9/"},
     "too large": {"kind": "huge", "size": 2 * MAX_REPLY},
@@ -70,6 +74,9 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 TURNED_AWAY = ("429", "429 with Retry-After")
 FAILED = ("408", "500", "502 with HTML", "empty 502")
+GATEWAY = ("404 with HTML", "403 without a code")
+UNKNOWN = (*GATEWAY, "unknown code")
+BRIEF = ("code 6355 (busy)",)
 FAILED_AFTER = ("500 after processing",)
 CUT = ("reset",)
 LOST = ("reset after processing", "truncated", "timeout")
@@ -110,6 +117,8 @@ def _class_of_each(*, creates: int = 0) -> dict[str, TaskRun]:
     return _each(
         (TURNED_AWAY, failed("RateLimitError", creates=creates)),
         ((*FAILED, *FAILED_AFTER), failed("ServerError", creates=creates)),
+        (UNKNOWN, failed("ApiError", creates=creates)),
+        (BRIEF, failed("NotebookNotReadyError", creates=creates)),
         ((*CUT, *LOST), failed("TransportError", creates=creates)),
         ((*FOREIGN, *STRANGE), failed("InvalidResponseError", creates=creates)),
         (TOO_LARGE, failed("ResponseTooLargeError", creates=creates)),
@@ -118,7 +127,7 @@ def _class_of_each(*, creates: int = 0) -> dict[str, TaskRun]:
 
 ANY = tuple(FAULTS)
 # A response that cannot be read is not retried within a try: the next try sends the request again.
-READ_ONCE = {**_each((ANY, saved())), **_each((UNREADABLE, saved(2)))}
+READ_ONCE = {**_each((ANY, saved())), **_each(((*UNREADABLE, *UNKNOWN), saved(2)))}
 # Except for a list, of which a smaller page is requested.
 LIST_ONCE = {**READ_ONCE, **_each((TOO_LARGE, saved()))}
 
@@ -208,7 +217,7 @@ def _an_earlier_try_died(simulator: Simulator, scenario: Scenario) -> None:
     BlockingRunner().run(simulator, lambda m: m.call(operations.create_image(simulator.notebook_id, request)))
 
 
-def _a_reply_is_lost(simulator: Simulator, _scenario: Scenario) -> None:
+def _a_response_is_lost(simulator: Simulator, _scenario: Scenario) -> None:
     simulator.inject(Fault("reset", "CreateImage"))
 
 
@@ -230,7 +239,8 @@ SCENARIOS = [
             title=title,
             cloud=cloud,
             named=named,
-            once=_each((ANY, saved())),
+            # After a refusal with an unknown code of the service, only the next try sends the request again.
+            once=_each((ANY, saved()), (("unknown code",), saved(2))),
             permanently=CREATE_PERMANENTLY,
         )
         for title, cloud, named in (
@@ -242,7 +252,10 @@ SCENARIOS = [
     Scenario(
         "ShowImage",
         once=_each((ANY, saved())),
-        permanently=_each((ANY, failed("WaitTimeoutError", creates=1))),
+        permanently={
+            **_each((ANY, failed("WaitTimeoutError", creates=1))),
+            "403 without a code": failed("PermissionDeniedError", creates=1),
+        },
     ),
     *(
         Scenario(
@@ -262,7 +275,7 @@ SCENARIOS = [
     ),
     Scenario(
         "ShowNotebook",
-        before=_a_reply_is_lost,
+        before=_a_response_is_lost,
         once=READ_ONCE,
         # It is read only after an unusable response to create-image; the next try finds the image.
         permanently=_each((ANY, saved(2))),
@@ -272,7 +285,7 @@ SCENARIOS = [
         before=_an_earlier_save_failed,
         once={
             **_each((ANY, saved(2))),
-            **_each(((*TURNED_AWAY, *STRANGE, "response for another image"), saved())),
+            **_each(((*TURNED_AWAY, *BRIEF, *STRANGE, "response for another image"), saved())),
         },
         permanently={
             **_class_of_each(),
@@ -289,15 +302,27 @@ SCENARIOS = [
     Scenario(
         "ListProjects", fields={"extra": {"project_id": None}}, once=READ_ONCE, permanently=_class_of_each()
     ),
-    Scenario("ShowSecurityKey", options={"metadata": "plain"}, once=READ_ONCE, permanently=_class_of_each()),
+    Scenario(
+        "ShowSecurityKey",
+        options={"metadata": "plain"},
+        once=READ_ONCE,
+        # The metadata service returns 404 if the host has no agency.
+        permanently={**_class_of_each(), "404 with HTML": failed("AuthenticationError")},
+    ),
     Scenario(
         "CreateMetadataToken",
         options={"metadata": "token"},
-        once=READ_ONCE,
+        # Some hosts have no such tokens, so a refusal is ignored; this host needs a token.
+        once={**READ_ONCE, **_each((BRIEF, saved(2)))},
         # A token is any text, so that a wrong one is noticed only where it is used.
         permanently={
             **_class_of_each(),
-            **_each((("invalid JSON", "response for another image"), failed("AuthenticationError"))),
+            **_each(
+                (
+                    (*UNKNOWN, *BRIEF, "invalid JSON", "response for another image"),
+                    failed("AuthenticationError"),
+                )
+            ),
         },
     ),
 ]

@@ -143,8 +143,8 @@ def test_grants_refuse_a_mistake_from_another_process(client: Client, body: obje
     [
         ({"grants": ["image:list"]}, "no action 'image:list'"),
         ({"grants": "modelarts:image:list"}, "no action 'm'"),
-        ({"denied_code": "ModelArts.6404"}, "no code of a denial"),
-        ({"denied_status": 500}, "no status of a denial"),
+        ({"denied_code": "ModelArts.6404"}, "unknown code of a denial"),
+        ({"denied_status": 500}, "unknown status of a denial"),
     ],
     ids=str,
 )

@@ -172,7 +172,7 @@ def test_projects_can_be_added(simulator: Simulator, client: Client) -> None:
     assert found(name="twin") == twins == ["t-1", "t-2"]
     assert found(name="nowhere") == []
     assert found() == [home, team, *twins]
-    with pytest.raises(ValueError, match="already a project t-1"):
+    with pytest.raises(ValueError, match="project t-1 already exists"):
         simulator.add_project("again", "t-1")
     simulator.reset()
     assert found() == [home]

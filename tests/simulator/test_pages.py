@@ -122,9 +122,9 @@ def test_image_of_the_future_is_there_without_a_lag(start: Start) -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"page_cap": 0}, "at most 0 records"),
-        ({"list_order": "odd"}, "no order of lists 'odd'"),
-        ({"offset_unit": "bytes"}, "no offset unit 'bytes'"),
+        ({"page_cap": 0}, "page_cap must be at least 1"),
+        ({"list_order": "odd"}, "unknown order of lists 'odd'"),
+        ({"offset_unit": "bytes"}, "unknown offset unit 'bytes'"),
     ],
     ids=str,
 )

@@ -178,7 +178,7 @@ def test_simulator_can_be_started_again() -> None:
     """Stopping twice does nothing, starting twice is a mistake."""
     simulator = Simulator()
     simulator.start()
-    with pytest.raises(RuntimeError, match="runs already"):
+    with pytest.raises(RuntimeError, match="already running"):
         simulator.start()
     simulator.stop()
     simulator.stop()

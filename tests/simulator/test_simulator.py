@@ -75,7 +75,7 @@ def test_options_are_its_own(start: Start) -> None:
 )
 def test_unknown_option_is_refused(option: dict[str, Any]) -> None:
     """The message lists what there is."""
-    with pytest.raises(ValueError, match="there are"):
+    with pytest.raises(ValueError, match="must be"):
         Simulator(**option)
 
 
@@ -145,8 +145,8 @@ def test_records_can_be_added(simulator: Simulator, client: Client) -> None:
     ("add", "complaint"),
     [
         (lambda simulator: simulator.add_image(colour="red"), "no field colour"),
-        (lambda simulator: [simulator.add_image(id="i") for _ in range(2)], "already an image i"),
-        (lambda simulator: simulator.add_notebook(simulator.notebook_id), "already a notebook"),
+        (lambda simulator: [simulator.add_image(id="i") for _ in range(2)], "image i already exists"),
+        (lambda simulator: simulator.add_notebook(simulator.notebook_id), "notebook .* already exists"),
         (lambda simulator: simulator.add_notebook(image_id="x"), "no image x"),
     ],
     ids=["unknown-field", "image-twice", "notebook-twice", "unknown-image"],
@@ -162,7 +162,7 @@ def test_clock_is_real_time_and_can_be_moved_on(simulator: Simulator) -> None:
     before = simulator.now()
     simulator.advance(86_400)
     assert simulator.now() - before == pytest.approx(86_400, abs=5)
-    with pytest.raises(ValueError, match="only moves on"):
+    with pytest.raises(ValueError, match="cannot go back"):
         simulator.advance(-1)
 
 
