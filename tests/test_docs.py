@@ -238,7 +238,7 @@ def messages() -> list[str]:
 
 
 def documented() -> list[str]:
-    """Return how the page says that messages begin, as patterns."""
+    """Return the beginnings of messages on the page, as patterns."""
     rows = re.findall(r"^\| (.+?) \| .+ \|$", sections()["Messages of the test button"], re.MULTILINE)
     assert rows[0] == "message begins with"
     return [re.escape(row.removesuffix(" …")).replace("…", ".+?") for row in rows[1:]]
