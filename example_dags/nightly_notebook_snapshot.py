@@ -1,5 +1,5 @@
 """
-Save a running notebook every night, wait until its image is ACTIVE, and print its SWR address.
+Save a running notebook nightly, wait until its image is ACTIVE, and print its SWR address.
 
 Before the first run, set the Airflow Variables ``modelarts_notebook_id`` and ``modelarts_namespace`` (the
 SWR organization). A run triggered from the UI can choose another notebook in the trigger form.

@@ -60,7 +60,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "404 with HTML": {"kind": "html", "status": 404},
     "403 without a code": {"kind": "empty", "status": 403},
     "unknown code": {"kind": "error", "status": 400, "code": "ModelArts.9999"},
-    "wait a minute": {"kind": "error", "status": 400, "code": "ModelArts.6355"},
+    "code 6355 (busy)": {"kind": "error", "status": 400, "code": "ModelArts.6355"},
     "reset": {"kind": "reset"},
     "redirect": {"kind": "redirect", "location": "http://127.0.0.1:9/"},
     "too large": {"kind": "huge", "size": 2 * MAX_REPLY},
@@ -76,7 +76,7 @@ TURNED_AWAY = ("429", "429 with Retry-After")
 FAILED = ("408", "500", "502 with HTML", "empty 502")
 GATEWAY = ("404 with HTML", "403 without a code")
 UNKNOWN = (*GATEWAY, "unknown code")
-BRIEF = ("wait a minute",)
+BRIEF = ("code 6355 (busy)",)
 FAILED_AFTER = ("500 after processing",)
 CUT = ("reset",)
 LOST = ("reset after processing", "truncated", "timeout")
@@ -217,7 +217,7 @@ def _an_earlier_try_died(simulator: Simulator, scenario: Scenario) -> None:
     BlockingRunner().run(simulator, lambda m: m.call(operations.create_image(simulator.notebook_id, request)))
 
 
-def _a_reply_is_lost(simulator: Simulator, _scenario: Scenario) -> None:
+def _a_response_is_lost(simulator: Simulator, _scenario: Scenario) -> None:
     simulator.inject(Fault("reset", "CreateImage"))
 
 
@@ -239,7 +239,7 @@ SCENARIOS = [
             title=title,
             cloud=cloud,
             named=named,
-            # A refusal by the service itself with an unknown code is not sent again within a try.
+            # After a refusal with an unknown code of the service, only the next try sends the request again.
             once=_each((ANY, saved()), (("unknown code",), saved(2))),
             permanently=CREATE_PERMANENTLY,
         )
@@ -275,7 +275,7 @@ SCENARIOS = [
     ),
     Scenario(
         "ShowNotebook",
-        before=_a_reply_is_lost,
+        before=_a_response_is_lost,
         once=READ_ONCE,
         # It is read only after an unusable response to create-image; the next try finds the image.
         permanently=_each((ANY, saved(2))),
@@ -306,13 +306,13 @@ SCENARIOS = [
         "ShowSecurityKey",
         options={"metadata": "plain"},
         once=READ_ONCE,
-        # A metadata service without keys answers 404: the host has no agency.
+        # The metadata service returns 404 if the host has no agency.
         permanently={**_class_of_each(), "404 with HTML": failed("AuthenticationError")},
     ),
     Scenario(
         "CreateMetadataToken",
         options={"metadata": "token"},
-        # Not every host issues tokens, so that a refusal is not an error: here the keys need one.
+        # Some hosts have no such tokens, so a refusal is ignored; this host needs a token.
         once={**READ_ONCE, **_each((BRIEF, saved(2)))},
         # A token is any text, so that a wrong one is noticed only where it is used.
         permanently={
