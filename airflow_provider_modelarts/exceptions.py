@@ -33,6 +33,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class ModelArtsError(Exception):
@@ -54,6 +58,12 @@ class ModelArtsError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    def with_message(self, message: str) -> Self:
+        """Return this error with another message; its class and everything else are kept."""
+        self.message = message
+        self.args = (message,)
+        return self
 
 
 def sanitize(text: str, limit: int) -> str:
@@ -175,6 +185,17 @@ class ApiError(ModelArtsError):
         self.request_id = request_id
         self.retry_after = retry_after
         self.clock_skew = clock_skew
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The keyword arguments of another error about the same response."""
+        return {
+            "status": self.status,
+            "code": self.code,
+            "request_id": self.request_id,
+            "retry_after": self.retry_after,
+            "clock_skew": self.clock_skew,
+        }
 
     @property
     def is_denied_without_code(self) -> bool:

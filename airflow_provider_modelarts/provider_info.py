@@ -27,7 +27,7 @@ def connection_fields() -> dict[str, Any]:
             },
         ),
         "project_id": _text(
-            "Project ID", "Shown in the console under My Credentials. If empty, it is looked up at IAM."
+            "Project ID", "Shown in the console under My Credentials. If empty, the lookup asks IAM."
         ),
         "project_name": _text(
             "Project name", "For the lookup of the project ID. Default: the region's project."

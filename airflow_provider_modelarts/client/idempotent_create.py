@@ -40,7 +40,6 @@ from airflow_provider_modelarts.exceptions import (
 )
 
 T = TypeVar("T")
-E = TypeVar("E", bound=ModelArtsError)
 
 LOOKUP_ATTEMPTS = 3
 """Lookups of the marker after a lost response, as lists may lag behind."""
@@ -95,6 +94,7 @@ class IdempotentCreate:
         self._if_exists = if_exists
         self._deadline = deadline
         self._failure = ModelArtsError("create-image was not sent")
+        self._is_later_try = False
         self._ambiguous_error: ModelArtsError | None = None
         self._uses_other_tag = False
 
@@ -109,6 +109,7 @@ class IdempotentCreate:
         :raises PermissionDeniedError: the permission to save or to list images is missing.
         :raises ModelArtsError: any other error response, or a lost response that no lookup could resolve.
         """
+        self._is_later_try = check_existing
         image = await self._check_hint(image_id_hint) if image_id_hint else None
         if check_existing and image is None:
             image = await self._find_earlier()
@@ -191,23 +192,23 @@ class IdempotentCreate:
             message = f"Cannot check {question}, because {reason}"
             log.warning("%s: %s", message, failure)
             # Not chained to the failure, whose context is this error: the chain would be a cycle.
-            raise _with_message(error, f"{error.message} {message}.") from None
+            raise error.with_message(f"{error.message} {message}.") from None
 
     async def _resolve_tag_conflict(self, error: TagConflictError) -> Image | None:
         """Return the image to reuse; None if create-image may be sent again."""
         image = await self._checked(self._search(self._find_tag_owner), LIST_IMAGES, error)
-        if image is None and self._ambiguous_error:
-            raise _with_message(
-                self._ambiguous_error,
-                f"{self._ambiguous_error.message} Tag {self._request.tag!r} is now in use, perhaps by this "
-                "save, but the image that uses it is not listed: the next try checks again.",
+        if image is None and (self._ambiguous_error or self._is_later_try):
+            # Not the conflict itself, which is permanent: a list that lags may not show an own image yet.
+            cause = self._ambiguous_error or ApiError(error.message, **error.facts)
+            raise cause.with_message(
+                f"{cause.message.rstrip('.')}. Tag {self._request.tag!r} is now in use, perhaps by this "
+                "task's own save, but the image that uses it is not listed: the next try checks again"
             ) from error
         if image is None:
-            raise _with_message(
-                error,
+            hint = "" if self._is_named else ", or set name and namespace, so that the image can be found"
+            raise error.with_message(
                 f"Tag {self._request.tag!r} is already in use, but the image that uses it is not listed. It "
-                "may be in another workspace, or exist only in SWR: choose another tag"
-                f"{'' if self._is_named else ', or set name and namespace, so that the image can be found'}",
+                f"may be in another workspace, or exist only in SWR: choose another tag{hint}"
             )
         is_earlier = self._is_of_earlier_clear(image)
         if is_earlier or self._is_own(image):
@@ -226,7 +227,7 @@ class IdempotentCreate:
             )
             return image
         tag = f"Tag {self._request.tag!r} belongs to image {image.id}, which this task"
-        raise _with_message(error, f"{tag} {reason}")
+        raise error.with_message(f"{tag} {reason}")
 
     def _why_not_reused(self, image: Image) -> str:
         """Return why another task's image is not reused, and what to do; empty if it is reused."""
@@ -269,8 +270,7 @@ class IdempotentCreate:
             log.info("Image %s was already removed", image.id)
         except PermissionDeniedError as failure:
             log.warning("%s is missing: %s", DELETE_IMAGE, failure)
-            raise _with_message(
-                error,
+            raise error.with_message(
                 f"Tag {self._request.tag!r} belongs to this task's own failed image {image.id}, which "
                 f"cannot be removed because {DELETE_IMAGE} is missing: grant it, or choose another tag",
             ) from None
@@ -308,8 +308,7 @@ class IdempotentCreate:
         except ModelArtsError as error:
             if not _is_forbidden(error):
                 raise
-            raise _with_message(
-                error,
+            raise error.with_message(
                 f"Nothing was sent: cannot check whether an earlier try saved notebook {self._notebook_id}, "
                 f"because {LIST_IMAGES} is missing. Grant it, then clear the task. {error.message}",
             ) from None
@@ -390,10 +389,3 @@ def _is_forbidden(error: ModelArtsError) -> bool:
     """Whether ModelArts denies a permission; a refusal by IAM means that the login failed."""
     is_403 = type(error) is ApiError and error.status == 403
     return error.may_have_been_processed and (is_403 or isinstance(error, PermissionDeniedError))
-
-
-def _with_message(error: E, message: str) -> E:
-    """Return the error with another message; its class, code and request id are kept."""
-    error.message = message
-    error.args = (message,)
-    return error

@@ -41,11 +41,12 @@ class PollErrors:
         :param now: monotonic seconds.
         :raises ModelArtsError: the error that ends the wait.
         """
-        self._forbidden = (
-            self._forbidden + 1 if isinstance(error, ApiError) and error.is_denied_without_code else 0
-        )
-        if self._forbidden >= CONFIRMATIONS:
-            raise self._permission_denied(error) from error
+        if isinstance(error, ApiError) and error.is_denied_without_code:
+            self._forbidden += 1
+            if self._forbidden >= CONFIRMATIONS:
+                raise self._permission_denied(error) from error
+        else:
+            self._forbidden = 0
         if isinstance(error, NotFoundError) and not self._has_succeeded:
             self._not_found_since = self._not_found_since if self._not_found else now
             self._not_found += 1
@@ -55,11 +56,9 @@ class PollErrors:
         if not error.is_transient:
             raise error
 
-    def _permission_denied(self, error: ModelArtsError) -> PermissionDeniedError:
-        refusal = PermissionDeniedError(
+    def _permission_denied(self, error: ApiError) -> PermissionDeniedError:
+        return PermissionDeniedError(
             f"{self._forbidden} polls in a row failed with HTTP 403 and no error code: check the permissions "
-            f"of the connection's user or agency, and any proxy or gateway in between. {error.message}"
+            "of the connection's user or agency, and any proxy or gateway in between",
+            **error.facts,
         )
-        if isinstance(error, ApiError):
-            refusal.status, refusal.request_id = error.status, error.request_id
-        return refusal

@@ -162,9 +162,13 @@ def _parse_error(data: Any) -> tuple[str, str]:
     return "", text
 
 
+# "canonicalRequest" in every spelling, whatever stands between its letters.
+_ECHO = re.compile(r"[\W_]*".join("canonical"), re.IGNORECASE)
+
+
 def _scrub(value: Any) -> str:
     """Return a server's text as one short line, without the request that the gateway may echo."""
     value = value or ""
     text = value if isinstance(value, str) else reprlib.repr(value)  # which limits depth and length
-    text = re.split(r"canonical", text, maxsplit=1, flags=re.IGNORECASE)[0]
+    text = _ECHO.split(text, maxsplit=1)[0]
     return sanitize(text, 300).rstrip(" ,.:;")

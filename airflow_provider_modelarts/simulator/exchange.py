@@ -32,7 +32,7 @@ class HttpRequest:
 
     @property
     def query(self) -> str:
-        """What follows the question mark, still percent-encoded."""
+        """The query of the target, still percent-encoded."""
         return self.target.partition("?")[2]
 
     @property

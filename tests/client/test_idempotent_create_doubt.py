@@ -108,6 +108,19 @@ def test_create_raises_retryable_error_when_tag_is_taken_by_unlisted_image(
     assert service.posts == 2
 
 
+def test_create_raises_retryable_error_in_later_try_when_tag_is_taken_by_unlisted_image() -> None:
+    """The earlier try may have created it, in a list that still lags."""
+    service = Service({POST: [TAKEN], LIST: [NOTHING]})
+
+    with pytest.raises(
+        ApiError, match="Tag 'nightly' is now in use, perhaps by this task's own save"
+    ) as caught:
+        service.save(check_existing=True)
+
+    assert not isinstance(caught.value, PERMANENT)
+    assert caught.value.code == "ModelArts.6737"
+
+
 @doubts
 def test_create_raises_retryable_error_after_lost_response_when_notebook_is_busy(
     doubt: Callable[[], Response | Exception],
