@@ -52,7 +52,7 @@ def test_wait_for_image_raises_if_the_image_failed(wait: Wait, status: str, simu
 def test_wait_for_image_raises_at_its_timeout(wait: Wait, simulator: Simulator) -> None:
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
 
-    with pytest.raises(WaitTimeoutError, match=rf"waiting for image {image_id}: last seen: .*CREATING"):
+    with pytest.raises(WaitTimeoutError, match=rf"waiting for image {image_id}: last poll: .*CREATING"):
         wait(image_id, timeout=0)
 
 

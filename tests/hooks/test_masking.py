@@ -23,6 +23,8 @@ from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.hooks.pool import connection_cache
 from airflow_provider_modelarts.simulator import Fault, Simulator
 
+pytestmark = pytest.mark.usefixtures("quick_polls")
+
 USER: dict[str, Any] = {"auth": "password", "domain_name": "research-account"}
 AGENCY: dict[str, Any] = {"agency_name": "snapshot-agency", "agency_domain_name": "research-account"}
 PASSWORD: dict[str, Any] = {"login": "snapshot-user", "password": "simulator-password"}
@@ -156,7 +158,7 @@ def test_triggerer_logs_no_secret(
             ModelArtsHook().awatch(
                 operations.show_image(image_id),
                 is_done=lambda image: image.is_active,
-                poll_interval=1,
+                poll_interval=0.05,
                 deadline=time.time() + 60,
             )
         )

@@ -298,7 +298,8 @@ def test_wait_ends_soon_after_deadline_when_lookup_hangs(
     login = {"login": "snapshot-user", "password": "simulator-password"}
     given = {**simulator.connection, **login, "extra": {**simulator.connection["extra"], **user}}
     play("hang" if hanging == "lookup" else given)
-    monkeypatch.setattr(pool, "DEADLINE_GRACE", 1.0)
+    monkeypatch.setattr(pool, "DEADLINE_GRACE", 0.2)
+    monkeypatch.setattr(pool, "CANCEL_GRACE", 0.2)
     monkeypatch.setattr(pool, "LOOKUP_GRACE", FAR)
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")
     if hanging == "login":
@@ -318,7 +319,7 @@ def test_wait_ends_soon_after_deadline_when_lookup_hangs(
         async with connection_cache.use("c"):
             if hanging == "lock":
                 await lock.acquire()
-            waits = [wait(image_id, time.time() + 1) for _ in range(20)]
+            waits = [wait(image_id, time.time() + 0.2) for _ in range(20)]
             outcomes = await asyncio.gather(*waits, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {WaitTimeoutError}
         assert "nothing, because no poll succeeded" in str(outcomes[0])

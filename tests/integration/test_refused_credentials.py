@@ -18,6 +18,8 @@ from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
 
+pytestmark = pytest.mark.usefixtures("quick_polls")
+
 WAITS = 100
 USER: dict[str, Any] = {"auth": "password", "domain_name": "research-account"}
 AGENCY: dict[str, Any] = {"agency_name": "snapshot-agency", "agency_domain_name": "research-account"}
@@ -66,7 +68,7 @@ async def wait(image_id: str, conn_id: str = "one", *, timeout: float = 60) -> I
     return await ModelArtsHook(conn_id).awatch(
         operations.show_image(image_id),
         is_done=lambda image: image.is_active,
-        poll_interval=1,
+        poll_interval=0.25,
         deadline=time.time() + timeout,
     )
 
