@@ -254,7 +254,7 @@ class ModelArtsClient:
         last: PollableT | None = None
         error: ModelArtsError | None = None
         errors = PollErrors()
-        poll_log = PollLog(clock)
+        poll_log = PollLog(operation.subject, clock)
         poll_interval = max(MIN_POLL_INTERVAL, poll_interval)
         pause = self._random.uniform(0.0, poll_interval)
         while True:

@@ -81,7 +81,7 @@ def flatten(value: Any) -> str:
     try:
         text = value if isinstance(value, str) else str(value)
     except RecursionError:
-        raise ValueError("the value is nested too deeply") from None
+        raise ValueError("the JSON value is nested too deeply to be read as text") from None
     return _without_surrogates(text).replace("\0", " ")
 
 

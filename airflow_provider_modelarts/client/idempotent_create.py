@@ -269,7 +269,10 @@ class IdempotentCreate:
         except NotFoundError:
             log.info("Image %s was already removed", image.id)
         except PermissionDeniedError as failure:
-            log.warning("%s is missing: %s", DELETE_IMAGE, failure)
+            log.warning(
+                "Image %s cannot be removed, because the permission %s is missing: %s",
+                *(image.id, DELETE_IMAGE, failure),
+            )
             raise error.with_message(
                 f"Tag {self._request.tag!r} belongs to this task's own failed image {image.id}, which "
                 f"cannot be removed because {DELETE_IMAGE} is missing: grant it, or choose another tag",

@@ -18,10 +18,12 @@ class PollLog:
     """
     Logs changes, the first and the last of consecutive failures, and a heartbeat.
 
+    :param subject: what is waited for, such as ``image`` and its id.
     :param clock: its monotonic clock times the heartbeat.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, subject: str, clock: Clock) -> None:
+        self._subject = subject
         self._clock = clock
         self._line = ""
         self._logged_at = clock.monotonic()
@@ -50,5 +52,8 @@ class PollLog:
         """Log that the wait continues, if a heartbeat is due, with or without a poll."""
         now = self._clock.monotonic()
         if now - self._logged_at >= HEARTBEAT:
-            log.info("Still waiting; last poll: %s", self._line or "none succeeded yet")
+            if self._line:
+                log.info("Still waiting; last poll: %s", self._line)
+            else:
+                log.info("Still waiting for %s; no poll has succeeded yet", self._subject)
             self._logged_at = now

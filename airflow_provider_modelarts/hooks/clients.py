@@ -60,7 +60,7 @@ def create_client(
         )
     if settings.transport_config.verify is False:
         log.warning(
-            "The certificate of %s is not checked, because extra verify is false; set true or a CA file",
+            "The certificate of %s is not checked, as extra verify is false; set it to true or a CA file",
             settings.endpoint,
         )
     return ModelArtsClient(

@@ -186,7 +186,7 @@ class ConnectionCache:
             if not done:
                 raise TimeoutError(f"no response in {LOOKUP_TIMEOUT:.0f} s")
             if lookup.cancelled():  # by Airflow; this wait goes on
-                raise RuntimeError("it was cancelled")
+                raise RuntimeError("Airflow cancelled the lookup")
             return lookup.result()
         finally:
             lookup.cancel()

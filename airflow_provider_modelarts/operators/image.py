@@ -325,7 +325,9 @@ def load_image_id(context: Context) -> str | None:
         image_id = store.get(IMAGE_ID_KEY)
     except Exception as error:  # noqa: BLE001 - whatever Airflow raises, the image is found by its marker
         log.warning(
-            "Cannot read the image id of an earlier try from the task state store, listing images: %s", error
+            "Cannot read the image id of an earlier try from the task state store (%s); searching the "
+            "images for the marker of this task instead",
+            error,
         )
         return None
     return image_id if isinstance(image_id, str) else None

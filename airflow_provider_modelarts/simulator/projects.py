@@ -54,7 +54,7 @@ class Projects:
     def store(self, project_id: str) -> ProjectStore:
         """Return the store of a project; raises ValueError for an unknown one."""
         if project_id not in self._stores:
-            raise ValueError(f"no project {project_id}; a reset removes added projects")
+            raise ValueError(f"no project {project_id}: add it first; a reset removes added projects")
         return self._stores[project_id]
 
     def stores(self) -> Iterator[ProjectStore]:

@@ -46,7 +46,7 @@ class AfterReads:
     def __post_init__(self) -> None:
         """Raise ValueError for a negative number."""
         if self.reads < 0:
-            raise ValueError(f"a save cannot end after {self.reads} reads")
+            raise ValueError(f"reads must be at least 0, not {self.reads}")
 
     def stage(self, reads: int, _elapsed: float, /) -> Stage:
         """Return the stage from the number of reads."""
@@ -66,7 +66,7 @@ class AfterSeconds:
     def __post_init__(self) -> None:
         """Raise ValueError for a negative time."""
         if self.seconds < 0:
-            raise ValueError(f"a save cannot end after {self.seconds} seconds")
+            raise ValueError(f"seconds must be at least 0, not {self.seconds}")
 
     def stage(self, _reads: int, elapsed: float, /) -> Stage:
         """Return the stage from the elapsed seconds."""

@@ -130,7 +130,7 @@ class _Connection(HTTPConnection):
         try:
             return _connected(self._dns_host.strip("[]"), self.port, self.socket_options or ())
         except OSError as error:
-            raise NewConnectionError(self, "no connection") from error
+            raise NewConnectionError(self, f"cannot connect to {self.host}:{self.port}") from error
 
     def _tunnel(self) -> None:
         try:

@@ -39,7 +39,9 @@ def block_on(coroutine: Coroutine[Any, Any, T]) -> T:
         result: T = stop.value
         return result
     else:
-        raise RuntimeError("a blocking transport must never suspend")
+        raise RuntimeError(
+            "a coroutine suspended, which no event loop can resume: run it only with a blocking transport"
+        )
     finally:
         coroutine.close()
 

@@ -41,7 +41,7 @@ class ImageEvent(BaseModel):
         image_id = self.image.get("image_id")
         names_it = image_id and isinstance(image_id, str) and "swr_path" in self.image
         if self.status == "success" and not names_it:
-            raise ValueError("a success must name image_id and swr_path")
+            raise ValueError("a trigger event with status success must contain image_id and swr_path")
         return self
 
     @classmethod

@@ -431,7 +431,7 @@ def test_watch_logs_outage_of_polling_waits_only(log_lines: Callable[..., list[s
     warnings = len(log_lines(logging.WARNING))
     assert 3 <= warnings <= 20
     assert log_lines().count("Polling works again") == warnings
-    alive = log_lines().count("Still waiting; last poll: none succeeded yet")
+    alive = log_lines().count(f"Still waiting for image {IMAGE_ID}; no poll has succeeded yet")
     assert 2 * 20 <= alive <= 4 * 20
 
 

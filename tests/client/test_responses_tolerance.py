@@ -200,7 +200,7 @@ def nested(depth: int) -> Any:
 
 
 def test_description_that_is_nested_too_deeply_is_unreadable() -> None:
-    with pytest.raises(ValidationError, match="nested too deeply"):
+    with pytest.raises(ValidationError, match="nested too deeply to be read"):
         Image.model_validate({"id": "i", "description": nested(200_000)})
 
 

@@ -241,5 +241,5 @@ def test_notebook_stopped_during_save_stays_stopped(simulator: Simulator, client
     "make", [lambda: AfterReads(-1), lambda: AfterSeconds(-0.5)], ids=["reads", "seconds"]
 )
 def test_negative_save_timing_is_rejected(make: Any) -> None:
-    with pytest.raises(ValueError, match="cannot end after"):
+    with pytest.raises(ValueError, match="must be at least 0, not -"):
         make()

@@ -33,6 +33,6 @@ def test_block_on_closes_coroutine_that_suspends_and_raises() -> None:
         finally:
             steps.append("cleaned up")
 
-    with pytest.raises(RuntimeError, match="never suspend"):
+    with pytest.raises(RuntimeError, match="a coroutine suspended"):
         block_on(wait())
     assert steps == ["cleaned up"]
