@@ -95,7 +95,7 @@ def test_concurrent_waits_share_failed_login_and_backoff(
     monkeypatch.setenv("AIRFLOW_CONN_ONE", json.dumps(impatient))
 
     async def a_hundred() -> list[BaseException]:
-        waits = a_hundred_waits(image_id, timeout=3)
+        waits = a_hundred_waits(image_id, timeout=1.5)
         outcomes = await asyncio.gather(*waits, return_exceptions=True)
         return [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
 

@@ -127,13 +127,13 @@ def test_wait_with_early_deadline_leaves_lookup_to_others(
     outcome: Any, play: Callable[..., Airflow], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "LOOKUP_GRACE", 0.2)
-    monkeypatch.setattr(pool, "LOOKUP_TIMEOUT", 1.0)
-    airflow = play(outcome, simulator.connection, pauses=(1.0,))
+    monkeypatch.setattr(pool, "LOOKUP_TIMEOUT", 0.4)
+    airflow = play(outcome, simulator.connection, pauses=(0.4,))
 
     async def both() -> list[Any]:
         cache = ConnectionCache("c")
         patient = asyncio.ensure_future(cache.settings(deadline=time.time() + FAR))
-        with pytest.raises(ConnectionLookupError, match=r"in [01] lookups over 0 s"):
+        with pytest.raises(ConnectionLookupError, match=r"in [01] lookups over \d+ s"):
             await cache.settings(deadline=time.time() - FAR)
         cancelled = asyncio.ensure_future(cache.settings())
         await asyncio.sleep(0)

@@ -232,7 +232,7 @@ def test_unknown_code_of_401_for_one_image_does_not_renew_per_poll(
         *(Fault("error", "ShowImage", skip=skip, status=401, code="ModelArts.9999") for skip in range(8))
     )
 
-    outcomes = asyncio.run(wait_all(image_id, timeout=3))
+    outcomes = asyncio.run(wait_all(image_id, timeout=1))
 
     assert {type(outcome) for outcome in outcomes} == {WaitTimeoutError}
     assert count(simulator, "CreateToken") <= 2

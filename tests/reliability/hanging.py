@@ -53,11 +53,11 @@ class Report:
     requests: int
 
 
-def in_triggerer(waits: int, timeout: float = TIMEOUT) -> Report:
+def in_triggerer(waits: int, timeout: float = TIMEOUT, read_timeout: float = READ_TIMEOUT) -> Report:
     """Return what became of triggers that share an event loop."""
     with Simulator(save=AfterReads(10**6)) as simulator:
         images = [simulator.add_image(name=f"n{number}", status="CREATING") for number in range(waits)]
-        _connect(simulator)
+        _connect(simulator, read_timeout)
         later = 0
 
         async def watch_all() -> list[tuple[str, float, dict[str, Any]]]:
@@ -93,11 +93,11 @@ def in_triggerer(waits: int, timeout: float = TIMEOUT) -> Report:
         )
 
 
-def in_workers(waits: int, timeout: float = TIMEOUT) -> Report:
+def in_workers(waits: int, timeout: float = TIMEOUT, read_timeout: float = READ_TIMEOUT) -> Report:
     """Return what became of tasks that block, each with a transport of its own."""
     with Simulator(save=AfterReads(10**6)) as simulator:
         images = [simulator.add_image(name=f"n{number}", status="CREATING") for number in range(waits)]
-        _connect(simulator)
+        _connect(simulator, read_timeout)
         deadline = time.time() + timeout
 
         def wait(image_id: str) -> tuple[str, float, str]:
@@ -183,10 +183,10 @@ def _too_many(report: Report) -> list[str]:
     return found
 
 
-def _connect(simulator: Simulator) -> None:
+def _connect(simulator: Simulator, read_timeout: float) -> None:
     """Make the simulator, which hangs from here on, the Airflow connection."""
     connection = simulator.connection
-    extra = {**connection["extra"], "read_timeout": READ_TIMEOUT}
+    extra = {**connection["extra"], "read_timeout": read_timeout}
     os.environ["AIRFLOW_CONN_MODELARTS_DEFAULT"] = json.dumps({**connection, "extra": extra})
     simulator.inject(Fault("hang", times=None))
 

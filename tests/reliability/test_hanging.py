@@ -22,10 +22,10 @@ def _connection_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     ("run", "waits"), [(hanging.in_triggerer, 60), (hanging.in_workers, 4)], ids=["triggerer", "workers"]
 )
 def test_watch_ends_at_deadline_when_service_hangs(
-    run: Callable[[int, float], hanging.Report], waits: int
+    run: Callable[[int, float, float], hanging.Report], waits: int
 ) -> None:
     """``bash run.sh reliability hanging`` measures 200 waits, and how late they end."""
-    report = run(waits, 2.5)
+    report = run(waits, 1.0, 0.5)
 
     assert hanging.problems(report, allowed=BUSY) == []
     assert report.max_in_flight <= CircuitBreaker.MAX_IN_FLIGHT
