@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -284,11 +285,12 @@ class Soak:
         )
 
     def _hung_up(self, expected: int) -> int:
-        """Return how many sockets the cloud has open, after it had time to notice that we closed ours."""
-        for _ in range(100):
+        """Return the open sockets of the simulator, which needs time to notice that ours are closed."""
+        for _ in range(300):
             self._cloud.get("state")
             if self._cloud.sockets <= expected:
                 break
+            time.sleep(0.1)
         return self._cloud.sockets
 
 
