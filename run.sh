@@ -166,7 +166,7 @@ renew_constraints() {
     ensure_uv || die "Renewing the pins needs uv, and it could not be installed: install uv and put it on PATH."
     # One file for every supported Python and platform, without a registry's address in it.
     "$(find_uv)" pip compile --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate \
-        --all-extras --group dev pyproject.toml -o constraints.txt
+        --all-extras --group dev --group docs --group browser --group peers pyproject.toml -o constraints.txt
     log "constraints.txt renewed"
 }
 
