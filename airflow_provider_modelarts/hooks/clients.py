@@ -142,7 +142,12 @@ def lookup_cause(error: Exception) -> str:
 
 
 class BlockingClient:
-    """Methods that block until the response has arrived, for a class that has a client to run them with."""
+    """Methods that block until the response has arrived, for a class that has settings and a client."""
+
+    @property
+    def settings(self) -> Settings:
+        """The connection's checked fields."""
+        raise NotImplementedError
 
     @property
     def _modelarts(self) -> ModelArtsClient:
@@ -195,3 +200,7 @@ class BlockingClient:
                 not_before=not_before,
             )
         )
+
+    def _workspace(self, workspace_id: str | None) -> str | None:
+        """Return the connection's workspace if none is given; a blank one is refused later."""
+        return self.settings.workspace_id if workspace_id is None else workspace_id
