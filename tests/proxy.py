@@ -66,8 +66,10 @@ def forward(one: socket.socket, other: socket.socket) -> None:
 
     def readable() -> list[socket.socket]:
         # What TLS has decrypted already is no longer in the socket.
-        decrypted = [each for each in (one, other) if isinstance(each, ssl.SSLSocket) and each.pending()]
-        return decrypted or select.select([one, other], [], [])[0]
+        for each in (one, other):
+            if isinstance(each, ssl.SSLSocket) and each.pending():
+                return [each]
+        return select.select([one, other], [], [])[0]
 
     with contextlib.suppress(OSError):
         while True:
