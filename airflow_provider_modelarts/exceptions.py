@@ -72,7 +72,9 @@ def sanitize(text: str, limit: int) -> str:
 
     :param limit: characters after which the line is cut.
     """
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[:limit]}…"
 
 

@@ -6,9 +6,11 @@ import copy
 import json
 import logging
 import math
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -25,6 +27,8 @@ from airflow_provider_modelarts.exceptions import (
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+_NO_LOCK = nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +101,12 @@ class Session:
         renewals = 0
         while True:
             queued_at = self._clock.monotonic()
-            async with AsyncExitStack() as lock:
-                if not (self._authentication.is_proven and self._credentials.is_fresh(self._clock)):
+            is_accepted = self._authentication.is_proven and self._credentials.is_fresh(self._clock)
+            async with _NO_LOCK if is_accepted else AsyncExitStack() as lock:
+                if lock is not None:
                     await lock.enter_async_context(self._lock)
                 request = await self._request(operation, queued_at)
-                if self._authentication.is_proven:
+                if lock is not None and self._authentication.is_proven:
                     await lock.aclose()
                 sent_at = self._clock.monotonic()
                 try:
@@ -159,7 +164,7 @@ class Session:
     async def _exchange(self, operation: Operation[T], request: Request, timeout: float | None) -> T:
         response = await self._transport.send(request, timeout=timeout)
         what = f"{operation.name} ({operation.method} {operation.path})"
-        return parse_response(what, response, operation.parse, self._now())
+        return parse_response(what, response, operation.parse, self._clock.time())
 
     async def _request(self, operation: Operation[Any], queued_at: float) -> Request:
         """
@@ -189,21 +194,22 @@ class Session:
         project_id = self._project.id or await self._credentials.project_id(
             self._project.endpoint, self._project.name, self._transport, self._clock
         )
-        query = urlencode(sorted(operation.query.items()), quote_via=quote, safe="~")
-        path = f"/v1/{quote(project_id, safe='')}{operation.path}"
-        request = Request(
-            method=operation.method,
-            url=f"{self._endpoint}{path}{'?' if query else ''}{query}",
-            headers={
-                "Accept": "application/json",
-                "Content-Type": "application/json",
-                "X-Language": "en-us",
-                "X-Project-Id": project_id,
-            },
-            body=b"" if operation.body is None else json.dumps(operation.body, ensure_ascii=False).encode(),
-            max_bytes=operation.max_bytes,
-        )
+        prefix, headers = _project_prefix(self._endpoint, project_id)
+        url = f"{prefix}{operation.path}"
+        if operation.query:
+            url = f"{url}?{urlencode(sorted(operation.query.items()), quote_via=quote, safe='~')}"
+        body = b"" if operation.body is None else json.dumps(operation.body, ensure_ascii=False).encode()
+        request = Request(operation.method, url, headers, body, max_bytes=operation.max_bytes)
         return await self._credentials.authenticate(request, self._transport, self._clock)
 
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.time(), tz=timezone.utc)
+
+@lru_cache(maxsize=64)
+def _project_prefix(endpoint: str, project_id: str) -> tuple[str, Mapping[str, str]]:
+    """Return how all addresses in a project begin, and the headers that all requests to it have."""
+    headers = {
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+        "X-Language": "en-us",
+        "X-Project-Id": project_id,
+    }
+    return f"{endpoint}/v1/{quote(project_id, safe='')}", MappingProxyType(headers)
