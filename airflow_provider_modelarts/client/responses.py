@@ -68,14 +68,16 @@ def parse_response(
     code, text = _parse_error(data)
     code = "" if code == str(response.status) else code  # IAM repeats the HTTP status as its code
     meaning = classify(response.status, code)
+    reason = " ".join(filter(None, [f"{text or 'no reason given'}.", meaning.remedy]))
     refusal = meaning.error(
-        " ".join(filter(None, [f"{what} failed: {text or 'no reason given'}.", meaning.remedy])),
+        f"{what} failed: {reason}",
         status=response.status,
         code=code,
         request_id=request_id,
         retry_after=_retry_after(response.headers.get("retry-after", ""), now),
         clock_skew=_clock_skew(response.headers.get("date", ""), now),
     )
+    refusal.reason = reason
     refusal.is_brief = meaning.is_brief
     refusal.may_have_been_processed = refusal.may_have_been_processed and not meaning.is_brief
     raise refusal

@@ -25,6 +25,7 @@ from airflow_provider_modelarts.exceptions import (
 )
 
 T = TypeVar("T")
+E = TypeVar("E", bound=ModelArtsError)
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ class Session:
             log.info("HTTP 401 without an error code, retrying once with the same credentials: %s", error)
             return
         if isinstance(error, AuthenticationError):
-            self._authentication.refuse(error, now)
+            self._authentication.refuse(_unnamed(error), now)
         raise error
 
     def _record_error(self, error: ModelArtsError, *, is_current: bool) -> None:
@@ -157,7 +158,7 @@ class Session:
         if isinstance(error, RETRYABLE_ERRORS):
             # It does not show whether the credentials are accepted; the calls in the queue fail with it too.
             if not self._authentication.is_proven:
-                self._failure = self._clock.monotonic(), copy.copy(error)
+                self._failure = self._clock.monotonic(), _unnamed(error)
         elif isinstance(error, ApiError) and is_current:
             self._authentication.accept()
 
@@ -178,7 +179,9 @@ class Session:
             # It failed while this operation waited for the lock; a queue of them need not each time out.
             shared = copy.copy(failure)
             shared.may_have_been_processed = False
-            raise shared
+            raise shared.with_message(
+                f"Nothing was sent, because another request with these credentials failed: {failure.message}"
+            )
         try:
             return await self._build_request(operation)
         except ModelArtsError as error:
@@ -201,6 +204,12 @@ class Session:
         body = b"" if operation.body is None else json.dumps(operation.body, ensure_ascii=False).encode()
         request = Request(operation.method, url, headers, body, max_bytes=operation.max_bytes)
         return await self._credentials.authenticate(request, self._transport, self._clock)
+
+
+def _unnamed(error: E) -> E:
+    """Return a copy for other requests, whose message does not name the one that failed."""
+    unnamed = copy.copy(error)
+    return unnamed.with_message(error.reason or error.message)
 
 
 @lru_cache(maxsize=64)

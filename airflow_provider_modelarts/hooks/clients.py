@@ -135,5 +135,5 @@ def lookup_cause(error: Exception) -> str:
     kind = type(error).__name__
     if isinstance(error, (ValueError, LookupError)):  # raised by a parser, which quotes its input
         return kind
-    line = _CREDENTIALS.sub("//***@", next(iter(str(error).strip().splitlines()), ""))
-    return f"{kind}: {sanitize(redacted(line), 200).rstrip('.')}" if line else kind
+    line = redacted(_CREDENTIALS.sub("//***@", next(iter(str(error).strip().splitlines()), "")))
+    return f"{kind}: {sanitize(line, 200).rstrip('.')}" if line else kind

@@ -203,11 +203,13 @@ class Exchange:
             consequence = "the service may have processed the request"
         else:
             consequence = "the service did not receive it: check host, port, proxy and certificates"
-        return TransportError(
+        error = TransportError(
             f"No response to {_name_of(self.request)}: {reason}; {consequence}",
             stage=stage,
             may_have_been_processed=self.is_sent,
         )
+        error.reason = f"no response: {reason}"
+        return error
 
     def _too_large(self) -> ResponseTooLargeError:
         name, limit = _name_of(self.request), self.request.max_bytes
