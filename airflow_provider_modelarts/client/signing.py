@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -41,8 +42,8 @@ def sign(
     moment = at.astimezone(timezone.utc).isoformat(timespec="seconds")[:19]
     moment = f"{moment.replace('-', '').replace(':', '')}Z"
     host, _, _ = _parts(request.url)
-    request = request.with_headers({"Host": host, "X-Sdk-Date": moment})
-    canonical, names = canonical_request(request)
+    headers = {**request.headers, "Host": host, "X-Sdk-Date": moment}
+    canonical, names = canonical_request(request, headers)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     if region is None:
         signer, lines, key = f"Access={access_key}", [ALGORITHM, moment, digest], secret_key.encode()
@@ -52,22 +53,26 @@ def sign(
         signer, lines = f"Credential={access_key}/{scope}", [ALGORITHM, moment, scope, digest]
         key = _derived_key(secret_key, day, region, request.service)
     signature = _hmac(key, "\n".join(lines)).hex()
-    authorization = f"{ALGORITHM} {signer}, SignedHeaders={names}, Signature={signature}"
-    return request.with_headers({"Authorization": authorization})
+    headers["Authorization"] = f"{ALGORITHM} {signer}, SignedHeaders={names}, Signature={signature}"
+    return Request(request.method, request.url, headers, request.body, request.service, request.max_bytes)
 
 
-def canonical_request(request: Request) -> tuple[str, str]:
-    """Return the canonical form of a request, and the names of its signed headers."""
+def canonical_request(request: Request, headers: Mapping[str, str]) -> tuple[str, str]:
+    """
+    Return the canonical form of a request, and the names of its signed headers.
+
+    :param headers: of the request, with those that its signature adds.
+    """
     _, path, query = _parts(request.url)
     # The gateway ignores names with an underscore, because some proxies drop them.
-    headers = sorted([(k.lower(), v.strip()) for k, v in request.headers.items() if "_" not in k])
-    names = ";".join([name for name, _ in headers])
+    signed = sorted([(k.lower(), v.strip()) for k, v in headers.items() if "_" not in k])
+    names = ";".join([name for name, _ in signed])
     form = "\n".join(
         [
             request.method.upper(),
             path if path.endswith("/") else f"{path}/",
             query,
-            "".join([f"{name}:{value}\n" for name, value in headers]),
+            "".join([f"{name}:{value}\n" for name, value in signed]),
             names,
             hashlib.sha256(request.body).hexdigest() if request.body else _EMPTY,
         ]

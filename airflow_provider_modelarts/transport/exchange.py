@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from airflow_provider_modelarts import __version__
@@ -251,13 +252,18 @@ def _check_headers(request: Request) -> None:
     :raises InvalidConnectionError: one cannot; its cause is a key, token or id of the connection.
     """
     for name, value in request.headers.items():
-        if not _HEADER_NAME.fullmatch(name):
+        if not _is_header_name(name):
             raise not_sent(f"A header for {request.service} cannot be sent: its name is invalid")
         if fault := _header_fault(value):
             raise not_sent(
                 f"The header {name} for {request.service} cannot be sent: {fault}. Check the connection for "
                 "a key, token or id that was pasted with a line break"
             )
+
+
+@lru_cache(maxsize=64)
+def _is_header_name(name: str) -> bool:
+    return _HEADER_NAME.fullmatch(name) is not None
 
 
 def _header_fault(value: str) -> str:
