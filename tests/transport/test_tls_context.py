@@ -40,5 +40,5 @@ def test_tls_reads_changed_file_of_certificates_again(authority: Authority, tmp_
     file.unlink()
 
     assert second is not first
-    with pytest.raises(InvalidConnectionError, match="ca.pem"):
+    with pytest.raises(InvalidConnectionError, match=r"ca\.pem"):
         config.tls()
