@@ -234,9 +234,7 @@ class ModelArtsClient:
         """
         return self._breaker.delay_before_request(self._clock.monotonic(), poll_interval, is_last=is_last)
 
-    async def poll(
-        self, operation: Operation[T], *, poll_interval: float, timeout: float | None = None
-    ) -> T:
+    async def poll(self, operation: Operation[T], *, poll_interval: float, timeout: float | None = None) -> T:
         """
         Send an operation once, after :meth:`delay_before_poll` has returned 0, and return its result.
 
@@ -248,9 +246,7 @@ class ModelArtsClient:
             result = await self._session.send(operation, timeout=timeout)
         except ModelArtsError as error:
             if isinstance(error, RETRYABLE_ERRORS) or type(error) is ApiError:
-                self._breaker.record_failure(
-                    error, self._clock.monotonic(), poll_interval, sent_at=sent_at
-                )
+                self._breaker.record_failure(error, self._clock.monotonic(), poll_interval, sent_at=sent_at)
             raise
         else:
             self._breaker.record_success(self._clock.monotonic())

@@ -71,6 +71,11 @@ class PollLog:
             self._logged_at = now
 
     @property
+    def until_heartbeat(self) -> float:
+        """Seconds until the next heartbeat is due."""
+        return max(0.0, self._logged_at + HEARTBEAT - self._clock.monotonic())
+
+    @property
     def last(self) -> str:
         """The result of the last successful poll that was logged; empty if there is none."""
         return self._line

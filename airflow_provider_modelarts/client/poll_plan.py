@@ -43,7 +43,9 @@ ItemT = TypeVar("ItemT", bound=PolledItem)
 class ListPage(Protocol):
     """Returns the operation that reads one page of a list."""
 
-    def __call__(self, *, workspace_id: str, offset: int, limit: int, newest_first: bool) -> Operation[Page[Any]]:
+    def __call__(
+        self, *, workspace_id: str, offset: int, limit: int, newest_first: bool
+    ) -> Operation[Page[Any]]:
         """Return the operation."""
 
 
@@ -52,6 +54,7 @@ class PolledResource(Generic[ItemT]):
     """
     A kind of resource that can be polled, such as images.
 
+    :param name: in messages, such as ``image``.
     :param show: returns the operation that reads the resource with an id.
     :param list_page: returns the operation that reads a page of the list.
     :param page_sizes: values of ``limit`` that may be sent, smallest first.
@@ -60,6 +63,7 @@ class PolledResource(Generic[ItemT]):
     :param lacks_details: whether a list's record lacks what only a show returns.
     """
 
+    name: str
     show: Callable[[str], Operation[ItemT]]
     list_page: ListPage
     page_sizes: tuple[int, ...]
@@ -140,9 +144,13 @@ class PollPlan(Generic[ItemT]):
         """Stop waiting for a resource."""
         key = resource_id.lower()
         for held in (self._known, self._urgent, self._shows, self._incomplete, self._unseen):
-            held.pop(key, None)  # type: ignore[attr-defined]
+            held.pop(key, None)
 
     # Pages
+
+    def is_pass_cheaper(self, resources: int, now: float) -> bool:
+        """Whether a pass needs fewer requests than to show some resources one by one."""
+        return len(self._known) > 1 and now >= self._refused_until and resources > self.pages
 
     def begin_pass(self, now: float) -> None:
         """Begin a pass over all resources that are waited for now."""
@@ -273,13 +281,14 @@ class PollPlan(Generic[ItemT]):
             self._urgent[resource_id.lower()] = None
 
     def next_show(self) -> str | None:
-        """Return the id of the resource that is shown next."""
-        for queue in (self._urgent, self._shows):
-            for key in queue:
-                del queue[key]
-                self._shows.pop(key, None)
-                return self._known[key].id
-        return None
+        """Return the id of the resource that is shown next; None if there is none."""
+        key = next(iter(self._urgent or self._shows), None)
+        return None if key is None else self._known[key].id
+
+    def begin_show(self, resource_id: str) -> None:
+        """Take a resource off those that are to be shown, because its request is sent now."""
+        self._urgent.pop(resource_id.lower(), None)
+        self._shows.pop(resource_id.lower(), None)
 
     @property
     def has_shows(self) -> bool:
@@ -290,6 +299,11 @@ class PollPlan(Generic[ItemT]):
     def show_spacing(self) -> float:
         """Seconds between two shows."""
         return 1 / MAX_REQUESTS_PER_SECOND if self._urgent else self._spacing
+
+    @property
+    def shows(self) -> int:
+        """The number of resources that are left to be shown in this interval."""
+        return len(self._shows)
 
     @property
     def show_cycle(self) -> float:
@@ -320,8 +334,9 @@ class PollPlan(Generic[ItemT]):
     # News
 
     def has_seen(self, resource_id: str) -> bool:
-        """Whether the pages of the present or last pass contained a resource."""
-        return resource_id.lower() not in self._unseen
+        """Whether the pages of the present or last pass contained all that a wait for it needs."""
+        key = resource_id.lower()
+        return key not in self._unseen and key not in self._incomplete
 
     def _is_news(self, key: str, item: ItemT) -> bool:
         known = self._known.get(key)
@@ -342,7 +357,9 @@ class RequestPace:
         self._next_at = -math.inf
 
     def delay(self, now: float) -> float:
-        """Return the seconds until a request may be sent, and count it as sent then."""
-        at = max(now, self._next_at)
-        self._next_at = at + 1 / MAX_REQUESTS_PER_SECOND
-        return at - now
+        """Return the seconds until a request may be sent."""
+        return max(0.0, self._next_at - now)
+
+    def take(self, now: float) -> None:
+        """Count a request that is sent now."""
+        self._next_at = now + 1 / MAX_REQUESTS_PER_SECOND

@@ -159,16 +159,21 @@ class ModelArtsHook(BlockingClient, BaseHook):
         timeout: float = 3600,
         deadline: float | None = None,
         not_before: float | None = None,
+        workspace_id: str | None = None,
     ) -> Image:
         """
-        Poll from a trigger until an image is ACTIVE; see :meth:`wait_for_image`.
+        Poll from a trigger until an image is ACTIVE; see :meth:`wait_for_image`. All waits share one poll.
 
         :param deadline: epoch seconds of the last poll, in place of ``timeout``.
         :param not_before: as for :meth:`watch`.
+        :param workspace_id: the workspace whose list contains the image; by default the connection's.
         """
-        image = await self.awatch(
-            operations.show_image(image_id),
-            is_done=lambda image: not image.is_pending,
+        from airflow_provider_modelarts.client.polled_resources import IMAGES
+        from airflow_provider_modelarts.hooks.poller import await_resource
+
+        image = await await_resource(
+            *(self.modelarts_conn_id, IMAGES, image_id),
+            workspace_id=workspace_id,
             poll_interval=poll_interval,
             deadline=time.time() + timeout if deadline is None else deadline,
             not_before=not_before,

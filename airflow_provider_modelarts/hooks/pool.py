@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from airflow.providers.common.compat.connection import get_async_connection
@@ -120,6 +120,15 @@ class ConnectionCache:
         self._began = 0.0
         self._last_cause = "no response yet"
 
+    def newest(self, after: float = -math.inf) -> Settings | None:
+        """Return the settings, unless a lookup is due; see :meth:`settings`."""
+        return self._settings if self._fetched_at >= self._oldest(after) else None
+
+    @staticmethod
+    def _oldest(after: float) -> float:
+        now = time.monotonic()
+        return min(now, max(after, now - CONNECTION_TTL))
+
     async def settings(self, *, after: float = -math.inf, deadline: float | None = None) -> Settings:
         """
         Return the connection's settings, after a lookup if there are none or if they are too old.
@@ -133,8 +142,7 @@ class ConnectionCache:
         """
         left = None if deadline is None else max(deadline - time.time(), LOOKUP_GRACE)
         give_up_at = math.inf if left is None else time.monotonic() + left
-        now = time.monotonic()
-        oldest = min(now, max(after, now - CONNECTION_TTL))
+        oldest = self._oldest(after)
         while self._settings is None or self._fetched_at < oldest:
             if self._running is None:
                 # If the cached settings are merely old, waits must not be delayed by retries.
@@ -244,33 +252,66 @@ connection_cache: LoopLocalPool[str, ConnectionCache] = LoopLocalPool(_open_conn
 client_pool: LoopLocalPool[Settings, ModelArtsClient] = LoopLocalPool(_open_client)
 
 
-async def run_shared(
-    conn_id: str, run: Callable[[ModelArtsClient], Awaitable[T]], deadline: float | None = None
+class RefusedAt(Protocol):
+    """What uses the credentials of a connection."""
+
+    @property
+    def refused_at(self) -> float:
+        """When they were last refused, in monotonic seconds."""
+
+
+UserT = TypeVar("UserT", bound=RefusedAt)
+
+
+async def run_with_settings(
+    conn_id: str,
+    use: Callable[[Settings], AbstractAsyncContextManager[UserT]],
+    run: Callable[[UserT], Awaitable[T]],
+    deadline: float | None = None,
 ) -> T:
     """
-    Run a function with the client that all users of a connection share on this event loop.
+    Run a function with something that depends on the settings of a connection.
 
     If the credentials are refused, there is another lookup, because the connection's key may have changed;
     if it has, the function runs once more.
 
-    :param run: receives the client.
+    :param use: opens what the function receives, and closes it.
     :param deadline: epoch seconds after which no lookup is waited for.
     :raises ModelArtsError: the lookup or the function failed.
+    :raises StillRunningError: the lookup hangs, although the deadline has passed.
     """
     began = time.monotonic()
     async with connection_cache.use(conn_id) as cache:
-        settings = await cache.settings(deadline=deadline)
+        settings = await _lookup(cache, -math.inf, deadline)
         while True:
-            async with client_pool.use(settings) as modelarts:
+            async with use(settings) as user:
                 try:
-                    return await run(modelarts)
+                    return await run(user)
                 except AuthenticationError:
                     # Another wait may have caused a lookup for this refusal already: one is enough.
-                    after = max(began, modelarts.refused_at)
-                    found = await cache.settings(after=after, deadline=deadline)
+                    after = max(began, user.refused_at)
+                    found = await _lookup(cache, after, deadline)
                     if found == settings:
                         raise
             settings = found
+
+
+async def run_shared(
+    conn_id: str, run: Callable[[ModelArtsClient], Awaitable[T]], deadline: float | None = None
+) -> T:
+    """Run a function, as :func:`run_with_settings`, with the client that all users of a connection share."""
+    return await run_with_settings(conn_id, client_pool.use, run, deadline)
+
+
+async def _lookup(cache: ConnectionCache, after: float, deadline: float | None) -> Settings:
+    """Return the settings as the cache does, but not later than some seconds after the deadline."""
+    found = cache.newest(after)
+    if found is not None:
+        return found
+    looking_up = cache.settings(after=after, deadline=deadline)
+    if deadline is None:
+        return await looking_up
+    return await bounded(looking_up, max(0.0, deadline - time.time()) + DEADLINE_GRACE)
 
 
 async def watch_shared(
@@ -307,8 +348,8 @@ async def watch_shared(
         deadline,
     )
     try:
-        return await _bounded(waiting, max(0.0, deadline - time.time()) + DEADLINE_GRACE)
-    except _StillRunningError:
+        return await bounded(waiting, max(0.0, deadline - time.time()) + DEADLINE_GRACE)
+    except StillRunningError:
         state = last.describe() if last else "nothing, because no poll succeeded"
         raise WaitTimeoutError(
             f"Timed out after {time.monotonic() - began:.0f} s waiting for {operation.subject}: "
@@ -317,17 +358,17 @@ async def watch_shared(
         ) from None
 
 
-class _StillRunningError(Exception):
+class StillRunningError(Exception):
     """A coroutine did not end in time."""
 
 
-async def _bounded(coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
+async def bounded(coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
     """
     Return the result of a coroutine.
 
     Not :func:`asyncio.wait_for`, which waits until the cancelled coroutine has ended: that may hang.
 
-    :raises _StillRunningError: the coroutine did not end in time.
+    :raises StillRunningError: the coroutine did not end in time.
     """
     task = asyncio.ensure_future(coroutine)
     # Retrieves an exception that comes too late, or asyncio would log it.
@@ -340,4 +381,4 @@ async def _bounded(coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
         if not task.done():
             task.cancel()
             await asyncio.wait([task], timeout=CANCEL_GRACE)
-    raise _StillRunningError
+    raise StillRunningError
