@@ -224,14 +224,13 @@ class PollPlan(Generic[ItemT]):
         """
         End a pass whose pages were all read; what they did not contain is shown within the interval.
 
-        What is still to be shown since the last pass comes first.
+        What was shown last comes last, if more is to be shown than an interval allows.
         """
         if self._reads_list:
             self.pages = self._requests
             self._failed_passes = 0
             self._shows_work = False
-        waiting = [key for key in self._shows if key in self._unseen]
-        self._shows = dict.fromkeys(waiting) | self._unseen
+        self._shows = self._unseen.copy()
         if self._is_probe:
             self._failed_passes = 0
             self._shows = dict.fromkeys(list(self._shows)[:1])
@@ -287,8 +286,10 @@ class PollPlan(Generic[ItemT]):
 
     def begin_show(self, resource_id: str) -> None:
         """Take a resource off those that are to be shown, because its request is sent now."""
-        self._urgent.pop(resource_id.lower(), None)
-        self._shows.pop(resource_id.lower(), None)
+        key = resource_id.lower()
+        self._urgent.pop(key, None)
+        self._shows.pop(key, None)
+        self._known[key] = self._known.pop(key)
 
     @property
     def has_shows(self) -> bool:

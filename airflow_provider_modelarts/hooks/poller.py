@@ -43,6 +43,8 @@ from airflow_provider_modelarts.hooks.poll_wait import Alarm, Wait, Waits
 
 LAST_PASS_PAUSE = 1.0
 """Seconds between two passes that waits need at their deadlines."""
+LAST_POLL_GATHERING = 0.05
+"""Seconds for which waits with the same deadline are gathered, so that one pass answers all of them."""
 CONCERNS_ALL = (AuthenticationError, InvalidConnectionError, AccountSuspendedError)
 """Errors that end all waits, whichever request they belong to."""
 
@@ -77,7 +79,7 @@ class Poller(Generic[ItemT]):
         self._log = PollLog(f"several {resource.name}s", time)
         self._has_logged_cycle = self._has_logged_refusal = False
         self._end: Exception | None = None
-        self.waits: Waits[ItemT] = Waits(self._wake)
+        self.waits: Waits[ItemT] = Waits(self._gather_due)
         self.error: ModelArtsError | None = None
         """Why the last page could not be read; None after a success."""
         # Not in the context of the first wait, in whose log all that this task logs would be.
@@ -114,9 +116,10 @@ class Poller(Generic[ItemT]):
         if self.waits.remove(wait):
             self._plan.remove(wait.resource_id)
 
-    def _wake(self) -> None:
-        """Do what has become due."""
-        self._alarm.ring()
+    def _gather_due(self) -> None:
+        """Plan the last polls of the waits whose deadline passes within a moment."""
+        if len(self.waits.due) == 1:
+            asyncio.get_running_loop().call_later(LAST_POLL_GATHERING, self._alarm.ring)
         self._pass_alarm.ring()
 
     @property

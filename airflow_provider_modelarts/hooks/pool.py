@@ -79,8 +79,10 @@ class LoopLocalPool(Generic[K, V]):
         lease = leases[key]
         lease.users += 1
         try:
-            # Shielded, because the cancellation of one user must not cancel the opening for the others.
-            yield await asyncio.shield(lease.opening)
+            if not lease.opening.done():
+                # Shielded, because the cancellation of one user must not cancel the opening for the others.
+                await asyncio.shield(lease.opening)
+            yield lease.opening.result()
         finally:
             lease.users -= 1
             if lease.users == 0:
