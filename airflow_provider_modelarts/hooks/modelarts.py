@@ -169,7 +169,7 @@ class ModelArtsHook(BlockingClient, BaseHook):
         :param workspace_id: the workspace whose list contains the image; by default the connection's.
         """
         from airflow_provider_modelarts.client.polled_resources import IMAGES
-        from airflow_provider_modelarts.hooks.poller import await_resource
+        from airflow_provider_modelarts.hooks.poller_pool import await_resource
 
         image = await await_resource(
             *(self.modelarts_conn_id, IMAGES, image_id),

@@ -112,10 +112,10 @@ class Wait(Generic[ItemT]):
             while True:
                 await self._change()
                 if self.item is not None:
-                    item, self.item = self.item, None
-                    self.log.succeeded(item.describe())
-                    if not item.is_pending:
-                        return item
+                    self.log.succeeded(self.item.describe())
+                    if not self.item.is_pending:
+                        return self.item
+                    self.item = None  # of which only the line is kept
                 elif self.error is not None:
                     self.log.failed(self.error)
                 else:

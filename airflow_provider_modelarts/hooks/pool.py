@@ -11,10 +11,9 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from airflow.providers.common.compat.connection import get_async_connection
@@ -35,10 +34,9 @@ from airflow_provider_modelarts.hooks.clients import (
     shared_credentials,
 )
 from airflow_provider_modelarts.hooks.connection import Identity, Settings, parse_connection
+from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool
 from airflow_provider_modelarts.transport import AsyncTransport
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 T = TypeVar("T")
 PollableT = TypeVar("PollableT", bound=Pollable)
 
@@ -56,51 +54,6 @@ DEADLINE_GRACE = 15.0
 """Seconds after its deadline at which a wait ends even if a step hangs."""
 CANCEL_GRACE = 1.0
 """Seconds that a cancelled task has for its cleanup."""
-
-
-class LoopLocalPool(Generic[K, V]):
-    """
-    Values by key, each opened by its first user on an event loop and closed by its last.
-
-    :param opener: returns the context manager that opens and closes a key's value.
-    """
-
-    def __init__(self, opener: Callable[[K], AbstractAsyncContextManager[V]]) -> None:
-        self._opener = opener
-        self._leases: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[K, _Lease[V]]] = WeakKeyDictionary()
-
-    @asynccontextmanager
-    async def use(self, key: K) -> AsyncIterator[V]:
-        """Return the key's value, which stays open as long as this context."""
-        leases = self._leases.setdefault(asyncio.get_running_loop(), {})
-        if key not in leases:
-            manager = self._opener(key)
-            leases[key] = _Lease(manager, asyncio.ensure_future(manager.__aenter__()))
-        lease = leases[key]
-        lease.users += 1
-        try:
-            if not lease.opening.done():
-                # Shielded, because the cancellation of one user must not cancel the opening for the others.
-                await asyncio.shield(lease.opening)
-            yield lease.opening.result()
-        finally:
-            lease.users -= 1
-            if lease.users == 0:
-                del leases[key]
-                # Shielded, because a second cancellation must not leave the value half closed.
-                await asyncio.shield(asyncio.ensure_future(lease.close()))
-
-
-@dataclass(slots=True)
-class _Lease(Generic[V]):
-    manager: AbstractAsyncContextManager[V]
-    opening: asyncio.Future[V]
-    users: int = 0
-
-    async def close(self) -> None:
-        await asyncio.wait([self.opening])
-        if self.opening.exception() is None:
-            await self.manager.__aexit__(None, None, None)
 
 
 class ConnectionCache:

@@ -38,7 +38,7 @@ async def _import_hook() -> None:
 
 def _import_modules() -> None:
     import airflow_provider_modelarts.hooks.modelarts
-    import airflow_provider_modelarts.hooks.poller
+    import airflow_provider_modelarts.hooks.poller_pool
     import airflow_provider_modelarts.triggers.events  # noqa: F401
 
 

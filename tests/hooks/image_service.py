@@ -13,7 +13,7 @@ from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.http_types import Request, Response
 from airflow_provider_modelarts.hooks.clients import create_client
 from airflow_provider_modelarts.hooks.connection import Settings
-from airflow_provider_modelarts.hooks.pool import LoopLocalPool
+from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool
 
 
 class ImageService:

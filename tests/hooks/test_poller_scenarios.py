@@ -22,7 +22,7 @@ from airflow_provider_modelarts.exceptions import (
     PermissionDeniedError,
     WaitTimeoutError,
 )
-from airflow_provider_modelarts.hooks import poller, pool
+from airflow_provider_modelarts.hooks import poller_pool, pool
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
 from tests import virtual_loop
@@ -70,7 +70,7 @@ def run(scenario: Callable[[], Awaitable[Any]]) -> Any:
     async def and_all_is_closed() -> Any:
         result = await scenario()
         await asyncio.sleep(0)
-        pools = (poller.poller_pool, pool.client_pool, pool.connection_cache)
+        pools = (poller_pool.poller_pool, pool.client_pool, pool.connection_cache)
         assert [held for leases in pools for held in leases._leases[asyncio.get_running_loop()]] == []
         assert len(asyncio.all_tasks()) == 1
         return result

@@ -23,8 +23,9 @@ from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.clients import create_client
 from airflow_provider_modelarts.hooks.connection import Settings
+from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.hooks.pool import LoopLocalPool, connection_cache
+from airflow_provider_modelarts.hooks.pool import connection_cache
 from airflow_provider_modelarts.simulator import Fault
 from airflow_provider_modelarts.transport import AsyncTransport
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
