@@ -21,10 +21,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     A loop whose idle time is skipped. Requests, threads and computation take as long as they take.
 
     :param on_skip: called with the seconds that are skipped.
+    :param at_least: seconds that are skipped at once; all timers within them run together.
     """
 
-    def __init__(self, on_skip: Callable[[float], object] | None = None) -> None:
+    def __init__(self, on_skip: Callable[[float], object] | None = None, at_least: float = 0.0) -> None:
         self.skipped = 0.0
+        self._at_least = at_least
         self.busy = 0
         """Requests in flight and threads, for which the loop really waits."""
         self._on_skip = on_skip or (lambda _: None)
@@ -32,6 +34,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def skip(self, seconds: float) -> None:
         """Move the clocks on."""
+        seconds = max(seconds, self._at_least)
         self.skipped += seconds
         self._on_skip(seconds)
 
@@ -84,9 +87,13 @@ class _Selector(selectors.DefaultSelector):
         return ready
 
 
-def run(main: Coroutine[Any, Any, T], on_skip: Callable[[float], object] | None = None) -> T:
+def run(
+    main: Coroutine[Any, Any, T],
+    on_skip: Callable[[float], object] | None = None,
+    at_least: float = 0.0,
+) -> T:
     """Run a coroutine on a virtual loop, as ``asyncio.run`` does."""
-    loop = VirtualLoop(on_skip)
+    loop = VirtualLoop(on_skip, at_least)
     times, monotonic, send = loop.patched()
     with times, monotonic, send:
         try:
