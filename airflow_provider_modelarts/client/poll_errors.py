@@ -22,6 +22,9 @@ class PollErrors:
     poll of this wait succeeded, and a 403 without a code, which a failing gateway sends too.
     """
 
+    # A triggerer has one for each of its waits.
+    __slots__ = ("_forbidden", "_has_succeeded", "_not_found", "_not_found_since")
+
     def __init__(self) -> None:
         self._has_succeeded = False
         self._not_found = 0

@@ -34,8 +34,8 @@ def load() -> None:
     DAG files import the hook, so its own imports are few. These take some tens of milliseconds, for which
     they would block an event loop: call this in a thread.
     """
-    import airflow_provider_modelarts.client.operations
-    import airflow_provider_modelarts.hooks.pool  # noqa: F401
+    import airflow_provider_modelarts.client.polled_resources
+    import airflow_provider_modelarts.hooks.poller_pool  # noqa: F401
 
     _is_loaded.set()
 
@@ -166,19 +166,22 @@ class ModelArtsHook(ImageMethods, NotebookMethods, BaseHook):
         timeout: float = 3600,
         deadline: float | None = None,
         not_before: float | None = None,
+        workspace_id: str | None = None,
     ) -> Image:
         """
-        Poll from a trigger until an image is ACTIVE; see :meth:`wait_for_image`.
+        Poll from a trigger until an image is ACTIVE; see :meth:`wait_for_image`. All waits share one poll.
 
         :param deadline: epoch seconds of the last poll, in place of ``timeout``.
         :param not_before: as for :meth:`watch`.
+        :param workspace_id: the workspace whose list contains the image; by default the connection's.
         """
         await _load_in_thread()
-        from airflow_provider_modelarts.client import operations
+        from airflow_provider_modelarts.client.polled_resources import IMAGES
+        from airflow_provider_modelarts.hooks.poller_pool import await_resource
 
-        image = await self.awatch(
-            operations.show_image(image_id),
-            is_done=lambda image: not image.is_pending,
+        image = await await_resource(
+            *(self.modelarts_conn_id, IMAGES, image_id),
+            workspace_id=workspace_id,
             poll_interval=poll_interval,
             deadline=time.time() + timeout if deadline is None else deadline,
             not_before=not_before,

@@ -145,7 +145,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         on_clear: Literal["adopt", "save_again"] = "adopt",
         wait_for_completion: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float | timedelta = 15,
+        poll_interval: float | timedelta = 10,
         timeout: float | timedelta = 3600,
         modelarts_conn_id: Templated = "modelarts_default",
         **kwargs: Unpack[OperatorArguments],
@@ -302,6 +302,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             poll_interval=self.poll_interval,
             retry_after=retry_after,
             passthrough=passthrough,
+            workspace_id=image.workspace_id or given(self.workspace_id),
         )
 
     @cached_property

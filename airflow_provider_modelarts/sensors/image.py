@@ -47,6 +47,10 @@ if TYPE_CHECKING:
 
 _NON_RETRYABLE: tuple[type[ModelArtsError], ...] = (ImageFailedError, *PERMANENT)
 """Errors after which no retry of the sensor can succeed."""
+_POKE_INTERVAL = 10.0
+"""Seconds between two polls by default."""
+_RESCHEDULED_POKE_INTERVAL = 60.0
+"""The same with ``mode="reschedule"``, where each poll starts a process."""
 _MAX_DOUBLINGS = 500
 """Limit on ``exponential_backoff``: Airflow doubles the interval at each poke until a float overflows."""
 _MIN_INTERVAL = 1.0
@@ -75,6 +79,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         render to text; one that renders to nothing or to the word ``None`` is refused, because the save
         failed or was skipped. (templated)
     :param poke_interval: seconds between polls, or a timedelta; longer if ModelArts sends ``Retry-After``.
+        Default: 10 seconds; 60 with ``mode="reschedule"``, where each poll starts a process.
     :param timeout: seconds to wait, or a timedelta.
     :param deferrable: wait in the triggerer instead of a worker slot; ``mode`` then has no effect.
     :param modelarts_conn_id: id of the Airflow connection. (templated)
@@ -98,23 +103,31 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         self,
         *,
         image_id: Templated | dict[str, Any],
-        poke_interval: float | timedelta = 15,
+        poke_interval: float | timedelta | None = None,
         timeout: float | timedelta = 3600,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         modelarts_conn_id: Templated = "modelarts_default",
         **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(
-            poke_interval=seconds("poke_interval", poke_interval, may_be_zero=True),
+            poke_interval=seconds(
+                "poke_interval",
+                _POKE_INTERVAL if poke_interval is None else poke_interval,
+                may_be_zero=True,
+            ),
             timeout=seconds("timeout", timeout, may_be_zero=True),
             **kwargs,
         )
         check_execution_timeout(self.execution_timeout)
         self.image_id = image_id
         self.deferrable = deferrable
+        # Only now: the mode may come from the DAG's default_args.
+        if poke_interval is None and self._is_rescheduled:
+            self.poke_interval = _RESCHEDULED_POKE_INTERVAL
         self.modelarts_conn_id: Any = modelarts_conn_id  # a string once it is rendered
         self._poll_errors = PollErrors()
         self._status: str | None = None
+        self._workspace_id: str | None = None
         self._last_error: ModelArtsError | None = None
 
     def execute(self, context: Context) -> Any:
@@ -135,7 +148,11 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         from airflow_provider_modelarts.triggers.deferral import defer_until_active
 
         return defer_until_active(
-            self, image_id=image_id, poll_interval=self.poke_interval, retry_after=self._retry_after
+            self,
+            image_id=image_id,
+            poll_interval=self.poke_interval,
+            retry_after=self._retry_after,
+            workspace_id=self._workspace_id,
         )
 
     def _wait_here(self, context: Context) -> Any:
@@ -203,6 +220,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
             return None
         self._poll_errors.succeeded()
         self._last_error = None
+        self._workspace_id = image.workspace_id
         if image.status != self._status:
             self.log.info("%s", image.describe())
             self._status = image.status

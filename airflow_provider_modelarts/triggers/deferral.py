@@ -36,6 +36,7 @@ def defer_until_active(
     poll_interval: float,
     retry_after: float | None = None,
     passthrough: dict[str, Any] | None = None,
+    workspace_id: str | None = None,
 ) -> NoReturn:
     """
     Defer a task until an image is ACTIVE; the task resumes in ``execute_complete``.
@@ -46,6 +47,7 @@ def defer_until_active(
     :param poll_interval: seconds between polls.
     :param retry_after: seconds for which the service wants no poll.
     :param passthrough: plain values that the event returns to the task.
+    :param workspace_id: the workspace of the image, if it is known.
     """
     # To Airflow an execution_timeout of zero is none.
     limit = task.execution_timeout.total_seconds() if task.execution_timeout else math.inf
@@ -60,6 +62,7 @@ def defer_until_active(
             passthrough=passthrough,
             since=now,
             not_before=now + min(retry_after, timeout) if retry_after else None,
+            workspace_id=workspace_id,
         ),
         method_name="execute_complete",
         timeout=timedelta(seconds=timeout) + TIMEOUT_GRACE,

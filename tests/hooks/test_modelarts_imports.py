@@ -14,7 +14,7 @@ from airflow_provider_modelarts.hooks import modelarts
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Simulator
 
-POOL = "airflow_provider_modelarts.hooks.pool"
+POOL = "airflow_provider_modelarts.hooks.poller_pool"
 
 
 class Importers:
