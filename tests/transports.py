@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
@@ -136,7 +137,7 @@ class VirtualRunner:
 
         skipped: list[float] = []
         try:
-            return virtual_loop.run(hold(), on_skip=skipped.append)
+            return virtual_loop.run(hold(), on_skip=skipped.append, ahead=simulator.now() - time.time())
         finally:
             simulator.advance(sum(skipped))
 

@@ -49,7 +49,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _end_thread(self, _: asyncio.Future[Any]) -> None:
         self.busy -= 1
 
-    def patched(self) -> Any:
+    def patched(self, ahead: float) -> Any:
         """Return the patches with which everybody in this process reads this loop's time."""
         real_time, real_monotonic, send = time.time, time.monotonic, AsyncTransport.send
         loop = self
@@ -64,7 +64,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 loop.busy -= 1
 
         return (
-            patch.object(time, "time", lambda: real_time() + loop.skipped),
+            patch.object(time, "time", lambda: real_time() + loop.skipped + ahead),
             patch.object(time, "monotonic", lambda: real_monotonic() + loop.skipped),
             patch.object(AsyncTransport, "send", counted),
         )
@@ -91,10 +91,15 @@ def run(
     main: Coroutine[Any, Any, T],
     on_skip: Callable[[float], object] | None = None,
     at_least: float = 0.0,
+    ahead: float = 0.0,
 ) -> T:
-    """Run a coroutine on a virtual loop, as ``asyncio.run`` does."""
+    """
+    Run a coroutine on a virtual loop, as ``asyncio.run`` does.
+
+    :param ahead: seconds by which its wall clock is ahead of this machine's.
+    """
     loop = VirtualLoop(on_skip, at_least)
-    times, monotonic, send = loop.patched()
+    times, monotonic, send = loop.patched(ahead)
     with times, monotonic, send:
         try:
             asyncio.set_event_loop(loop)

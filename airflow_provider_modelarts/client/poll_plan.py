@@ -232,7 +232,6 @@ class PollPlan(Generic[ItemT]):
             self._shows_work = False
         self._shows = self._unseen.copy()
         if self._is_probe:
-            self._failed_passes = 0
             self._shows = dict.fromkeys(list(self._shows)[:1])
         shortest = 1 / MAX_REQUESTS_PER_SECOND
         self._spacing = max(shortest, poll_interval / len(self._shows)) if self._shows else shortest
@@ -289,6 +288,8 @@ class PollPlan(Generic[ItemT]):
         key = resource_id.lower()
         self._urgent.pop(key, None)
         self._shows.pop(key, None)
+        if self._is_probe:
+            self._failed_passes = 0  # the next pass tries the list again
         self._known[key] = self._known.pop(key)
 
     @property

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, Protocol
 
+from airflow_provider_modelarts.client import client
 from airflow_provider_modelarts.client.poll_errors import PollErrors
 from airflow_provider_modelarts.client.poll_log import PollLog
 from airflow_provider_modelarts.client.poll_plan import ItemT
@@ -63,7 +64,9 @@ class Wait(Generic[ItemT]):
 
     Its coroutine sleeps until the poller has a change of its resource, its end, or a heartbeat is due.
 
+    :param poll_interval: seconds between polls; other waits of the poller may poll more often.
     :param deadline: epoch seconds.
+    :param not_before: epoch seconds before which there is no poll.
     """
 
     # A triggerer may have thousands.
@@ -84,7 +87,7 @@ class Wait(Generic[ItemT]):
         self.resource_id = resource_id
         self.key = resource_id.lower()
         self.subject = subject
-        self.poll_interval = poll_interval
+        self.poll_interval = max(client.MIN_POLL_INTERVAL, poll_interval)
         self.deadline = deadline
         self.not_before = not_before
         self.began = time.monotonic()
@@ -141,7 +144,7 @@ class Wait(Generic[ItemT]):
 
     def fail(self, error: Exception) -> None:
         """End the wait with an error of its own, because a raised one collects a traceback."""
-        self.end = lambda: copy.copy(error)
+        self.end = lambda: copy.copy(error) if isinstance(error, ModelArtsError) else error
         self.wake()
 
     def time_out(self, cause: ModelArtsError | None) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Coroutine, Iterable
 from random import uniform
 from typing import Any, Generic
 
-from airflow_provider_modelarts.client import client as client_module
 from airflow_provider_modelarts.client.client import LAST_POLL_TIMEOUT, ModelArtsClient
 from airflow_provider_modelarts.client.poll_errors import PollErrors
 from airflow_provider_modelarts.client.poll_log import PollLog
@@ -115,10 +114,6 @@ class Poller(Generic[ItemT]):
             asyncio.get_running_loop().call_later(LAST_POLL_GATHERING, self._alarm.ring)
         self._pass_alarm.ring()
 
-    @property
-    def _interval(self) -> float:
-        return max(client_module.MIN_POLL_INTERVAL, self.waits.interval)
-
     async def _run(self) -> None:
         try:
             async with pool.client_pool.use(self._settings) as client:
@@ -180,7 +175,7 @@ class Poller(Generic[ItemT]):
         if delay := self._pace.delay(now):
             return delay
         is_last = bool(self.waits.due or self.waits.last_shows)
-        delay = client.delay_before_poll(self._interval, is_last=is_last)
+        delay = client.delay_before_poll(self.waits.interval, is_last=is_last)
         if delay:
             # While the circuit breaker is open, last polls are skipped.
             self.waits.skip_last_polls(client.last_poll_error)
@@ -200,7 +195,7 @@ class Poller(Generic[ItemT]):
             is_complete = True
         finally:
             self._is_passing = False
-        now, interval = time.monotonic(), self._interval
+        now, interval = time.monotonic(), self.waits.interval
         self._next_pass = max(began + interval * uniform(0.9, 1.1), now)  # noqa: S311 - jitter
         if is_complete:
             self._plan.finish_pass(interval)
@@ -245,7 +240,7 @@ class Poller(Generic[ItemT]):
             newest_first=query.newest_first,
         )
         try:
-            page = await client.poll(operation, poll_interval=self._interval)
+            page = await client.poll(operation, poll_interval=self.waits.interval)
         except CONCERNS_ALL as error:
             await self.waits.end_all(error)
             return False
@@ -312,6 +307,8 @@ class Poller(Generic[ItemT]):
             await self._read_show(client, resource_id, max(0.0, left) + LAST_POLL_TIMEOUT)
         finally:
             self._showing.discard(key)
+        if any(wait in self.waits.last_shows for wait in self.waits.of(key)):
+            self._plan.show_soon(resource_id)  # its deadline has passed since the request was sent
         for wait in due:
             wait.time_out(wait.error or client.last_poll_error)
 
@@ -319,7 +316,7 @@ class Poller(Generic[ItemT]):
         key = resource_id.lower()
         operation = self._resource.show(resource_id)
         try:
-            item = await client.poll(operation, poll_interval=self._interval, timeout=timeout)
+            item = await client.poll(operation, poll_interval=self.waits.interval, timeout=timeout)
         except CONCERNS_ALL as error:
             await self.waits.end_all(error)
         except ModelArtsError as error:
