@@ -175,6 +175,11 @@ def event_extra(result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def image_extra(image: Image) -> dict[str, Any]:
+    """Return an image as the extra of an asset event; see :func:`event_extra`."""
+    return event_extra({**image.to_xcom(), "notebook_id": source_notebook(image)})
+
+
 def source_notebook(image: Image) -> str | None:
     """Return the id of the notebook that an image was saved from, or None if it has no marker."""
     marker = parse_marker(image.description)

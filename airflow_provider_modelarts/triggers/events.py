@@ -1,17 +1,14 @@
-"""Events of triggers, and the task that resumes with one. They pass through Airflow's metadata database."""
+"""Events of triggers. They pass through Airflow's metadata database."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout, Context
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError, error_from_name
-from airflow_provider_modelarts.metrics import measure_wait
-from airflow_provider_modelarts.results import ImageTask, end_with_image, source_notebook
+from airflow_provider_modelarts.results import source_notebook
 
 
 class ImageEvent(BaseModel):
@@ -107,30 +104,3 @@ class ImageEvent(BaseModel):
         if self.status == "timeout":
             raise WaitTimeoutError(self.message)
         raise error_from_name(self.error, self.message)
-
-
-class WaitingTask(ImageTask, Protocol):
-    """A task that waited, with its two limits."""
-
-    timeout: float
-    execution_timeout: timedelta | None
-
-
-def complete(task: WaitingTask, context: Context, event: Any) -> dict[str, Any]:
-    """
-    End a task that resumes: push its XComs, fill the events of its outlets, and return its result.
-
-    :param event: the trigger's event, as Airflow stored it.
-    :raises AirflowTaskTimeout: the task's ``execution_timeout`` ended the wait.
-    :raises ModelArtsError: the wait failed otherwise; the class is that of the error that ended it.
-    """
-    try:
-        with measure_wait(context) as wait:
-            ended = ImageEvent.read(event)
-            wait.since = ended.since
-            result = ended.result()
-        return end_with_image(task, context, result, status="ACTIVE", notebook_id=ended.notebook_id)
-    except WaitTimeoutError as error:
-        if task.execution_timeout and task.execution_timeout.total_seconds() < task.timeout:
-            raise AirflowTaskTimeout(f"execution_timeout: {error}") from error
-        raise
