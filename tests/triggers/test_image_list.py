@@ -83,7 +83,7 @@ def test_polls_go_on_after_connection_is_added(
 
     async def add_connection_later() -> list[Image]:
         stream = image_list.poll_images("modelarts_default", None, 0.01)
-        first = asyncio.ensure_future(anext(stream))  # type: ignore[arg-type, var-annotated]
+        first = asyncio.ensure_future(anext(stream))
         while "failed" not in caplog.text:
             await asyncio.sleep(0.01)
         monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(simulator.connection))
