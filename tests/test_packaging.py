@@ -24,7 +24,7 @@ from airflow_provider_modelarts.provider_info import get_provider_info
 
 ROOT = Path(__file__).parents[1]
 BUDGETS = {"hooks.modelarts": 400, "triggers": 120}
-HEAVY = ("aiohttp", "requests", "airflow_provider_modelarts.triggers.")
+HEAVY = ("aiohttp", "requests", "openlineage", "airflow_provider_modelarts.triggers.")
 
 
 def modules() -> list[str]:

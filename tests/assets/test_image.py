@@ -25,7 +25,7 @@ SWR = "swr.eu-de.otc.t-systems.com"
         pytest.param({"namespace": "Team.1"}, f"swr://{SWR}/Team.1/research", id="case of the path is kept"),
     ],
 )
-def test_asset_is_created_from_parts(arguments: dict[str, str], uri: str) -> None:
+def test_asset_is_created_from_parts(arguments: dict[str, Any], uri: str) -> None:
     asset = create_asset(**{"registry": SWR, "namespace": "team", "name": "research", **arguments})
 
     assert (asset.uri, asset.name, asset.extra) == (uri, uri, {})
