@@ -7,6 +7,7 @@ Airflow version: some of them install, migrate and import without a word and the
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -67,11 +68,8 @@ def import_provider() -> int:
         if not module.name.endswith(".__main__")
     ]
     for name in names:
-        try:
+        with contextlib.suppress(*([ImportError] if name.endswith(OPTIONAL) else [])):
             importlib.import_module(name)
-        except ImportError:
-            if not name.endswith(OPTIONAL):
-                raise
     return len(names)
 
 
