@@ -85,6 +85,10 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
     ``status``, ``name``, ``namespace``, ``tag``, ``workspace_id``, ``arch``, ``size`` (KB), ``created_at``
     and ``updated_at`` (ISO 8601, UTC).
 
+    **Assets.** With ``wait_for_completion`` the events of ``outlets`` that are the image's repository
+    (``swr://registry/namespace/name``) or an AssetAlias get the image as ``extra``. Without it a ``swr://``
+    outlet is refused, as the event would be sent too early.
+
     :param notebook_id: id of the notebook to save; it must be running. (templated)
     :param name: image name, which is the repository in SWR. Mandatory on Huawei Cloud. (templated)
     :param namespace: SWR organization of the image. Mandatory on Huawei Cloud. (templated)

@@ -72,6 +72,9 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
     ``status`` and, as far as ModelArts returns them, ``name``, ``namespace``, ``tag``, ``workspace_id``,
     ``arch``, ``size`` (KB), ``created_at`` and ``updated_at`` (ISO 8601, UTC).
 
+    **Assets.** The events of ``outlets`` that are the image's repository (``swr://registry/namespace/name``)
+    or an AssetAlias get the image as ``extra``.
+
     :param image_id: the image to wait for: its id, or the result of the task that saves it. Templates always
         render to text; one that renders to nothing or to the word ``None`` is refused, because the save
         failed or was skipped. (templated)
