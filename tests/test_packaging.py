@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 BUDGETS = {"hooks.modelarts": 400, "triggers": 120}
 HEAVY = (
     "aiohttp",
+    "openlineage",
     "requests",
     "airflow_provider_modelarts.transport",
     "airflow_provider_modelarts.triggers.",

@@ -75,6 +75,9 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
     ``status`` and, as far as ModelArts returns them, ``name``, ``namespace``, ``tag``, ``workspace_id``,
     ``arch``, ``size`` (KB), ``created_at`` and ``updated_at`` (ISO 8601, UTC).
 
+    **Assets.** The events of ``outlets`` that are the image's repository (``swr://registry/namespace/name``)
+    or an AssetAlias get the image as ``extra``.
+
     :param image_id: the image to wait for: its id, or the result of the task that saves it. Templates always
         render to text; one that renders to nothing or to the word ``None`` is refused, because the save
         failed or was skipped. (templated)
@@ -98,6 +101,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
     text_fields = template_fields
     operator_extra_links = (ImageLink(),)
     ui_color = "#d9efe4"
+    ended_with: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -132,6 +136,14 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait in this process or, if deferrable, in the triggerer."""
+        from airflow_provider_modelarts.metrics import measure_wait
+
+        with measure_wait(context) as wait:
+            if self._is_rescheduled:
+                wait.since = None  # an earlier process began it
+            return self._wait(context)
+
+    def _wait(self, context: Context) -> Any:
         # dag.test() runs the task again in this process, as a copy that shares this object.
         self._poll_errors = PollErrors()
         try:
@@ -190,7 +202,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
         :raises AirflowFailException: the image failed, or no retry can fix the error of the poll.
         """
-        from airflow_provider_modelarts.results import push_image_xcoms
+        from airflow_provider_modelarts.results import end_with_image, source_notebook
 
         try:
             image = self._poll()
@@ -199,7 +211,8 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         if image is None or image.is_pending:
             return PokeReturnValue(is_done=False)
         self.log.info("%s. SWR address: %s", image.describe(), image.swr_path)
-        return PokeReturnValue(is_done=True, xcom_value=push_image_xcoms(context, image.to_xcom()))
+        result = end_with_image(self, context, image.to_xcom(), notebook_id=source_notebook(image))
+        return PokeReturnValue(is_done=True, xcom_value=result)
 
     def _poll(self) -> Image | None:
         """Return the image, pending or ACTIVE; None if the poll failed in a way that may pass."""
@@ -266,7 +279,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the result of the wait in the triggerer, or raise its error."""
-        from airflow_provider_modelarts.triggers.events import complete
+        from airflow_provider_modelarts.triggers.deferral import complete
 
         try:
             return complete(self, context, event)
@@ -280,6 +293,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         Airflow's own version would skip a failed image too. If Airflow itself ended the wait, the error
         gets the image id.
         """
+        from airflow_provider_modelarts.metrics import count_lost_wait
         from airflow_provider_modelarts.triggers.deferral import ENDED_BY_AIRFLOW
 
         try:
@@ -291,6 +305,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
             cause = error.__cause__ if self.soft_fail or self.never_fail else None
             cause = cause if isinstance(cause, AirflowException) else error
             if next_method == ENDED_BY_AIRFLOW:
+                count_lost_wait(context)
                 # Airflow 2 raises one class for a trigger that timed out and for one that crashed.
                 is_timeout = isinstance(cause, AirflowSensorTimeout) or "timeout" in str(cause).lower()
                 raise type(error if is_timeout else cause)(self._ended_by_airflow(str(cause))) from error
@@ -301,6 +316,12 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
     def _ended_by_airflow(self, text: str) -> str:
         wait = f"Waiting in the triggerer for image {image_id_of(self.image_id)} ended without a result"
         return f"{wait} (timeout {self.timeout:.0f} s). Airflow reported: {text}"
+
+    def get_openlineage_facets_on_complete(self, ti: Any) -> Any:
+        """Return notebook and image as lineage; the OpenLineage provider calls this after the task."""
+        from airflow_provider_modelarts.assets.lineage import image_lineage
+
+        return image_lineage(self, ti)
 
     @cached_property
     def hook(self) -> ModelArtsHook:

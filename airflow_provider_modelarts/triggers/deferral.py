@@ -1,4 +1,4 @@
-"""Deferral: how a task moves its wait to the triggerer."""
+"""Deferral: how a task moves its wait to the triggerer, and ends with its result."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import time
 from datetime import timedelta
 from typing import Any, NoReturn, Protocol
 
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, Context
 from airflow.triggers.base import BaseTrigger
 
+from airflow_provider_modelarts.exceptions import WaitTimeoutError
+from airflow_provider_modelarts.metrics import measure_wait
+from airflow_provider_modelarts.results import ImageTask, end_with_image
+from airflow_provider_modelarts.triggers.events import ImageEvent
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 
 TIMEOUT_GRACE = timedelta(minutes=10)
@@ -67,3 +72,30 @@ def defer_until_active(
         method_name="execute_complete",
         timeout=timedelta(seconds=timeout) + TIMEOUT_GRACE,
     )
+
+
+class WaitingTask(ImageTask, Protocol):
+    """A task that waited, with its two limits."""
+
+    timeout: float
+    execution_timeout: timedelta | None
+
+
+def complete(task: WaitingTask, context: Context, event: Any) -> dict[str, Any]:
+    """
+    End a task that resumes: push its XComs, fill the events of its outlets, and return its result.
+
+    :param event: the trigger's event, as Airflow stored it.
+    :raises AirflowTaskTimeout: the task's ``execution_timeout`` ended the wait.
+    :raises ModelArtsError: the wait failed otherwise; the class is that of the error that ended it.
+    """
+    try:
+        with measure_wait(context) as wait:
+            ended = ImageEvent.read(event)
+            wait.since = ended.since
+            result = ended.result()
+        return end_with_image(task, context, result, status="ACTIVE", notebook_id=ended.notebook_id)
+    except WaitTimeoutError as error:
+        if task.execution_timeout and task.execution_timeout.total_seconds() < task.timeout:
+            raise AirflowTaskTimeout(f"execution_timeout: {error}") from error
+        raise
