@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from airflow_provider_modelarts.client import operations
-from airflow_provider_modelarts.client.models import Notebook
+from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.hooks.clients import BlockingClient
 
 
