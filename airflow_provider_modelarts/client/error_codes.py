@@ -57,6 +57,10 @@ _AGENCY = ErrorCode(
     PermissionDeniedError, "Authorise ModelArts to act for the account under its global settings."
 )
 _STATE = ErrorCode(NotebookNotReadyError, "Check the notebook's status and retry when it is RUNNING.")
+_NOT_RUNNING = ErrorCode(
+    NotebookNotReadyError,
+    "The operation needs a running notebook: retry when it is RUNNING. A stopped one has nothing to save.",
+)
 _VALUE = ErrorCode(BadRequestError, "Check the values named in the message.")
 _QUOTA = ErrorCode(QuotaExceededError, "Free or extend the quota that the message names.")
 _NOT_FOUND = ErrorCode(
@@ -84,10 +88,7 @@ ERROR_CODES: dict[tuple[int, str], ErrorCode] = {
                 "The image does not exist or is not accessible. A notebook whose image was deleted cannot "
                 "start: set another image.",
             ),
-            (400, "ModelArts.6327"): ErrorCode(
-                NotebookNotReadyError,
-                "The operation needs a running notebook: start it, then retry.",
-            ),
+            (400, "ModelArts.6327"): _NOT_RUNNING,
             (400, "ModelArts.6357"): ErrorCode(
                 NotebookNotReadyError,
                 "The notebook is busy, perhaps with another save: retry when it is RUNNING.",
@@ -231,9 +232,7 @@ ERROR_CODES: dict[tuple[int, str], ErrorCode] = {
     (400, "ModelArts.6785"): _MOUNT,
     (400, "ModelArts.6927"): _MOUNT,
     (400, "ModelArts.6967"): ErrorCode(BadRequestError, "Fill in the secret that the storage needs."),
-    (400, "ModelArts.6958"): ErrorCode(
-        NotebookNotReadyError, "The operation needs a running notebook: start it, then retry."
-    ),
+    (400, "ModelArts.6958"): _NOT_RUNNING,
     # Their HTTP status is not documented either.
     **{(status, "ModelArts.6401"): _TOKEN for status in (400, 401, 403)},
     **{(status, "ModelArts.6407"): _POLICY for status in (400, 401, 403)},
