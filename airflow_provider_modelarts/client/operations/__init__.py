@@ -18,6 +18,7 @@ from airflow_provider_modelarts.client.operations.images import (
 from airflow_provider_modelarts.client.operations.notebooks import (
     NOTEBOOK_PAGES,
     list_notebooks,
+    list_notebooks_of_all_features,
     renew_lease,
     show_lease,
     show_notebook,
@@ -36,6 +37,7 @@ __all__ = [
     "delete_image",
     "list_images",
     "list_notebooks",
+    "list_notebooks_of_all_features",
     "register_image",
     "renew_lease",
     "show_image",

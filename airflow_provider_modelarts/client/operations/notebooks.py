@@ -89,6 +89,18 @@ def list_notebooks(
     )
 
 
+def list_notebooks_of_all_features(**filters: Any) -> tuple[Operation[Page[Notebook]], ...]:
+    """
+    Return the lists that together have the notebooks of every feature, some of them twice.
+
+    A list without the filter has all of them, or, as the pages define it, only the billed ones.
+
+    :param filters: of :func:`list_notebooks`, without ``feature``.
+    :raises RequestValidationError: a filter is blank or has another type.
+    """
+    return list_notebooks(feature=None, **filters), list_notebooks(feature="DEFAULT", **filters)
+
+
 def start_notebook(
     notebook_id: str,
     *,
