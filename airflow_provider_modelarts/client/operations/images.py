@@ -160,9 +160,10 @@ def register_image(
     def parse(data: Any) -> Image:
         image = Image.model_validate(data)
         # The registry's host may be written in another way, but not the name and tag.
-        returned = (image.swr_path or address).rpartition("/")[2]
-        if returned != address.rpartition("/")[2]:
-            raise ValueError(f"it is about image {returned}")
+        name, _, tag = address.rpartition("/")[2].rpartition(":")
+        for returned, requested in ((image.swr_path, f"{name}:{tag}"), (image.name, name), (image.tag, tag)):
+            if returned and returned.rpartition("/")[2] != requested:
+                raise ValueError(f"it is about image {returned}")
         return image
 
     return Operation("RegisterImage", "POST", "/images", parse, body=given(body), subject=f"image {address}")
