@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -140,16 +141,10 @@ def test_move_notebook_is_not_sent_again_without_effect(
     simulator: Simulator, transport: TransportRunner, fault: Fault, error: type[ModelArtsError]
 ) -> None:
     """It may still be processed: the next try checks first whether the stop is allowed."""
-    simulator.inject(Fault("html", "StopNotebook", skip=1), fault_on("StopNotebook", fault))
+    simulator.inject(replace(fault, operation="StopNotebook"))
     with pytest.raises(error):
         move(transport, simulator, STOP)
     assert sent(simulator) == ["ShowNotebook", "StopNotebook", "ShowNotebook"]
-
-
-def fault_on(operation: str, fault: Fault) -> Fault:
-    from dataclasses import replace
-
-    return replace(fault, operation=operation)
 
 
 @pytest.mark.parametrize("fault", [Fault("throttle", "StopNotebook"), Fault("throttle", "ShowNotebook")])
@@ -309,7 +304,7 @@ Before = Callable[[Simulator], object]
     ("before", "image_id", "error", "text"),
     [
         (lambda s: s.notebook().stop(), "unknown", NotFoundError, r"ModelArts\.6797"),
-        (lambda s: None, OTHER_IMAGE, NotebookNotReadyError, r"ModelArts\.6347"),
+        (lambda _: None, OTHER_IMAGE, NotebookNotReadyError, r"ModelArts\.6347"),
         (
             lambda s: (s.notebook().stop(), s.inject(Fault("document", "UpdateNotebook", body="{}"))),
             OTHER_IMAGE,
