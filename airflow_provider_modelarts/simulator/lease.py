@@ -57,14 +57,9 @@ class LeaseRecord:
         """Return the lease after a start with the duration -1."""
         if no_auto_stop == "refused":
             raise Refusal(400, "ModelArts.6349", "The duration -1 is out of range.")
-        return replace(
-            self,
-            duration=NO_AUTO_STOP,
-            enable=no_auto_stop == "unlimited",
-            type="TIMING",
-            update_at=at,
-            length=NO_AUTO_STOP,
-        )
+        if no_auto_stop == "disabled":
+            return replace(self, enable=False, update_at=at)
+        return replace(self, duration=NO_AUTO_STOP, enable=True, type="TIMING", update_at=at)
 
 
 @dataclass(frozen=True)
