@@ -13,7 +13,7 @@ from .environments import Environments
 from .exchange import Refusal
 from .lease import NO_AUTO_STOP, TYPES, LeaseRecord, LeaseTerms
 from .notebook_behaviour import NotebookBehaviour
-from .save_timing import SaveTiming, Stage
+from .save_timing import SaveTiming, Stage, end_of
 
 _ALIVE = ("RUNNING", "SNAPSHOTTING")
 """The statuses in which a notebook has a container, and so an environment of its own."""
@@ -99,10 +99,10 @@ class Notebooks:
         """Return a notebook in its present state."""
         transition = self._transitions.get(notebook_id)
         if transition is not None:
-            elapsed = self._clock.now() - transition.since
-            if transition.timing.stage(transition.reads, elapsed) is Stage.DONE:
+            now = self._clock.now()
+            if transition.timing.stage(transition.reads, now - transition.since) is Stage.DONE:
                 del self._transitions[notebook_id]
-                self._arrive(notebook_id, transition.to)
+                self._arrive(notebook_id, transition.to, end_of(transition.timing, transition.since, now))
         notebook = self._notebooks[notebook_id]
         if notebook.status == "RUNNING" and self._has_lease_ended(notebook):
             self._begin_stop(notebook, at=notebook.lease.ends_at)
@@ -182,15 +182,14 @@ class Notebooks:
         self._touch(notebook_id, "save")
         return self._environments.of_notebook(notebook_id)
 
-    def end_save(self, notebook_id: str, image_id: str | None) -> None:
-        """Let a notebook run again, on the new image if there is one."""
+    def end_save(self, notebook_id: str, image_id: str | None, at: float | None) -> None:
+        """Let a notebook run again, on the new image if there is one; by default from now on."""
         notebook = self._notebooks[notebook_id]
         if image_id is not None:
             self._change(notebook_id, image_id=image_id)
         if notebook.status == "SNAPSHOTTING":
-            self._transitions[notebook_id] = _Transition(
-                "RUNNING", self.behaviour.snapshotting, self._clock.now()
-            )
+            since = self._clock.now() if at is None else at
+            self._transitions[notebook_id] = _Transition("RUNNING", self.behaviour.snapshotting, since)
 
     def set_status(self, notebook_id: str, status: str, fail_reason: str | None = None) -> None:
         """Set the status, as a person or a failure does; a lease begins and ends with its container."""
@@ -208,13 +207,13 @@ class Notebooks:
         """Start a notebook as a person does, without any time in between."""
         self.start(notebook_id, terms)
         self.starts[notebook_id] -= 1
-        self._arrive(notebook_id, self._transitions.pop(notebook_id).to)
+        self._arrive(notebook_id, self._transitions.pop(notebook_id).to, self._clock.now())
 
     def stop_at_once(self, notebook_id: str) -> None:
         """Stop a notebook as a person does, without any time in between."""
         self.stop(notebook_id)
         self.stops[notebook_id] -= 1
-        self._arrive(notebook_id, self._transitions.pop(notebook_id).to)
+        self._arrive(notebook_id, self._transitions.pop(notebook_id).to, self._clock.now())
 
     def set_lease(self, notebook_id: str, seconds: float | None, kind: str, *, enable: bool) -> None:
         """Set the lease, but not its ``update_at``; without seconds it is unlimited."""
@@ -247,12 +246,12 @@ class Notebooks:
         self._reset_environment(notebook)
         self._transitions[notebook.id] = _Transition("STOPPED", self.behaviour.stopping, since / 1000)
 
-    def _arrive(self, notebook_id: str, status: str) -> None:
+    def _arrive(self, notebook_id: str, status: str, at: float) -> None:
         was_saving = self._notebooks[notebook_id].status == "SNAPSHOTTING"
         reason = self.behaviour.start_failure if status == "START_FAILED" else None
         self._change(notebook_id, status=status, fail_reason=reason)
         if was_saving:
-            self._touch(notebook_id, "save")
+            self._touch(notebook_id, "save", int(at * 1000))
 
     def _touch(self, notebook_id: str, event: str, at: int | None = None) -> None:
         """Rewrite ``update_at`` of a notebook and its lease, if this event does so."""

@@ -16,7 +16,7 @@ from .lease import LeaseRecord
 from .notebook_behaviour import NotebookBehaviour
 from .notebooks import Notebooks
 from .rules import CloudRules
-from .save_timing import SaveTiming, Stage
+from .save_timing import SaveTiming, Stage, end_of
 
 # The pages give the size in KB; this is an image of 3.8 GB.
 _SIZE = 3_984_588
@@ -336,29 +336,32 @@ class ProjectStore:
             return
         interrupted_at = self._notebooks.interrupted_at(save.notebook_id)
         until = self._clock.now() if interrupted_at is None else interrupted_at
-        stage = self._behaviour.save_timing.stage(save.reads, until - save.started)
+        timing = self._behaviour.save_timing
+        stage = timing.stage(save.reads, until - save.started)
+        ended_at = end_of(timing, save.started, until)
         if stage is not Stage.DONE and interrupted_at is not None:
-            self._finish(image_id, "CREATE_FAILED", "The notebook was stopped.")
+            self._finish(image_id, "CREATE_FAILED", "The notebook was stopped.", interrupted_at)
         elif stage is not Stage.DONE:
             self._change(image_id, stage.value, None)
         elif save.failure is None:
-            self._finish(image_id, "ACTIVE", None)
+            self._finish(image_id, "ACTIVE", None, ended_at)
         else:
-            self._finish(image_id, "CREATE_FAILED", save.failure)
+            self._finish(image_id, "CREATE_FAILED", save.failure, ended_at)
 
-    def _change(self, image_id: str, status: str, message: str | None) -> None:
+    def _change(self, image_id: str, status: str, message: str | None, at: float | None = None) -> None:
         image = self._images[image_id]
         if (image.status, image.status_message) != (status, message):
-            self._put(replace(image, status=status, status_message=message, update_at=self._milliseconds()))
+            update_at = self._milliseconds() if at is None else int(at * 1000)
+            self._put(replace(image, status=status, status_message=message, update_at=update_at))
 
-    def _finish(self, image_id: str, status: str, message: str | None) -> None:
+    def _finish(self, image_id: str, status: str, message: str | None, at: float | None = None) -> None:
         """Set the final status of an image and end its save: its notebook runs again, on the new image."""
-        self._change(image_id, status, message)
+        self._change(image_id, status, message, at)
         save = self._saves.pop(image_id, None)
         if status == "ACTIVE":
             self._complete(image_id, save)
         if save is not None:
-            self._notebooks.end_save(save.notebook_id, image_id if status == "ACTIVE" else None)
+            self._notebooks.end_save(save.notebook_id, image_id if status == "ACTIVE" else None, at)
 
     def _complete(self, image_id: str, save: _Save | None) -> None:
         """Set the fields that only a finished image has."""
