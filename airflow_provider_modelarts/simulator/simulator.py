@@ -384,6 +384,10 @@ class Simulator:
         """Return the simulator's time in epoch seconds."""
         return self._clock.now()
 
+    def freeze(self) -> None:
+        """Let time pass only by :meth:`advance`, from now on."""
+        self._clock.freeze()
+
     def advance(self, seconds: float) -> None:
         """Move the simulator's clock forward."""
         with self._lock:

@@ -236,3 +236,15 @@ def test_current_time_can_be_missing(start: Start) -> None:
     answer = client.notebook()
     assert "current_time" not in answer.json
     assert "Date" in answer.headers
+
+
+def test_frozen_clock_moves_only_when_it_is_advanced(simulator: Simulator) -> None:
+    """So that a lease ends exactly when a test says so."""
+    simulator.freeze()
+    now = simulator.now()
+    simulator.notebook().set_lease(seconds=60)
+    simulator.advance(59.999)
+    assert simulator.notebook().status == "RUNNING"
+    simulator.advance(0.001)
+    assert simulator.notebook().status == "STOPPING"
+    assert simulator.now() == pytest.approx(now + 60, abs=0.01)
