@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
 
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.simulator import Fault, Simulator
@@ -194,6 +198,11 @@ def cases() -> Iterator[Case]:
                         yield Case(scenario, fault, lasting, runner)
 
 
+def play_numbered(number: int) -> TaskRun:
+    """Play one of :func:`cases` by its place among them."""
+    return next(islice(cases(), number, None)).play()
+
+
 def page(outcomes: dict[Case, TaskRun]) -> str:
     """Return the page's section for these outcomes."""
     runs = len(outcomes)
@@ -235,13 +244,17 @@ def main(arguments: list[str]) -> int:
     logging.getLogger("airflow_provider_modelarts").setLevel(logging.ERROR)
     outcomes = {}
     wrong = 0
-    for number, case in enumerate(cases(), start=1):
-        outcomes[case] = outcome = case.play()
-        if outcome != case.expected:
-            wrong += 1
-            print(f"WRONG  {case}: {outcome!r}, expected {case.expected!r}")
-        if number % 100 == 0:
-            print(f"{number} cases, {wrong} wrong", flush=True)
+    every = list(cases())
+    # Cases contain functions, which cannot be sent to another process; their numbers can.
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("fork")) as processes:
+        played = processes.map(play_numbered, range(len(every)), chunksize=10)
+        for case, outcome in zip(every, played, strict=True):
+            outcomes[case] = outcome
+            if outcome != case.expected:
+                wrong += 1
+                print(f"WRONG  {case}: {outcome!r}, expected {case.expected!r}")
+            if len(outcomes) % 100 == 0:
+                print(f"{len(outcomes)} cases, {wrong} wrong", flush=True)
     print(page(outcomes))
     print(f"\n{len(outcomes)} cases, {wrong} wrong")
     if given.record and not wrong:
