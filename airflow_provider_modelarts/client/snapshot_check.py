@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from airflow_provider_modelarts.client.marker import parse_marker
+from airflow_provider_modelarts.client.marker import newest_first, parse_marker
 from airflow_provider_modelarts.client.models import Image, iso_utc
 from airflow_provider_modelarts.client.notebooks import Notebook
 
@@ -102,11 +102,6 @@ def check_stopped(notebook: Notebook, images: Iterable[Image], *, now: int) -> S
         reason = f"was probably stopped unsaved: its newest snapshot is {_label(newest, now)}, but {changed}"
         return SnapshotCheck(False, reason, newest)
     return SnapshotCheck(True, f"was saved before: its newest snapshot is {_label(newest, now)}", newest)
-
-
-def newest_first(images: Iterable[Image]) -> list[Image]:
-    """Return images by the time at which they were begun, newest first; those without one are last."""
-    return sorted(images, key=lambda image: (image.create_at is None, -(image.create_at or 0)))
 
 
 def _wrong_image(notebook: Notebook, given: Image) -> str | None:

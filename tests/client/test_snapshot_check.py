@@ -15,7 +15,6 @@ from airflow_provider_modelarts.client.snapshot_check import (
     SnapshotCheck,
     check_snapshot,
     check_stopped,
-    newest_first,
 )
 
 ID = "6b1c2d3e-4f50-4a61-8b72-9c83ad94be05"
@@ -350,8 +349,3 @@ def test_check_stopped_without_snapshot_was_probably_unsaved() -> None:
 def test_check_stopped_without_any_time_names_snapshot() -> None:
     stopped = Notebook.model_validate({"id": ID, "status": "STOPPED"})
     assert check_stopped(stopped, [image(9 * HOUR)], now=NOW).is_safe
-
-
-def test_newest_first_puts_undated_images_last() -> None:
-    images = [image(None, id="c"), image(HOUR, id="b"), image(MINUTE, id="a")]
-    assert [found.id for found in newest_first(images)] == ["a", "b", "c"]
