@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from random import Random
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -95,8 +96,12 @@ class ModelArtsClient:
         self._transport = transport
         self._clock = clock
         self._random = random
-        self._breaker = CircuitBreaker(random)
         self._page_limits: dict[str, int] = {}
+
+    @cached_property
+    def _breaker(self) -> CircuitBreaker:
+        """The circuit breaker that all waits share."""
+        return CircuitBreaker(self._random)
 
     @property
     def refused_at(self) -> float:

@@ -20,7 +20,7 @@ from airflow_provider_modelarts.client.fields import (
     Text,
     Timestamp,
 )
-from airflow_provider_modelarts.client.models import MAX_LINE, Image, ResponseModel, iso_utc
+from airflow_provider_modelarts.client.models import MAX_LINE, Image, Page, ResponseModel, iso_utc
 from airflow_provider_modelarts.exceptions import NotebookFailedError, sanitize
 
 LeaseType = Literal["timing", "idle"]
@@ -304,6 +304,10 @@ class Notebook(DatedResponse):
             "last_snapshot_at": iso_utc(last_snapshot.create_at) if last_snapshot else None,
             "last_snapshot_id": last_snapshot.id if last_snapshot else None,
         }
+
+
+NotebookPage = Page[Notebook]
+# Named, because pydantic forgets a generic model that nothing refers to, and builds it again.
 
 
 def image_name(notebook: Notebook, cloud: Cloud) -> str:

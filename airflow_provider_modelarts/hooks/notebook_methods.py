@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_modelarts.client import notebook_changes, operations
-from airflow_provider_modelarts.client.notebooks import Lease, LeaseType, Notebook
-from airflow_provider_modelarts.hooks.clients import BlockingClient
-from airflow_provider_modelarts.transport import block_on
+from airflow_provider_modelarts.hooks.blocking_client import BlockingClient
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.client.notebooks import Lease, LeaseType, Notebook
 
 
 class NotebookMethods(BlockingClient):
@@ -20,6 +20,8 @@ class NotebookMethods(BlockingClient):
 
         :param notebook_id: the notebook's id, a UUID.
         """
+        from airflow_provider_modelarts.client import operations
+
         return self.call(operations.show_notebook(notebook_id))
 
     def list_notebooks(
@@ -50,6 +52,8 @@ class NotebookMethods(BlockingClient):
         :param all_users: list all users' notebooks; needs ``modelarts:notebook:listAllNotebooks``.
         :param limit: notebooks per page, at most: 10, 20 or 50; the result is not limited.
         """
+        from airflow_provider_modelarts.client import operations
+
         filters: dict[str, Any] = {
             "name": name,
             "owner": owner,
@@ -83,6 +87,8 @@ class NotebookMethods(BlockingClient):
         :raises NotebookNotReadyError: the notebook is not stopped.
         :raises NotFoundError: there is no such notebook, or its image was deleted.
         """
+        from airflow_provider_modelarts.client import operations
+
         return self.call(operations.start_notebook(notebook_id, duration=duration, type=type))
 
     def stop_notebook(self, notebook_id: str) -> Notebook:
@@ -94,6 +100,8 @@ class NotebookMethods(BlockingClient):
         :param notebook_id: the notebook's id, a UUID.
         :raises NotebookNotReadyError: the notebook is not running.
         """
+        from airflow_provider_modelarts.client import operations
+
         return self.call(operations.stop_notebook(notebook_id))
 
     def show_lease(self, notebook_id: str) -> Lease:
@@ -103,6 +111,8 @@ class NotebookMethods(BlockingClient):
         :param notebook_id: the notebook's id, a UUID.
         :raises NotebookNotReadyError: the notebook is not running.
         """
+        from airflow_provider_modelarts.client import operations
+
         return self.call(operations.show_lease(notebook_id))
 
     def renew_lease(
@@ -120,6 +130,9 @@ class NotebookMethods(BlockingClient):
         :param type: of the lease: ``timing`` (the default) or ``idle``.
         :raises NotebookNotReadyError: the notebook is not running.
         """
+        from airflow_provider_modelarts.client import notebook_changes
+        from airflow_provider_modelarts.transport import block_on
+
         return block_on(notebook_changes.renew_lease(self._modelarts, notebook_id, duration, type=type))
 
     def update_notebook(self, notebook_id: str, *, image_id: str) -> Notebook:
@@ -131,4 +144,7 @@ class NotebookMethods(BlockingClient):
         :raises NotebookNotReadyError: the notebook is not stopped.
         :raises NotFoundError: there is no such notebook or no such image.
         """
+        from airflow_provider_modelarts.client import notebook_changes
+        from airflow_provider_modelarts.transport import block_on
+
         return block_on(notebook_changes.update_image(self._modelarts, notebook_id, image_id))

@@ -29,7 +29,6 @@ from airflow_provider_modelarts.arguments import (
 from airflow_provider_modelarts.client.poll_errors import MIN_TIME_TO_APPEAR, PollErrors
 from airflow_provider_modelarts.exceptions import (
     PERMANENT,
-    ApiError,
     ImageFailedError,
     ModelArtsError,
     NotFoundError,
@@ -188,7 +187,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
     def _poll(self) -> Image | None:
         """Return the image, pending or ACTIVE; None if the poll failed in a way that may pass."""
         image = self._poll_once()
-        while self._is_rescheduled and _is_denied(self._last_error):
+        while self._is_rescheduled and self._last_error and self._last_error.is_denied_without_code:
             time.sleep(_MIN_INTERVAL)
             image = self._poll_once()
         return image
@@ -291,7 +290,3 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
         return ModelArtsHook(self.modelarts_conn_id)
-
-
-def _is_denied(error: ModelArtsError | None) -> bool:
-    return isinstance(error, ApiError) and error.is_denied_without_code

@@ -63,6 +63,6 @@ def test_require_swr_endpoint_refuses_registry_of_region_beside_host(
         found.require_swr_endpoint()
 
 
-@pytest.mark.parametrize(("scheme", "plain"), [("http", ["http://swr.example.com"]), ("https", [])])
-def test_plaintext_endpoints_include_swr(scheme: str, plain: list[str]) -> None:
+@pytest.mark.parametrize(("scheme", "plain"), [("http", ("http://swr.example.com",)), ("https", ())])
+def test_plaintext_endpoints_include_swr(scheme: str, plain: tuple[str, ...]) -> None:
     assert settings(extra={"swr_endpoint": f"{scheme}://swr.example.com"}).plaintext_endpoints == plain

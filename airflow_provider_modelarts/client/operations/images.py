@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from airflow_provider_modelarts.client.http_types import Operation
-from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Page
+from airflow_provider_modelarts.client.models import CreateImageRequest, Image, ImagePage, Page
 from airflow_provider_modelarts.client.operations.validation import (
     MAX_PAGE_BYTES,
     choice,
@@ -105,7 +105,7 @@ def list_images(
         "ListImages",
         "GET",
         "/images",
-        Page[Image].model_validate,
+        ImagePage.model_validate,
         query=given(query),
         max_bytes=MAX_PAGE_BYTES,
         page_sizes=_halves(limit),

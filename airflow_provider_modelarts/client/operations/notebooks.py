@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from airflow_provider_modelarts.client.http_types import Operation
 from airflow_provider_modelarts.client.models import Page
-from airflow_provider_modelarts.client.notebooks import NO_AUTO_STOP, Lease, LeaseType, Notebook
+from airflow_provider_modelarts.client.notebooks import NO_AUTO_STOP, Lease, LeaseType, Notebook, NotebookPage
 from airflow_provider_modelarts.client.operations.validation import (
     MAX_PAGE_BYTES,
     choice,
@@ -251,7 +251,7 @@ def _parse_page(data: Any) -> Page[Notebook]:
         date = {"response_date": data.get("response_date")}
         records = [{**item, **date} if isinstance(item, dict) else item for item in data["data"]]
         data = {**data, "data": records}
-    return Page[Notebook].model_validate(data)
+    return NotebookPage.model_validate(data)
 
 
 def _notebook_pages(limit: int) -> tuple[int, ...]:
