@@ -22,6 +22,7 @@ The exceptions of this provider, grouped by what a caller can do about them.
         RateLimitError         too many requests; ``retry_after`` seconds          (transient)
         ServerError            the service or its gateway failed                   (transient)
       ImageFailedError         the image ended as CREATE_FAILED, ERROR or DELETED
+      NotebookFailedError      the notebook failed, was deleted or is frozen
       WaitTimeoutError         the deadline passed; the image may still be saved
 
 :mod:`airflow_provider_modelarts.client.error_codes` chooses the class of an error response from its HTTP
@@ -276,6 +277,10 @@ class ServerError(ApiError):
 
 class ImageFailedError(ModelArtsError):
     """The image ended as CREATE_FAILED, ERROR or DELETED, which is final."""
+
+
+class NotebookFailedError(ModelArtsError):
+    """The notebook has a final status: it failed, was deleted or is frozen."""
 
 
 class WaitTimeoutError(ModelArtsError):

@@ -59,6 +59,9 @@ def connection_fields() -> dict[str, Any]:
         ),
         "workspace_id": _text("Workspace ID", "Default workspace for images."),
         "iam_endpoint": _text("IAM endpoint", "Overrides the region's IAM endpoint; with or without /v3."),
+        "swr_endpoint": _text(
+            "SWR endpoint", "Overrides the region's SWR API endpoint. Required for SWR if Endpoint is set."
+        ),
         "console_url": _text("Console", "Console URL for the links of tasks. Default: the cloud's console."),
         "verify": _text("Verify TLS", "true (default), false, or the path of a CA bundle."),
         "proxy": _text(

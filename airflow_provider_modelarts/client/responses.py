@@ -38,7 +38,8 @@ def parse_response(
     Return the result of an operation from its response.
 
     :param what: the operation, for messages.
-    :param parse: makes the result from the response's JSON, to which the ``request_id`` is added.
+    :param parse: makes the result from the response's JSON, to which ``request_id`` and ``response_date`` are
+        added, from the headers.
     :param now: epoch seconds, with which ``Retry-After`` and the header ``Date`` are compared.
     :param classify: returns the meaning of an HTTP status and an error code.
     :raises InvalidResponseError: the response cannot be parsed, or it is a redirect.
@@ -49,6 +50,7 @@ def parse_response(
     if 200 <= response.status < 300:
         if isinstance(data, dict):
             data["request_id"] = request_id
+            data["response_date"] = response.headers.get("date")
         try:
             return parse(data)
         except ValidationError as error:

@@ -232,3 +232,31 @@ class ImageMethods(BlockingClient):
         from airflow_provider_modelarts.client import operations
 
         self.call(operations.delete_image(image_id, delete_swr_image=delete_swr_image))
+
+    def register_image(
+        self,
+        swr_path: str,
+        *,
+        description: str | None = None,
+        arch: str | None = None,
+        workspace_id: str | None = None,
+    ) -> Image:
+        """
+        Register an image that is in SWR, and return its new record.
+
+        :param swr_path: the image's address, with its tag.
+        :param description: the image's description.
+        :param arch: ``X86_64`` (the service's default) or ``AARCH64``.
+        :param workspace_id: the ModelArts workspace; by default the connection's.
+        :raises NotFoundError: there is no such image in SWR.
+        """
+        from airflow_provider_modelarts.client import operations
+
+        return self.call(
+            operations.register_image(
+                swr_path,
+                description=description,
+                arch=arch,
+                workspace_id=self._workspace(workspace_id),
+            )
+        )

@@ -15,7 +15,7 @@ from airflow_provider_modelarts.exceptions import NotFoundError, WaitTimeoutErro
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
 from tests import virtual_loop
-from tests.reliability.fault_matrix import FAULTS, LOST
+from tests.reliability.fault_scenarios import FAULTS, LOST
 
 pytestmark = pytest.mark.usefixtures("connection")
 
