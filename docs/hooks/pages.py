@@ -1,0 +1,42 @@
+"""What MkDocs cannot do alone: pages from files outside of docs/, generated tables, and a check of each page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from docs.hooks.error_tables import tables
+
+ROOT = Path(__file__).parents[2]
+# A link out of docs/ works in the repository, whose address the site does not know: it shows the name only.
+OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+[^)]+\)")
+PLACEHOLDER = re.compile(r"^<!-- table: (\w+) -->$", re.MULTILINE)
+FOREIGN = re.compile(r"""<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=["']?(?:https?:)?//[^>]*>""")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the changelog, whose links are relative to the root of the repository."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("](docs/", "](")
+    files.append(File.generated(config, "changelog.md", content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Insert generated tables, and keep the names of files of the repository without their links."""
+    made = tables()
+    if page.file.src_uri == "errors.md" and set(PLACEHOLDER.findall(markdown)) != set(made):
+        raise PluginError(f"errors.md must have one place for each table: {', '.join(made)}")
+    return OUTSIDE.sub(r"\1", PLACEHOLDER.sub(lambda found: made[found[1]], markdown))
+
+
+def on_post_page(output: str, page: Page, **_: Any) -> str:
+    """Refuse a page for which a browser would load something from another host."""
+    if found := FOREIGN.search(output):
+        raise PluginError(f"{page.file.src_uri} loads from another host: {found[0]}")
+    return output
