@@ -7,10 +7,10 @@ from typing import Any
 
 import griffe
 
-# :class:`Image`, :data:`~airflow_provider_modelarts.exceptions.PERMANENT`: the last part of the name is shown.
+# Of :class:`Image` and :data:`~airflow_provider_modelarts.exceptions.PERMANENT` the last name is shown.
 ROLE = re.compile(r":\w+:`~?(?:[\w.]+\.)?(\w+)`")
-# A line that ends with :: introduces an indented block of code, as does any indented block in Markdown.
-LITERAL = re.compile(r"(^|:):\n\n(?= {4})", re.MULTILINE)
+# A line that is :: or ends with it introduces a block of code, which Markdown knows by its indent.
+LITERAL = re.compile(r"(?:^::|(:):)\n\n(?= {4})", re.MULTILINE)
 # A table is shown as it stands.
 TABLE = re.compile(r"^=+ =.*^=+ =[= ]*$", re.MULTILINE | re.DOTALL)
 

@@ -1,4 +1,4 @@
-"""What MkDocs cannot do alone: pages from files outside of docs/, generated tables, and a check of each page."""
+"""What MkDocs cannot do alone: a page from a file outside of docs/, generated tables, a check of pages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+# MkDocs finds modules beside a hook; the package itself is found in the current folder.
+from error_tables import tables
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
-
-from docs.hooks.error_tables import tables
 
 ROOT = Path(__file__).parents[2]
 # A link out of docs/ works in the repository, whose address the site does not know: it shows the name only.
