@@ -51,6 +51,8 @@ def _summary(error: type[ModelArtsError]) -> str:
 
 
 def _waits(error: type[ModelArtsError]) -> str:
+    if error is exceptions.NotFoundError:
+        return "ends, if several polls confirm it"
     return "continues until its deadline" if error.is_transient else "ends"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
-# A link out of docs/ works in the repository, whose address the site does not know: it shows the name only.
-OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+[^)]+\)")
+RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((\.\./[^)]+)\)")
 PLACEHOLDER = re.compile(r"^<!-- table: (\w+) -->$", re.MULTILINE)
 FOREIGN = re.compile(r"""<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=["']?(?:https?:)?//[^>]*>""")
 
@@ -32,7 +32,14 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     made = tables()
     if page.file.src_uri == "errors.md" and set(PLACEHOLDER.findall(markdown)) != set(made):
         raise PluginError(f"errors.md must have one place for each table: {', '.join(made)}")
-    return OUTSIDE.sub(r"\1", PLACEHOLDER.sub(lambda found: made[found[1]], markdown))
+    text = PLACEHOLDER.sub(lambda found: made[found[1]], markdown)
+    return RELATIVE_LINK.sub(lambda link: _unless_outside(link, page.file.src_uri), text)
+
+
+def _unless_outside(link: re.Match[str], page: str) -> str:
+    """Return a link, or only its text if it leads out of docs/: the site does not know the repository."""
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(page), link[2]))
+    return link[1] if target.startswith("../") else link[0]
 
 
 def on_post_page(output: str, page: Page, **_: Any) -> str:
