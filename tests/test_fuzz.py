@@ -129,7 +129,7 @@ def test_parse_response_returns_model_or_raises_package_error(exchange: tuple[st
     """For each operation, also with responses to others."""
     name, response = exchange
     try:
-        found = parse_response(name, response, CALLS[name].parse, NOW)
+        found = parse_response(name, response, CALLS[name].parse, NOW.timestamp())
     except (ApiError, InvalidResponseError) as error:
         check_error(error)
         event(type(error).__name__)
@@ -146,7 +146,10 @@ def test_parse_response_returns_model_or_raises_package_error(exchange: tuple[st
 def test_parsed_image_is_valid_for_event_and_xcom(document: Any, passthrough: dict[str, Any]) -> None:
     try:
         image = parse_response(
-            "ShowImage", Response(200, {}, json.dumps(document).encode()), Image.model_validate, NOW
+            "ShowImage",
+            Response(200, {}, json.dumps(document).encode()),
+            Image.model_validate,
+            NOW.timestamp(),
         )
     except InvalidResponseError:
         event("unreadable")

@@ -105,8 +105,7 @@ def text_rule(value: object) -> str | None:
 class ResponseModel(BaseModel):
     """The base class of all responses: immutable, and tolerant of new fields."""
 
-    # The validator is built with the first response, so that parsing a DAG stays cheap.
-    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
     # Of the response, for the vendor's support.
     request_id: Text = None
@@ -262,6 +261,11 @@ class Page(ResponseModel, Generic[T]):
             return page
         data = [] if page["data"] is None else page["data"]
         return {**page, "data": data, "records": len(data) if isinstance(data, list) else 0}
+
+
+ImagePage = Page[Image]
+NotebookPage = Page[Notebook]
+# Named, because pydantic forgets a generic model that nothing refers to, and builds it again.
 
 
 def _iso(milliseconds: int | None) -> str | None:

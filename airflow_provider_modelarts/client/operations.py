@@ -14,7 +14,9 @@ from airflow_provider_modelarts.client.http_types import Operation
 from airflow_provider_modelarts.client.models import (
     CreateImageRequest,
     Image,
+    ImagePage,
     Notebook,
+    NotebookPage,
     Page,
     text_rule,
 )
@@ -115,7 +117,7 @@ def list_images(
         "ListImages",
         "GET",
         "/images",
-        Page[Image].model_validate,
+        ImagePage.model_validate,
         query=_given(query),
         max_bytes=MAX_PAGE_BYTES,
         page_sizes=_halves(limit),
@@ -206,7 +208,7 @@ def list_notebooks(
         "ListNotebooks",
         "GET",
         path,
-        Page[Notebook].model_validate,
+        NotebookPage.model_validate,
         query=_given(query),
         max_bytes=MAX_PAGE_BYTES,
         page_sizes=_notebook_pages(limit),

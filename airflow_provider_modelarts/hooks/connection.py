@@ -74,35 +74,19 @@ class Settings:
 
     :param endpoint: scheme, host and port of ModelArts.
     :param workspace_id: the default workspace for images.
-    :param console_url: the console's address.
+    :param notebooks_url: the console's page of notebooks; empty if the console's address is not known.
+    :param images_url: the console's page of images.
+    :param plaintext_endpoints: on other machines and with plain HTTP, so that others can read the requests.
     """
 
     endpoint: str
     cloud: Cloud = field(hash=False)
     identity: Identity
     workspace_id: str | None
-    console_url: str
+    notebooks_url: str
+    images_url: str
+    plaintext_endpoints: tuple[str, ...]
     transport_config: TransportConfig = field(repr=False)
-
-    @property
-    def notebooks_url(self) -> str:
-        """The console's page of notebooks."""
-        return self._page(self.cloud.notebooks)
-
-    @property
-    def images_url(self) -> str:
-        """The console's page of images."""
-        return self._page(self.cloud.images)
-
-    def _page(self, path: str) -> str:
-        region = quote(self.identity.region, safe="")
-        return self.console_url and self.console_url + path.format(region=region)
-
-    @property
-    def plaintext_endpoints(self) -> list[str]:
-        """The endpoints on other machines that use plain HTTP, so that others can read the requests."""
-        endpoints = (self.endpoint, self.identity.iam_endpoint)
-        return [e for e in endpoints if e.startswith("http:") and not _is_loopback(e)]
 
 
 def parse_connection(connection: Connection) -> Settings:
@@ -119,8 +103,11 @@ def parse_connection(connection: Connection) -> Settings:
     region = parser.region("region", is_custom=named == "custom") or ""
     cloud = CLOUDS[named or cloud_for_region(region).name]
     auth = parser.choice("auth", AUTHS) or "access_key"
+    endpoint = parser.host() or cloud.endpoint("modelarts", region)
+    iam_endpoint = parser.iam_endpoint("iam_endpoint") or cloud.endpoint("iam", region)
+    console_url = parser.console_url("console_url") or cloud.console
     settings = Settings(
-        endpoint=parser.host() or cloud.endpoint("modelarts", region),
+        endpoint=endpoint,
         cloud=cloud,
         identity=Identity(
             auth=auth,
@@ -129,7 +116,7 @@ def parse_connection(connection: Connection) -> Settings:
             security_token=parser.header("security_token"),
             signature=parser.choice("signature", SIGNATURES) or cloud.signature,
             region=region,
-            iam_endpoint=parser.iam_endpoint("iam_endpoint") or cloud.endpoint("iam", region),
+            iam_endpoint=iam_endpoint,
             project_id=parser.identifier("project_id"),
             project_name=parser.text("project_name") or region,
             domain_name=parser.text("domain_name"),
@@ -137,7 +124,9 @@ def parse_connection(connection: Connection) -> Settings:
             agency_domain_name=parser.text("agency_domain_name"),
         ),
         workspace_id=parser.text("workspace_id"),
-        console_url=parser.console_url("console_url") or cloud.console,
+        notebooks_url=_page(console_url, cloud.notebooks, region),
+        images_url=_page(console_url, cloud.images, region),
+        plaintext_endpoints=tuple(filter(_is_plaintext, (endpoint, iam_endpoint))),
         transport_config=TransportConfig(
             connect_timeout=parser.seconds("connect_timeout", TransportConfig().connect_timeout),
             read_timeout=parser.seconds("read_timeout", TransportConfig().read_timeout),
@@ -381,6 +370,13 @@ def _is_absent(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _is_loopback(endpoint: str) -> bool:
+def _page(console_url: str, path: str, region: str) -> str:
+    return console_url and console_url + path.format(region=quote(region, safe=""))
+
+
+def _is_plaintext(endpoint: str) -> bool:
+    """Whether an endpoint is on another machine and uses plain HTTP."""
+    if not endpoint.startswith("http:"):
+        return False
     host = urlsplit(endpoint).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    return host not in {"localhost", "::1"} and not host.startswith("127.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from airflow_provider_modelarts.client import operations
-from airflow_provider_modelarts.client.models import Notebook
-from airflow_provider_modelarts.hooks.clients import BlockingClient
+from airflow_provider_modelarts.hooks.blocking_client import BlockingClient
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.client.models import Notebook
 
 
 class NotebookMethods(BlockingClient):
@@ -18,6 +19,8 @@ class NotebookMethods(BlockingClient):
 
         :param notebook_id: the notebook's id, a UUID.
         """
+        from airflow_provider_modelarts.client import operations
+
         return self.call(operations.show_notebook(notebook_id))
 
     def list_notebooks(
@@ -48,6 +51,8 @@ class NotebookMethods(BlockingClient):
         :param all_users: list all users' notebooks; needs ``modelarts:notebook:listAllNotebooks``.
         :param limit: notebooks per page, at most: 10, 20 or 50; the result is not limited.
         """
+        from airflow_provider_modelarts.client import operations
+
         return self.list_all(
             operations.list_notebooks(
                 feature=feature,

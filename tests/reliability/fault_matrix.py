@@ -12,13 +12,15 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from typing import Any
+from unittest.mock import patch
 
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
@@ -27,23 +29,31 @@ from airflow_provider_modelarts.client.credentials import EcsAgencyCredentials
 from airflow_provider_modelarts.client.idempotent_create import IdempotentCreate
 from airflow_provider_modelarts.client.marker import IdempotencyKey, prepare_request
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image
+from airflow_provider_modelarts.client.poll_plan import RequestPace
+from airflow_provider_modelarts.client.polled_resources import IMAGES
 from airflow_provider_modelarts.exceptions import ModelArtsError
+from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.clients import shared_credentials
+from airflow_provider_modelarts.hooks.connection import Settings
+from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool
+from airflow_provider_modelarts.hooks.poll_wait import Wait
+from airflow_provider_modelarts.hooks.poller import Poller
 from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
 from tests.reliability import document
-from tests.transports import AsyncRunner, BlockingRunner, TransportRunner
+from tests.transports import BlockingRunner, TransportRunner, VirtualRunner
 
 KEY = IdempotencyKey("nightly", "save", "scheduled__2026-11-21T02:00:00+00:00", -1)
 TRIES = 3
 RETRY_DELAY = 300.0
 SAVE_SECONDS = 240.0
 WAIT_SECONDS = 300.0
+POLL_INTERVAL = 60.0
 READ_TIMEOUT = 60.0
 SHORT_READ_TIMEOUT = 1.0
 """The read timeout of the fault ``timeout``, in real seconds; any other response takes some hundredths."""
 MAX_REPLY = 1024 * 1024
 """Bytes; of most operations less is read."""
-RUNNERS: dict[str, Callable[[], TransportRunner]] = {"worker": BlockingRunner, "triggerer": AsyncRunner}
+RUNNERS: dict[str, Callable[[], TransportRunner]] = {"worker": BlockingRunner, "triggerer": VirtualRunner}
 
 PASSWORD = {"login": "snapshot-user", "password": "simulator-password"}
 USER = {"auth": "password", "domain_name": "research-account"}
@@ -88,6 +98,39 @@ FOREIGN = ("redirect", "response for another image")
 TOO_LARGE = ("too large",)
 STRANGE = ("empty 200", "invalid JSON")
 UNREADABLE = (*FOREIGN, *TOO_LARGE, *STRANGE)
+
+
+AwaitImage = Callable[[ModelArtsClient, str, float], Awaitable[Image]]
+
+
+async def watch(modelarts: ModelArtsClient, image_id: str, deadline: float) -> Image:
+    """Wait as a worker does."""
+    return await modelarts.watch(
+        operations.show_image(image_id),
+        is_done=lambda image: not image.is_pending,
+        poll_interval=POLL_INTERVAL,
+        deadline=deadline,
+    )
+
+
+async def wait_in_poller(modelarts: ModelArtsClient, image_id: str, deadline: float) -> Image:
+    """Wait as a triggerer does, where the shared poll has this wait only."""
+
+    @asynccontextmanager
+    async def open_client(_: Settings) -> AsyncIterator[ModelArtsClient]:
+        yield modelarts
+
+    wait: Wait[Image] = Wait(
+        image_id, f"image {image_id}", poll_interval=POLL_INTERVAL, deadline=deadline, not_before=None
+    )
+    client_pool: LoopLocalPool[Any, ModelArtsClient] = LoopLocalPool(open_client)
+    with patch.object(pool, "client_pool", client_pool):
+        nothing: Any = None
+        poller = Poller(nothing, "0", IMAGES, RequestPace())
+        try:
+            return await wait.result(poller)
+        finally:
+            await poller.close()
 
 
 @dataclass(frozen=True)
@@ -173,19 +216,14 @@ class Scenario:
         return prepare_request(CLOUDS[self.cloud], simulator.notebook_id, KEY, self.words)[0]
 
     async def attempt(
-        self, modelarts: ModelArtsClient, simulator: Simulator, *, check_existing: bool
+        self, modelarts: ModelArtsClient, simulator: Simulator, wait: AwaitImage, *, check_existing: bool
     ) -> Image:
         """Do what one try of the operator does."""
         if self.lists_notebooks:
             await modelarts.list_all(operations.list_notebooks())
         saving = IdempotentCreate(modelarts, CLOUDS[self.cloud], simulator.notebook_id, KEY, **self.words)
         image, _ = await saving.save(check_existing=check_existing)
-        ended = await modelarts.watch(
-            operations.show_image(image.id),
-            is_done=lambda image: not image.is_pending,
-            poll_interval=60,
-            deadline=simulator.now() + WAIT_SECONDS,
-        )
+        ended = await wait(modelarts, image.id, simulator.now() + WAIT_SECONDS)
         return ended.raise_for_status()
 
     def play(self, fault: str, *, lasting: bool, runner: TransportRunner) -> TaskRun:
@@ -203,7 +241,10 @@ class Scenario:
                 tries += 1
                 shared_credentials.cache_clear()  # each try is a process of its own
                 attempt = partial(
-                    self.attempt, simulator=simulator, check_existing=self.is_retry or tries > 1
+                    self.attempt,
+                    simulator=simulator,
+                    wait=wait_in_poller if isinstance(runner, VirtualRunner) else watch,
+                    check_existing=self.is_retry or tries > 1,
                 )
                 try:
                     runner.run(simulator, attempt, credentials=host, **given)
