@@ -18,6 +18,7 @@ usage: bash run.sh PART [arguments]
   reliability  the figures of docs/reliability.md: fault-matrix, kills, failover-time, chaos or hanging
                  --record  write them into that page     (--help after one of them lists its options)
                  kills and failover-time, like e2e, install Debian's PostgreSQL and Redis where missing
+  docs         the pages of docs/ as a site in site/      (arguments go to mkdocs build)
   constraints  renew the pins in constraints.txt
 
 Needs Python 3.10 to 3.13 with venv, or uv. The first run makes .venv in this folder.
@@ -30,8 +31,17 @@ die() {
     exit 1
 }
 
-venv_python=.venv/bin/python
-stamp=.venv/.installed
+venv=.venv
+group=dev
+project=(-e .)
+if [[ "${1:-}" == docs ]]; then
+    # The pages are made from the sources as text: neither Airflow nor the package needs to be installed.
+    venv=.venv-docs
+    group=docs
+    project=()
+fi
+venv_python="$venv/bin/python"
+stamp="$venv/.installed"
 
 clean_environment() {
     # Settings of another Airflow and modules of another project must not affect this one.
@@ -59,10 +69,10 @@ print(sys.executable)" 2>/dev/null; then
 # Older versions of uv have no dependency groups, so the installed one is checked.
 is_usable_uv() { [[ "$("$1" pip install --help 2>/dev/null)" == *--group* ]]; }
 
-# Prints the uv to use: the one on PATH, else the one installed in .venv.
+# Prints the uv to use: the one on PATH, else one that is installed in a venv.
 find_uv() {
     local candidate
-    for candidate in uv "$PWD/.venv/bin/uv"; do
+    for candidate in uv "$PWD/$venv/bin/uv" "$PWD/.venv/bin/uv"; do
         if is_usable_uv "$candidate"; then
             printf '%s\n' "$candidate"
             return 0
@@ -75,20 +85,20 @@ make_venv() {
     local python
     if is_usable_uv uv; then
         python="$(find_python '')" || python=3.12
-        uv venv --quiet --clear --python "$python" .venv
+        uv venv --quiet --clear --python "$python" "$venv"
     else
         python="$(find_python ', ensurepip, venv')" || die "No usable Python: install Python 3.10 to 3.13 with its \
 venv module (Debian and Ubuntu: apt-get install python3 python3-venv), or uv."
-        "$python" -m venv --clear .venv
+        "$python" -m venv --clear "$venv"
     fi
-    log "made .venv with $("$venv_python" --version)"
+    log "made $venv with $("$venv_python" --version)"
 }
 
 ensure_venv() { "$venv_python" -c '' 2>/dev/null || make_venv; }
 
 ensure_pip() { "$venv_python" -m pip --version >/dev/null 2>&1 || "$venv_python" -m ensurepip >/dev/null; }
 
-# Installs uv into .venv when there is none yet; fails when that is not possible.
+# Installs uv into the venv when there is none yet; fails when that is not possible.
 ensure_uv() {
     find_uv >/dev/null && return 0
     ensure_pip
@@ -105,11 +115,11 @@ set_up() {
     fi
     log "installing the pinned dependencies"
     if ensure_uv; then
-        "$(find_uv)" pip install --quiet --python "$venv_python" -c constraints.txt --group dev -e .
+        "$(find_uv)" pip install --quiet --python "$venv_python" -c constraints.txt --group "$group" "${project[@]}"
     else
         log "uv cannot be installed; using pip, which takes longer"
         "$venv_python" -m pip install --quiet --upgrade 'pip>=25.1'
-        "$venv_python" -m pip install --quiet -c constraints.txt --group dev -e .
+        "$venv_python" -m pip install --quiet -c constraints.txt --group "$group" "${project[@]}"
     fi
     printf '%s\n' "$wanted" >"$stamp"
     log "environment ready after $SECONDS s"
@@ -190,14 +200,14 @@ constraints)
     renew_constraints
     exit 0
     ;;
-demo | test | check | matrix | e2e | bench | reliability) set_up ;;
+demo | test | check | matrix | e2e | bench | reliability | docs) set_up ;;
 *)
     usage >&2
     die "Unknown part '$part': choose one of the parts above."
     ;;
 esac
 
-export PATH="$PWD/.venv/bin:$PATH"
+export PATH="$PWD/$venv/bin:$PATH"
 case "$part" in
 demo) exec python -m tests.e2e.demo "$@" ;;
 test) run_test "$@" ;;
@@ -206,4 +216,5 @@ matrix) exec python tests/matrix/run.py "$@" ;;
 e2e) exec python -m pytest -m e2e "$@" ;;
 bench) run_bench "$@" ;;
 reliability) run_reliability "$@" ;;
+docs) exec env NO_MKDOCS_2_WARNING=true python -m mkdocs build --strict "$@" ;;
 esac
