@@ -252,6 +252,8 @@ def _flag(field: str, value: bool) -> str:
 
 def _path_segment(field: str, value: str) -> str:
     """Return a value as one path segment, a UUID in lower case; one that would change the path is refused."""
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return value.lower()
     rule = text_rule("" if value is None else value)
     if not rule and (
         value.startswith(".") or any(c in "/\\?#%;" or c.isspace() or not c.isprintable() for c in value)
@@ -259,4 +261,4 @@ def _path_segment(field: str, value: str) -> str:
         rule = "must be one id, without slash, percent sign, white space or leading period"
     if rule:
         raise RequestValidationError([FieldViolation(field, rule, value)])
-    return quote(value.lower() if _UUID.fullmatch(value) else value, safe="")
+    return quote(value, safe="")
