@@ -168,17 +168,12 @@ class ModelArtsHook(BlockingClient, BaseHook):
         :param not_before: as for :meth:`watch`.
         :param workspace_id: the workspace whose list contains the image; by default the connection's.
         """
-        from airflow_provider_modelarts.client.polled_resources import IMAGES
-        from airflow_provider_modelarts.hooks.poller_pool import await_resource
+        from airflow_provider_modelarts.hooks.poller_pool import await_image
 
-        image = await await_resource(
-            *(self.modelarts_conn_id, IMAGES, image_id),
-            workspace_id=workspace_id,
-            poll_interval=poll_interval,
-            deadline=time.time() + timeout if deadline is None else deadline,
-            not_before=not_before,
-        )
-        return image.raise_for_status()
+        end = time.time() + timeout if deadline is None else deadline
+        target = self.modelarts_conn_id, image_id, workspace_id
+        waiting = await_image(*target, poll_interval=poll_interval, deadline=end, not_before=not_before)
+        return (await waiting).raise_for_status()
 
     def try_get_image(self, image_id: str) -> Image:
         """

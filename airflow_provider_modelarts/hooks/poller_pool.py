@@ -14,7 +14,9 @@ from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.poll_plan import ItemT, PolledResource, RequestPace
+from airflow_provider_modelarts.client.polled_resources import IMAGES
 from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.connection import Settings
 from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool
@@ -52,6 +54,27 @@ async def _open_poller(key: PollerKey) -> AsyncIterator[Poller[Any]]:
 
 
 poller_pool: LoopLocalPool[PollerKey, Poller[Any]] = LoopLocalPool(_open_poller)
+
+
+async def await_image(
+    conn_id: str,
+    image_id: str,
+    workspace_id: str | None,
+    *,
+    poll_interval: float,
+    deadline: float,
+    not_before: float | None,
+) -> Image:
+    """Return an image when it is not pending any more; see :func:`await_resource`."""
+    return await await_resource(
+        conn_id,
+        IMAGES,
+        image_id,
+        workspace_id=workspace_id,
+        poll_interval=poll_interval,
+        deadline=deadline,
+        not_before=not_before,
+    )
 
 
 def _use_poller(

@@ -6,9 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_modelarts.triggers.hook_import import import_hook
 
 MIN_WAIT_BEFORE_EVENT = 7.0
 """
@@ -20,26 +21,6 @@ KWARGS = (
     *("image_id", "modelarts_conn_id", "poll_interval", "deadline", "passthrough", "since", "not_before"),
     "workspace_id",
 )
-
-_imports: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[None]] = WeakKeyDictionary()
-
-
-async def _import_hook() -> None:
-    """Import what a wait needs, in a thread, because on the event loop it would block every other trigger."""
-    loop = asyncio.get_running_loop()
-    importing = _imports.get(loop)
-    if importing is None or (importing.done() and (importing.cancelled() or importing.exception())):
-        importing = _imports[loop] = loop.run_in_executor(None, _import_modules)
-    if not importing.done():
-        # Shielded, because the triggers that start together share one import.
-        await asyncio.shield(importing)
-    importing.result()
-
-
-def _import_modules() -> None:
-    import airflow_provider_modelarts.hooks.modelarts
-    import airflow_provider_modelarts.hooks.poller_pool
-    import airflow_provider_modelarts.triggers.events  # noqa: F401
 
 
 class NotebookImageTrigger(BaseTrigger):
@@ -90,7 +71,7 @@ class NotebookImageTrigger(BaseTrigger):
         """Yield the one event of this wait."""
         began = time.monotonic()
         since = time.time() if self.since is None else self.since
-        await _import_hook()
+        await import_hook()
         from airflow_provider_modelarts.exceptions import ModelArtsError
         from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
         from airflow_provider_modelarts.triggers.events import ImageEvent
