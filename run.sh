@@ -11,7 +11,7 @@ usage: bash run.sh PART [arguments]
                  --keep   leave everything running and print the address of the UI (Ctrl-C ends it)
                  --fail   let the save fail, to see how a failure is shown
   test         every test that needs no service          (arguments go to pytest; -n0 runs one process)
-  check        lint, format, types, layers
+  check        lint, format, types, layers, workflows
   matrix       the nightly DAG and clears on every supported Airflow (arguments: versions, default all)
   e2e          the tests that start a real Airflow        (arguments go to pytest)
   bench        the benchmarks in bench/
@@ -141,6 +141,7 @@ run_check() {
     check_one 'format (ruff format --check)' ruff format --check .
     check_one 'types (mypy)' mypy
     check_one 'layers (lint-imports)' lint-imports
+    check_one 'workflows (zizmor)' zizmor --offline --quiet .github
     printf '\n%s' "$summary"
     return "$((failed > 0))"
 }
