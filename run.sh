@@ -14,7 +14,9 @@ usage: bash run.sh PART [arguments]
   check        lint, format, types, layers
   matrix       the nightly DAG and clears on every supported Airflow (arguments: versions, default all)
   e2e          the tests that start a real Airflow        (arguments go to pytest)
-  bench        the benchmarks in bench/
+  bench        the benchmarks in bench/, in an environment of their own with the providers that ours is compared with
+                 NAME      only this one, with its own arguments (--help lists them)
+                 --record  large sizes, written into docs/performance.md
   reliability  the figures of docs/reliability.md: fault-matrix, kills, failover-time, chaos or hanging
                  --record  write them into that page     (--help after one of them lists its options)
                  kills and failover-time, like e2e, install Debian's PostgreSQL and Redis where missing
@@ -30,8 +32,15 @@ die() {
     exit 1
 }
 
-venv_python=.venv/bin/python
-stamp=.venv/.installed
+# The benchmarks have a venv of their own: Airflow loads every provider that is installed.
+venv=.venv
+group=dev
+if [[ "${1:-}" == bench ]]; then
+    venv=.venv-bench
+    group=peers
+fi
+venv_python="$venv/bin/python"
+stamp="$venv/.installed"
 
 clean_environment() {
     # Settings of another Airflow and modules of another project must not affect this one.
@@ -59,10 +68,10 @@ print(sys.executable)" 2>/dev/null; then
 # Older versions of uv have no dependency groups, so the installed one is checked.
 is_usable_uv() { [[ "$("$1" pip install --help 2>/dev/null)" == *--group* ]]; }
 
-# Prints the uv to use: the one on PATH, else the one installed in .venv.
+# Prints the uv to use: the one on PATH, else one that is installed in a venv.
 find_uv() {
     local candidate
-    for candidate in uv "$PWD/.venv/bin/uv"; do
+    for candidate in uv "$PWD/$venv/bin/uv" "$PWD/.venv/bin/uv"; do
         if is_usable_uv "$candidate"; then
             printf '%s\n' "$candidate"
             return 0
@@ -75,20 +84,20 @@ make_venv() {
     local python
     if is_usable_uv uv; then
         python="$(find_python '')" || python=3.12
-        uv venv --quiet --clear --python "$python" .venv
+        uv venv --quiet --clear --python "$python" "$venv"
     else
         python="$(find_python ', ensurepip, venv')" || die "No usable Python: install Python 3.10 to 3.13 with its \
 venv module (Debian and Ubuntu: apt-get install python3 python3-venv), or uv."
-        "$python" -m venv --clear .venv
+        "$python" -m venv --clear "$venv"
     fi
-    log "made .venv with $("$venv_python" --version)"
+    log "made $venv with $("$venv_python" --version)"
 }
 
 ensure_venv() { "$venv_python" -c '' 2>/dev/null || make_venv; }
 
 ensure_pip() { "$venv_python" -m pip --version >/dev/null 2>&1 || "$venv_python" -m ensurepip >/dev/null; }
 
-# Installs uv into .venv when there is none yet; fails when that is not possible.
+# Installs uv into the venv when there is none yet; fails when that is not possible.
 ensure_uv() {
     find_uv >/dev/null && return 0
     ensure_pip
@@ -105,11 +114,11 @@ set_up() {
     fi
     log "installing the pinned dependencies"
     if ensure_uv; then
-        "$(find_uv)" pip install --quiet --python "$venv_python" -c constraints.txt --group dev -e .
+        "$(find_uv)" pip install --quiet --python "$venv_python" -c constraints.txt --group "$group" -e .
     else
         log "uv cannot be installed; using pip, which takes longer"
         "$venv_python" -m pip install --quiet --upgrade 'pip>=25.1'
-        "$venv_python" -m pip install --quiet -c constraints.txt --group dev -e .
+        "$venv_python" -m pip install --quiet -c constraints.txt --group "$group" -e .
     fi
     printf '%s\n' "$wanted" >"$stamp"
     log "environment ready after $SECONDS s"
@@ -133,21 +142,6 @@ run_check() {
     check_one 'layers (lint-imports)' lint-imports
     printf '\n%s' "$summary"
     return "$((failed > 0))"
-}
-
-run_bench() {
-    local script failed=0 found=0
-    for script in bench/[!_]*.py; do
-        [[ -f "$script" ]] || continue
-        found=1
-        log "$script"
-        "$venv_python" "$script" "$@" || {
-            log "$script FAILED"
-            failed=1
-        }
-    done
-    ((found)) || die "bench/ has no benchmark."
-    return "$failed"
 }
 
 run_reliability() {
@@ -190,13 +184,13 @@ demo | test | check | matrix | e2e | bench | reliability) set_up ;;
     ;;
 esac
 
-export PATH="$PWD/.venv/bin:$PATH"
+export PATH="$PWD/$venv/bin:$PATH"
 case "$part" in
 demo) exec python -m tests.e2e.demo "$@" ;;
 test) exec python -m pytest -m 'not e2e' "$@" ;;
 check) run_check ;;
 matrix) exec python tests/matrix/run.py "$@" ;;
 e2e) exec python -m pytest -m e2e "$@" ;;
-bench) run_bench "$@" ;;
+bench) exec python -m bench "$@" ;;
 reliability) run_reliability "$@" ;;
 esac

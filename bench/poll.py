@@ -1,10 +1,10 @@
 """
 Measure the CPU time of one poll of a single wait, against the least that such a poll can be.
 
-A single wait shares its polls with no other. To have enough of them in little time, many single waits run on a
-plain event loop, each with a connection to a project of its own, against as many bare sessions of aiohttp that
-sign their requests and poll at the same times. Both take turns in one process, so that each pair has the same
-conditions.
+A single wait shares its polls with no other. To have enough of them in little time, many single waits run on
+a plain event loop, each with a connection to a project of its own, against as many bare sessions of aiohttp
+that sign their requests and poll with the same jitter. Both take turns in one process, so that each pair has
+the same conditions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from bench.triggerer.service import control, image_id
 TARGET = 1.3
 """Maximum ratio, ours to raw."""
 MOST = 1.5
-"""The ratio with which the benchmark fails: pairs of the same code differ by up to a tenth on a busy machine."""
+"""The ratio above which the benchmark fails: on a busy machine, pairs of the same code differ by a tenth."""
 INTERVAL = 1.0
 """Seconds, the shortest interval of a wait."""
 SETTLE = 2.0
@@ -74,7 +74,7 @@ async def cost(
     wait: Callable[[int, int], Coroutine[Any, Any, None]], port: int, waits: int, seconds: float
 ) -> float:
     """Return the CPU microseconds of one poll."""
-    control(port, "mark")
+    control(port, "reset")
     tasks = [asyncio.create_task(wait(number, port)) for number in range(waits)]
     give_up = time.monotonic() + PATIENCE
     try:
@@ -82,7 +82,7 @@ async def cost(
             await _unless_done(tasks, asyncio.sleep(0.5))
         await _unless_done(tasks, asyncio.sleep(SETTLE))
         gc.collect()
-        control(port, "mark")
+        control(port, "reset")
         began = time.process_time()
         await _unless_done(tasks, asyncio.sleep(seconds))
         took = time.process_time() - began

@@ -42,7 +42,14 @@ def main() -> int:
         for case in CASES_COMPARED
     }
     rows = [row(case, found[case], above[case] if case != "idle" else own) for case in CASES_COMPARED]
-    head = ["trigger", "CPU per start, ms", "lookups of connections", "connections", "longest stall, ms", "ours, ms"]
+    head = [
+        "trigger",
+        "CPU per start, ms",
+        "lookups of connections",
+        "connections",
+        "longest stall, ms",
+        "ours, ms",
+    ]
     print(markdown(head, rows), end="\n\n")
     ours = found["ours"]
     lookups = max(one.lookups for one in ours)
@@ -58,9 +65,7 @@ def main() -> int:
                 above["ours"] <= TARGET,
                 ratio > MOST,
             ),
-            Verdict(
-                "lookups of the one connection", "1", str(lookups), lookups <= 1, lookups > 1
-            ),
+            Verdict("lookups of the one connection", "1", str(lookups), lookups <= 1, lookups > 1),
             Verdict(
                 "connections",
                 f"at most {MAX_CONNECTIONS}",

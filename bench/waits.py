@@ -1,9 +1,9 @@
 """
 Measure what many waits cost in Airflow's real triggerer: ours, other providers', and the least possible.
 
-Each trigger waits in a triggerer and against a service of its own, on loopback. Above all it is CPU time that is
-compared, always with that of the idle triggers of the same round, so that the rounds of a noisy machine can be
-compared too. The peers use plain HTTP, except for dbt-cloud, whose hook has https in its addresses.
+Each trigger waits in a triggerer and against a service of its own, on loopback. What is compared is CPU time
+above that of the idle triggers of the same round, so that the rounds of a noisy machine can be compared too.
+The peers use plain HTTP, except for dbt-cloud, whose hook has https in its addresses.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def main() -> int:
         raise SystemExit(f"Not installed: {', '.join(missing)}. Run `bash run.sh bench waits`.")
     compared = [setting_of(given, case) for case in CASES]
     rounds = Rounds([_measured(compared, given.together) for _ in range(given.rounds)])
-    limited = _measured([setting_of(given, case, rate=given.rate) for case in ("raw", "ours")], given.together)
+    limited = _measured(
+        [setting_of(given, case, rate=given.rate) for case in ("raw", "ours")], given.together
+    )
     many = []
     if given.many:
         settings = [
@@ -217,7 +219,7 @@ def verdicts(rounds: Rounds, given: argparse.Namespace) -> list[Verdict]:
             connections > MAX_CONNECTIONS,
         ),
         Verdict(
-            "memory per trigger above idle",
+            "size of a trigger above idle",
             f"at most {MAX_MEMORY:g} KiB",
             f"{memory:+.1f} KiB",
             memory <= MAX_MEMORY,

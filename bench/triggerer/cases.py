@@ -83,9 +83,7 @@ def _http(address: Address) -> dict[str, Any]:
 
 CONN_ID = "bench"
 CASES = {
-    "idle": Case(
-        "idle (sleeps for ever)", "bench.triggerer.triggers.IdleTrigger", lambda _, __, ___: {}
-    ),
+    "idle": Case("idle (sleeps for ever)", "bench.triggerer.triggers.IdleTrigger", lambda _, __, ___: {}),
     "raw": Case(
         "raw: one aiohttp session, each image polled",
         "bench.triggerer.triggers.RawTrigger",

@@ -68,9 +68,7 @@ class Measurement:
     @property
     def requests(self) -> float:
         """Requests per interval."""
-        return requests_per_interval(
-            self._found["window"]["times"], self.window.at, self.setting.interval
-        )
+        return requests_per_interval(self._found["window"]["times"], self.window.at, self.setting.interval)
 
     @property
     def refused(self) -> float:
@@ -121,10 +119,10 @@ class Measurement:
         """Mean seconds from an image's ACTIVE to the trigger's event."""
         events = self._found["events"]
         active_at = self._found["active_at"]
-        return mean(events[str(number + 1)] - at for number, at in enumerate(active_at))
+        return float(mean(events[str(number + 1)] - at for number, at in enumerate(active_at)))
 
 
-_NO_STALL: dict[str, Any] = {"seconds": 0.0, "ours": 0.0, "cpu": 0.0, "samples": []}
+_NO_STALL: dict[str, Any] = {"seconds": 0.0, "ours": 0.0, "samples": []}
 
 
 def start_cpu(measured: Measurement, idle: Measurement) -> float:
@@ -145,11 +143,7 @@ def requests_per_interval(times: Sequence[float], seconds: float, interval: floa
     Few polls in a window would be counted one too many or too few at its ends: if the requests come in groups
     with pauses, the rate is that from the first group to the last.
     """
-    starts = [
-        index
-        for index, at in enumerate(times)
-        if index == 0 or at - times[index - 1] > interval / 4
-    ]
+    starts = [index for index, at in enumerate(times) if index == 0 or at - times[index - 1] > interval / 4]
     if len(starts) > 1:
         return starts[-1] / (times[starts[-1]] - times[0]) * interval
     return len(times) / seconds * interval
@@ -216,7 +210,7 @@ def serving(setting: Setting, certificate: Path | None = None) -> Iterator[dict[
 
 
 def _environment(home: Path, authority: Path) -> dict[str, str]:
-    """Return the environment of a triggerer, in which only the service's certificate is trusted in addition."""
+    """Return the environment of a triggerer, which trusts the service's certificate too."""
     trusted = ssl.get_default_verify_paths().cafile
     bundle = home / "trusted.pem"
     bundle.write_bytes(authority.read_bytes() + (Path(trusted).read_bytes() if trusted else b""))

@@ -14,13 +14,13 @@ import time
 from collections import Counter, deque
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import psutil
 import structlog
-from airflow.executors.workloads import RunTrigger
 from airflow.executors.workloads.task import TaskInstanceDTO
+from airflow.executors.workloads.trigger import RunTrigger
 from airflow.jobs.triggerer_job_runner import (
     TriggererJobRunner,  # noqa: F401 - what the command `airflow triggerer` imports
     TriggerLoggingFactory,
@@ -62,7 +62,7 @@ class Runner(TriggerRunner):
         watch.install(asyncio.get_running_loop())
         self.events = events = Events()
         try:
-            await super().arun()
+            await super().arun()  # type: ignore[no-untyped-call,unused-ignore]
         finally:
             stalls = [{**asdict(stall), "ours": stall.ours} for stall in watch.stalls]
             self.report.write_text(json.dumps({"events": events.times, "stalls": stalls}), encoding="utf-8")
@@ -71,15 +71,15 @@ class Runner(TriggerRunner):
 class Supervisor(TriggerRunnerSupervisor):
     """The real supervisor without Airflow's database."""
 
-    messages: Counter[str] = Counter()
-    fired: dict[int, Any] = {}  # noqa: RUF012 - there is one supervisor in a process
-    is_complete = False
-    """Whether events are expected."""
+    # There is one supervisor in a process, and Airflow's class method makes it.
+    messages: ClassVar[Counter[str]] = Counter()
+    fired: ClassVar[dict[int, Any]] = {}
+    expects_events: ClassVar = False
 
     @classmethod
     def run_in_process(cls) -> None:
         """Run the runner, in the forked process."""
-        Runner().run()
+        Runner().run()  # type: ignore[no-untyped-call,unused-ignore]
 
     def load_triggers(self) -> None:
         """Do nothing: the triggers are handed over once."""
@@ -97,7 +97,7 @@ class Supervisor(TriggerRunnerSupervisor):
     def on_trigger_event(self, trigger_id: int, event: Any) -> None:
         """Note an event."""
         self.fired[trigger_id] = event.payload
-        if not self.is_complete:
+        if not self.expects_events:
             raise RuntimeError(f"trigger {trigger_id} fired before its image was ACTIVE: {event.payload}")
 
     def on_trigger_failure(self, trigger_id: int, exc: list[str] | None) -> None:
@@ -204,7 +204,7 @@ def measure(setting: Setting, address: Address) -> dict[str, Any]:
         readings.append(meter.read())
         lookups = supervisor.messages["GetConnection"]
         start = control(port, "counters")
-        control(port, "mark")
+        control(port, "reset")
         readings.append(meter.read())
         supervisor.run_for(setting.seconds)
         readings.append(meter.read())
@@ -225,7 +225,7 @@ def measure(setting: Setting, address: Address) -> dict[str, Any]:
 
 def detect(supervisor: Supervisor, setting: Setting, port: int) -> list[float]:
     """Let the images become ACTIVE, and wait until all triggers have noticed."""
-    supervisor.is_complete = True
+    Supervisor.expects_events = True
     active_at: list[float] = control(port, f"activate?over={setting.interval}")
     supervisor.run_until(lambda: len(supervisor.fired) == setting.waits)
     return active_at

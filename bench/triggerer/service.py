@@ -36,7 +36,7 @@ def image_id(number: int) -> str:
 
 @dataclass
 class Counters:
-    """What the service got since the last mark."""
+    """What the service got since the last reset."""
 
     requests: Counter[str] = field(default_factory=Counter)
     times: list[float] = field(default_factory=list)
@@ -116,7 +116,7 @@ class Service:
             random, now = Random(1), time.time()  # noqa: S311 - the same for all
             self._active_at[: self._waits] = [now + random.uniform(0, over) for _ in range(self._waits)]
             return self._active_at[: self._waits]
-        if parts.path == "/control/mark":
+        if parts.path == "/control/reset":
             self.counters = Counters(most_open=self.open_connections)
             self._answered_at = [time.time()] * self._waits
         else:
@@ -195,7 +195,7 @@ def _record(number: int, status: str, now: float) -> bytes:
         {
             "arch": "x86_64",
             "create_at": at,
-            "description": f"Nightly snapshot of the research notebook. [snapshot {number:032x} {image_id(number)}]",
+            "description": f"Nightly snapshot of a notebook. [snapshot {number:032x} {image_id(number)}]",
             "dev_services": ["SSH", "NOTEBOOK"],
             "id": image_id(number),
             "name": f"research-{number}",
@@ -263,7 +263,7 @@ class Connection(asyncio.Protocol):
 
 
 def control(port: int, what: str) -> Any:
-    """Call the service's own operations: ``counters``, ``mark`` or ``activate?over=SECONDS``."""
+    """Call the service's own operations: ``counters``, ``reset`` or ``activate?over=SECONDS``."""
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", f"/control/{what}")
@@ -272,7 +272,9 @@ def control(port: int, what: str) -> Any:
         connection.close()
 
 
-async def serve(service: Service, certificate: Path | None, announce: Callable[[dict[str, int]], None]) -> None:
+async def serve(
+    service: Service, certificate: Path | None, announce: Callable[[dict[str, int]], None]
+) -> None:
     """Listen on loopback until the process is ended."""
     loop = asyncio.get_running_loop()
     tls = None

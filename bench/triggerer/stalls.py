@@ -29,8 +29,7 @@ class Stall:
     at: float
     """Epoch seconds of its end."""
     seconds: float
-    cpu: float
-    """CPU seconds of the loop's thread."""
+    """Without the time in which the machine let the thread wait for a core."""
     samples: list[tuple[bool, str]] = field(default_factory=list)
     """Whether code of the package was on the stack, and the innermost lines."""
 
@@ -45,13 +44,13 @@ class StallWatch:
     Records the stalls of an event loop in the main thread.
 
     The loop's selector is wrapped, so that each run from one wait for events to the next is measured without
-    a timer. An alarm signal that goes off within a stall samples the stack. In an idle loop it costs nothing.
+    a timer. An alarm signal that goes off within a stall samples the stack. An idle loop pays nothing.
     """
 
     def __init__(self) -> None:
         self.stalls: list[Stall] = []
         self._began: float | None = None
-        self._cpu = 0.0
+        self._queued = _queued()
         self._samples: list[tuple[bool, str]] = []
         self._is_armed = False
 
@@ -66,15 +65,14 @@ class StallWatch:
             self._begin_run()
             if not ready and timeout is not None and self._began is not None:
                 late = self._began - asleep_at - max(0.0, timeout)
-                if late > LIMIT:  # another thread held the interpreter, or the machine is busy
-                    self.stalls.append(Stall(time.time(), late, 0.0, _other_threads()))
+                if late > LIMIT:  # another thread held the interpreter
+                    self._add(late, _other_threads())
             return ready
 
         selector.select = watched
         signal.signal(signal.SIGALRM, self._sample)
 
     def _begin_run(self) -> None:
-        self._cpu = time.thread_time()
         self._began = time.monotonic()
         if not self._is_armed:
             self._is_armed = True
@@ -83,15 +81,22 @@ class StallWatch:
     def _end_run(self) -> float:
         now = time.monotonic()
         if self._began is not None and now - self._began > LIMIT:
-            cpu = time.thread_time() - self._cpu
-            self.stalls.append(Stall(time.time(), now - self._began, cpu, self._samples))
+            self._add(now - self._began, self._samples)
         self._began = None
         if self._samples:
             self._samples = []
         return now
 
+    def _add(self, seconds: float, samples: list[tuple[bool, str]]) -> None:
+        before, self._queued = self._queued, _queued()
+        seconds -= min(seconds, self._queued - before)
+        if seconds > LIMIT:
+            self.stalls.append(Stall(time.time(), seconds, samples))
+
     def _sample(self, _: int, frame: FrameType | None) -> None:
         self._is_armed = False
+        if not self._samples:
+            self._queued = _queued()
         if self._began is None:
             return
         left = LIMIT - (time.monotonic() - self._began)
@@ -99,6 +104,15 @@ class StallWatch:
             self._samples.append(_described(frame))
         self._is_armed = True
         signal.setitimer(signal.ITIMER_REAL, left if left > 0 else SAMPLING_INTERVAL)
+
+
+def _queued() -> float:
+    """Return the seconds for which this thread was ready and had no core."""
+    try:
+        fields = Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()
+    except OSError:
+        return 0.0
+    return int(fields[1]) / 1e9
 
 
 def _other_threads() -> list[tuple[bool, str]]:
