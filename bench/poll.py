@@ -39,7 +39,7 @@ MOST = 1.5
 """The ratio above which the benchmark fails: on a busy machine, pairs of the same code differ by a tenth."""
 INTERVAL = 1.0
 """Seconds, the shortest interval of a wait."""
-SETTLE = 2.0
+SETTLE = 1.0
 """Seconds after the first poll of each wait, for what happens once."""
 PATIENCE = 120.0
 """Seconds after which a measurement is given up."""
@@ -108,7 +108,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.strip().split("\n", maxsplit=1)[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--waits", type=int, default=200, help="single waits, each with a poll per second")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
     given = parser.parse_args()
     allow_many_files(2 * given.waits + 100)
     pairs = []

@@ -96,7 +96,7 @@ class Measurement:
         return int(self._found["lookups"])
 
     @property
-    def memory(self) -> float:
+    def size(self) -> float:
         """KiB per trigger that the runner has more than before, with what is loaded once."""
         return float(self._found["memory"] / 1024 / self.setting.waits)
 
@@ -170,6 +170,7 @@ def allow_many_files(number: int) -> None:
 
 
 def _measure(setting: Setting) -> Measurement:
+    print(f"measuring {setting.case}, {setting.waits:,} waits", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="modelarts-bench-") as name:
         folder = Path(name)
         authority = Authority(folder)
