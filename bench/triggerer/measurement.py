@@ -170,7 +170,7 @@ def allow_many_files(number: int) -> None:
 
 
 def _measure(setting: Setting) -> Measurement:
-    print(f"measuring {setting.case}, {setting.waits:,} waits", file=sys.stderr, flush=True)
+    sys.stderr.write(f"measuring {setting.case}, {setting.waits:,} waits\n")
     with tempfile.TemporaryDirectory(prefix="modelarts-bench-") as name:
         folder = Path(name)
         authority = Authority(folder)

@@ -44,7 +44,8 @@ class StallWatch:
     Records the stalls of an event loop in the main thread.
 
     The loop's selector is wrapped, so that each run from one wait for events to the next is measured without
-    a timer. An alarm signal that goes off within a stall samples the stack. An idle loop pays nothing.
+    a timer, and so is how late a wait ends. An alarm signal that goes off within a stall samples the stack.
+    An idle loop pays nothing.
     """
 
     def __init__(self) -> None:
@@ -61,12 +62,14 @@ class StallWatch:
 
         def watched(timeout: float | None = None) -> Any:
             asleep_at = self._end_run()
+            used = time.process_time()
             ready = select(timeout)
             self._begin_run()
             if not ready and timeout is not None and self._began is not None:
                 late = self._began - asleep_at - max(0.0, timeout)
-                if late > LIMIT:  # another thread held the interpreter
-                    self._add(late, _other_threads())
+                if late > LIMIT:
+                    # Another thread held the interpreter. If the machine was busy, the process got no CPU.
+                    self._add(min(late, time.process_time() - used), _other_threads())
             return ready
 
         selector.select = watched
