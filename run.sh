@@ -10,7 +10,7 @@ usage: bash run.sh PART [arguments]
   demo         nightly snapshot in a real Airflow against the simulator; exit code = outcome
                  --keep   leave everything running and print the address of the UI (Ctrl-C ends it)
                  --fail   let the save fail, to see how a failure is shown
-  test         every test that needs no service          (arguments go to pytest)
+  test         every test that needs no service          (arguments go to pytest; -n0 runs one process)
   check        lint, format, types, layers
   matrix       the nightly DAG and clears on every supported Airflow (arguments: versions, default all)
   e2e          the tests that start a real Airflow        (arguments go to pytest)
@@ -144,6 +144,13 @@ run_check() {
     return "$((failed > 0))"
 }
 
+run_test() {
+    local workers
+    workers="$(nproc)"
+    # Each process needs seconds to import Airflow, and half a gigabyte. Modules stay whole: they share fixtures.
+    exec python -m pytest -m 'not e2e' -n "$((workers < 4 ? workers : 4))" --dist loadfile "$@"
+}
+
 run_reliability() {
     local which="${1:-}"
     case "$which" in
@@ -187,7 +194,7 @@ esac
 export PATH="$PWD/$venv/bin:$PATH"
 case "$part" in
 demo) exec python -m tests.e2e.demo "$@" ;;
-test) exec python -m pytest -m 'not e2e' "$@" ;;
+test) run_test "$@" ;;
 check) run_check ;;
 matrix) exec python tests/matrix/run.py "$@" ;;
 e2e) exec python -m pytest -m e2e "$@" ;;

@@ -44,7 +44,6 @@ with DAG(
     wait_until_active = NotebookImageSensor(
         task_id="wait_until_active",
         image_id=save_notebook.output["image_id"],
-        poke_interval=15,
         timeout=3600,
         deferrable=True,
     )

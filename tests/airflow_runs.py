@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,8 +18,9 @@ class Run:
     xcom: dict[str, Any]
 
 
+@cache
 def migrate() -> None:
-    """Make Airflow's database."""
+    """Make Airflow's database, once in this process."""
     from airflow.utils.db import initdb
 
     initdb()

@@ -1,4 +1,4 @@
-"""Deferral: how a task moves its wait to the triggerer."""
+"""Deferral: how a task moves its wait to the triggerer, and ends with its result."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import time
 from datetime import timedelta
 from typing import Any, NoReturn, Protocol
 
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, Context
 from airflow.triggers.base import BaseTrigger
 
+from airflow_provider_modelarts.exceptions import WaitTimeoutError
+from airflow_provider_modelarts.metrics import measure_wait
+from airflow_provider_modelarts.results import ImageTask, end_with_image
+from airflow_provider_modelarts.triggers.events import ImageEvent
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 
 TIMEOUT_GRACE = timedelta(minutes=10)
@@ -36,6 +41,7 @@ def defer_until_active(
     poll_interval: float,
     retry_after: float | None = None,
     passthrough: dict[str, Any] | None = None,
+    workspace_id: str | None = None,
 ) -> NoReturn:
     """
     Defer a task until an image is ACTIVE; the task resumes in ``execute_complete``.
@@ -46,6 +52,7 @@ def defer_until_active(
     :param poll_interval: seconds between polls.
     :param retry_after: seconds for which the service wants no poll.
     :param passthrough: plain values that the event returns to the task.
+    :param workspace_id: the workspace of the image, if it is known.
     """
     # To Airflow an execution_timeout of zero is none.
     limit = task.execution_timeout.total_seconds() if task.execution_timeout else math.inf
@@ -60,7 +67,35 @@ def defer_until_active(
             passthrough=passthrough,
             since=now,
             not_before=now + min(retry_after, timeout) if retry_after else None,
+            workspace_id=workspace_id,
         ),
         method_name="execute_complete",
         timeout=timedelta(seconds=timeout) + TIMEOUT_GRACE,
     )
+
+
+class WaitingTask(ImageTask, Protocol):
+    """A task that waited, with its two limits."""
+
+    timeout: float
+    execution_timeout: timedelta | None
+
+
+def complete(task: WaitingTask, context: Context, event: Any) -> dict[str, Any]:
+    """
+    End a task that resumes: push its XComs, fill the events of its outlets, and return its result.
+
+    :param event: the trigger's event, as Airflow stored it.
+    :raises AirflowTaskTimeout: the task's ``execution_timeout`` ended the wait.
+    :raises ModelArtsError: the wait failed otherwise; the class is that of the error that ended it.
+    """
+    try:
+        with measure_wait(context) as wait:
+            ended = ImageEvent.read(event)
+            wait.since = ended.since
+            result = ended.result()
+        return end_with_image(task, context, result, status="ACTIVE", notebook_id=ended.notebook_id)
+    except WaitTimeoutError as error:
+        if task.execution_timeout and task.execution_timeout.total_seconds() < task.timeout:
+            raise AirflowTaskTimeout(f"execution_timeout: {error}") from error
+        raise

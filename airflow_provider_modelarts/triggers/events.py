@@ -1,16 +1,14 @@
-"""Events of triggers, and the task that resumes with one. They pass through Airflow's metadata database."""
+"""Events of triggers. They pass through Airflow's metadata database."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout, Context
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError, error_from_name
-from airflow_provider_modelarts.results import push_image_xcoms
+from airflow_provider_modelarts.results import source_notebook
 
 
 class ImageEvent(BaseModel):
@@ -24,6 +22,8 @@ class ImageEvent(BaseModel):
     :param image: the image, as it goes to XCom.
     :param error: the class name of the error that ended the wait.
     :param message: the text of that error.
+    :param notebook_id: the notebook that the image's marker names.
+    :param since: epoch seconds at which the wait began.
     :param passthrough: the values that the task gave to the trigger. ``dag.test()`` drops the keyword
         arguments of a deferral and keeps the event, so the event returns them.
     """
@@ -34,6 +34,8 @@ class ImageEvent(BaseModel):
     image: dict[str, Any] = Field(default_factory=dict)
     error: str = ""
     message: str = "the trigger gave no reason"
+    notebook_id: str | None = None
+    since: float | None = None
     passthrough: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -45,9 +47,20 @@ class ImageEvent(BaseModel):
         return self
 
     @classmethod
-    def of_image(cls, image: Image, passthrough: dict[str, Any]) -> ImageEvent:
-        """Return the event of a wait that succeeded."""
-        return cls(status="success", image=image.to_xcom(), passthrough=passthrough)
+    def of_image(cls, image: Image, passthrough: dict[str, Any], *, since: float | None = None) -> ImageEvent:
+        """
+        Return the event of a wait that succeeded.
+
+        :param since: epoch seconds at which the wait began.
+        """
+        notebook_id = source_notebook(image)
+        return cls(
+            status="success",
+            image=image.to_xcom(),
+            notebook_id=notebook_id,
+            since=since,
+            passthrough=passthrough,
+        )
 
     @classmethod
     def of_error(cls, error: ModelArtsError, passthrough: dict[str, Any], *, wait: str = "") -> ImageEvent:
@@ -91,26 +104,3 @@ class ImageEvent(BaseModel):
         if self.status == "timeout":
             raise WaitTimeoutError(self.message)
         raise error_from_name(self.error, self.message)
-
-
-class TimeLimits(Protocol):
-    """The two limits of a task that waits."""
-
-    timeout: float
-    execution_timeout: timedelta | None
-
-
-def complete(task: TimeLimits, context: Context, event: Any) -> dict[str, Any]:
-    """
-    Push the XComs of a task that resumes, and return its result.
-
-    :param event: the trigger's event, as Airflow stored it.
-    :raises AirflowTaskTimeout: the task's ``execution_timeout`` ended the wait.
-    :raises ModelArtsError: the wait failed otherwise; the class is that of the error that ended it.
-    """
-    try:
-        return push_image_xcoms(context, ImageEvent.read(event).result())
-    except WaitTimeoutError as error:
-        if task.execution_timeout and task.execution_timeout.total_seconds() < task.timeout:
-            raise AirflowTaskTimeout(f"execution_timeout: {error}") from error
-        raise

@@ -184,7 +184,7 @@ def test_parse_connection_accepts_console_url() -> None:
     ],
 )
 def test_plaintext_endpoints_excludes_loopback(endpoint: str, exposed: bool) -> None:
-    assert settings(host=endpoint).plaintext_endpoints == ([endpoint] if exposed else [])
+    assert settings(host=endpoint).plaintext_endpoints == ((endpoint,) if exposed else ())
 
 
 def test_parse_connection_is_equal_after_uri_round_trip() -> None:

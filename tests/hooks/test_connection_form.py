@@ -20,6 +20,7 @@ from airflow_provider_modelarts.client.clouds import CLOUDS
 from airflow_provider_modelarts.exceptions import InvalidConnectionError
 from airflow_provider_modelarts.hooks import connection as reader
 from airflow_provider_modelarts.hooks.connection import AUTHS, SIGNATURES, Settings, parse_connection
+from airflow_provider_modelarts.hooks.field_parser import FieldParser
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.provider_info import connection_fields, get_provider_info
 
@@ -162,7 +163,7 @@ def test_parse_connection_reads_form_fields_only() -> None:
     """The fields are taken from the source, for no connection has all."""
     by_key = {
         name
-        for name, method in inspect.getmembers(reader._FieldParser, inspect.isfunction)
+        for name, method in inspect.getmembers(FieldParser, inspect.isfunction)
         if "key" in inspect.signature(method).parameters
     }
     calls = [node for node in ast.walk(ast.parse(inspect.getsource(reader))) if isinstance(node, ast.Call)]

@@ -32,6 +32,7 @@ WHITE = ["{} ", " {}", "{}\n", "\r\n{}\r\n", "\t{}", "{}\xa0", "{}\u2028"]
         ("signature", "access"),
         ("workspace_id", "0"),
         ("iam_endpoint", "iam.example.com"),
+        ("swr_endpoint", "swr-api.example.com"),
         ("console_url", "console.example.com"),
         ("verify", "/etc/ca.pem"),
         ("proxy", "http://user:pw@proxy:3128"),

@@ -5,16 +5,14 @@ from __future__ import annotations
 import inspect
 import json
 import time
-from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 
 from airflow_provider_modelarts.client import operations
-from airflow_provider_modelarts.client.marker import IdempotencyKey
 from airflow_provider_modelarts.client.models import CreateImageRequest
-from airflow_provider_modelarts.exceptions import NotFoundError, RequestValidationError, WaitTimeoutError
-from airflow_provider_modelarts.hooks.clients import BlockingClient
+from airflow_provider_modelarts.exceptions import NotFoundError, WaitTimeoutError
+from airflow_provider_modelarts.hooks.blocking_client import BlockingClient
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import AfterReads, Simulator
 
@@ -127,28 +125,3 @@ def test_list_methods_use_workspace_of_connection(
     (entry,) = simulator.journal
     assert entry.path.endswith(path)
     assert dict(parse_qsl(entry.query)).get("workspace_id") == asked_for
-
-
-@pytest.mark.parametrize(("arguments", "force"), [({}, "false"), ({"delete_swr_image": True}, "true")])
-def test_delete_image_keeps_swr_tag_by_default(
-    arguments: dict[str, Any], force: str, simulator: Simulator
-) -> None:
-    image_id = simulator.add_image(name="research", namespace="team", tag="old")
-
-    ModelArtsHook().delete_image(image_id, **arguments)
-
-    assert dict(parse_qsl(simulator.journal[-1].query))["force"] == force
-
-
-@pytest.mark.parametrize("notebook_id", [None, 7, ["n"], b"n", "\udc80"], ids=ascii)
-def test_create_image_once_checks_notebook_id_before_deriving_tag(
-    notebook_id: Any, simulator: Simulator
-) -> None:
-    key = IdempotencyKey("dag", "task", "run", -1)
-
-    with pytest.raises(RequestValidationError, match="notebook_id"):
-        ModelArtsHook().create_image_once(
-            key, notebook_id, check_existing=True, name="research", namespace="team"
-        )
-
-    assert simulator.journal == ()
