@@ -14,7 +14,9 @@ usage: bash run.sh PART [arguments]
   check        lint, format, types, layers, workflows
   matrix       the nightly DAG and clears on every supported Airflow (arguments: versions, default all)
   e2e          the tests that start a real Airflow        (arguments go to pytest)
-  bench        the benchmarks in bench/
+  bench        the benchmarks in bench/, in an environment of their own with the providers that ours is compared with
+                 NAME      only this one, with its own arguments (--help lists them)
+                 --record  large sizes, written into docs/performance.md
   reliability  the figures of docs/reliability.md: fault-matrix, kills, failover-time, chaos or hanging
                  --record  write them into that page     (--help after one of them lists its options)
                  kills and failover-time, like e2e, install Debian's PostgreSQL and Redis where missing
@@ -31,15 +33,22 @@ die() {
     exit 1
 }
 
+# The benchmarks and the site have venvs of their own: Airflow loads every provider that is installed.
 venv=.venv
 group=dev
 project=(-e .)
-if [[ "${1:-}" == docs ]]; then
+case "${1:-}" in
+bench)
+    venv=.venv-bench
+    group=peers
+    ;;
+docs)
     # The pages are made from the sources as text: neither Airflow nor the package needs to be installed.
     venv=.venv-docs
     group=docs
     project=()
-fi
+    ;;
+esac
 venv_python="$venv/bin/python"
 stamp="$venv/.installed"
 
@@ -153,21 +162,6 @@ run_test() {
     exec python -m pytest -m 'not e2e' -n "$((workers < 4 ? workers : 4))" --dist loadfile "$@"
 }
 
-run_bench() {
-    local script failed=0 found=0
-    for script in bench/[!_]*.py; do
-        [[ -f "$script" ]] || continue
-        found=1
-        log "$script"
-        "$venv_python" "$script" "$@" || {
-            log "$script FAILED"
-            failed=1
-        }
-    done
-    ((found)) || die "bench/ has no benchmark."
-    return "$failed"
-}
-
 run_reliability() {
     local which="${1:-}"
     case "$which" in
@@ -215,7 +209,7 @@ test) run_test "$@" ;;
 check) run_check ;;
 matrix) exec python tests/matrix/run.py "$@" ;;
 e2e) exec python -m pytest -m e2e "$@" ;;
-bench) run_bench "$@" ;;
+bench) exec python -m bench "$@" ;;
 reliability) run_reliability "$@" ;;
 docs) exec env NO_MKDOCS_2_WARNING=true python -m mkdocs build --strict "$@" ;;
 esac
