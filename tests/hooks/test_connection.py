@@ -198,7 +198,7 @@ def test_parse_connection_is_equal_after_uri_round_trip() -> None:
         extra=json.dumps({**EXTRA, "read_timeout": 30}),
     )
 
-    again = Connection.from_uri(connection.get_uri(), conn_id="c")
+    again = connection_from_uri(connection.get_uri())
 
     assert parse_connection(again) == parse_connection(connection)
 

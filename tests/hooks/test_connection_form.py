@@ -230,6 +230,6 @@ def test_test_button_tests_stored_values(extra: dict[str, Any], fields: dict[str
     given = {**FILLED_IN, **fields, "extra": json.dumps({"project_id": "p", **extra})}
     stored = Connection(conn_id="c", **given)
 
-    tested = Connection.from_uri(stored.get_uri(), conn_id="c")
+    tested = connection_from_uri(stored.get_uri())
 
     assert outcome_of(tested) == outcome_of(stored)

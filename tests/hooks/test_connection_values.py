@@ -155,7 +155,7 @@ def stored_by_uri(query: str) -> Connection:
 def read_by_uri(query: str) -> Connection:
     """Return what a task reads from ``AIRFLOW_CONN_C``."""
     uri = f"modelarts://ACCESSKEY:secret-key@?region=eu-de&project_id={PROJECT}&{query}"
-    return Connection.from_uri(uri, conn_id="c")
+    return connection_from_uri(uri)
 
 
 @pytest.mark.parametrize("connection", [stored_by_uri, read_by_uri])
