@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import Connection
 from airflow_provider_modelarts.exceptions import InvalidConnectionError
 from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
 from airflow_provider_modelarts.transport import TransportConfig
+from tests.airflow_versions import connection_from_uri
 
 EXTRA = {"region": "eu-de", "project_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"}
 

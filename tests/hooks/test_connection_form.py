@@ -22,6 +22,7 @@ from airflow_provider_modelarts.hooks import connection as reader
 from airflow_provider_modelarts.hooks.connection import AUTHS, SIGNATURES, Settings, parse_connection
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.provider_info import connection_fields, get_provider_info
+from tests.airflow_versions import connection_from_uri
 
 FIELDS = connection_fields()
 (CONNECTION_TYPE,) = get_provider_info()["connection-types"]

@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_modelarts.hooks.connection import parse_connection
 from airflow_provider_modelarts.provider_info import connection_fields
+from tests.airflow_versions import connection_from_uri
 from tests.hooks.connections import AGENCY, PROJECT, USER, refusal, settings
 
 WHITE = ["{} ", " {}", "{}\n", "\r\n{}\r\n", "\t{}", "{}\xa0", "{}\u2028"]

@@ -1,5 +1,5 @@
 """
-Clears a save with Airflow's own clear; each case of the matrix runs this in its own venv.
+Clears a save with Airflow's own clear; each cell of the matrix runs this in its own venv.
 
 Airflow 3.4 discards the task state of a cleared task by default; earlier versions keep it.
 """
