@@ -94,7 +94,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bash run.sh demo", description="A nightly snapshot, end to end.")
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     parser.add_argument(
-        "--fail", action="store_true", help="let the save fail, to see how a failure is shown; exit code 0 if it did"
+        "--fail",
+        action="store_true",
+        help="let the save fail, to see how a failure is shown; exit code 0 if it did",
     )
     options = parser.parse_args(argv)
     # SIGTERM too must leave the with blocks below, so that no process is left behind.
@@ -142,7 +144,9 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
             if options.keep:
                 watch.stop()
                 watch.say(f"Airflow is running at {stack.url}; stop it with Ctrl-C")
-                watch.say("log in: open that address, it asks for no name or password: everyone is its administrator")
+                watch.say(
+                    "log in: open that address, it asks for no name or password: everyone is its administrator"
+                )
                 watch.say(f"for the REST API: curl {stack.url}/auth/token returns a bearer token")
                 with contextlib.suppress(KeyboardInterrupt):
                     threading.Event().wait()

@@ -156,7 +156,8 @@ def stored_by_uri(query: str) -> Connection:
 def read_by_uri(query: str) -> Connection:
     """Return what a task reads from ``AIRFLOW_CONN_C``."""
     uri = f"modelarts://ACCESSKEY:secret-key@?region=eu-de&project_id={PROJECT}&{query}"
-    return connection_from_uri(uri)
+    connection: Connection = connection_from_uri(uri)
+    return connection
 
 
 @pytest.mark.parametrize("connection", [stored_by_uri, read_by_uri])

@@ -37,7 +37,8 @@ def _discards_task_state() -> bool:
 FEATURES: dict[str, Callable[[], bool]] = {
     "connection form from the provider's metadata, without FAB": _reads_form_from_provider_info,
     "an error of its own for a trigger's timeout, which sensors do not retry": lambda: any(
-        _attribute(module, "TaskDeferralTimeout") for module in ("airflow.sdk.exceptions", "airflow.exceptions")
+        _attribute(module, "TaskDeferralTimeout")
+        for module in ("airflow.sdk.exceptions", "airflow.exceptions")
     ),
     "task state store: a retry finds its image without a list": lambda: _has_module(
         "airflow.models.task_state_store"

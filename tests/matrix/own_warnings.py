@@ -41,8 +41,8 @@ class OwnWarnings:
         category: type[Warning],
         filename: str,
         lineno: int,
-        _file: TextIO | None = None,
-        _line: str | None = None,
+        file: TextIO | None = None,  # noqa: ARG002 - the signature is Python's
+        line: str | None = None,  # noqa: ARG002
     ) -> None:
         if issubclass(category, DEPRECATIONS) and (place := _direct_caller(sys._getframe())):
             self.found.append(f"{place}: {category.__name__}: {message} ({filename}:{lineno})")

@@ -42,7 +42,7 @@ def features_table(results: Iterable[Result]) -> str:
     by_version = {result.cell.airflow: result.features for result in results if not result.cell.lowest}
     versions = sorted(by_version)
     names = by_version[versions[-1]]
-    rows = [(name, *("yes" if by_version[v][name] else "–" for v in versions)) for name in names]
+    rows = [(name, *("yes" if by_version[v][name] else "no" for v in versions)) for name in names]
     return _table(("what Airflow offers", *versions), rows)
 
 

@@ -18,8 +18,8 @@ class NoPythonError(Exception):
 
     def __init__(self, version: str, cause: str) -> None:
         super().__init__(
-            f"There is no Python {version}: not on PATH, not in pyenv, and uv could not install it. Install it (for "
-            f"example with `uv python install {version}` or `pyenv install {version}`) and run the cell again.\n{cause}"
+            f"There is no Python {version}: not on PATH, not in pyenv, and uv could not install it. Install it, "
+            f"for example with `uv python install {version}` or `pyenv install {version}`.\n{cause}"
         )
 
 
@@ -39,7 +39,9 @@ def _candidates(version: str) -> Iterator[str]:
 def _path(candidate: str, version: str) -> str | None:
     code = "import sys; print('%d.%d' % sys.version_info[:2], sys._base_executable)"
     try:
-        done = subprocess.run([candidate, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [candidate, "-c", code], capture_output=True, text=True, timeout=60, check=False
+        )
     except OSError:
         return None
     found, _, path = done.stdout.strip().partition(" ")

@@ -34,9 +34,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / ".venv-matrix"
 COPIED = ("docs", "example_dags", "tests")
 TOOLS = ("hypothesis>=6.120", "pytest>=9.0")
-PROJECT = "airflow-provider-modelarts"
-# What depends on neither Airflow nor another package, on the repository, or runs too long for each cell, stays
-# out. Of the modes, each is run once, with a wait.
+# What depends on no other package, or on this repository, or takes too long for each cell, stays out. Of the
+# tests in Airflow, those of each mode are run.
 ROOT_TESTS = ("test_arguments.py", "test_exceptions.py", "test_templates.py")
 OUT = ("simulator",)
 MODES = "integration/test_modes.py::test_{}_returns_same_result_in_every_mode"
@@ -108,7 +107,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     known = {cell.name for cell in CELLS} | {cell.airflow for cell in CELLS}
     if unknown := [name for name in options.wanted if name not in known]:
         parser.error(f"there is no cell {', '.join(unknown)}; there are {names}")
-    options.cells = [cell for cell in CELLS if not options.wanted or {cell.name, cell.airflow} & {*options.wanted}]
+    wanted = {*options.wanted}
+    options.cells = [cell for cell in CELLS if not wanted or {cell.name, cell.airflow} & wanted]
     if options.record and len(options.cells) < len(CELLS):
         parser.error("only a run of all cells can be recorded")
     return options
@@ -130,7 +130,8 @@ def run_cell(cell: Cell, run: Run) -> Result:
     try:
         log(cell, f"installing Airflow {cell.airflow}")
         python = make_venv(cell, run, folder / "venv")
-        result.python = step([python, "-c", "import platform; print(platform.python_version())"], run.env).strip()
+        code = "import platform; print(platform.python_version())"
+        result.python = step([python, "-c", code], run.env).strip()
         result.added = install(cell, run, python)
         copy = folder / "cell"
         copy_tests(copy)
