@@ -133,10 +133,8 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
             stack.wait_for_dag(DAG_ID)
             watch.say(f"Airflow at {stack.url} has loaded {DAG_ID}")
             run = run_nightly(stack, simulator, progress=watch.say)
-            if options.fail:
-                complaints = _report_failure(run, stack)
-            else:
-                complaints = _report(run, stack, simulator)
+            report = _report_failure if options.fail else _report
+            complaints = report(run, stack, simulator)
             for complaint in complaints:
                 print(f"FAILED: {complaint}", flush=True)
             if complaints:
@@ -144,9 +142,7 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
             if options.keep:
                 watch.stop()
                 watch.say(f"Airflow is running at {stack.url}; stop it with Ctrl-C")
-                watch.say(
-                    "log in: open that address, it asks for no name or password: everyone is its administrator"
-                )
+                watch.say("log in: open that address; it asks for no password, everyone is an administrator")
                 watch.say(f"for the REST API: curl {stack.url}/auth/token returns a bearer token")
                 with contextlib.suppress(KeyboardInterrupt):
                     threading.Event().wait()
@@ -184,7 +180,7 @@ def _report(run: NightlyRun, stack: AirflowStack, simulator: Simulator) -> list[
     return complaints
 
 
-def _report_failure(run: NightlyRun, stack: AirflowStack) -> list[str]:
+def _report_failure(run: NightlyRun, stack: AirflowStack, _: Simulator) -> list[str]:
     """Print how the run failed, and return what is wrong with that."""
     if run.state != "failed":
         return [f"the run ended as {run.state}, although the save was to fail."]

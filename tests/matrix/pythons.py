@@ -18,7 +18,7 @@ class NoPythonError(Exception):
 
     def __init__(self, version: str, cause: str) -> None:
         super().__init__(
-            f"There is no Python {version}: not on PATH, not in pyenv, and uv could not install it. Install it, "
+            f"There is no Python {version}: not on PATH, not in pyenv, and uv cannot install it. Install it, "
             f"for example with `uv python install {version}` or `pyenv install {version}`.\n{cause}"
         )
 
