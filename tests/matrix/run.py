@@ -42,6 +42,7 @@ MODES = "integration/test_modes.py::test_{}_returns_same_result_in_every_mode"
 IN_AIRFLOW = (MODES.format("operator_that_waits"), MODES.format("sensor"))
 SCENARIOS = {"the nightly DAG": "nightly", "clears": "clearing"}
 STEP_SECONDS = 1200.0
+HANGING_SECONDS = 300
 LOG_TAIL_LINES = 80
 
 
@@ -81,9 +82,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         shutil.rmtree(ENVIRONMENTS, ignore_errors=True)
 
     print(f"\n{page.cells_table(results)}")
-    for result in results:
-        if result.complaint:
-            print(f"\n{result.cell.name}: {result.complaint}")
     failed = sum(bool(result.complaint) for result in results)
     print(f"\nThe matrix took {time.monotonic() - started:.0f} s.")
     if options.record and not failed:
@@ -145,6 +143,7 @@ def run_cell(cell: Cell, run: Run) -> Result:
         result.features = json.loads(last_line(step([python, "-m", "tests.matrix.features"], env, cwd=copy)))
     except (CellError, NoPythonError) as error:
         result.complaint = str(error)
+        log(cell, result.complaint)
     finally:
         if not run.keep:
             shutil.rmtree(folder, ignore_errors=True)
@@ -228,7 +227,9 @@ def run_tests(python: str, folder: Path, env: dict[str, str]) -> Counts:
     package = {path.name for path in (ROOT / "airflow_provider_modelarts").iterdir() if path.is_dir()}
     units = sorted(path.name for path in tests.iterdir() if path.name in package and path.name not in OUT)
     selected = [f"tests/{name}" for name in (*units, *ROOT_TESTS, *IN_AIRFLOW)]
-    printed = step([python, "-m", "pytest", "-q", "-rfE", "--tb=short", *selected], env, cwd=folder)
+    # A test that hangs shows where, and the run ends.
+    options = ("-q", "-rfE", "--tb=short", "-o", f"faulthandler_timeout={HANGING_SECONDS}")
+    printed = step([python, "-m", "pytest", *options, *selected], env, cwd=folder)
     report = next(line for line in printed.splitlines() if line.startswith("MATRIX "))
     return Counts(**json.loads(report.removeprefix("MATRIX ")))
 

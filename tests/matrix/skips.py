@@ -1,19 +1,22 @@
-"""A plugin for pytest: skips what skips.txt lists for this cell of the matrix, and nothing else."""
+"""
+A plugin for pytest: skips what skips.txt lists for this cell of the matrix, and nothing else.
+
+It is loaded before conftest.py configures Airflow, so it must not import Airflow.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import platform
 import re
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from airflow import __version__ as airflow_version
 from packaging.specifiers import SpecifierSet
-
-import airflow_provider_modelarts
 
 LIST = Path(__file__).with_name("skips.txt")
 REPORT = "MATRIX "
@@ -131,8 +134,9 @@ class _SkippedModule(pytest.Module):
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start, in a cell of the matrix: where the package is the installed wheel."""
-    place = Path(airflow_provider_modelarts.__file__)
-    if not place.is_relative_to(sys.prefix):
-        raise pytest.UsageError(f"the tests would run against {place.parent}, not against the wheel")
-    here = [skip for skip in listed() if skip.applies(airflow_version, platform.python_version())]
+    package = importlib.util.find_spec("airflow_provider_modelarts")
+    if package is None or not Path(str(package.origin)).is_relative_to(sys.prefix):
+        raise pytest.UsageError("the tests would not run against the wheel that is installed here")
+    versions = version("apache-airflow"), platform.python_version()
+    here = [skip for skip in listed() if skip.applies(*versions)]
     config.pluginmanager.register(SkipPlugin(here), "matrix-skips")
