@@ -8,11 +8,12 @@ usage() {
 usage: bash run.sh PART [arguments]
 
   demo         nightly snapshot in a real Airflow against the simulator; exit code = outcome
-                 --keep   leave everything running and print the address of the UI (Ctrl-C ends it)
-                 --fail   let the save fail, to see how a failure is shown
+                 --keep   leave everything running and print how to log in to the UI (Ctrl-C ends it)
+                 --fail   let the save fail, to see how a failure is shown; exit code 0 if it did
   test         every test that needs no service          (arguments go to pytest; -n0 runs one process)
   check        lint, format, types, layers, workflows
-  matrix       the nightly DAG and clears on every supported Airflow (arguments: versions, default all)
+  matrix       the wheel on every supported Airflow: unit tests, the nightly DAG, clears (arguments: versions)
+                 --record  write docs/compatibility.md   (--help lists the other options)
   e2e          the tests that start a real Airflow        (arguments go to pytest)
   bench        the benchmarks in bench/, in an environment of their own with the providers that ours is compared with
                  NAME      only this one, with its own arguments (--help lists them)
@@ -114,6 +115,18 @@ ensure_uv() {
     "$venv_python" -m pip install --quiet --disable-pip-version-check uv && find_uv >/dev/null
 }
 
+# Runs a command, and prints a line every nine seconds until it has ended.
+with_progress() {
+    local title="$1" status=0 ticker
+    shift
+    (while sleep 9 >/dev/null 2>&1; do log "still $title"; done) &
+    ticker=$!
+    "$@" || status=$?
+    kill "$ticker" 2>/dev/null || true
+    wait "$ticker" 2>/dev/null || true
+    return "$status"
+}
+
 set_up() {
     [[ -f constraints.txt ]] || die "constraints.txt is missing: restore it, or make it with 'bash run.sh constraints'."
     local wanted
@@ -124,11 +137,13 @@ set_up() {
     fi
     log "installing the pinned dependencies"
     if ensure_uv; then
-        "$(find_uv)" pip install --quiet --python "$venv_python" -c constraints.txt --group "$group" "${project[@]}"
+        with_progress 'installing' \
+            "$(find_uv)" pip install --quiet --python "$venv_python" -c constraints.txt --group "$group" "${project[@]}"
     else
         log "uv cannot be installed; using pip, which takes longer"
         "$venv_python" -m pip install --quiet --upgrade 'pip>=25.1'
-        "$venv_python" -m pip install --quiet -c constraints.txt --group "$group" "${project[@]}"
+        with_progress 'installing' \
+            "$venv_python" -m pip install --quiet -c constraints.txt --group "$group" "${project[@]}"
     fi
     printf '%s\n' "$wanted" >"$stamp"
     log "environment ready after $SECONDS s"
@@ -207,7 +222,7 @@ case "$part" in
 demo) exec python -m tests.e2e.demo "$@" ;;
 test) run_test "$@" ;;
 check) run_check ;;
-matrix) exec python tests/matrix/run.py "$@" ;;
+matrix) exec python -m tests.matrix.run "$@" ;;
 e2e) exec python -m pytest -m e2e "$@" ;;
 bench) exec python -m bench "$@" ;;
 reliability) run_reliability "$@" ;;

@@ -23,6 +23,7 @@ from airflow_provider_modelarts.hooks.connection import AUTHS, SIGNATURES, Setti
 from airflow_provider_modelarts.hooks.field_parser import FieldParser
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.provider_info import connection_fields, get_provider_info
+from tests.airflow_versions import connection_from_uri
 
 FIELDS = connection_fields()
 (CONNECTION_TYPE,) = get_provider_info()["connection-types"]
@@ -231,6 +232,6 @@ def test_test_button_tests_stored_values(extra: dict[str, Any], fields: dict[str
     given = {**FILLED_IN, **fields, "extra": json.dumps({"project_id": "p", **extra})}
     stored = Connection(conn_id="c", **given)
 
-    tested = Connection.from_uri(stored.get_uri(), conn_id="c")
+    tested = connection_from_uri(stored.get_uri())
 
     assert outcome_of(tested) == outcome_of(stored)
