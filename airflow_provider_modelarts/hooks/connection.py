@@ -21,6 +21,7 @@ from airflow_provider_modelarts.hooks.addresses import (
     read_port,
     read_proxy,
 )
+from airflow_provider_modelarts.hooks.connection_form import STORED_SECRET
 from airflow_provider_modelarts.provider_info import connection_fields
 from airflow_provider_modelarts.transport import TransportConfig
 
@@ -31,6 +32,8 @@ _CLOUD_NAMES: tuple[CloudName, ...] = get_args(CloudName)
 _FIELD_NAMES = sorted(connection_fields())
 
 Choice = TypeVar("Choice", bound=str)
+
+_FORM_PREFIX = "extra__modelarts__"
 
 _REFUSED = "\0"
 """In place of a refused value, so that it is not reported as missing too; no valid text equals it."""
@@ -145,22 +148,33 @@ def parse_connection(connection: Connection) -> Settings:
             proxy=parser.proxy("proxy"),
         ),
     )
-    if parser.is_extra_read:  # else its fields would be reported as missing
-        parser.wrong += _find_conflicts(settings)
-    if parser.wrong:
-        raise InvalidConnectionError(
-            f"Connection {connection.conn_id!r} cannot be used: {'; '.join(parser.wrong)}"
-        )
+    # Missing fields of an extra that was not read are not reported.
+    problems = [*(_find_conflicts(settings) if parser.is_extra_read else ()), *parser.wrong]
+    if problems:
+        message = f"Connection {connection.conn_id!r} cannot be used: {'; '.join(problems)}"
+        raise InvalidConnectionError(message, problems=problems)
     return settings
 
 
 def _find_conflicts(settings: Settings) -> list[str]:
-    """Return a message for each missing field and for each conflict."""
+    """Return a message for each missing field and for each conflict, in the order of the form."""
     who = settings.identity
     both = who.login and who.secret
     signs = who.auth != "password" or who.agency_name
     needs_iam = who.auth == "password" or who.agency_name or not who.project_id
     rules = {
+        "extra region is missing (such as eu-de or cn-north-4), or else host": (
+            not settings.endpoint and settings.cloud.name != "custom"
+        ),
+        "extra region is missing: signatures of the form credential are made with it": (
+            settings.endpoint and not who.region and signs and who.signature == "credential"
+        ),
+        "host is missing: a custom cloud's cannot be derived": (
+            not settings.endpoint and settings.cloud.name == "custom"
+        ),
+        "extra project_id is missing: the console shows it under My Credentials": (
+            not (who.project_id or who.project_name)
+        ),
         "login (access key) and password (secret key) must both be filled in": (
             who.auth == "access_key" and not both
         ),
@@ -175,18 +189,6 @@ def _find_conflicts(settings: Settings) -> list[str]:
         ),
         "extra agency_name and agency_domain_name must be filled in together": (
             bool(who.agency_name) != bool(who.agency_domain_name)
-        ),
-        "host is missing: a custom cloud's cannot be derived": (
-            not settings.endpoint and settings.cloud.name == "custom"
-        ),
-        "extra region is missing (such as eu-de or cn-north-4), or else host": (
-            not settings.endpoint and settings.cloud.name != "custom"
-        ),
-        "extra region is missing: signatures of the form credential are made with it": (
-            settings.endpoint and not who.region and signs and who.signature == "credential"
-        ),
-        "extra project_id is missing: the console shows it under My Credentials": (
-            not (who.project_id or who.project_name)
         ),
         "extra iam_endpoint is missing: this connection needs requests to IAM": (
             needs_iam and not who.iam_endpoint
@@ -215,7 +217,11 @@ class _FieldParser:
             self.wrong.append("extra is not a JSON object")
             self.is_extra_read = False
             return {}
+        # The test button of Airflow 2 sends each field of the form under two names, with equal values.
+        extra = {key.removeprefix(_FORM_PREFIX): value for key, value in extra.items()}
         given = {key: value for key, value in extra.items() if not _is_absent(value)}
+        stored = [key for key, value in given.items() if value == STORED_SECRET]
+        self.wrong += [f"extra {key} must be typed again to be tested" for key in stored]
         unknown = sorted(given.keys() - set(_FIELD_NAMES))
         self.wrong += [
             f"extra {sanitize(ascii(key), 80)} is unknown: it may be one of {', '.join(_FIELD_NAMES)}"

@@ -51,6 +51,7 @@ class AirflowStack:
     :param dags_folder: the folder Airflow reads its DAGs from
     :param env: extra environment of every Airflow process, e.g. ``AIRFLOW_CONN_…``; replaces the defaults
     :param components: the processes to run; another triggerer or a Celery worker is one more entry
+    :param python: the Python that has the Airflow to run; by default the one that runs this
     :param keep_logs: keep ``AIRFLOW_HOME`` even when all went well
     :param progress: receives one line per step
     """
@@ -61,11 +62,13 @@ class AirflowStack:
         *,
         env: Mapping[str, str] | None = None,
         components: Sequence[Component] = DEFAULT_COMPONENTS,
+        python: str = sys.executable,
         keep_logs: bool = False,
         progress: Callable[[str], None] = print,
     ) -> None:
         self.dags_folder = dags_folder
         self.components = tuple(components)
+        self.python = python
         self.keep_logs = keep_logs
         self._progress = progress
         self._extra_env = dict(env or {})
@@ -123,12 +126,15 @@ class AirflowStack:
         self._env = env = self._environment(port)
         self._migrate(env)
         self._progress("database ready; starting " + ", ".join(item.name for item in self.components))
-        self._crew = Crew(self.home, env, self._progress)
+        self._crew = Crew(self.home, env, self._progress, self.python)
         for component in self.components:
             self._crew.start(component)
         self._wait_until_healthy()
-        self._api.headers["Authorization"] = f"Bearer {self.token()}"
+        self._log_in()
         self.wait_until_up()
+
+    def _log_in(self) -> None:
+        self._api.headers["Authorization"] = f"Bearer {self.token()}"
 
     def stop(self) -> None:
         """SIGTERM to every component at once, SIGKILL to whatever of them is left after a bounded wait."""
@@ -148,7 +154,7 @@ class AirflowStack:
             # Without its bytecode every Airflow process needs more than twice as long to import Airflow.
             if not name.startswith("AIRFLOW") and name not in {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
         }
-        bin_folder = str(Path(sys.executable).parent)
+        bin_folder = str(Path(self.python).parent)
         return {
             **inherited,
             "PATH": os.pathsep.join([bin_folder, inherited.get("PATH", os.defpath)]),
@@ -177,7 +183,7 @@ class AirflowStack:
         with log.open("wb") as output:
             try:
                 done = subprocess.run(
-                    airflow("db", "migrate"),
+                    airflow("db", "migrate", python=self.python),
                     env=env,
                     cwd=self.home,
                     stdin=subprocess.DEVNULL,
@@ -248,7 +254,7 @@ class AirflowStack:
         :param env: more environment for this command
         """
         return subprocess.run(
-            airflow(*argv),
+            airflow(*argv, python=self.python),
             env={**self._env, **(env or {})},
             cwd=self.home,
             stdin=subprocess.DEVNULL,
