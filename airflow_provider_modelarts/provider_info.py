@@ -101,7 +101,9 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "extra-links": [
             "airflow_provider_modelarts.links.console.NotebookLink",
+            "airflow_provider_modelarts.links.console.NotebookListLink",
             "airflow_provider_modelarts.links.console.ImageLink",
+            "airflow_provider_modelarts.links.console.ImageListLink",
         ],
         "integrations": [
             {

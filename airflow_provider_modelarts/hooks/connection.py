@@ -97,9 +97,23 @@ class Settings:
         """The console's page of images."""
         return self._page(self.cloud.images)
 
-    def _page(self, path: str) -> str:
+    def image_url(self, swr_path: str | None) -> str:
+        """
+        Return the console's page of an image's repository; empty if its address is not known.
+
+        It contains the name of the account, which only some connections have.
+        """
+        account = self.identity.agency_domain_name or self.identity.domain_name
+        # Of the shared registry: an Enterprise registry has other pages.
+        found = re.fullmatch(r"swr\.[^/]+/([^/]+)/([^/:@]+)(?:[:@].*)?", swr_path or "")
+        if not (account and found and self.cloud.image):
+            return ""
+        return self._page(self.cloud.image, account=account, namespace=found[1], name=found[2])
+
+    def _page(self, path: str, **names: str) -> str:
+        quoted = {key: quote(name, safe="") for key, name in names.items()}
         region = quote(self.identity.region, safe="")
-        return self.console_url and self.console_url + path.format(region=region)
+        return self.console_url and self.console_url + path.format(region=region, **quoted)
 
     @property
     def plaintext_endpoints(self) -> list[str]:

@@ -35,7 +35,7 @@ from airflow_provider_modelarts.exceptions import (
     NotFoundError,
     WaitTimeoutError,
 )
-from airflow_provider_modelarts.links.console import ImageLink
+from airflow_provider_modelarts.links.console import ImageLink, ImageListLink, push_image_links
 from airflow_provider_modelarts.templates import TextTemplates
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.airflow_arguments import SensorArguments, Templated
     from airflow_provider_modelarts.client.models import Image
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+
+log = logging.getLogger(__name__)
 
 _NON_RETRYABLE: tuple[type[ModelArtsError], ...] = (ImageFailedError, *PERMANENT)
 """Errors after which no retry of the sensor can succeed."""
@@ -92,7 +94,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
     template_fields: Sequence[str] = ("image_id", "modelarts_conn_id")
     text_fields = template_fields
-    operator_extra_links = (ImageLink(),)
+    operator_extra_links = (ImageLink(), ImageListLink())
     ui_color = "#d9efe4"
 
     def __init__(
@@ -117,6 +119,8 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         self._poll_errors = PollErrors()
         self._status: str | None = None
         self._last_error: ModelArtsError | None = None
+        self._began: float | None = None
+        self._is_linked = False
 
     def execute(self, context: Context) -> Any:
         """Wait in this process or, if deferrable, in the triggerer."""
@@ -125,9 +129,12 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         try:
             check_conn_id(self.modelarts_conn_id)
             image_id = image_id_of(self.image_id)
-            context["ti"].xcom_push(key=ImageLink.xcom_key, value=self.hook.settings.images_url)
+            settings = self.hook.settings
+            push_image_links(context["ti"], settings)
         except PERMANENT as error:
             raise AirflowFailException(str(error)) from error
+        self._began = time.time()
+        log.info("Waiting for image %s in %s (%s)", image_id, settings.cloud.display_name, settings.endpoint)
         if not self.deferrable:
             return self._wait_here(context)
         # Poll once before deferring: an image that is already ACTIVE needs no triggerer.
@@ -174,15 +181,20 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
         :raises AirflowFailException: the image failed, or no retry can fix the error of the poll.
         """
-        from airflow_provider_modelarts.results import push_image_xcoms
+        from airflow_provider_modelarts.results import describe_wait, push_image_xcoms
 
         try:
             image = self._poll()
         except _NON_RETRYABLE as error:
             raise AirflowFailException(str(error)) from error
+        if image is not None and not self._is_linked:
+            push_image_links(context["ti"], self.hook.settings, image.swr_path)
+            self._is_linked = True
         if image is None or image.is_pending:
             return PokeReturnValue(is_done=False)
-        self.log.info("%s. SWR address: %s", image.describe(), image.swr_path)
+        # Of a sensor that Airflow rescheduled, this process does not know when the wait began.
+        waited = None if self._is_rescheduled or self._began is None else time.time() - self._began
+        log.info("%s", describe_wait(image.id, image.swr_path, waited))
         return PokeReturnValue(is_done=True, xcom_value=push_image_xcoms(context, image.to_xcom()))
 
     def _poll(self) -> Image | None:
@@ -205,7 +217,8 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         self._poll_errors.succeeded()
         self._last_error = None
         if image.status != self._status:
-            self.log.info("%s", image.describe())
+            if image.is_pending:  # the line about an ACTIVE one ends the wait
+                self.log.info("%s", image.describe())
             self._status = image.status
         return image
 

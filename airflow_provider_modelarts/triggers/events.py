@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from datetime import timedelta
 from typing import Any, Literal, Protocol
 
@@ -10,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError, error_from_name
-from airflow_provider_modelarts.results import push_image_xcoms
+from airflow_provider_modelarts.results import describe_wait, push_image_xcoms
+
+log = logging.getLogger(__name__)
 
 
 class ImageEvent(BaseModel):
@@ -24,6 +28,7 @@ class ImageEvent(BaseModel):
     :param image: the image, as it goes to XCom.
     :param error: the class name of the error that ended the wait.
     :param message: the text of that error.
+    :param since: epoch seconds at which the wait began.
     :param passthrough: the values that the task gave to the trigger. ``dag.test()`` drops the keyword
         arguments of a deferral and keeps the event, so the event returns them.
     """
@@ -33,7 +38,8 @@ class ImageEvent(BaseModel):
     status: Literal["success", "failed", "timeout"]
     image: dict[str, Any] = Field(default_factory=dict)
     error: str = ""
-    message: str = "the trigger gave no reason"
+    message: str = ""
+    since: float | None = None
     passthrough: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -45,9 +51,13 @@ class ImageEvent(BaseModel):
         return self
 
     @classmethod
-    def of_image(cls, image: Image, passthrough: dict[str, Any]) -> ImageEvent:
-        """Return the event of a wait that succeeded."""
-        return cls(status="success", image=image.to_xcom(), passthrough=passthrough)
+    def of_image(cls, image: Image, passthrough: dict[str, Any], *, since: float | None = None) -> ImageEvent:
+        """
+        Return the event of a wait that succeeded.
+
+        :param since: epoch seconds at which the wait began.
+        """
+        return cls(status="success", image=image.to_xcom(), since=since, passthrough=passthrough)
 
     @classmethod
     def of_error(cls, error: ModelArtsError, passthrough: dict[str, Any], *, wait: str = "") -> ImageEvent:
@@ -88,9 +98,10 @@ class ImageEvent(BaseModel):
         """
         if self.status == "success":
             return {**self.image, **self.passthrough}
+        message = self.message or "the trigger gave no reason"
         if self.status == "timeout":
-            raise WaitTimeoutError(self.message)
-        raise error_from_name(self.error, self.message)
+            raise WaitTimeoutError(message)
+        raise error_from_name(self.error, message)
 
 
 class TimeLimits(Protocol):
@@ -109,7 +120,11 @@ def complete(task: TimeLimits, context: Context, event: Any) -> dict[str, Any]:
     :raises ModelArtsError: the wait failed otherwise; the class is that of the error that ended it.
     """
     try:
-        return push_image_xcoms(context, ImageEvent.read(event).result())
+        ended = ImageEvent.read(event)
+        result = push_image_xcoms(context, ended.result())
+        waited = None if ended.since is None else time.time() - ended.since
+        log.info("%s", describe_wait(result["image_id"], result["swr_path"], waited))
+        return result
     except WaitTimeoutError as error:
         if task.execution_timeout and task.execution_timeout.total_seconds() < task.timeout:
             raise AirflowTaskTimeout(f"execution_timeout: {error}") from error

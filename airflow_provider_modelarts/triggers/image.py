@@ -77,7 +77,7 @@ class NotebookImageTrigger(BaseTrigger):
                 deadline=self.deadline,
                 not_before=self.not_before,
             )
-            event = ImageEvent.of_image(image, self.passthrough)
+            event = ImageEvent.of_image(image, self.passthrough, since=since)
         except ModelArtsError as error:
             waited = max(0.0, time.time() - since)
             wait = f"Waiting for image {self.image_id} ended after {waited:.0f} s"
