@@ -1,8 +1,11 @@
-"""Airflow 2 on loopback, of which another Python has the installation."""
+"""Airflow 2 on loopback, installed for another Python than the one that runs this."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -10,7 +13,6 @@ from tests.e2e.components import Component, StackError
 from tests.e2e.stack import DAG_SECONDS, POLL_SECONDS, AirflowStack
 
 AIRFLOW_2_COMPONENTS = (
-    # With a worker of gunicorn's, refreshed by no monitor.
     Component("webserver", ("webserver", "--workers", "1"), health="metadatabase"),
     Component("scheduler", ("scheduler", "--skip-serve-logs"), health="scheduler"),
     Component("triggerer", ("triggerer", "--skip-serve-logs"), health="triggerer"),
@@ -19,6 +21,8 @@ AIRFLOW_2_COMPONENTS = (
 
 class Airflow2Stack(AirflowStack):
     """The same as :class:`AirflowStack`, for Airflow 2: everyone is its administrator, without a login."""
+
+    api = "/api/v1"
 
     def _environment(self, port: int) -> dict[str, str]:
         (self.home / "webserver_config.py").write_text("AUTH_ROLE_PUBLIC = 'Admin'\n")
@@ -43,7 +47,13 @@ class Airflow2Stack(AirflowStack):
     def _log_in(self) -> None:
         """Nothing to do: the public role is the administrator's."""
 
+    def trigger_run(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
+        """Start a run now and return its id."""
+        body = {"conf": dict(conf or {})}
+        return str(self.request("POST", f"/api/v1/dags/{quote(dag_id)}/dagRuns", body=body)["dag_run_id"])
+
     def wait_for_dag(self, dag_id: str, *, timeout: float = DAG_SECONDS) -> None:
+        """Wait until the scheduler has stored a DAG; a DAG file that cannot be imported ends the wait."""
         deadline = time.monotonic() + timeout
         while True:
             self.check_alive()

@@ -79,6 +79,9 @@ class AirflowStack:
         self._api = requests.Session()
         self._api.trust_env = False
 
+    api = "/api/v2"
+    """The path of the REST API."""
+
     # -- life ----------------------------------------------------------------------------------
 
     def __enter__(self) -> AirflowStack:  # noqa: PYI034 - Self needs Python 3.11
@@ -305,15 +308,15 @@ class AirflowStack:
     def trigger_run(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Start a run now and return its id."""
         body = {"logical_date": None, "conf": dict(conf or {})}
-        return str(self.request("POST", f"/api/v2/dags/{quote(dag_id)}/dagRuns", body=body)["dag_run_id"])
+        return str(self.request("POST", f"{self.api}/dags/{quote(dag_id)}/dagRuns", body=body)["dag_run_id"])
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run, e.g. ``queued``, ``running``, ``success``."""
-        return str(self.request("GET", _run_path(dag_id, run_id))["state"])
+        return str(self.request("GET", self._run_path(dag_id, run_id))["state"])
 
     def task_instances(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
         """Return the task instances of a run by task id, as the REST API describes them."""
-        found = self.request("GET", _run_path(dag_id, run_id) + "/taskInstances")["task_instances"]
+        found = self.request("GET", self._run_path(dag_id, run_id) + "/taskInstances")["task_instances"]
         return {item["task_id"]: item for item in found}
 
     def snapshot(self, dag_id: str, run_id: str) -> RunSnapshot:
@@ -342,17 +345,17 @@ class AirflowStack:
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """Return one XCom value of a task."""
-        path = f"{_task_path(dag_id, run_id, task_id)}/xcomEntries/{quote(key)}"
+        path = f"{self._task_path(dag_id, run_id, task_id)}/xcomEntries/{quote(key)}"
         return self.request("GET", path)["value"]
 
     def extra_links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
         """Return the extra links of a task by the text of their button; a missing address is None."""
-        links = self.request("GET", _task_path(dag_id, run_id, task_id) + "/links")["extra_links"]
+        links = self.request("GET", self._task_path(dag_id, run_id, task_id) + "/links")["extra_links"]
         return dict(links)
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, *, try_number: int = 1) -> str:
         """Return the log of one try of a task as text, the exceptions in it one per line."""
-        path = f"{_task_path(dag_id, run_id, task_id)}/logs/{try_number}"
+        path = f"{self._task_path(dag_id, run_id, task_id)}/logs/{try_number}"
         lines: list[str] = []
         for entry in self.request("GET", path, full_content="true")["content"]:
             if isinstance(entry, str):
@@ -364,17 +367,15 @@ class AirflowStack:
             )
         return "\n".join(lines)
 
+    def _run_path(self, dag_id: str, run_id: str) -> str:
+        return f"{self.api}/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
+
+    def _task_path(self, dag_id: str, run_id: str, task_id: str) -> str:
+        return f"{self._run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}"
+
 
 def free_port() -> int:
     """Return a TCP port of loopback that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _run_path(dag_id: str, run_id: str) -> str:
-    return f"/api/v2/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
-
-
-def _task_path(dag_id: str, run_id: str, task_id: str) -> str:
-    return f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}"

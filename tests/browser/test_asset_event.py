@@ -1,0 +1,38 @@
+"""The event of the asset that a save updates."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from airflow_provider_modelarts.simulator import Simulator
+from tests.browser.ui import Ui
+from tests.e2e.stack import AirflowStack
+
+DAG_ID = "image_asset"
+URI = "swr://swr.cn-north-4.myhuaweicloud.com/research/environment"
+RUN_SECONDS = 600.0
+
+
+@pytest.mark.xfail(
+    strict=True, reason="operators do not fill outlet events yet: remove this marker when they do"
+)
+def test_event_of_asset_shows_image(
+    ui: Ui, connection: str, simulator: Simulator, stack: AirflowStack
+) -> None:
+    assert connection == "modelarts_default"
+    known = {image["id"] for image in simulator.images}
+    run_id = stack.trigger_run(DAG_ID)
+    image_id = ""
+    for now in stack.watch_run(DAG_ID, run_id, timeout=RUN_SECONDS):
+        if now.tasks.get("save_notebook") == "deferred":
+            (image_id,) = {image["id"] for image in simulator.images} - known
+            simulator.set_image_status(image_id, "ACTIVE")
+    assert stack.run_state(DAG_ID, run_id) == "success"
+
+    ui.open_asset(URI)
+
+    ui.screenshot("asset-event")
+    # The event is on the page before its extra is.
+    expect(ui.page.get_by_text(DAG_ID).first).to_be_visible()
+    expect(ui.page.get_by_text(image_id).first).to_be_visible(timeout=20_000)
