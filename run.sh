@@ -14,6 +14,9 @@ usage: bash run.sh PART [arguments]
   check        lint, format, types, layers
   matrix       the nightly DAG and clears on every supported Airflow (arguments: versions, default all)
   e2e          the tests that start a real Airflow        (arguments go to pytest)
+  browser      the UI of Airflow in a real browser        (arguments: versions, default 3.3.2 and 2.11.2)
+                 --record  copy three screenshots into docs/images
+                 installs Debian's chromium where it is missing
   bench        the benchmarks in bench/
   reliability  the figures of docs/reliability.md: fault-matrix, kills, failover-time, chaos or hanging
                  --record  write them into that page     (--help after one of them lists its options)
@@ -135,6 +138,14 @@ run_check() {
     return "$((failed > 0))"
 }
 
+run_browser() {
+    ensure_uv || die "The browser tests need uv, and it could not be installed: install uv and put it on PATH."
+    "$(find_uv)" pip install --quiet --python "$venv_python" -c constraints.txt --group browser
+    # Airflow creates its folder on import; keep it out of the user's home.
+    export AIRFLOW_HOME="$PWD/.venv/airflow"
+    PATH="$(dirname "$(find_uv)"):$PATH" exec python -m tests.browser.run "$@"
+}
+
 run_bench() {
     local script failed=0 found=0
     for script in bench/[!_]*.py; do
@@ -183,7 +194,7 @@ constraints)
     renew_constraints
     exit 0
     ;;
-demo | test | check | matrix | e2e | bench | reliability) set_up ;;
+demo | test | check | matrix | e2e | browser | bench | reliability) set_up ;;
 *)
     usage >&2
     die "Unknown part '$part': choose one of the parts above."
@@ -197,6 +208,7 @@ test) exec python -m pytest -m 'not e2e' "$@" ;;
 check) run_check ;;
 matrix) exec python tests/matrix/run.py "$@" ;;
 e2e) exec python -m pytest -m e2e "$@" ;;
+browser) run_browser "$@" ;;
 bench) run_bench "$@" ;;
 reliability) run_reliability "$@" ;;
 esac

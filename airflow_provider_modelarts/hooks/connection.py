@@ -176,19 +176,22 @@ def _find_conflicts(settings: Settings) -> list[str]:
     both = who.login and who.secret
     signs = who.auth != "password" or who.agency_name
     needs_iam = who.auth == "password" or who.agency_name or not who.project_id
+    is_custom = settings.cloud.name == "custom"
+    lacks_project = not (who.project_id or who.project_name)
+    # IAM's address and the project's name follow from the region: without it, only the region is reported.
+    lacks_region = not is_custom and (lacks_project or not settings.endpoint)
     rules = {
         "extra region is missing (such as eu-de or cn-north-4), or else host": (
-            not settings.endpoint and settings.cloud.name != "custom"
+            lacks_region and not settings.endpoint
         ),
         "extra region is missing: signatures of the form credential are made with it": (
             settings.endpoint and not who.region and signs and who.signature == "credential"
         ),
-        "host is missing: a custom cloud's cannot be derived": (
-            not settings.endpoint and settings.cloud.name == "custom"
+        "host is missing: a custom cloud's cannot be derived": (not settings.endpoint and is_custom),
+        "extra region is missing (such as eu-de or cn-north-4), or else extra project_id": (
+            lacks_region and settings.endpoint
         ),
-        "extra project_id is missing: the console shows it under My Credentials": (
-            not (who.project_id or who.project_name)
-        ),
+        "extra project_id is missing: the console shows it under My Credentials": lacks_project and is_custom,
         "login (access key) and password (secret key) must both be filled in": (
             who.auth == "access_key" and not both
         ),
@@ -205,7 +208,7 @@ def _find_conflicts(settings: Settings) -> list[str]:
             bool(who.agency_name) != bool(who.agency_domain_name)
         ),
         "extra iam_endpoint is missing: this connection needs requests to IAM": (
-            needs_iam and not who.iam_endpoint
+            needs_iam and not who.iam_endpoint and not lacks_region
         ),
     }
     return [message for message, is_broken in rules.items() if is_broken]

@@ -126,4 +126,6 @@ def _authentication(error: ApiError, settings: Settings | None) -> str:
             return f"{advice} {error}"
     if settings and settings.identity.auth == "password":
         return f"IAM refused the login or its token: check login, password and domain_name. {error}"
-    return f"The credentials were refused: check login and password. {error}"
+    token = settings and settings.identity.security_token
+    fields = "login, password and security_token" if token else "login and password"
+    return f"The credentials were refused: check {fields}. {error}"

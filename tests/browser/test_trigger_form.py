@@ -10,14 +10,22 @@ from tests.browser.ui import Ui
 DAG_ID = "snapshot_on_demand"
 NOTEBOOK = "6b1c2d3e-4f50-4a61-8b72-9c83ad94be05"
 
+TITLES = {
+    "notebook_id": "Notebook",
+    "namespace": "SWR organization",
+    "name": "Image name",
+    "tag": "Tag",
+    "description": "Description",
+}
+
 
 def test_form_shows_titles_and_descriptions_of_params(ui: Ui) -> None:
     ui.open_trigger_form(DAG_ID)
 
-    for title in ("Notebook", "SWR organization", "Image name", "Tag", "Description"):
-        expect(ui.page.get_by_text(title).first).to_be_visible()
-    expect(ui.page.get_by_text("ID of the running notebook")).to_be_visible()
-    expect(ui.page.get_by_text("An existing tag is never overwritten.")).to_be_visible()
+    for name, title in TITLES.items():
+        expect(ui.param_title(name, title)).to_be_visible()
+    expect(ui.page.get_by_text("ID of the running notebook").first).to_be_visible()
+    expect(ui.page.get_by_text("An existing tag is never overwritten.").first).to_be_visible()
     expect(ui.param("name")).to_have_value("research-environment")
     ui.param("notebook_id").fill(NOTEBOOK)
     ui.param("namespace").fill("research")

@@ -103,6 +103,10 @@ class Ui(ABC):
         return self.page.locator(f"[name=element_{name}]")
 
     @abstractmethod
+    def param_title(self, name: str, title: str) -> Locator:
+        """Return the title of a param."""
+
+    @abstractmethod
     def refusal(self) -> Locator:
         """Press the button that starts the run, and return the message that refuses it."""
 

@@ -61,6 +61,9 @@ class Airflow2Ui(Ui):
         self.page.goto(f"{self._url}/dags/{dag_id}/trigger")
         expect(self.page.get_by_role("button", name="Trigger", exact=True)).to_be_visible()
 
+    def param_title(self, name: str, title: str) -> Locator:
+        return self.page.locator(f"label[for=element_{name}]").filter(has_text=title)
+
     def refusal(self) -> Locator:
         self.page.get_by_role("button", name="Trigger", exact=True).click()
         return self.page.locator(".alert:visible").first

@@ -84,6 +84,9 @@ class Airflow3Ui(Ui):
         self.page.get_by_role("button", name="Trigger").first.click()
         expect(self.page.get_by_test_id("trigger-dag-submit")).to_be_visible()
 
+    def param_title(self, name: str, title: str) -> Locator:  # noqa: ARG002
+        return self._dialog.get_by_text(title, exact=True).first
+
     def refusal(self) -> Locator:
         self.page.get_by_test_id("trigger-dag-submit").click()
         return self._dialog
