@@ -262,7 +262,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the result of the wait in the triggerer, or raise its error."""
-        from airflow_provider_modelarts.triggers.events import complete
+        from airflow_provider_modelarts.triggers.deferral import complete
 
         try:
             return complete(self, context, event)

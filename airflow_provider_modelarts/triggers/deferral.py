@@ -1,15 +1,22 @@
-"""Deferral: how a task moves its wait to the triggerer."""
+"""Deferral: how a task moves its wait to the triggerer, and ends with its result."""
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from datetime import timedelta
 from typing import Any, NoReturn, Protocol
 
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, Context
 from airflow.triggers.base import BaseTrigger
 
+from airflow_provider_modelarts.exceptions import WaitTimeoutError
+from airflow_provider_modelarts.results import describe_wait, push_image_xcoms
+from airflow_provider_modelarts.triggers.events import ImageEvent
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
+
+log = logging.getLogger(__name__)
 
 TIMEOUT_GRACE = timedelta(minutes=10)
 """Time after the deadline at which Airflow itself ends the deferral: a trigger that late has died."""
@@ -64,3 +71,30 @@ def defer_until_active(
         method_name="execute_complete",
         timeout=timedelta(seconds=timeout) + TIMEOUT_GRACE,
     )
+
+
+class TimeLimits(Protocol):
+    """The two limits of a task that waits."""
+
+    timeout: float
+    execution_timeout: timedelta | None
+
+
+def complete(task: TimeLimits, context: Context, event: Any) -> dict[str, Any]:
+    """
+    Push the XComs of a task that resumes, and return its result.
+
+    :param event: the trigger's event, as Airflow stored it.
+    :raises AirflowTaskTimeout: the task's ``execution_timeout`` ended the wait.
+    :raises ModelArtsError: the wait failed otherwise; the class is that of the error that ended it.
+    """
+    try:
+        ended = ImageEvent.read(event)
+        result = push_image_xcoms(context, ended.result())
+        waited = None if ended.since is None else time.time() - ended.since
+        log.info("%s", describe_wait(result["image_id"], result["swr_path"], waited))
+        return result
+    except WaitTimeoutError as error:
+        if task.execution_timeout and task.execution_timeout.total_seconds() < task.timeout:
+            raise AirflowTaskTimeout(f"execution_timeout: {error}") from error
+        raise

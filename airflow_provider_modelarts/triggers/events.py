@@ -1,20 +1,13 @@
-"""Events of triggers, and the task that resumes with one. They pass through Airflow's metadata database."""
+"""Events of triggers. They pass through Airflow's metadata database."""
 
 from __future__ import annotations
 
-import logging
-import time
-from datetime import timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout, Context
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError, error_from_name
-from airflow_provider_modelarts.results import describe_wait, push_image_xcoms
-
-log = logging.getLogger(__name__)
 
 
 class ImageEvent(BaseModel):
@@ -102,30 +95,3 @@ class ImageEvent(BaseModel):
         if self.status == "timeout":
             raise WaitTimeoutError(message)
         raise error_from_name(self.error, message)
-
-
-class TimeLimits(Protocol):
-    """The two limits of a task that waits."""
-
-    timeout: float
-    execution_timeout: timedelta | None
-
-
-def complete(task: TimeLimits, context: Context, event: Any) -> dict[str, Any]:
-    """
-    Push the XComs of a task that resumes, and return its result.
-
-    :param event: the trigger's event, as Airflow stored it.
-    :raises AirflowTaskTimeout: the task's ``execution_timeout`` ended the wait.
-    :raises ModelArtsError: the wait failed otherwise; the class is that of the error that ended it.
-    """
-    try:
-        ended = ImageEvent.read(event)
-        result = push_image_xcoms(context, ended.result())
-        waited = None if ended.since is None else time.time() - ended.since
-        log.info("%s", describe_wait(result["image_id"], result["swr_path"], waited))
-        return result
-    except WaitTimeoutError as error:
-        if task.execution_timeout and task.execution_timeout.total_seconds() < task.timeout:
-            raise AirflowTaskTimeout(f"execution_timeout: {error}") from error
-        raise
