@@ -63,7 +63,7 @@ with DAG(
     },
     doc_md=__doc__,
     tags=["modelarts"],
-):
+) as dag:
     save_notebook = CreateNotebookImageOperator(
         task_id="save_notebook",
         notebook_id="{{ params.notebook_id }}",

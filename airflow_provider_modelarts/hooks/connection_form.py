@@ -22,9 +22,10 @@ def widgets() -> dict[str, Any]:
     """Return the form's extra fields; their widget classes are imported here: only web servers have them."""
     from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
     from flask_babel import lazy_gettext
-    from wtforms import PasswordField, StringField, validators
+    from wtforms import PasswordField, StringField
+    from wtforms.validators import any_of
 
-    # Airflow 3.0 and 3.1 read these fields without drawing their widgets.
+    # Airflow 3.0 and 3.1 replace these names by their own, which turn choices into drop-downs.
     is_airflow_2 = airflow.__version__.startswith("2.")
 
     def field(form_field: dict[str, Any]) -> Any:
@@ -38,7 +39,7 @@ def widgets() -> dict[str, Any]:
         if is_airflow_2:
             return StringField(label, widget=_drop_down(schema["values_display"]), **common)
         choices = [choice for choice in schema["enum"] if choice is not None]
-        return StringField(label, [validators.any_of(choices)], widget=BS3TextFieldWidget(), **common)
+        return StringField(label, [any_of(choices)], widget=BS3TextFieldWidget(), **common)
 
     return {name: field(form_field) for name, form_field in connection_fields().items()}
 
