@@ -17,7 +17,7 @@ def test_param_has_title_and_description(name: str) -> None:
     schema = dag.params.get_param(name).schema
 
     assert schema["title"]
-    assert dag.params.get_param(name).description.endswith(".")
+    assert (dag.params.get_param(name).description or "").endswith(".")
 
 
 @pytest.mark.parametrize("name", RULED)

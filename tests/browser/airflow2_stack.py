@@ -33,6 +33,9 @@ class Airflow2Stack(AirflowStack):
             "AIRFLOW__WEBSERVER__SECRET_KEY": "of-no-use-elsewhere",
             "AIRFLOW__WEBSERVER__WARN_DEPLOYMENT_EXPOSURE": "False",
             "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
+            # On a busy machine its monitor would take a slow gunicorn for a dead one, and end it.
+            "AIRFLOW__WEBSERVER__WEB_SERVER_MASTER_TIMEOUT": "3600",
+            "AIRFLOW__WEBSERVER__WEB_SERVER_WORKER_TIMEOUT": "3600",
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(port),
             **self._extra_env,
         }

@@ -131,5 +131,5 @@ class Ui(ABC):
         """Return the row of an XCom on the tab ``xcom``."""
 
     @abstractmethod
-    def open_asset(self, uri: str) -> None:
-        """Open the page with the events of an asset."""
+    def asset_event(self, uri: str) -> str:
+        """Open the page of an asset, and return the extra of its newest event without any white space."""

@@ -88,5 +88,12 @@ class Airflow2Ui(Ui):
     def xcom(self, key: str) -> Locator:
         return self.page.get_by_role("row").filter(has=self.page.get_by_role("cell", name=key, exact=True))
 
-    def open_asset(self, uri: str) -> None:
+    def asset_event(self, uri: str) -> str:
         self.page.goto(f"{self._url}/datasets?uri={quote(uri, safe='')}")
+        extra = self.page.locator(".react-json-view").first
+        expect(extra).to_contain_text("items")
+        folded = extra.locator(".collapsed-icon")
+        if folded.count():
+            folded.first.click()
+            expect(folded).to_have_count(0)
+        return re.sub(r"\s", "", str(extra.inner_text()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from playwright.sync_api import Locator, expect
@@ -85,7 +86,8 @@ class Airflow3Ui(Ui):
         expect(self.page.get_by_test_id("trigger-dag-submit")).to_be_visible()
 
     def param_title(self, name: str, title: str) -> Locator:  # noqa: ARG002
-        return self._dialog.get_by_text(title, exact=True).first
+        # A star follows the title of a mandatory param.
+        return self._dialog.get_by_text(re.compile(rf"^{re.escape(title)}\s*\*?$")).first
 
     def refusal(self) -> Locator:
         self.page.get_by_test_id("trigger-dag-submit").click()
@@ -116,9 +118,17 @@ class Airflow3Ui(Ui):
     def xcom(self, key: str) -> Locator:
         return self.page.get_by_role("row").filter(has=self.page.get_by_role("cell", name=key, exact=True))
 
-    def open_asset(self, uri: str) -> None:
+    def asset_event(self, uri: str) -> str:
         self.page.goto(f"{self._url}/assets")
         self.page.get_by_role("link", name=uri).first.click()
+        # The editor that shows the extra wraps long values, and is folded at first.
+        editor = self.page.locator(".monaco-editor").first
+        expect(editor).to_contain_text("{")
+        folded = editor.locator(".codicon-folding-collapsed")
+        if folded.count():
+            folded.first.click(force=True)
+            expect(folded).to_have_count(0)
+        return re.sub(r"\s", "", str(editor.inner_text()))
 
     @property
     def _dialog(self) -> Locator:
