@@ -29,6 +29,9 @@ def test_event_of_asset_shows_image(
             simulator.set_image_status(image_id, "ACTIVE")
     assert stack.run_state(DAG_ID, run_id) == "success"
 
+    # Without the image in it there is nothing to see, and the page need not be waited for.
+    assert image_id in stack.newest_asset_event(), "the event has no image"
+
     extra = ui.asset_event(URI)
 
     assert image_id in extra

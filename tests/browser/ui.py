@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -133,3 +135,12 @@ class Ui(ABC):
     @abstractmethod
     def asset_event(self, uri: str) -> str:
         """Open the page of an asset, and return the extra of its newest event without any white space."""
+
+    def _unfolded(self, extra: Locator, folded: Locator) -> str:
+        """Return the text of JSON that the page folds at some time after it has shown it."""
+        deadline = time.monotonic() + WAIT_MS / 1000
+        while '"' not in (text := str(extra.inner_text())) and time.monotonic() < deadline:
+            if folded.count():
+                folded.first.click(force=True)
+            self.page.wait_for_timeout(200)
+        return re.sub(r"\s", "", text)

@@ -92,8 +92,4 @@ class Airflow2Ui(Ui):
         self.page.goto(f"{self._url}/datasets?uri={quote(uri, safe='')}")
         extra = self.page.locator(".react-json-view").first
         expect(extra).to_contain_text("items")
-        folded = extra.locator(".collapsed-icon")
-        if folded.count():
-            folded.first.click()
-            expect(folded).to_have_count(0)
-        return re.sub(r"\s", "", str(extra.inner_text()))
+        return self._unfolded(extra, extra.locator(".collapsed-icon"))

@@ -121,14 +121,10 @@ class Airflow3Ui(Ui):
     def asset_event(self, uri: str) -> str:
         self.page.goto(f"{self._url}/assets")
         self.page.get_by_role("link", name=uri).first.click()
-        # The editor that shows the extra wraps long values, and is folded at first.
+        # The editor that shows the extra wraps long values.
         editor = self.page.locator(".monaco-editor").first
         expect(editor).to_contain_text("{")
-        folded = editor.locator(".codicon-folding-collapsed")
-        if folded.count():
-            folded.first.click(force=True)
-            expect(folded).to_have_count(0)
-        return re.sub(r"\s", "", str(editor.inner_text()))
+        return self._unfolded(editor, editor.locator(".codicon-folding-collapsed"))
 
     @property
     def _dialog(self) -> Locator:

@@ -8,6 +8,7 @@ something failed or ``keep_logs`` is set.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -352,6 +353,13 @@ class AirflowStack:
         """Return the extra links of a task by the text of their button; a missing address is None."""
         links = self.request("GET", self._task_path(dag_id, run_id, task_id) + "/links")["extra_links"]
         return dict(links)
+
+    def newest_asset_event(self) -> str:
+        """Return the extra of the newest event of any asset, as JSON."""
+        kind = "assets" if self.api == "/api/v2" else "datasets"
+        reply = self.request("GET", f"{self.api}/{kind}/events", order_by="-timestamp", limit=1)
+        events = reply.get("asset_events", reply.get("dataset_events"))
+        return json.dumps(events[0]["extra"] if events else None)
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, *, try_number: int = 1) -> str:
         """Return the log of one try of a task as text, the exceptions in it one per line."""
