@@ -15,6 +15,9 @@ usage: bash run.sh PART [arguments]
   matrix       the wheel on every supported Airflow: unit tests, the nightly DAG, clears (arguments: versions)
                  --record  write docs/compatibility.md   (--help lists the other options)
   e2e          the tests that start a real Airflow        (arguments go to pytest)
+  browser      the UI of Airflow in a real browser        (arguments: versions, default 3.3.2 and 2.11.2)
+                 --record  copy three screenshots into docs/images
+                 installs Debian's chromium where it is missing
   bench        the benchmarks in bench/, in an environment of their own with the providers that ours is compared with
                  NAME      only this one, with its own arguments (--help lists them)
                  --record  large sizes, written into docs/performance.md
@@ -177,6 +180,14 @@ run_test() {
     exec python -m pytest -m 'not e2e' -n "$((workers < 4 ? workers : 4))" --dist loadfile "$@"
 }
 
+run_browser() {
+    ensure_uv || die "The browser tests need uv, and it could not be installed: install uv and put it on PATH."
+    "$(find_uv)" pip install --quiet --python "$venv_python" -c constraints.txt --group browser
+    # Airflow creates its folder on import; keep it out of the user's home.
+    export AIRFLOW_HOME="$PWD/.venv/airflow"
+    PATH="$(dirname "$(find_uv)"):$PATH" exec python -m tests.browser.run "$@"
+}
+
 run_reliability() {
     local which="${1:-}"
     case "$which" in
@@ -210,7 +221,7 @@ constraints)
     renew_constraints
     exit 0
     ;;
-demo | test | check | matrix | e2e | bench | reliability | docs) set_up ;;
+demo | test | check | matrix | e2e | browser | bench | reliability | docs) set_up ;;
 *)
     usage >&2
     die "Unknown part '$part': choose one of the parts above."
@@ -224,6 +235,7 @@ test) run_test "$@" ;;
 check) run_check ;;
 matrix) exec python -m tests.matrix.run "$@" ;;
 e2e) exec python -m pytest -m e2e "$@" ;;
+browser) run_browser "$@" ;;
 bench) exec python -m bench "$@" ;;
 reliability) run_reliability "$@" ;;
 docs) exec env NO_MKDOCS_2_WARNING=true python -m mkdocs build --strict "$@" ;;
