@@ -150,12 +150,16 @@ class PollPlan(Generic[ItemT]):
 
     def is_pass_cheaper(self, resources: int, now: float) -> bool:
         """Whether a pass needs fewer requests than to show some resources one by one."""
-        return len(self._known) > 1 and now >= self._refused_until and resources > self.pages
+        return self._may_list(now) and resources > self.pages
+
+    def _may_list(self, now: float) -> bool:
+        is_failing = self._failed_passes >= FAILURES_BEFORE_PROBE
+        return len(self._known) > 1 and now >= self._refused_until and not is_failing
 
     def begin_pass(self, now: float) -> None:
         """Begin a pass over all resources that are waited for now."""
         self._is_probe = self._failed_passes >= FAILURES_BEFORE_PROBE
-        self._reads_list = len(self._known) > 1 and now >= self._refused_until and not self._is_probe
+        self._reads_list = self._may_list(now)
         self._waited_for = len(self._known)
         self._unseen = dict.fromkeys(self._known)
         self._begin_list()
