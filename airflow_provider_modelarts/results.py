@@ -1,4 +1,4 @@
-"""Results of a task: XComs, and events of its outlets."""
+"""Results of a task: XComs, events of its outlets, and the line that its log ends with."""
 
 from __future__ import annotations
 
@@ -34,6 +34,16 @@ def push_image_xcoms(context: Context, result: dict[str, Any]) -> dict[str, Any]
     for key in ("image_id", "swr_path"):
         context["ti"].xcom_push(key=key, value=result[key])
     return result
+
+
+def describe_wait(image_id: str, swr_path: str | None, waited: float | None) -> str:
+    """
+    Return the last line of a wait that succeeded; the address comes last, because it may be long.
+
+    :param waited: seconds, if they are known.
+    """
+    after = "" if waited is None else f" after {max(0.0, waited):.0f} s"
+    return f"Image {image_id} is ACTIVE{after}. SWR address: {swr_path}"
 
 
 class ImageTask(Protocol):

@@ -18,6 +18,7 @@ from airflow_provider_modelarts.hooks.addresses import (
     read_port,
     read_proxy,
 )
+from airflow_provider_modelarts.hooks.connection_form import STORED_SECRET
 from airflow_provider_modelarts.provider_info import connection_fields
 
 _FIELD_NAMES = sorted(connection_fields())
@@ -25,6 +26,8 @@ _FIELD_NAMES = sorted(connection_fields())
 Auth = Literal["access_key", "password", "host_agency"]
 """The kinds of login and secret."""
 Choice = TypeVar("Choice", bound=str)
+
+_FORM_PREFIX = "extra__modelarts__"
 
 _REFUSED = "\0"
 """In place of a refused value, so that it is not reported as missing too; no valid text equals it."""
@@ -50,7 +53,11 @@ class FieldParser:
             self.wrong.append("extra is not a JSON object")
             self.is_extra_read = False
             return {}
+        # The test button of Airflow 2 sends each field of the form under two names, with equal values.
+        extra = {key.removeprefix(_FORM_PREFIX): value for key, value in extra.items()}
         given = {key: value for key, value in extra.items() if not _is_absent(value)}
+        stored = [key for key, value in given.items() if value == STORED_SECRET]
+        self.wrong += [f"extra {key} must be typed again to be tested" for key in stored]
         unknown = sorted(given.keys() - set(_FIELD_NAMES))
         self.wrong += [
             f"extra {sanitize(ascii(key), 80)} is unknown: it may be one of {', '.join(_FIELD_NAMES)}"

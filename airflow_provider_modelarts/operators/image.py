@@ -31,7 +31,14 @@ from airflow_provider_modelarts.exceptions import (
     NotFoundError,
     RequestValidationError,
 )
-from airflow_provider_modelarts.links.console import ImageLink, NotebookLink
+from airflow_provider_modelarts.links.console import (
+    ImageLink,
+    ImageListLink,
+    NotebookLink,
+    NotebookListLink,
+    push_image_links,
+    push_notebook_links,
+)
 from airflow_provider_modelarts.templates import TextTemplates
 
 if TYPE_CHECKING:
@@ -131,7 +138,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         "modelarts_conn_id",
     )
     text_fields = template_fields
-    operator_extra_links = (NotebookLink(), ImageLink())
+    operator_extra_links = (NotebookLink(), NotebookListLink(), ImageLink(), ImageListLink())
     ui_color = "#cfe5f7"
     ended_with: dict[str, Any] | None = None
 
@@ -195,11 +202,11 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             refuse_nothing(notebook_id=self.notebook_id, name=self.name, namespace=self.namespace)
             if not self.wait_for_completion:
                 refuse_outlets_without_wait(context, self.outlets)
-            ti.xcom_push(key=NotebookLink.xcom_key, value=self.hook.settings.notebooks_url)
+            push_notebook_links(ti, self.hook.settings)
             image, adopted = self._save(context)
             save.outcome = "adopted" if adopted else "created"
         self._image_id = image.id
-        ti.xcom_push(key=ImageLink.xcom_key, value=self.hook.settings.images_url)
+        push_image_links(ti, self.hook.settings, image.swr_path)
         passthrough = {"notebook_id": self.notebook_id, "adopted": adopted}
         if self.wait_for_completion:
             # Before the wait, so that the image id is in XCom even if the task is killed.
@@ -270,6 +277,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             image_id_hint=load_image_id(context) if is_retry else None,
             if_exists=self.if_exists,
             deadline=time.time() + self.execution_timeout.total_seconds() if self.execution_timeout else None,
+            on_notebook=lambda notebook: push_notebook_links(ti, self.hook.settings, notebook.url),
             name=given(self.name),
             namespace=given(self.namespace),
             tag=given(self.tag),
@@ -294,7 +302,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
 
         began = time.monotonic()
         try:
-            return self.hook.wait_for_image(
+            active = self.hook.wait_for_image(
                 image.id, poll_interval=self.poll_interval, timeout=self.timeout, on_poll=on_poll
             )
         except AirflowTaskTimeout as error:
@@ -302,6 +310,13 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
                 f"execution_timeout: Timed out after {time.monotonic() - began:.0f} s waiting for image "
                 f"{image.id}: last status {last.status}. {error}"
             ) from error
+        self._log_wait(active, time.monotonic() - began)
+        return active
+
+    def _log_wait(self, image: Image, waited: float) -> None:
+        from airflow_provider_modelarts.results import describe_wait
+
+        log.info("%s", describe_wait(image.id, image.swr_path, waited))
 
     def _poll_or_defer(self, image: Image, passthrough: dict[str, Any]) -> Image:
         """Return the image if it is ACTIVE at the first poll, else defer."""
@@ -316,6 +331,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             retry_after = error.retry_after
         else:
             if not polled.is_pending:
+                self._log_wait(polled, 0)
                 return polled
         from airflow_provider_modelarts.triggers.deferral import defer_until_active
 

@@ -34,7 +34,7 @@ from airflow_provider_modelarts.exceptions import (
     NotFoundError,
     WaitTimeoutError,
 )
-from airflow_provider_modelarts.links.console import ImageLink
+from airflow_provider_modelarts.links.console import ImageLink, ImageListLink, push_image_links
 from airflow_provider_modelarts.templates import TextTemplates
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.airflow_arguments import SensorArguments, Templated
     from airflow_provider_modelarts.client.models import Image
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+
+log = logging.getLogger(__name__)
 
 _NON_RETRYABLE: tuple[type[ModelArtsError], ...] = (ImageFailedError, *PERMANENT)
 """Errors after which no retry of the sensor can succeed."""
@@ -99,7 +101,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
     template_fields: Sequence[str] = ("image_id", "modelarts_conn_id")
     text_fields = template_fields
-    operator_extra_links = (ImageLink(),)
+    operator_extra_links = (ImageLink(), ImageListLink())
     ui_color = "#d9efe4"
     ended_with: dict[str, Any] | None = None
 
@@ -133,6 +135,8 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         self._status: str | None = None
         self._workspace_id: str | None = None
         self._last_error: ModelArtsError | None = None
+        self._began: float | None = None
+        self._is_linked = False
 
     def execute(self, context: Context) -> Any:
         """Wait in this process or, if deferrable, in the triggerer."""
@@ -149,9 +153,12 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         try:
             check_conn_id(self.modelarts_conn_id)
             image_id = image_id_of(self.image_id)
-            context["ti"].xcom_push(key=ImageLink.xcom_key, value=self.hook.settings.images_url)
+            settings = self.hook.settings
+            push_image_links(context["ti"], settings)
         except PERMANENT as error:
             raise AirflowFailException(str(error)) from error
+        self._began = time.time()
+        log.info("Waiting for image %s in %s (%s)", image_id, settings.cloud.display_name, settings.endpoint)
         if not self.deferrable:
             return self._wait_here(context)
         # Poll once before deferring: an image that is already ACTIVE needs no triggerer.
@@ -202,15 +209,20 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
         :raises AirflowFailException: the image failed, or no retry can fix the error of the poll.
         """
-        from airflow_provider_modelarts.results import end_with_image, source_notebook
+        from airflow_provider_modelarts.results import describe_wait, end_with_image, source_notebook
 
         try:
             image = self._poll()
         except _NON_RETRYABLE as error:
             raise AirflowFailException(str(error)) from error
+        if image is not None and not self._is_linked:
+            push_image_links(context["ti"], self.hook.settings, image.swr_path)
+            self._is_linked = True
         if image is None or image.is_pending:
             return PokeReturnValue(is_done=False)
-        self.log.info("%s. SWR address: %s", image.describe(), image.swr_path)
+        # Of a sensor that Airflow rescheduled, this process does not know when the wait began.
+        waited = None if self._is_rescheduled or self._began is None else time.time() - self._began
+        log.info("%s", describe_wait(image.id, image.swr_path, waited))
         result = end_with_image(self, context, image.to_xcom(), notebook_id=source_notebook(image))
         return PokeReturnValue(is_done=True, xcom_value=result)
 
@@ -235,7 +247,8 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         self._last_error = None
         self._workspace_id = image.workspace_id
         if image.status != self._status:
-            self.log.info("%s", image.describe())
+            if image.is_pending:  # the line about an ACTIVE one ends the wait
+                self.log.info("%s", image.describe())
             self._status = image.status
         return image
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from datetime import timedelta
@@ -12,9 +13,11 @@ from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_modelarts.exceptions import WaitTimeoutError
 from airflow_provider_modelarts.metrics import measure_wait
-from airflow_provider_modelarts.results import ImageTask, end_with_image
+from airflow_provider_modelarts.results import ImageTask, describe_wait, end_with_image
 from airflow_provider_modelarts.triggers.events import ImageEvent
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
+
+log = logging.getLogger(__name__)
 
 TIMEOUT_GRACE = timedelta(minutes=10)
 """Time after the deadline at which Airflow itself ends the deferral: a trigger that late has died."""
@@ -94,6 +97,8 @@ def complete(task: WaitingTask, context: Context, event: Any) -> dict[str, Any]:
             ended = ImageEvent.read(event)
             wait.since = ended.since
             result = ended.result()
+        waited = None if ended.since is None else time.time() - ended.since
+        log.info("%s", describe_wait(result["image_id"], result["swr_path"], waited))
         return end_with_image(task, context, result, status="ACTIVE", notebook_id=ended.notebook_id)
     except WaitTimeoutError as error:
         if task.execution_timeout and task.execution_timeout.total_seconds() < task.timeout:

@@ -33,7 +33,7 @@ class ImageEvent(BaseModel):
     status: Literal["success", "failed", "timeout"]
     image: dict[str, Any] = Field(default_factory=dict)
     error: str = ""
-    message: str = "the trigger gave no reason"
+    message: str = ""
     notebook_id: str | None = None
     since: float | None = None
     passthrough: dict[str, Any] = Field(default_factory=dict)
@@ -101,6 +101,7 @@ class ImageEvent(BaseModel):
         """
         if self.status == "success":
             return {**self.image, **self.passthrough}
+        message = self.message or "the trigger gave no reason"
         if self.status == "timeout":
-            raise WaitTimeoutError(self.message)
-        raise error_from_name(self.error, self.message)
+            raise WaitTimeoutError(message)
+        raise error_from_name(self.error, message)
