@@ -218,7 +218,7 @@ def copy_tests(folder: Path) -> None:
     """Copy what the tests read, but not the package."""
     for name in COPIED:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(Path(__file__).with_name("pytest.ini"), folder)
+    shutil.copy(Path(__file__).with_name("cell.ini"), folder / "pytest.ini")
 
 
 def run_tests(python: str, folder: Path, env: dict[str, str]) -> Counts:
