@@ -22,6 +22,7 @@ The exceptions of this provider, grouped by what a caller can do about them.
         RateLimitError         too many requests; ``retry_after`` seconds          (transient)
         ServerError            the service or its gateway failed                   (transient)
       ImageFailedError         the image ended as CREATE_FAILED, ERROR or DELETED
+      NotebookFailedError      the notebook failed, was deleted or is frozen
       WaitTimeoutError         the deadline passed; the image may still be saved
 
 :mod:`airflow_provider_modelarts.client.error_codes` chooses the class of an error response from its HTTP
@@ -54,10 +55,19 @@ class ModelArtsError(Exception):
     """Whether ModelArts did nothing and documents that the cause lasts about a minute: retry soon."""
     retry_after: float | None = None
     """Seconds to wait before the next request, from the response's ``Retry-After``; None without one."""
+    reason = ""
+    """The message without the name of the request that failed; empty if it names none."""
+    is_denied_without_code = False
+    """Whether this is an HTTP 403 without a code, which a failing gateway sends too."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The keyword arguments of an :class:`ApiError` about the same response; empty without one."""
+        return {}
 
     def with_message(self, message: str) -> Self:
         """Return this error with another message; its class and everything else are kept."""
@@ -72,7 +82,9 @@ def sanitize(text: str, limit: int) -> str:
 
     :param limit: characters after which the line is cut.
     """
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[:limit]}…"
 
 
@@ -206,8 +218,8 @@ class ApiError(ModelArtsError):
         }
 
     @property
-    def is_denied_without_code(self) -> bool:
-        """Whether this is a 403 without a code, which a failing gateway sends too."""
+    def is_denied_without_code(self) -> bool:  # type: ignore[override]
+        """Whether this is an HTTP 403 without a code, which a failing gateway sends too."""
         return self.status == 403 and not self.code
 
     def __str__(self) -> str:
@@ -273,6 +285,10 @@ class ServerError(ApiError):
 
 class ImageFailedError(ModelArtsError):
     """The image ended as CREATE_FAILED, ERROR or DELETED, which is final."""
+
+
+class NotebookFailedError(ModelArtsError):
+    """The notebook has a final status: it failed, was deleted or is frozen."""
 
 
 class WaitTimeoutError(ModelArtsError):

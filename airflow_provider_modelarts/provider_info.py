@@ -50,6 +50,9 @@ def connection_fields() -> dict[str, Any]:
             empty="Derived from the region",
         ),
         "iam_endpoint": _text("IAM endpoint", "Overrides the region's IAM endpoint; with or without /v3."),
+        "swr_endpoint": _text(
+            "SWR endpoint", "Overrides the region's SWR API endpoint. Required for SWR if Endpoint is set."
+        ),
         "console_url": _text("Console", "Console URL for the links of tasks. Default: the cloud's console."),
         "signature": _choice(
             "Signature",
@@ -128,8 +131,33 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": "ModelArts", "python-modules": ["airflow_provider_modelarts.sensors.image"]}
         ],
         "triggers": [
-            {"integration-name": "ModelArts", "python-modules": ["airflow_provider_modelarts.triggers.image"]}
+            {
+                "integration-name": "ModelArts",
+                "python-modules": [
+                    "airflow_provider_modelarts.triggers.image",
+                    "airflow_provider_modelarts.triggers.image_events",
+                ],
+            }
         ],
+        "asset-uris": [_asset_uri()],
+        # Airflow 2.11 reads this key.
+        "dataset-uris": [_asset_uri()],
+        # Airflow 3.4 lists it; every version accepts keys that it does not know.
+        "retry-policies": [
+            {
+                "integration-name": "ModelArts",
+                "python-modules": ["airflow_provider_modelarts.retry_policies"],
+            }
+        ],
+    }
+
+
+def _asset_uri() -> dict[str, Any]:
+    return {
+        "schemes": ["swr"],
+        "handler": "airflow_provider_modelarts.assets.image.sanitize_uri",
+        "factory": "airflow_provider_modelarts.assets.image.create_asset",
+        "to_openlineage_converter": "airflow_provider_modelarts.assets.image.convert_asset_to_openlineage",
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -51,25 +52,32 @@ class _Handler(StreamRequestHandler):
             host, port = target.split(":")
             with socket.create_connection((host, int(port))) as there:
                 self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                self._both_ways(there)
+                forward(self.connection, there)
             return
         url = urlsplit(target)
         path = f"{url.path}{'?' if url.query else ''}{url.query}"
         with socket.create_connection((str(url.hostname), url.port or 80)) as there:
             there.sendall(f"{method} {path} HTTP/1.1\r\n".encode() + head + b"Connection: close\r\n\r\n")
-            self._both_ways(there)
+            forward(self.connection, there)
 
-    def _both_ways(self, there: socket.socket) -> None:
-        def pump(source: socket.socket, sink: socket.socket) -> None:
-            with contextlib.suppress(OSError):
-                while data := source.recv(65536):
-                    sink.sendall(data)
-                sink.shutdown(socket.SHUT_WR)
 
-        back = threading.Thread(target=pump, args=(there, self.connection))
-        back.start()
-        pump(self.connection, there)
-        back.join()
+def forward(one: socket.socket, other: socket.socket) -> None:
+    """Forward both ways until one side ends; in one thread, because TLS of one connection allows no two."""
+
+    def readable() -> list[socket.socket]:
+        # What TLS has decrypted already is no longer in the socket.
+        for each in (one, other):
+            if isinstance(each, ssl.SSLSocket) and each.pending():
+                return [each]
+        return select.select([one, other], [], [])[0]
+
+    with contextlib.suppress(OSError):
+        while True:
+            for source in readable():
+                data = source.recv(65536)
+                if not data:
+                    return
+                (other if source is one else one).sendall(data)
 
 
 @contextlib.contextmanager

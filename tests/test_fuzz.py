@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import Connection
-from airflow.sdk.serde import deserialize, serialize
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 from yarl import URL
@@ -34,6 +33,7 @@ from airflow_provider_modelarts.exceptions import (
 from airflow_provider_modelarts.hooks.connection import parse_connection
 from airflow_provider_modelarts.triggers.events import ImageEvent
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
+from tests.airflow_versions import deserialized, serialized
 from tests.mutations import any_text, anything, bodies, documents, headers, mostly, mutated, scalars
 
 NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
@@ -87,6 +87,10 @@ CALLS: dict[str, Operation[Any]] = {
     "DeleteImage": operations.delete_image(ID),
     "ShowNotebook": operations.show_notebook(ID),
     "ListNotebooks": operations.list_notebooks(),
+    "StartNotebook": operations.start_notebook(ID),
+    "ShowLease": operations.show_lease(ID),
+    "RenewLease": operations.renew_lease(ID, timedelta(hours=1)),
+    "RegisterImage": operations.register_image("swr.example.com/team/research:v1"),
 }
 
 OWN: dict[str, Any] = {
@@ -96,6 +100,10 @@ OWN: dict[str, Any] = {
     "DeleteImage": {},
     "ShowNotebook": NOTEBOOK,
     "ListNotebooks": PAGES[1],
+    "StartNotebook": NOTEBOOK,
+    "ShowLease": NOTEBOOK["lease"],
+    "RenewLease": NOTEBOOK["lease"],
+    "RegisterImage": {"id": ID},
 }
 FAILED = {**IMAGE, "status": "CREATE_FAILED", "status_message": "The disk is full."}
 
@@ -129,7 +137,7 @@ def test_parse_response_returns_model_or_raises_package_error(exchange: tuple[st
     """For each operation, also with responses to others."""
     name, response = exchange
     try:
-        found = parse_response(name, response, CALLS[name].parse, NOW)
+        found = parse_response(name, response, CALLS[name].parse, NOW.timestamp())
     except (ApiError, InvalidResponseError) as error:
         check_error(error)
         event(type(error).__name__)
@@ -146,7 +154,10 @@ def test_parse_response_returns_model_or_raises_package_error(exchange: tuple[st
 def test_parsed_image_is_valid_for_event_and_xcom(document: Any, passthrough: dict[str, Any]) -> None:
     try:
         image = parse_response(
-            "ShowImage", Response(200, {}, json.dumps(document).encode()), Image.model_validate, NOW
+            "ShowImage",
+            Response(200, {}, json.dumps(document).encode()),
+            Image.model_validate,
+            NOW.timestamp(),
         )
     except InvalidResponseError:
         event("unreadable")
@@ -200,6 +211,8 @@ MAKERS: dict[str, Make] = {
     "ShowImage": operations.show_image,
     "DeleteImage": operations.delete_image,
     "ShowNotebook": operations.show_notebook,
+    "StopNotebook": operations.stop_notebook,
+    "RenewLease": lambda value: operations.renew_lease(value, timedelta(hours=1)),
 }
 _odd_ids = st.sampled_from(
     ["..", ".", "a/b", "a%2Fb", "a?b", "a#b", "a;b", "a\\b", "%2e%2e", "é", "a:b", "@", "a+b"]
@@ -214,7 +227,8 @@ def test_operation_rejects_id_or_escapes_it_as_one_segment(name: str, value: Any
         check_error(error)
         event("refused")
         return
-    end = "/create-image" if path.endswith("/create-image") else ""
+    ends = ("/create-image", "/stop", "/lease")
+    end = next((end for end in ends if path.endswith(end)), "")
     url = f"https://modelarts.example.com/v1/p{path}"
     parts = urlsplit(url)
     assert (parts.netloc, parts.query, parts.fragment) == ("modelarts.example.com", "", "")
@@ -361,7 +375,7 @@ def test_trigger_is_equal_after_serialization(
         passthrough=passthrough,
     )
     path, arguments = trigger.serialize()
-    stored: Any = deserialize(json.loads(json.dumps(serialize(arguments))))
+    stored: Any = deserialized(json.loads(json.dumps(serialized(arguments))))
 
     assert path.rpartition(".")[2] == "NotebookImageTrigger"
     assert NotebookImageTrigger(**stored).serialize() == (path, arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
@@ -16,6 +17,7 @@ from airflow_provider_modelarts.hooks.clients import create_client
 from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
 from airflow_provider_modelarts.simulator import Simulator
 from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport, block_on
+from tests import virtual_loop
 
 T = TypeVar("T")
 Scenario = Callable[[ModelArtsClient], Coroutine[Any, Any, T]]
@@ -111,6 +113,33 @@ class AsyncRunner:
                 return await scenario(_modelarts(simulator, found, transport, credentials, clock_skew))
 
         return asyncio.run(hold())
+
+
+class VirtualRunner:
+    """Runs scenarios as a triggerer does, on an event loop that skips its idle time."""
+
+    def run(
+        self,
+        simulator: Simulator,
+        scenario: Scenario[T],
+        *,
+        credentials: Credentials | None = None,
+        clock_skew: float = 0,
+        **fields: Any,
+    ) -> T:
+        """Run it. The simulator's clock follows the loop's, and is moved on to stay there."""
+        assert not clock_skew
+
+        async def hold() -> T:
+            found = settings(simulator, **fields)
+            async with AsyncTransport.open(found.transport_config) as transport:
+                return await scenario(create_client(found, transport, credentials=credentials))
+
+        skipped: list[float] = []
+        try:
+            return virtual_loop.run(hold(), on_skip=skipped.append, ahead=simulator.now() - time.time())
+        finally:
+            simulator.advance(sum(skipped))
 
 
 class _SimulatedBlockingTransport(BlockingTransport):

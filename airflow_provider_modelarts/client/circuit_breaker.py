@@ -53,7 +53,7 @@ class CircuitBreaker:
         :param poll_interval: seconds between the polls of this wait.
         :param is_last: whether this is the wait's last poll, to which the limit in flight does not apply.
         """
-        if left := self._left(now, poll_interval):
+        if left := self.remaining_pause(now, poll_interval):
             return left + self._random.uniform(0.0, poll_interval)
         if self.is_open and self._in_flight:
             return poll_interval * self._random.uniform(0.5, 1.0)
@@ -95,7 +95,7 @@ class CircuitBreaker:
             self.is_open = True
         if self.is_open:
             self._pause(now)
-        return self._left(now, poll_interval)
+        return self.remaining_pause(now, poll_interval)
 
     def record_success(self, now: float) -> None:
         """Record a successful poll; a ``Retry-After`` stays in force, as the poll may be older."""
@@ -109,7 +109,7 @@ class CircuitBreaker:
         self._paused_at = now
         self._jitter = self._random.uniform(1.0, 1.25)
 
-    def _left(self, now: float, poll_interval: float) -> float:
+    def remaining_pause(self, now: float, poll_interval: float) -> float:
         """
         Return the seconds until a wait may probe.
 

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from random import Random
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -95,8 +96,12 @@ class ModelArtsClient:
         self._transport = transport
         self._clock = clock
         self._random = random
-        self._breaker = CircuitBreaker(random)
         self._page_limits: dict[str, int] = {}
+
+    @cached_property
+    def _breaker(self) -> CircuitBreaker:
+        """The circuit breaker that all waits share."""
+        return CircuitBreaker(self._random)
 
     @property
     def refused_at(self) -> float:
@@ -224,6 +229,49 @@ class ModelArtsClient:
                 )
                 self._page_limits[operation.name] = smaller[0]
 
+    def delay_before_poll(self, poll_interval: float, *, is_last: bool = False) -> float:
+        """
+        Return 0 if :meth:`poll` must be called now, else the seconds to wait before asking again.
+
+        :param poll_interval: seconds between the polls of the caller.
+        :param is_last: whether it is the last poll before a deadline, to which the limit of polls in flight
+            does not apply.
+        """
+        return self._breaker.delay_before_request(self._clock.monotonic(), poll_interval, is_last=is_last)
+
+    async def poll(self, operation: Operation[T], *, poll_interval: float, timeout: float | None = None) -> T:
+        """
+        Send an operation once, after :meth:`delay_before_poll` has returned 0, and return its result.
+
+        :param timeout: seconds for the exchange.
+        :raises ModelArtsError: as :meth:`call`.
+        """
+        sent_at = self._clock.monotonic()
+        try:
+            result = await self._session.send(operation, timeout=timeout)
+        except ModelArtsError as error:
+            if isinstance(error, RETRYABLE_ERRORS) or type(error) is ApiError:
+                self._breaker.record_failure(error, self._clock.monotonic(), poll_interval, sent_at=sent_at)
+            raise
+        else:
+            self._breaker.record_success(self._clock.monotonic())
+            return result
+        finally:
+            self._breaker.release()
+
+    def postpone_polls(self, until: float) -> None:
+        """
+        Send no poll for some time, as an earlier ``Retry-After`` requires.
+
+        :param until: epoch seconds.
+        """
+        self._breaker.postpone(self._clock.monotonic(), until - self._clock.time())
+
+    @property
+    def last_poll_error(self) -> ModelArtsError | None:
+        """The last failure of any poll of this client; None after a success."""
+        return self._breaker.last_error
+
     async def watch(
         self,
         operation: Operation[PollableT],
@@ -250,7 +298,7 @@ class ModelArtsClient:
         """
         clock = self._clock
         started_at = clock.monotonic()
-        self._breaker.postpone(started_at, (not_before or 0.0) - clock.time())
+        self.postpone_polls(not_before or 0.0)
         last: PollableT | None = None
         error: ModelArtsError | None = None
         errors = PollErrors()
@@ -262,33 +310,26 @@ class ModelArtsClient:
             is_last = pause >= left
             await self._transport.sleep(min(pause, left))
             self._session.check()  # credentials that were refused to one wait end all waits that use them
-            pause = self._breaker.delay_before_request(clock.monotonic(), poll_interval, is_last=is_last)
+            pause = self.delay_before_poll(poll_interval, is_last=is_last)
             if not pause:
                 pause = poll_interval * self._random.uniform(0.9, 1.1)
-                sent_at = clock.monotonic()
                 try:
-                    last = await self._session.send(
-                        operation, timeout=self._left(deadline) + LAST_POLL_TIMEOUT
-                    )
+                    timeout = self._left(deadline) + LAST_POLL_TIMEOUT
+                    last = await self.poll(operation, poll_interval=poll_interval, timeout=timeout)
                 except ModelArtsError as failure:
                     error, now = failure, clock.monotonic()
                     errors.accept(error, now)
                     poll_log.failed(error)
-                    if isinstance(error, RETRYABLE_ERRORS) or type(error) is ApiError:
-                        wait = self._breaker.record_failure(error, now, poll_interval, sent_at=sent_at)
-                        pause = max(pause, wait)
+                    pause = max(pause, self._breaker.remaining_pause(now, poll_interval))
                 else:
                     error = None
                     errors.succeeded()
-                    self._breaker.record_success(clock.monotonic())
                     poll_log.succeeded(last.describe())
                     if is_done(last):
                         return last
-                finally:
-                    self._breaker.release()
             poll_log.heartbeat()
             if is_last:
-                cause = error or self._breaker.last_error
+                cause = error or self.last_poll_error
                 waited = clock.monotonic() - started_at
                 result = f"last poll: {last.describe()}" if last else "no poll succeeded"
                 raise WaitTimeoutError(

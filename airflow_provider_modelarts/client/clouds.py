@@ -160,6 +160,7 @@ OPEN_TELEKOM_CLOUD = Cloud(
     hosts={
         ("iam", "eu-ch2"): "iam-pub.eu-ch2.sc.otc.t-systems.com",
         ("modelarts", "eu-ch2"): "modelarts.eu-ch2.sc.otc.t-systems.com",
+        ("swr-api", "eu-ch2"): "swr-api.eu-ch2.sc.otc.t-systems.com",
     },
 )
 # A private installation: the rules that the clouds' older pages share, and the registry fields.

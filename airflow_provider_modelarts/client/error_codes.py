@@ -57,11 +57,17 @@ _AGENCY = ErrorCode(
     PermissionDeniedError, "Authorise ModelArts to act for the account under its global settings."
 )
 _STATE = ErrorCode(NotebookNotReadyError, "Check the notebook's status and retry when it is RUNNING.")
+_NOT_RUNNING = ErrorCode(
+    NotebookNotReadyError,
+    "The operation needs a running notebook: retry when it is RUNNING. A stopped one has nothing to save.",
+)
 _VALUE = ErrorCode(BadRequestError, "Check the values named in the message.")
 _QUOTA = ErrorCode(QuotaExceededError, "Free or extend the quota that the message names.")
 _NOT_FOUND = ErrorCode(
     NotFoundError, "Check the id, the region and the project; the resource may have been deleted."
 )
+_SOLD_OUT = ErrorCode(QuotaExceededError, "The flavor is sold out: retry later, or choose another flavor.")
+_MOUNT = ErrorCode(BadRequestError, "Check the mount path of the storage.")
 _SUSPENDED = ErrorCode(AccountSuspendedError, "Settle the account's state in the console.")
 _FAILED = ErrorCode(ServerError, "The service failed. If this continues, give the request id to its support.")
 _BUSY = ErrorCode(RateLimitError, "The service is busy: send fewer requests, or retry later.")
@@ -77,11 +83,12 @@ ERROR_CODES: dict[tuple[int, str], ErrorCode] = {
         MODELARTS_PAGE,
         {
             (400, "ModelArts.6309"): _NOT_FOUND,
-            (400, "ModelArts.6797"): _NOT_FOUND,
-            (400, "ModelArts.6327"): ErrorCode(
-                NotebookNotReadyError,
-                "Only a running notebook can be saved: start it, then retry.",
+            (400, "ModelArts.6797"): ErrorCode(
+                NotFoundError,
+                "The image does not exist or is not accessible. A notebook whose image was deleted cannot "
+                "start: set another image.",
             ),
+            (400, "ModelArts.6327"): _NOT_RUNNING,
             (400, "ModelArts.6357"): ErrorCode(
                 NotebookNotReadyError,
                 "The notebook is busy, perhaps with another save: retry when it is RUNNING.",
@@ -100,6 +107,11 @@ ERROR_CODES: dict[tuple[int, str], ErrorCode] = {
             ),
             (400, "ModelArts.6360"): ErrorCode(
                 QuotaExceededError, "The cluster has no resources left: retry later.", is_brief=True
+            ),
+            (400, "ModelArts.6329"): _SOLD_OUT,
+            (400, "ModelArts.6716"): _SOLD_OUT,
+            (400, "ModelArts.6328"): ErrorCode(
+                PermissionDeniedError, "Grant the use of the notebook's flavor, or choose another flavor."
             ),
             (400, "ModelArts.6326"): _SUSPENDED,
             (400, "ModelArts.6361"): ErrorCode(
@@ -120,7 +132,20 @@ ERROR_CODES: dict[tuple[int, str], ErrorCode] = {
             (400, "ModelArts.6332"): _VALUE,
             (400, "ModelArts.6335"): _VALUE,
             (400, "ModelArts.6336"): _VALUE,
-            (400, "ModelArts.6349"): _VALUE,
+            (400, "ModelArts.6348"): ErrorCode(BadRequestError, "Set a duration."),
+            (400, "ModelArts.6349"): ErrorCode(
+                BadRequestError, "Set a duration within the limits that the message names."
+            ),
+            (400, "ModelArts.6789"): ErrorCode(
+                BadRequestError, "Check the key pair of the notebook's SSH settings."
+            ),
+            (400, "ModelArts.6792"): ErrorCode(
+                BadRequestError, "The notebook cannot be switched to this flavor: choose another one."
+            ),
+            (100, "ModelArts.6768"): ErrorCode(
+                BadRequestError,
+                "The image supports only SSH: add SSH settings to the notebook, or choose another image.",
+            ),
             (400, "ModelArts.6400"): _VALUE,
             (400, "ModelArts.6600"): _VALUE,
             (400, "ModelArts.0101"): _VALUE,
@@ -158,7 +183,9 @@ ERROR_CODES: dict[tuple[int, str], ErrorCode] = {
             (408, "ModelArts.6100"): _FAILED,
             (429, "ModelArts.6101"): _BUSY,
             (500, "ModelArts.6102"): _FAILED,
-            (500, "ModelArts.6200"): _FAILED,
+            (500, "ModelArts.6200"): ErrorCode(
+                ServerError, "The service failed, or has no resources left: retry later."
+            ),
             (500, "ModelArts.0010"): _FAILED,
             (500, "ModelArts.6699"): _FAILED,
         },
@@ -198,9 +225,14 @@ ERROR_CODES: dict[tuple[int, str], ErrorCode] = {
     # Seen in other clients of the API; no page of the vendors documents them.
     (400, "ModelArts.6404"): _NOT_FOUND,
     (400, "ModelArts.6701"): _AGENCY,
-    (400, "ModelArts.6958"): ErrorCode(
-        NotebookNotReadyError, "The operation needs a running notebook: start it, then retry."
+    (400, "ModelArts.6702"): ErrorCode(BadRequestError, "Choose another combination of storages."),
+    (400, "ModelArts.6772"): ErrorCode(
+        BadRequestError, "Check that the OBS bucket exists and that the account may use it."
     ),
+    (400, "ModelArts.6785"): _MOUNT,
+    (400, "ModelArts.6927"): _MOUNT,
+    (400, "ModelArts.6967"): ErrorCode(BadRequestError, "Fill in the secret that the storage needs."),
+    (400, "ModelArts.6958"): _NOT_RUNNING,
     # Their HTTP status is not documented either.
     **{(status, "ModelArts.6401"): _TOKEN for status in (400, 401, 403)},
     **{(status, "ModelArts.6407"): _POLICY for status in (400, 401, 403)},

@@ -46,7 +46,8 @@ class Request:
 
     def with_headers(self, headers: Mapping[str, str]) -> Request:
         """Return the same request with more headers."""
-        return replace(self, headers={**self.headers, **headers})
+        merged = {**self.headers, **headers}
+        return Request(self.method, self.url, merged, self.body, self.service, self.max_bytes)
 
 
 @dataclass(frozen=True, slots=True)

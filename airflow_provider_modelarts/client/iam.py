@@ -180,7 +180,7 @@ def _request(method: str, url: str, body: dict[str, Any] | None = None) -> Reque
 def _parse(what: str, response: Response, parse: Callable[[Any], T], at: datetime) -> T:
     """Return the result of a response of IAM, as :func:`responses.parse_response` does."""
     try:
-        return responses.parse_response(what, response, parse, at, classify=_classify)
+        return responses.parse_response(what, response, parse, at.timestamp(), classify=_classify)
     except ApiError as error:
         if _is_status(error.status, error.code):
             error.code = ""

@@ -23,7 +23,8 @@ from airflow_provider_modelarts.client.marker import (
     parse_marker,
     prepare_request,
 )
-from airflow_provider_modelarts.client.models import Image, Notebook, Page
+from airflow_provider_modelarts.client.models import Image, Page
+from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.exceptions import (
     PERMANENT,
     ApiError,

@@ -76,12 +76,16 @@ def parse_marker(description: str | None) -> Marker | None:
 
 def snapshots_of(notebook_id: str, images: Iterable[Image]) -> list[Image]:
     """Return the images that any task saved of a notebook, newest first, those without a date last."""
-    snapshots = [
+    return newest_first(
         image
         for image in images
         if (marker := parse_marker(image.description)) and marker.is_of_notebook(notebook_id)
-    ]
-    return sorted(snapshots, key=lambda image: (image.create_at is None, -(image.create_at or 0)))
+    )
+
+
+def newest_first(images: Iterable[Image]) -> list[Image]:
+    """Return images by the time at which they were begun, newest first, those without a date last."""
+    return sorted(images, key=lambda image: (image.create_at is None, -(image.create_at or 0)))
 
 
 def check_notebook_id(notebook_id: object) -> None:

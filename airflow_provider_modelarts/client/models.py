@@ -14,11 +14,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from airflow_provider_modelarts.client.clouds import Cloud, Rule
 from airflow_provider_modelarts.client.fields import (
-    Boolean,
     Description,
     Id,
     Integer,
-    Optionally,
     Skippable,
     Status,
     Text,
@@ -110,8 +108,7 @@ def text_rule(value: object) -> str | None:
 class ResponseModel(BaseModel):
     """The base class of all responses: immutable, and tolerant of new fields."""
 
-    # The validator is built with the first response, so that parsing a DAG stays cheap.
-    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
     # Of the response, for the vendor's support.
     request_id: Text = None
@@ -198,53 +195,11 @@ class Image(ResponseModel):
             "workspace_id": self.workspace_id,
             "arch": self.arch,
             "size": self.size,
-            "created_at": _iso(self.create_at),
-            "updated_at": _iso(self.update_at),
+            "created_at": iso_utc(self.create_at),
+            "updated_at": iso_utc(self.update_at),
         }
         given = {key: value for key, value in facts.items() if value is not None}
         return {"image_id": self.id, "swr_path": self.swr_path, **given}
-
-
-class Lease(ResponseModel):
-    """The time until a notebook stops automatically, in milliseconds (since the epoch, UTC, for times)."""
-
-    create_at: Timestamp = None
-    update_at: Timestamp = None
-    duration: Integer = None
-    enable: Boolean = None
-    type: Text = None
-
-
-class NotebookImage(ResponseModel):
-    """The image that a notebook runs; after a save it is the saved one."""
-
-    id: Text = None
-    name: Text = None
-    swr_path: Text = None
-    type: Text = None
-
-
-class Notebook(ResponseModel):
-    """A notebook, without the access ``token`` that the API returns."""
-
-    id: Id
-    name: Text = None
-    status: Status = None
-    fail_reason: Text = None
-    description: Description = None
-    feature: Text = None
-    flavor: Text = None
-    image: Annotated[NotebookImage | None, Optionally] = None
-    lease: Annotated[Lease | None, Optionally] = None
-    url: Text = None
-    workspace_id: Text = None
-    create_at: Timestamp = None
-    update_at: Timestamp = None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the notebook can be saved."""
-        return self.status == "RUNNING"
 
 
 class Page(ResponseModel, Generic[T]):
@@ -269,7 +224,12 @@ class Page(ResponseModel, Generic[T]):
         return {**page, "data": data, "records": len(data) if isinstance(data, list) else 0}
 
 
-def _iso(milliseconds: int | None) -> str | None:
+ImagePage = Page[Image]
+# Named, because pydantic forgets a generic model that nothing refers to, and builds it again.
+
+
+def iso_utc(milliseconds: int | None) -> str | None:
+    """Return a time of the API in ISO 8601; None for one outside of the calendar."""
     if milliseconds is None:
         return None
     try:

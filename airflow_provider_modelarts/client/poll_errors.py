@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from airflow_provider_modelarts.exceptions import (
-    ApiError,
     ModelArtsError,
     NotFoundError,
     PermissionDeniedError,
@@ -23,6 +22,9 @@ class PollErrors:
     poll of this wait succeeded, and a 403 without a code, which a failing gateway sends too.
     """
 
+    # A triggerer has one for each of its waits.
+    __slots__ = ("_forbidden", "_has_succeeded", "_not_found", "_not_found_since")
+
     def __init__(self) -> None:
         self._has_succeeded = False
         self._not_found = 0
@@ -41,7 +43,7 @@ class PollErrors:
         :param now: monotonic seconds.
         :raises ModelArtsError: the error that ends the wait.
         """
-        if isinstance(error, ApiError) and error.is_denied_without_code:
+        if error.is_denied_without_code:
             self._forbidden += 1
             if self._forbidden >= CONFIRMATIONS:
                 raise self._permission_denied(error) from error
@@ -56,7 +58,7 @@ class PollErrors:
         if not error.is_transient:
             raise error
 
-    def _permission_denied(self, error: ApiError) -> PermissionDeniedError:
+    def _permission_denied(self, error: ModelArtsError) -> PermissionDeniedError:
         return PermissionDeniedError(
             f"{self._forbidden} polls in a row failed with HTTP 403 and no error code: check the permissions "
             "of the connection's user or agency, and any proxy or gateway in between",

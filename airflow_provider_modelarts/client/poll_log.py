@@ -22,6 +22,9 @@ class PollLog:
     :param clock: its monotonic clock times the heartbeat.
     """
 
+    # A triggerer has one for each of its waits.
+    __slots__ = ("_clock", "_is_failing", "_line", "_logged_at", "_subject", "_warned_at")
+
     def __init__(self, subject: str, clock: Clock) -> None:
         self._subject = subject
         self._clock = clock
@@ -32,13 +35,17 @@ class PollLog:
 
     def succeeded(self, line: str) -> None:
         """Log the result of a successful poll, if it changed or a heartbeat is due."""
+        self.recovered()
         now = self._clock.monotonic()
-        if self._is_failing:
-            log.info("Polling works again")
-            self._is_failing = False
         if line != self._line or now - self._logged_at >= HEARTBEAT:
             log.info("%s", line)
             self._line, self._logged_at = line, now
+
+    def recovered(self) -> None:
+        """Log that polls succeed again, if the first failure was logged."""
+        if self._is_failing:
+            log.info("Polling works again")
+            self._is_failing = False
 
     def failed(self, error: ModelArtsError) -> None:
         """Log a failed poll: the first as a warning, at most one in five minutes, the others as debug."""
@@ -48,12 +55,27 @@ class PollLog:
         if is_first:
             self._is_failing, self._warned_at = True, now
 
-    def heartbeat(self) -> None:
-        """Log that the wait continues, if a heartbeat is due, with or without a poll."""
+    def heartbeat(self, error: ModelArtsError | None = None) -> None:
+        """
+        Log that the wait continues, if a heartbeat is due, with or without a poll.
+
+        :param error: why the last poll failed, if this log does not contain it.
+        """
         now = self._clock.monotonic()
         if now - self._logged_at >= HEARTBEAT:
+            cause = f". The last poll failed: {error}" if error else ""
             if self._line:
-                log.info("Still waiting; last poll: %s", self._line)
+                log.info("Still waiting; last poll: %s%s", self._line, cause)
             else:
-                log.info("Still waiting for %s; no poll has succeeded yet", self._subject)
+                log.info("Still waiting for %s; no poll has succeeded yet%s", self._subject, cause)
             self._logged_at = now
+
+    @property
+    def until_heartbeat(self) -> float:
+        """Seconds until the next heartbeat is due."""
+        return max(0.0, self._logged_at + HEARTBEAT - self._clock.monotonic())
+
+    @property
+    def last(self) -> str:
+        """The result of the last successful poll that was logged; empty if there is none."""
+        return self._line

@@ -10,7 +10,7 @@ import json
 import re
 import reprlib
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
@@ -30,7 +30,7 @@ def parse_response(
     what: str,
     response: Response,
     parse: Callable[[Any], T],
-    at: datetime,
+    now: float,
     *,
     classify: Callable[[int, str], ErrorCode] = classify,
 ) -> T:
@@ -38,18 +38,19 @@ def parse_response(
     Return the result of an operation from its response.
 
     :param what: the operation, for messages.
-    :param parse: makes the result from the response's JSON, to which the ``request_id`` is added.
-    :param at: now, with which ``Retry-After`` and the header ``Date`` are compared.
+    :param parse: makes the result from the response's JSON, to which ``request_id`` and ``response_date`` are
+        added, from the headers.
+    :param now: epoch seconds, with which ``Retry-After`` and the header ``Date`` are compared.
     :param classify: returns the meaning of an HTTP status and an error code.
     :raises InvalidResponseError: the response cannot be parsed, or it is a redirect.
     :raises ApiError: an error response, with the class that its status and code have.
     """
     data = _decode(response.body)
     request_id = _request_id(response, data)
-    facts = _facts(response, request_id)
     if 200 <= response.status < 300:
         if isinstance(data, dict):
-            data = {**data, "request_id": request_id}
+            data["request_id"] = request_id
+            data["response_date"] = response.headers.get("date")
         try:
             return parse(data)
         except ValidationError as error:
@@ -58,45 +59,57 @@ def parse_response(
             reason = f"{place}: {first['msg']}"
         except ValueError as error:
             reason = _scrub(str(error))
-        raise InvalidResponseError(f"{what} returned an unexpected response: {reason} ({facts})")
+        raise InvalidResponseError(
+            f"{what} returned an unexpected response: {reason} ({_facts(response, request_id)})"
+        )
     if 300 <= response.status < 400:
         raise InvalidResponseError(
             f"{what} was redirected, and a signed request cannot follow: "
-            f"check the connection's host ({facts})"
+            f"check the connection's host ({_facts(response, request_id)})"
         )
     code, text = _parse_error(data)
     code = "" if code == str(response.status) else code  # IAM repeats the HTTP status as its code
     meaning = classify(response.status, code)
+    reason = " ".join(filter(None, [f"{text or 'no reason given'}.", meaning.remedy]))
     refusal = meaning.error(
-        " ".join(filter(None, [f"{what} failed: {text or 'no reason given'}.", meaning.remedy])),
+        f"{what} failed: {reason}",
         status=response.status,
         code=code,
         request_id=request_id,
-        retry_after=_retry_after(response.headers.get("retry-after", ""), at),
-        clock_skew=_clock_skew(response.headers.get("date", ""), at),
+        retry_after=_retry_after(response.headers.get("retry-after", ""), now),
+        clock_skew=_clock_skew(response.headers.get("date", ""), now),
     )
+    refusal.reason = reason
     refusal.is_brief = meaning.is_brief
     refusal.may_have_been_processed = refusal.may_have_been_processed and not meaning.is_brief
     raise refusal
 
 
-def _retry_after(value: str, at: datetime) -> float | None:
+def _retry_after(value: str, now: float) -> float | None:
     """Return the seconds of a ``Retry-After``, which holds seconds or a date; None if it is neither."""
     if value.strip().isdecimal():
         return float(value)
-    clock_skew = _clock_skew(value, at)
+    clock_skew = _clock_skew(value, now)
     return None if clock_skew is None else max(0.0, clock_skew)
 
 
-def _clock_skew(date: str, at: datetime) -> float | None:
+def _clock_skew(date: str, now: float) -> float | None:
     """Return by how many seconds an HTTP date is ahead of now, or None if it is no date."""
     try:
         parsed = parsedate_to_datetime(date)
         # The zone "-0000" is UTC too, but the parser returns it without a zone.
         aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
-        return aware.timestamp() - at.timestamp()
+        return aware.timestamp() - now
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _number(digits: str) -> int | None:
+    """Return an integer, or None if it has more digits than Python converts."""
+    return int(digits) if len(digits) < MAX_DIGITS else None
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_int=_number)
 
 
 def _decode(body: bytes) -> Any:
@@ -108,14 +121,9 @@ def _decode(body: bytes) -> Any:
     """
     text = body.decode(json.detect_encoding(body), "replace")
     try:
-        return json.loads(text, strict=False, parse_int=_number)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError):
         return None
-
-
-def _number(digits: str) -> int | None:
-    """Return an integer, or None if it has more digits than Python converts."""
-    return int(digits) if len(digits) < MAX_DIGITS else None
 
 
 def _request_id(response: Response, data: Any) -> str:

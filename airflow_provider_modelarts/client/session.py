@@ -6,9 +6,11 @@ import copy
 import json
 import logging
 import math
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -23,8 +25,11 @@ from airflow_provider_modelarts.exceptions import (
 )
 
 T = TypeVar("T")
+E = TypeVar("E", bound=ModelArtsError)
 
 log = logging.getLogger(__name__)
+
+_NO_LOCK = nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +102,12 @@ class Session:
         renewals = 0
         while True:
             queued_at = self._clock.monotonic()
-            async with AsyncExitStack() as lock:
-                if not (self._authentication.is_proven and self._credentials.is_fresh(self._clock)):
+            is_accepted = self._authentication.is_proven and self._credentials.is_fresh(self._clock)
+            async with _NO_LOCK if is_accepted else AsyncExitStack() as lock:
+                if lock is not None:
                     await lock.enter_async_context(self._lock)
                 request = await self._request(operation, queued_at)
-                if self._authentication.is_proven:
+                if lock is not None and self._authentication.is_proven:
                     await lock.aclose()
                 sent_at = self._clock.monotonic()
                 try:
@@ -140,7 +146,7 @@ class Session:
             log.info("HTTP 401 without an error code, retrying once with the same credentials: %s", error)
             return
         if isinstance(error, AuthenticationError):
-            self._authentication.refuse(error, now)
+            self._authentication.refuse(_unnamed(error), now)
         raise error
 
     def _record_error(self, error: ModelArtsError, *, is_current: bool) -> None:
@@ -152,14 +158,14 @@ class Session:
         if isinstance(error, RETRYABLE_ERRORS):
             # It does not show whether the credentials are accepted; the calls in the queue fail with it too.
             if not self._authentication.is_proven:
-                self._failure = self._clock.monotonic(), copy.copy(error)
+                self._failure = self._clock.monotonic(), _unnamed(error)
         elif isinstance(error, ApiError) and is_current:
             self._authentication.accept()
 
     async def _exchange(self, operation: Operation[T], request: Request, timeout: float | None) -> T:
         response = await self._transport.send(request, timeout=timeout)
         what = f"{operation.name} ({operation.method} {operation.path})"
-        return parse_response(what, response, operation.parse, self._now())
+        return parse_response(what, response, operation.parse, self._clock.time())
 
     async def _request(self, operation: Operation[Any], queued_at: float) -> Request:
         """
@@ -173,7 +179,9 @@ class Session:
             # It failed while this operation waited for the lock; a queue of them need not each time out.
             shared = copy.copy(failure)
             shared.may_have_been_processed = False
-            raise shared
+            raise shared.with_message(
+                f"Nothing was sent, because another request with these credentials failed: {failure.message}"
+            )
         try:
             return await self._build_request(operation)
         except ModelArtsError as error:
@@ -189,21 +197,28 @@ class Session:
         project_id = self._project.id or await self._credentials.project_id(
             self._project.endpoint, self._project.name, self._transport, self._clock
         )
-        query = urlencode(sorted(operation.query.items()), quote_via=quote, safe="~")
-        path = f"/v1/{quote(project_id, safe='')}{operation.path}"
-        request = Request(
-            method=operation.method,
-            url=f"{self._endpoint}{path}{'?' if query else ''}{query}",
-            headers={
-                "Accept": "application/json",
-                "Content-Type": "application/json",
-                "X-Language": "en-us",
-                "X-Project-Id": project_id,
-            },
-            body=b"" if operation.body is None else json.dumps(operation.body, ensure_ascii=False).encode(),
-            max_bytes=operation.max_bytes,
-        )
+        prefix, headers = _project_prefix(self._endpoint, project_id)
+        url = f"{prefix}{operation.path}"
+        if operation.query:
+            url = f"{url}?{urlencode(sorted(operation.query.items()), quote_via=quote, safe='~')}"
+        body = b"" if operation.body is None else json.dumps(operation.body, ensure_ascii=False).encode()
+        request = Request(operation.method, url, headers, body, max_bytes=operation.max_bytes)
         return await self._credentials.authenticate(request, self._transport, self._clock)
 
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.time(), tz=timezone.utc)
+
+def _unnamed(error: E) -> E:
+    """Return a copy for other requests, whose message does not name the one that failed."""
+    unnamed = copy.copy(error)
+    return unnamed.with_message(error.reason or error.message)
+
+
+@lru_cache(maxsize=64)
+def _project_prefix(endpoint: str, project_id: str) -> tuple[str, Mapping[str, str]]:
+    """Return how all addresses in a project begin, and the headers that all requests to it have."""
+    headers = {
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+        "X-Language": "en-us",
+        "X-Project-Id": project_id,
+    }
+    return f"{endpoint}/v1/{quote(project_id, safe='')}", MappingProxyType(headers)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from airflow_provider_modelarts.client import operations
-from airflow_provider_modelarts.client.client import NO_RETRY
-from airflow_provider_modelarts.client.idempotent_create import IdempotentCreate
-from airflow_provider_modelarts.client.marker import IdempotencyKey, check_notebook_id, snapshots_of
-from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Notebook
-from airflow_provider_modelarts.hooks.clients import BlockingClient
-from airflow_provider_modelarts.transport import block_on
+from airflow_provider_modelarts.hooks.blocking_client import BlockingClient
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.client.marker import IdempotencyKey
+    from airflow_provider_modelarts.client.models import Image
+    from airflow_provider_modelarts.client.notebooks import Notebook
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +37,7 @@ class ImageMethods(BlockingClient):
         :raises ImageFailedError: the image failed or was deleted.
         :raises WaitTimeoutError: the image was not ACTIVE in time.
         """
+        from airflow_provider_modelarts.client import operations
 
         def is_done(image: Image) -> bool:
             if on_poll is not None:
@@ -57,6 +57,9 @@ class ImageMethods(BlockingClient):
 
         :raises ImageFailedError: the image failed or was deleted.
         """
+        from airflow_provider_modelarts.client import operations
+        from airflow_provider_modelarts.client.client import NO_RETRY
+
         return self.call(operations.show_image(image_id), deadline=NO_RETRY).raise_for_status()
 
     def create_image(
@@ -87,6 +90,9 @@ class ImageMethods(BlockingClient):
         :param swr_instance_domain: the Enterprise registry's domain, on Huawei Cloud.
         :raises RequestValidationError: a value breaks a rule of the cloud; nothing was sent.
         """
+        from airflow_provider_modelarts.client import operations
+        from airflow_provider_modelarts.client.models import CreateImageRequest
+
         request = CreateImageRequest.for_cloud(
             self.settings.cloud,
             notebook_id=notebook_id,
@@ -131,6 +137,9 @@ class ImageMethods(BlockingClient):
         :raises NotebookNotReadyError: the notebook is stopped or busy; a later try may succeed.
         :raises TagConflictError: another image has the tag.
         """
+        from airflow_provider_modelarts.client.idempotent_create import IdempotentCreate
+        from airflow_provider_modelarts.transport import block_on
+
         creation = IdempotentCreate(
             self._modelarts,
             self.settings.cloud,
@@ -164,6 +173,8 @@ class ImageMethods(BlockingClient):
 
         :param image_id: the image's id, a UUID.
         """
+        from airflow_provider_modelarts.client import operations
+
         return self.call(operations.show_image(image_id))
 
     def list_images(
@@ -179,7 +190,7 @@ class ImageMethods(BlockingClient):
         sort_key: str | None = None,
         show_name: str | None = None,
         show_tag: str | None = None,
-        limit: int = operations.IMAGES_PER_PAGE,
+        limit: int = 200,
     ) -> list[Image]:
         """
         Return all images that match the filters, from all pages.
@@ -196,6 +207,8 @@ class ImageMethods(BlockingClient):
         :param show_tag: passed to the API as it is.
         :param limit: images per page, at most; the result is not limited.
         """
+        from airflow_provider_modelarts.client import operations
+
         return self.list_all(
             operations.list_images(
                 name=name,
@@ -220,6 +233,8 @@ class ImageMethods(BlockingClient):
         :param workspace_id: the ModelArts workspace; by default the connection's.
         :raises RequestValidationError: the id is not one that a marker can contain; nothing was sent.
         """
+        from airflow_provider_modelarts.client.marker import check_notebook_id, snapshots_of
+
         check_notebook_id(notebook_id)
         return snapshots_of(notebook_id, self.list_images(workspace_id=workspace_id))
 
@@ -230,4 +245,34 @@ class ImageMethods(BlockingClient):
         :param image_id: the image's id, a UUID.
         :param delete_swr_image: also delete the tag in SWR, for good. Else it stays and can be registered.
         """
+        from airflow_provider_modelarts.client import operations
+
         self.call(operations.delete_image(image_id, delete_swr_image=delete_swr_image))
+
+    def register_image(
+        self,
+        swr_path: str,
+        *,
+        description: str | None = None,
+        arch: str | None = None,
+        workspace_id: str | None = None,
+    ) -> Image:
+        """
+        Register an image that is in SWR, and return its new record.
+
+        :param swr_path: the image's address, with its tag.
+        :param description: the image's description.
+        :param arch: ``X86_64`` (the service's default) or ``AARCH64``.
+        :param workspace_id: the ModelArts workspace; by default the connection's.
+        :raises NotFoundError: there is no such image in SWR.
+        """
+        from airflow_provider_modelarts.client import operations
+
+        return self.call(
+            operations.register_image(
+                swr_path,
+                description=description,
+                arch=arch,
+                workspace_id=self._workspace(workspace_id),
+            )
+        )

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, TypeVar
+from threading import Event
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_modelarts.client import operations
-from airflow_provider_modelarts.client.client import ModelArtsClient, Pollable
-from airflow_provider_modelarts.client.http_types import Operation
-from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.exceptions import ModelArtsError
-from airflow_provider_modelarts.hooks.clients import BlockingClient, create_client, lookup_errors
-from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
-from airflow_provider_modelarts.hooks.connection_form import behaviour, widgets
-from airflow_provider_modelarts.hooks.connection_test import diagnose, probe
 from airflow_provider_modelarts.hooks.image_methods import ImageMethods
 from airflow_provider_modelarts.hooks.notebook_methods import NotebookMethods
-from airflow_provider_modelarts.hooks.pool import run_shared, watch_shared
-from airflow_provider_modelarts.transport import BlockingTransport
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.client.client import ModelArtsClient, Pollable
+    from airflow_provider_modelarts.client.http_types import Operation
+    from airflow_provider_modelarts.client.models import Image
+    from airflow_provider_modelarts.hooks.blocking_client import BlockingClient
+    from airflow_provider_modelarts.hooks.connection import Settings
 
 T = TypeVar("T")
-PollableT = TypeVar("PollableT", bound=Pollable)
+PollableT = TypeVar("PollableT", bound="Pollable")
+
+_is_loaded = Event()
+
+
+def load() -> None:
+    """
+    Import what a call or a wait needs, as both do by themselves.
+
+    DAG files import the hook, so its own imports are few. These take some tens of milliseconds, for which
+    they would block an event loop: call this in a thread.
+    """
+    import airflow_provider_modelarts.client.polled_resources
+    import airflow_provider_modelarts.hooks.poller_pool  # noqa: F401
+
+    _is_loaded.set()
+
+
+async def _load_in_thread() -> None:
+    if not _is_loaded.is_set():
+        await asyncio.to_thread(load)
 
 
 class ModelArtsHook(ImageMethods, NotebookMethods, BaseHook):
@@ -56,17 +74,24 @@ class ModelArtsHook(ImageMethods, NotebookMethods, BaseHook):
         :raises InvalidConnectionError: fields are missing, unknown or contradictory; all are named.
         :raises ConnectionLookupError: Airflow did not return the connection.
         """
+        from airflow_provider_modelarts.hooks.clients import lookup_errors
+        from airflow_provider_modelarts.hooks.connection import parse_connection
+
         with lookup_errors(self.modelarts_conn_id):
             return parse_connection(self.get_connection(self.modelarts_conn_id))
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return the form's labels for Airflow 2.11 to 3.1; later versions read the provider info."""
+        from airflow_provider_modelarts.hooks.connection_form import behaviour
+
         return behaviour()
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form's fields for Airflow 2.11 to 3.1; later versions read the provider info."""
+        from airflow_provider_modelarts.hooks.connection_form import widgets
+
         return widgets()
 
     def test_connection(self) -> tuple[bool, str]:
@@ -75,6 +100,9 @@ class ModelArtsHook(ImageMethods, NotebookMethods, BaseHook):
 
         :return: whether it works, and a sentence with the result or with the cause and the remedy.
         """
+        from airflow_provider_modelarts.exceptions import ModelArtsError
+        from airflow_provider_modelarts.hooks.connection_test import diagnose, probe
+
         settings = None
         try:
             settings = self.settings
@@ -90,10 +118,16 @@ class ModelArtsHook(ImageMethods, NotebookMethods, BaseHook):
 
     @cached_property
     def _modelarts(self) -> ModelArtsClient:
+        from airflow_provider_modelarts.hooks.clients import create_client
+        from airflow_provider_modelarts.transport import BlockingTransport
+
         return create_client(self.settings, BlockingTransport(self.settings.transport_config))
 
     async def acall(self, operation: Operation[T], *, deadline: float | None = None) -> T:
         """Make one call from a trigger; see :meth:`call`."""
+        await _load_in_thread()
+        from airflow_provider_modelarts.hooks.pool import run_shared
+
         return await run_shared(
             self.modelarts_conn_id, lambda modelarts: modelarts.call(operation, deadline=deadline), deadline
         )
@@ -112,6 +146,9 @@ class ModelArtsHook(ImageMethods, NotebookMethods, BaseHook):
 
         :raises WaitTimeoutError: the deadline passed first; raised some seconds later, whatever hangs.
         """
+        await _load_in_thread()
+        from airflow_provider_modelarts.hooks.pool import watch_shared
+
         return await watch_shared(
             self.modelarts_conn_id,
             operation,
@@ -129,16 +166,22 @@ class ModelArtsHook(ImageMethods, NotebookMethods, BaseHook):
         timeout: float = 3600,
         deadline: float | None = None,
         not_before: float | None = None,
+        workspace_id: str | None = None,
     ) -> Image:
         """
-        Poll from a trigger until an image is ACTIVE; see :meth:`wait_for_image`.
+        Poll from a trigger until an image is ACTIVE; see :meth:`wait_for_image`. All waits share one poll.
 
         :param deadline: epoch seconds of the last poll, in place of ``timeout``.
         :param not_before: as for :meth:`watch`.
+        :param workspace_id: the workspace whose list contains the image; by default the connection's.
         """
-        image = await self.awatch(
-            operations.show_image(image_id),
-            is_done=lambda image: not image.is_pending,
+        await _load_in_thread()
+        from airflow_provider_modelarts.client.polled_resources import IMAGES
+        from airflow_provider_modelarts.hooks.poller_pool import await_resource
+
+        image = await await_resource(
+            *(self.modelarts_conn_id, IMAGES, image_id),
+            workspace_id=workspace_id,
             poll_interval=poll_interval,
             deadline=time.time() + timeout if deadline is None else deadline,
             not_before=not_before,

@@ -11,10 +11,9 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from airflow.providers.common.compat.connection import get_async_connection
@@ -35,10 +34,9 @@ from airflow_provider_modelarts.hooks.clients import (
     shared_credentials,
 )
 from airflow_provider_modelarts.hooks.connection import Identity, Settings, parse_connection
+from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool
 from airflow_provider_modelarts.transport import AsyncTransport
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 T = TypeVar("T")
 PollableT = TypeVar("PollableT", bound=Pollable)
 
@@ -56,49 +54,6 @@ DEADLINE_GRACE = 15.0
 """Seconds after its deadline at which a wait ends even if a step hangs."""
 CANCEL_GRACE = 1.0
 """Seconds that a cancelled task has for its cleanup."""
-
-
-class LoopLocalPool(Generic[K, V]):
-    """
-    Values by key, each opened by its first user on an event loop and closed by its last.
-
-    :param opener: returns the context manager that opens and closes a key's value.
-    """
-
-    def __init__(self, opener: Callable[[K], AbstractAsyncContextManager[V]]) -> None:
-        self._opener = opener
-        self._leases: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[K, _Lease[V]]] = WeakKeyDictionary()
-
-    @asynccontextmanager
-    async def use(self, key: K) -> AsyncIterator[V]:
-        """Return the key's value, which stays open as long as this context."""
-        leases = self._leases.setdefault(asyncio.get_running_loop(), {})
-        if key not in leases:
-            manager = self._opener(key)
-            leases[key] = _Lease(manager, asyncio.ensure_future(manager.__aenter__()))
-        lease = leases[key]
-        lease.users += 1
-        try:
-            # Shielded, because the cancellation of one user must not cancel the opening for the others.
-            yield await asyncio.shield(lease.opening)
-        finally:
-            lease.users -= 1
-            if lease.users == 0:
-                del leases[key]
-                # Shielded, because a second cancellation must not leave the value half closed.
-                await asyncio.shield(asyncio.ensure_future(lease.close()))
-
-
-@dataclass(slots=True)
-class _Lease(Generic[V]):
-    manager: AbstractAsyncContextManager[V]
-    opening: asyncio.Future[V]
-    users: int = 0
-
-    async def close(self) -> None:
-        await asyncio.wait([self.opening])
-        if self.opening.exception() is None:
-            await self.manager.__aexit__(None, None, None)
 
 
 class ConnectionCache:
@@ -120,6 +75,15 @@ class ConnectionCache:
         self._began = 0.0
         self._last_cause = "no response yet"
 
+    def newest(self, after: float = -math.inf) -> Settings | None:
+        """Return the settings, unless a lookup is due; see :meth:`settings`."""
+        return self._settings if self._fetched_at >= self._oldest(after) else None
+
+    @staticmethod
+    def _oldest(after: float) -> float:
+        now = time.monotonic()
+        return min(now, max(after, now - CONNECTION_TTL))
+
     async def settings(self, *, after: float = -math.inf, deadline: float | None = None) -> Settings:
         """
         Return the connection's settings, after a lookup if there are none or if they are too old.
@@ -133,8 +97,7 @@ class ConnectionCache:
         """
         left = None if deadline is None else max(deadline - time.time(), LOOKUP_GRACE)
         give_up_at = math.inf if left is None else time.monotonic() + left
-        now = time.monotonic()
-        oldest = min(now, max(after, now - CONNECTION_TTL))
+        oldest = self._oldest(after)
         while self._settings is None or self._fetched_at < oldest:
             if self._running is None:
                 # If the cached settings are merely old, waits must not be delayed by retries.
@@ -244,33 +207,66 @@ connection_cache: LoopLocalPool[str, ConnectionCache] = LoopLocalPool(_open_conn
 client_pool: LoopLocalPool[Settings, ModelArtsClient] = LoopLocalPool(_open_client)
 
 
-async def run_shared(
-    conn_id: str, run: Callable[[ModelArtsClient], Awaitable[T]], deadline: float | None = None
+class RefusedAt(Protocol):
+    """What uses the credentials of a connection."""
+
+    @property
+    def refused_at(self) -> float:
+        """When they were last refused, in monotonic seconds."""
+
+
+UserT = TypeVar("UserT", bound=RefusedAt)
+
+
+async def run_with_settings(
+    conn_id: str,
+    use: Callable[[Settings], AbstractAsyncContextManager[UserT]],
+    run: Callable[[UserT], Awaitable[T]],
+    deadline: float | None = None,
 ) -> T:
     """
-    Run a function with the client that all users of a connection share on this event loop.
+    Run a function with something that depends on the settings of a connection.
 
     If the credentials are refused, there is another lookup, because the connection's key may have changed;
     if it has, the function runs once more.
 
-    :param run: receives the client.
+    :param use: opens what the function receives, and closes it.
     :param deadline: epoch seconds after which no lookup is waited for.
     :raises ModelArtsError: the lookup or the function failed.
+    :raises StillRunningError: the lookup hangs, although the deadline has passed.
     """
     began = time.monotonic()
     async with connection_cache.use(conn_id) as cache:
-        settings = await cache.settings(deadline=deadline)
+        settings = await _lookup(cache, -math.inf, deadline)
         while True:
-            async with client_pool.use(settings) as modelarts:
+            async with use(settings) as user:
                 try:
-                    return await run(modelarts)
+                    return await run(user)
                 except AuthenticationError:
                     # Another wait may have caused a lookup for this refusal already: one is enough.
-                    after = max(began, modelarts.refused_at)
-                    found = await cache.settings(after=after, deadline=deadline)
+                    after = max(began, user.refused_at)
+                    found = await _lookup(cache, after, deadline)
                     if found == settings:
                         raise
             settings = found
+
+
+async def run_shared(
+    conn_id: str, run: Callable[[ModelArtsClient], Awaitable[T]], deadline: float | None = None
+) -> T:
+    """Run a function, as :func:`run_with_settings`, with the client that all users of a connection share."""
+    return await run_with_settings(conn_id, client_pool.use, run, deadline)
+
+
+async def _lookup(cache: ConnectionCache, after: float, deadline: float | None) -> Settings:
+    """Return the settings as the cache does, but not later than some seconds after the deadline."""
+    found = cache.newest(after)
+    if found is not None:
+        return found
+    lookup = cache.settings(after=after, deadline=deadline)
+    if deadline is None:
+        return await lookup
+    return await bounded(lookup, max(0.0, deadline - time.time()) + DEADLINE_GRACE)
 
 
 async def watch_shared(
@@ -307,8 +303,8 @@ async def watch_shared(
         deadline,
     )
     try:
-        return await _bounded(waiting, max(0.0, deadline - time.time()) + DEADLINE_GRACE)
-    except _StillRunningError:
+        return await bounded(waiting, max(0.0, deadline - time.time()) + DEADLINE_GRACE)
+    except StillRunningError:
         state = last.describe() if last else "nothing, because no poll succeeded"
         raise WaitTimeoutError(
             f"Timed out after {time.monotonic() - began:.0f} s waiting for {operation.subject}: "
@@ -317,17 +313,17 @@ async def watch_shared(
         ) from None
 
 
-class _StillRunningError(Exception):
+class StillRunningError(Exception):
     """A coroutine did not end in time."""
 
 
-async def _bounded(coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
+async def bounded(coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
     """
     Return the result of a coroutine.
 
     Not :func:`asyncio.wait_for`, which waits until the cancelled coroutine has ended: that may hang.
 
-    :raises _StillRunningError: the coroutine did not end in time.
+    :raises StillRunningError: the coroutine did not end in time.
     """
     task = asyncio.ensure_future(coroutine)
     # Retrieves an exception that comes too late, or asyncio would log it.
@@ -340,4 +336,4 @@ async def _bounded(coroutine: Coroutine[Any, Any, T], seconds: float) -> T:
         if not task.done():
             task.cancel()
             await asyncio.wait([task], timeout=CANCEL_GRACE)
-    raise _StillRunningError
+    raise StillRunningError

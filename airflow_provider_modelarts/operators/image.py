@@ -92,6 +92,10 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
     ``status``, ``name``, ``namespace``, ``tag``, ``workspace_id``, ``arch``, ``size`` (KB), ``created_at``
     and ``updated_at`` (ISO 8601, UTC).
 
+    **Assets.** With ``wait_for_completion`` the events of ``outlets`` that are the image's repository
+    (``swr://registry/namespace/name``) or an AssetAlias get the image as ``extra``. Without it a ``swr://``
+    outlet is refused, as the event would be sent too early.
+
     :param notebook_id: id of the notebook to save; it must be running. (templated)
     :param name: image name, which is the repository in SWR. Mandatory on Huawei Cloud. (templated)
     :param namespace: SWR organization of the image. Mandatory on Huawei Cloud. (templated)
@@ -136,6 +140,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
     text_fields = template_fields
     operator_extra_links = (NotebookLink(), NotebookListLink(), ImageLink(), ImageListLink())
     ui_color = "#cfe5f7"
+    ended_with: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -152,7 +157,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         on_clear: Literal["adopt", "save_again"] = "adopt",
         wait_for_completion: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poll_interval: float | timedelta = 15,
+        poll_interval: float | timedelta = 10,
         timeout: float | timedelta = 3600,
         modelarts_conn_id: Templated = "modelarts_default",
         **kwargs: Unpack[OperatorArguments],
@@ -184,21 +189,31 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             raise AirflowFailException(str(error)) from error
 
     def _save_and_wait(self, context: Context) -> dict[str, Any]:
-        from airflow_provider_modelarts.results import push_image_xcoms
+        from airflow_provider_modelarts.metrics import measure_save, measure_wait
+        from airflow_provider_modelarts.results import (
+            end_with_image,
+            push_image_xcoms,
+            refuse_outlets_without_wait,
+        )
 
-        check_conn_id(self.modelarts_conn_id)
-        refuse_nothing(notebook_id=self.notebook_id, name=self.name, namespace=self.namespace)
         ti = context["ti"]
-        push_notebook_links(ti, self.hook.settings)
-        image, adopted = self._save(context)
+        with measure_save(context) as save:
+            check_conn_id(self.modelarts_conn_id)
+            refuse_nothing(notebook_id=self.notebook_id, name=self.name, namespace=self.namespace)
+            if not self.wait_for_completion:
+                refuse_outlets_without_wait(context, self.outlets)
+            push_notebook_links(ti, self.hook.settings)
+            image, adopted = self._save(context)
+            save.outcome = "adopted" if adopted else "created"
         self._image_id = image.id
         push_image_links(ti, self.hook.settings, image.swr_path)
         passthrough = {"notebook_id": self.notebook_id, "adopted": adopted}
-        # Before any wait, so that the image id is in XCom even if the task is killed.
-        result = push_image_xcoms(context, {**image.to_xcom(), **passthrough})
         if self.wait_for_completion:
-            return push_image_xcoms(context, {**self._wait(image, passthrough).to_xcom(), **passthrough})
-        return result
+            # Before the wait, so that the image id is in XCom even if the task is killed.
+            push_image_xcoms(context, image.to_xcom())
+            with measure_wait(context):
+                image = self._wait(image, passthrough)
+        return end_with_image(self, context, {**image.to_xcom(), **passthrough})
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the result of the wait in the triggerer, or raise its error."""
@@ -211,6 +226,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after the wait; if Airflow itself ended it, add the notebook id to the error."""
+        from airflow_provider_modelarts.metrics import count_lost_wait
         from airflow_provider_modelarts.triggers.deferral import ENDED_BY_AIRFLOW
 
         try:
@@ -218,10 +234,17 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         except AirflowException as error:
             if next_method != ENDED_BY_AIRFLOW:
                 raise
+            count_lost_wait(context)
             raise type(error)(
                 f"Waiting in the triggerer for the image of notebook {self.notebook_id} ended without a "
                 f"result (timeout {self.timeout:.0f} s; a retry reuses the image). Airflow reported: {error}"
             ) from error
+
+    def get_openlineage_facets_on_complete(self, ti: Any) -> Any:
+        """Return notebook and image as lineage; the OpenLineage provider calls this after the task."""
+        from airflow_provider_modelarts.assets.lineage import image_lineage
+
+        return image_lineage(self, ti)
 
     def on_kill(self) -> None:
         """Log that the save continues: ModelArts cannot cancel one."""
@@ -318,6 +341,7 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             poll_interval=self.poll_interval,
             retry_after=retry_after,
             passthrough=passthrough,
+            workspace_id=image.workspace_id or given(self.workspace_id),
         )
 
     @cached_property

@@ -29,7 +29,6 @@ from airflow_provider_modelarts.arguments import (
 from airflow_provider_modelarts.client.poll_errors import MIN_TIME_TO_APPEAR, PollErrors
 from airflow_provider_modelarts.exceptions import (
     PERMANENT,
-    ApiError,
     ImageFailedError,
     ModelArtsError,
     NotFoundError,
@@ -50,6 +49,10 @@ log = logging.getLogger(__name__)
 
 _NON_RETRYABLE: tuple[type[ModelArtsError], ...] = (ImageFailedError, *PERMANENT)
 """Errors after which no retry of the sensor can succeed."""
+_POKE_INTERVAL = 10.0
+"""Seconds between two polls by default."""
+_RESCHEDULED_POKE_INTERVAL = 60.0
+"""The same with ``mode="reschedule"``, where each poll starts a process."""
 _MAX_DOUBLINGS = 500
 """Limit on ``exponential_backoff``: Airflow doubles the interval at each poke until a float overflows."""
 _MIN_INTERVAL = 1.0
@@ -74,10 +77,14 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
     ``status`` and, as far as ModelArts returns them, ``name``, ``namespace``, ``tag``, ``workspace_id``,
     ``arch``, ``size`` (KB), ``created_at`` and ``updated_at`` (ISO 8601, UTC).
 
+    **Assets.** The events of ``outlets`` that are the image's repository (``swr://registry/namespace/name``)
+    or an AssetAlias get the image as ``extra``.
+
     :param image_id: the image to wait for: its id, or the result of the task that saves it. Templates always
         render to text; one that renders to nothing or to the word ``None`` is refused, because the save
         failed or was skipped. (templated)
     :param poke_interval: seconds between polls, or a timedelta; longer if ModelArts sends ``Retry-After``.
+        Default: 10 seconds; 60 with ``mode="reschedule"``, where each poll starts a process.
     :param timeout: seconds to wait, or a timedelta.
     :param deferrable: wait in the triggerer instead of a worker slot; ``mode`` then has no effect.
     :param modelarts_conn_id: id of the Airflow connection. (templated)
@@ -96,34 +103,51 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
     text_fields = template_fields
     operator_extra_links = (ImageLink(), ImageListLink())
     ui_color = "#d9efe4"
+    ended_with: dict[str, Any] | None = None
 
     def __init__(
         self,
         *,
         image_id: Templated | dict[str, Any],
-        poke_interval: float | timedelta = 15,
+        poke_interval: float | timedelta | None = None,
         timeout: float | timedelta = 3600,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         modelarts_conn_id: Templated = "modelarts_default",
         **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(
-            poke_interval=seconds("poke_interval", poke_interval, may_be_zero=True),
+            poke_interval=seconds(
+                "poke_interval",
+                _POKE_INTERVAL if poke_interval is None else poke_interval,
+                may_be_zero=True,
+            ),
             timeout=seconds("timeout", timeout, may_be_zero=True),
             **kwargs,
         )
         check_execution_timeout(self.execution_timeout)
         self.image_id = image_id
         self.deferrable = deferrable
+        # Only now: the mode may come from the DAG's default_args.
+        if poke_interval is None and self._is_rescheduled:
+            self.poke_interval = _RESCHEDULED_POKE_INTERVAL
         self.modelarts_conn_id: Any = modelarts_conn_id  # a string once it is rendered
         self._poll_errors = PollErrors()
         self._status: str | None = None
+        self._workspace_id: str | None = None
         self._last_error: ModelArtsError | None = None
         self._began: float | None = None
         self._is_linked = False
 
     def execute(self, context: Context) -> Any:
         """Wait in this process or, if deferrable, in the triggerer."""
+        from airflow_provider_modelarts.metrics import measure_wait
+
+        with measure_wait(context) as wait:
+            if self._is_rescheduled:
+                wait.since = None  # an earlier process began it
+            return self._wait(context)
+
+    def _wait(self, context: Context) -> Any:
         # dag.test() runs the task again in this process, as a copy that shares this object.
         self._poll_errors = PollErrors()
         try:
@@ -143,7 +167,11 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         from airflow_provider_modelarts.triggers.deferral import defer_until_active
 
         return defer_until_active(
-            self, image_id=image_id, poll_interval=self.poke_interval, retry_after=self._retry_after
+            self,
+            image_id=image_id,
+            poll_interval=self.poke_interval,
+            retry_after=self._retry_after,
+            workspace_id=self._workspace_id,
         )
 
     def _wait_here(self, context: Context) -> Any:
@@ -181,7 +209,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
 
         :raises AirflowFailException: the image failed, or no retry can fix the error of the poll.
         """
-        from airflow_provider_modelarts.results import describe_wait, push_image_xcoms
+        from airflow_provider_modelarts.results import describe_wait, end_with_image, source_notebook
 
         try:
             image = self._poll()
@@ -195,12 +223,13 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         # Of a sensor that Airflow rescheduled, this process does not know when the wait began.
         waited = None if self._is_rescheduled or self._began is None else time.time() - self._began
         log.info("%s", describe_wait(image.id, image.swr_path, waited))
-        return PokeReturnValue(is_done=True, xcom_value=push_image_xcoms(context, image.to_xcom()))
+        result = end_with_image(self, context, image.to_xcom(), notebook_id=source_notebook(image))
+        return PokeReturnValue(is_done=True, xcom_value=result)
 
     def _poll(self) -> Image | None:
         """Return the image, pending or ACTIVE; None if the poll failed in a way that may pass."""
         image = self._poll_once()
-        while self._is_rescheduled and _is_denied(self._last_error):
+        while self._is_rescheduled and self._last_error and self._last_error.is_denied_without_code:
             time.sleep(_MIN_INTERVAL)
             image = self._poll_once()
         return image
@@ -216,6 +245,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
             return None
         self._poll_errors.succeeded()
         self._last_error = None
+        self._workspace_id = image.workspace_id
         if image.status != self._status:
             if image.is_pending:  # the line about an ACTIVE one ends the wait
                 self.log.info("%s", image.describe())
@@ -276,6 +306,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         Airflow's own version would skip a failed image too. If Airflow itself ended the wait, the error
         gets the image id.
         """
+        from airflow_provider_modelarts.metrics import count_lost_wait
         from airflow_provider_modelarts.triggers.deferral import ENDED_BY_AIRFLOW
 
         try:
@@ -287,6 +318,7 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
             cause = error.__cause__ if self.soft_fail or self.never_fail else None
             cause = cause if isinstance(cause, AirflowException) else error
             if next_method == ENDED_BY_AIRFLOW:
+                count_lost_wait(context)
                 # Airflow 2 raises one class for a trigger that timed out and for one that crashed.
                 is_timeout = isinstance(cause, AirflowSensorTimeout) or "timeout" in str(cause).lower()
                 raise type(error if is_timeout else cause)(self._ended_by_airflow(str(cause))) from error
@@ -298,13 +330,15 @@ class NotebookImageSensor(TextTemplates, BaseSensorOperator):
         wait = f"Waiting in the triggerer for image {image_id_of(self.image_id)} ended without a result"
         return f"{wait} (timeout {self.timeout:.0f} s). Airflow reported: {text}"
 
+    def get_openlineage_facets_on_complete(self, ti: Any) -> Any:
+        """Return notebook and image as lineage; the OpenLineage provider calls this after the task."""
+        from airflow_provider_modelarts.assets.lineage import image_lineage
+
+        return image_lineage(self, ti)
+
     @cached_property
     def hook(self) -> ModelArtsHook:
         """The hook of ``modelarts_conn_id``."""
         from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
         return ModelArtsHook(self.modelarts_conn_id)
-
-
-def _is_denied(error: ModelArtsError | None) -> bool:
-    return isinstance(error, ApiError) and error.is_denied_without_code

@@ -8,9 +8,21 @@ client's understanding of the API does not repeat in the simulator.
 from __future__ import annotations
 
 from .faults import Fault
+from .notebook_behaviour import NotebookBehaviour
+from .notebook_view import NotebookView
 from .project_view import ProjectView
 from .request_log import JournalEntry
 from .save_timing import AfterReads, AfterSeconds, AtOnce
 from .simulator import Simulator
 
-__all__ = ["AfterReads", "AfterSeconds", "AtOnce", "Fault", "JournalEntry", "ProjectView", "Simulator"]
+__all__ = [
+    "AfterReads",
+    "AfterSeconds",
+    "AtOnce",
+    "Fault",
+    "JournalEntry",
+    "NotebookBehaviour",
+    "NotebookView",
+    "ProjectView",
+    "Simulator",
+]

@@ -12,10 +12,15 @@ class SimulatedClock:
     def __init__(self) -> None:
         """Start at the machine's time."""
         self._offset = time.time() - time.monotonic()
+        self._frozen_at: float | None = None
 
     def now(self) -> float:
         """Return the current time in epoch seconds."""
-        return time.monotonic() + self._offset
+        return (time.monotonic() if self._frozen_at is None else self._frozen_at) + self._offset
+
+    def freeze(self) -> None:
+        """Let time pass only when the clock is moved."""
+        self._frozen_at = time.monotonic()
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward."""

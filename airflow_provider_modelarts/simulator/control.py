@@ -84,7 +84,9 @@ class Control:
             "saves": self._projects.saves,
             "swr_paths": sorted(self._projects.swr_paths),
             "notebooks": [
-                asdict(notebook) for store in self._projects.stores() for notebook in store.notebooks()
+                asdict(notebook) | {"environment": sorted(store.environments.of_notebook(notebook.id))}
+                for store in self._projects.stores()
+                for notebook in store.notebooks()
             ],
         }
 
@@ -112,7 +114,7 @@ class Control:
 
     def _put_notebook(self, **given: Any) -> dict[str, Any]:
         """
-        Add a notebook, or with ``id`` set the status of an existing one.
+        Add a notebook, or with ``id`` set the status or the lease of an existing one, or install packages.
 
         A new notebook is added to the first project unless ``project_id`` is given.
         """
@@ -121,9 +123,19 @@ class Control:
             project_id = given.pop("project_id", None)
             store = self._projects.store(project_id) if project_id else self._projects.home
             return {"id": store.add_notebook(**given)}
-        _check(given, {"id": str, "status": str})
+        _check(given, {"id": str, "status": str, "fail_reason": str, "lease": dict, "install": list})
         notebook_id = given.pop("id")
-        self._projects.of_notebook(notebook_id).set_notebook_status(notebook_id, **given)
+        if not given.keys() & {"status", "lease", "install"}:
+            raise ValueError("one of the fields 'status', 'lease' and 'install' is missing")
+        lifecycle = self._projects.of_notebook(notebook_id).lifecycle_of(notebook_id)
+        if "status" in given:
+            lifecycle.set_status(notebook_id, given["status"], given.get("fail_reason"))
+        if "lease" in given:
+            lease = {"seconds": None, "type": "TIMING", "enable": True} | given["lease"]
+            _check(lease, {"seconds": float | None, "type": str, "enable": bool})
+            lifecycle.set_lease(notebook_id, lease["seconds"], lease["type"], enable=lease["enable"])
+        if "install" in given:
+            lifecycle.install(notebook_id, frozenset(map(str, given["install"])))
         return {"id": notebook_id}
 
     def _change_image(self, **given: Any) -> dict[str, Any]:

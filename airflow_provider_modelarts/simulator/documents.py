@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .lease import LeaseRecord
+
 NOTEBOOK_STATUSES = (
     "INIT",
     "CREATING",
@@ -88,7 +90,12 @@ class NotebookRecord:
     image_id: str
     create_at: int
     update_at: int
+    lease: LeaseRecord
     owner: str = OWNER
+    feature: str = "NOTEBOOK"
+    flavor: str = "modelarts.vm.cpu.2u"
+    description: str = ""
+    fail_reason: str | None = None
 
     @property
     def token(self) -> str:
@@ -97,12 +104,13 @@ class NotebookRecord:
 
     def document(self, image: ImageRecord, host: str) -> dict[str, Any]:
         """Return the notebook as in a ShowNotebook response, including the secret ``token``."""
-        return {
+        document = {
             "billing_items": ["COMPUTE"],
-            "description": "",
+            "create_at": self.create_at,
+            "description": self.description,
             "endpoints": [{"service": "NOTEBOOK", "uri": f"https://{host}/{self.id}/lab"}],
-            "feature": "NOTEBOOK",
-            "flavor": "modelarts.vm.cpu.2u",
+            "feature": self.feature,
+            "flavor": self.flavor,
             "id": self.id,
             "image": {
                 "id": image.id,
@@ -110,16 +118,11 @@ class NotebookRecord:
                 "swr_path": image.swr_path,
                 "type": image.type,
             },
-            "lease": {
-                "create_at": self.create_at,
-                "duration": 259_200_000,
-                "enable": True,
-                "type": "TIMING",
-                "update_at": self.update_at,
-            },
+            "lease": self.lease.document(),
             "name": self.name,
             "status": self.status,
             "token": self.token,
+            "update_at": self.update_at,
             "url": f"https://{host}/{self.id}/lab",
             "user": {
                 "domain": {"id": OWNER[::-1], "name": "simulator"},
@@ -130,6 +133,7 @@ class NotebookRecord:
             "volume": {"capacity": 5, "category": "EVS", "ownership": "MANAGED", "status": "ACTIVE"},
             "workspace_id": self.workspace_id,
         }
+        return document | ({"fail_reason": self.fail_reason} if self.fail_reason else {})
 
 
 def built_in_images(registry: str, ascend: bool, at: int) -> list[ImageRecord]:

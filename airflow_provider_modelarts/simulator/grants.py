@@ -33,12 +33,27 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "swr:repository:getTag",
         "swr:repository:deleteTag",
     ),
+    "RegisterImage": (
+        "modelarts:image:register",
+        "swr:repo:listRepos",
+        "swr:repo:listRepoTags",
+        "swr:repo:getRepo",
+        "swr:repo:getRepoDomain",
+        "swr:repo:createRepoDomain",
+        "swr:repository:listRepositories",
+        "swr:repository:listArtifacts",
+        "swr:repository:getTag",
+    ),
     "ShowNotebook": ("modelarts:notebook:get",),
+    "StartNotebook": ("modelarts:notebook:start",),
+    "StopNotebook": ("modelarts:notebook:stop",),
+    "RenewLease": ("modelarts:notebook:updateStopPolicy",),
+    "UpdateNotebook": ("modelarts:notebook:update",),
     "ListNotebooks": ("modelarts:notebook:list",),
     "ListAllNotebooks": ("modelarts:notebook:listAllNotebooks",),
     "ListProjects": ("iam:projects:listProjects",),
 }
-"""All actions that each operation needs; an operation that is missing here needs none."""
+"""All actions that each operation needs; an operation that is missing here, such as ShowLease, needs none."""
 
 DENIED_CODES = ("ModelArts.0108", "ModelArts.0112", "ModelArts.6407", "APIGW.0302")
 DENIED_STATUSES = (400, 401, 403)

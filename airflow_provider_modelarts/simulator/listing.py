@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from .choices import check_choice
 from .documents import NOTEBOOK_STATUSES, ImageRecord, NotebookRecord
 from .exchange import HttpRequest, Refusal, whole_number
+from .notebook_behaviour import FEATURES
 from .rules import invalid
 
 OFFSET_UNITS = ("records", "pages", "none")
@@ -124,13 +125,15 @@ def images(
 
 
 def notebooks(
-    request: HttpRequest, records: Sequence[NotebookRecord], pages: Pages
+    request: HttpRequest, records: Sequence[NotebookRecord], pages: Pages, *, unset_feature: str
 ) -> tuple[dict[str, Any], list[NotebookRecord]]:
     """
     Return the requested page of notebooks: its envelope and its records.
 
     The workspace is ``workspaceId`` in the OTC documents and ``workspace_id`` in Huawei's SDK, which also
     limits a page to 10, 20 or 50 records.
+
+    :param unset_feature: the feature of a request without one; ``all`` lists every notebook
     """
     query = Query(request)
     wanted = {
@@ -139,12 +142,10 @@ def notebooks(
         "image_id": query.text("image_id"),
         "owner": query.text("owner"),
     }
-    query.choice("feature", ("NOTEBOOK", "DEFAULT"))
-    listed = query.text("feature") != "DEFAULT"
+    feature = query.choice("feature", FEATURES) or unset_feature
+    wanted["feature"] = None if feature == "all" else feature
     named = _named(query.text("name"), fuzzy=True)
-    chosen = [
-        notebook for notebook in records if listed and _equal(notebook, wanted) and named(notebook.name)
-    ]
+    chosen = [notebook for notebook in records if _equal(notebook, wanted) and named(notebook.name)]
     limit = query.choice("limit", ("10", "20", "50"), "10")
     return _page(query, pages.arrange(_sorted(query, chosen), chosen), int(limit or "10"), pages)
 

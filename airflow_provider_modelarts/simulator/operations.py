@@ -1,4 +1,4 @@
-"""The ModelArts operations: what an authenticated request changes, and its response."""
+"""The operations on images and the lists: what an authenticated request changes, and its response."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .faults import FaultQueue
 from .listing import Pages
 from .projects import Projects
 from .routes import MatchedRoute, OperationHandler
-from .rules import create_image_fields, invalid, json_object
+from .rules import create_image_fields, invalid, json_object, register_image_fields
 from .store import ProjectStore
 
 
 class Operations:
-    """The seven ModelArts operations, by name."""
+    """The operations on images and the lists of notebooks, by name."""
 
     def __init__(self, projects: Projects, faults: FaultQueue, create_status: int, pages: Pages) -> None:
         """Serve the account's projects; the documents allow 200 and 201 as ``create_status``."""
@@ -29,7 +29,7 @@ class Operations:
             "ShowImage": self._show_image,
             "ListImages": self._list_images,
             "DeleteImage": self._delete_image,
-            "ShowNotebook": self._show_notebook,
+            "RegisterImage": self._register_image,
             "ListNotebooks": self._list_notebooks,
             "ListAllNotebooks": self._list_all_notebooks,
         }
@@ -71,10 +71,9 @@ class Operations:
         image = self._store(route).delete_image(route.id, force)
         return Outcome(json_reply(200, image.document()), effect=True)
 
-    def _show_notebook(self, _: HttpRequest, route: MatchedRoute) -> Outcome:
-        store = self._store(route)
-        notebook = store.notebook(route.id)
-        return Outcome(json_reply(200, notebook.document(store.image_of(notebook), store.notebook_host)))
+    def _register_image(self, request: HttpRequest, route: MatchedRoute) -> Outcome:
+        image = self._store(route).register_image(register_image_fields(request.body))
+        return Outcome(json_reply(200, image.document()), effect=True)
 
     def _list_notebooks(self, request: HttpRequest, route: MatchedRoute) -> Outcome:
         """List the user's own notebooks."""
@@ -90,6 +89,8 @@ class Operations:
     def _notebook_page(
         self, request: HttpRequest, store: ProjectStore, notebooks: Sequence[NotebookRecord]
     ) -> Outcome:
-        envelope, page = listing.notebooks(request, notebooks, self._pages)
-        data = [notebook.document(store.image_of(notebook), store.notebook_host) for notebook in page]
+        unset = store.notebook_behaviour.unset_feature
+        envelope, page = listing.notebooks(request, notebooks, self._pages, unset_feature=unset)
+        read = store.read_notebooks([notebook.id for notebook in page])
+        data = [notebook.document(store.image_of(notebook), store.notebook_host) for notebook in read]
         return Outcome(json_reply(200, envelope | {"data": data}))

@@ -55,6 +55,8 @@ class ProjectView:
         image_id: str | None = None,
         *,
         owner: str = OWNER,
+        feature: str = "NOTEBOOK",
+        flavor: str = "modelarts.vm.cpu.2u",
     ) -> str:
         """
         Add a notebook and return its id.
@@ -66,10 +68,17 @@ class ProjectView:
         :param image_id: the image that it runs; by default a built-in one
         :param owner: user id of the owner, by default the user of the connection; another user's notebook is
             only in the list of all users
+        :param feature: ``DEFAULT`` for a free CodeLab notebook
+        :param flavor: its flavor
         """
         with self._lock:
             store = self._projects.store(self.id)
-            return store.add_notebook(notebook_id, name, status, workspace_id, image_id, owner=owner)
+            return store.add_notebook(
+                *(notebook_id, name, status, workspace_id, image_id),
+                owner=owner,
+                feature=feature,
+                flavor=flavor,
+            )
 
     def add_image(self, **fields: Any) -> str:
         """Add an image record and return its id; the fields are the API's, and all have defaults."""

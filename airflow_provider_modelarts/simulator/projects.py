@@ -16,13 +16,11 @@ class Projects:
     SWR organizations belong to the account, so its projects share one registry.
     """
 
-    def __init__(
-        self, account: Account, build: Callable[[set[str], str | None], ProjectStore], notebook_id: str
-    ) -> None:
+    def __init__(self, account: Account, build: Callable[..., ProjectStore], notebook_id: str) -> None:
         """
         Start with the first project, in which one notebook is running.
 
-        :param build: returns a project's store for a registry and the id of its running notebook, if any
+        :param build: returns a project's store for ``swr_paths`` and ``notebook_id``, its running notebook
         """
         self._account = account
         self._build = build
@@ -33,7 +31,9 @@ class Projects:
     def reset(self) -> None:
         """Restore the initial state; the account removes its added projects itself."""
         self.swr_paths.clear()
-        self._stores = {self._account.home.id: self._build(self.swr_paths, self._notebook_id)}
+        self._stores = {
+            self._account.home.id: self._build(swr_paths=self.swr_paths, notebook_id=self._notebook_id)
+        }
 
     @property
     def home(self) -> ProjectStore:
@@ -48,7 +48,7 @@ class Projects:
     def add(self, name: str, project_id: str | None = None) -> str:
         """Add a project with only the built-in images and return its id."""
         added = self._account.add_project(name, project_id)
-        self._stores[added] = self._build(self.swr_paths, None)
+        self._stores[added] = self._build(swr_paths=self.swr_paths, notebook_id=None)
         return added
 
     def store(self, project_id: str) -> ProjectStore:

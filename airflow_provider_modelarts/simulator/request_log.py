@@ -23,7 +23,7 @@ class JournalEntry:
     """The HTTP status that is sent; None if the connection is reset or closed without a response."""
     fault: str | None
     effect: bool
-    """Whether the request started a save or deleted an image."""
+    """Whether the request changed something: a save, a deletion, a start or a renewal, for example."""
     request_id: str
 
 

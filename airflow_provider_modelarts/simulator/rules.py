@@ -48,6 +48,10 @@ class CloudRules:
     ascend: bool
     keeps_used_images: bool
     """Whether the cloud's page documents that an image in use cannot be deleted."""
+    lease_range: tuple[int, int] = (3_600_000, 259_200_000)
+    """Milliseconds of the shortest and the longest lease."""
+    has_partial_update: bool = False
+    """Whether the page's sample of an updated notebook lacks id and status."""
 
     def registry(self, region: str) -> str:
         """Return the SWR host of a region."""
@@ -93,7 +97,16 @@ CLOUDS: Mapping[str, CloudRules] = {
     "huaweicloud-eu": CloudRules(
         "eu-west-101", "myhuaweicloud.eu", _OTC_FIELDS, ascend=True, keeps_used_images=True
     ),
-    "otc": CloudRules("eu-de", "otc.t-systems.com", _OTC_FIELDS, ascend=False, keeps_used_images=False),
+    # OTC's pages have no limits of a lease.
+    "otc": CloudRules(
+        "eu-de",
+        "otc.t-systems.com",
+        _OTC_FIELDS,
+        ascend=False,
+        keeps_used_images=False,
+        lease_range=(1, 10**12),
+        has_partial_update=True,
+    ),
 }
 
 
@@ -117,11 +130,49 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 def create_image_fields(cloud: CloudRules, body: bytes) -> dict[str, str]:
     """Validate the body of create-image by a cloud's rules and return its fields."""
-    document = json_object(body)
+    return _judged(json_object(body), cloud.fields)
+
+
+_REGISTER_FIELDS = {
+    "swr_path": Field(
+        mandatory=True,
+        longest=2048,
+        pattern=r"[^\s/]+(/[^\s/:]+)+:[A-Za-z0-9._-]+",
+        meaning="an address with a tag",
+    ),
+    "arch": Field(pattern="X86_64|AARCH64", meaning="X86_64 or AARCH64"),
+    "description": Field(longest=512),
+    "origin": Field(pattern="CUSTOMIZE|IMAGE_SAVE", meaning="CUSTOMIZE or IMAGE_SAVE"),
+    "service_type": Field(
+        pattern="COMMON|INFERENCE|TRAIN|DEV|UNKNOWN", meaning="COMMON, INFERENCE, TRAIN, DEV or UNKNOWN"
+    ),
+    "visibility": Field(pattern="PRIVATE|PUBLIC", meaning="PRIVATE or PUBLIC"),
+    "workspace_id": Field(),
+}
+
+
+def register_image_fields(body: bytes) -> dict[str, str]:
+    """
+    Validate the body of RegisterImage and return its fields.
+
+    Lists return ``arch`` in lower case, but only upper case is accepted.
+    """
+    return _judged(json_object(body), _REGISTER_FIELDS)
+
+
+_UPDATE_FIELDS = {"image_id": Field(), "name": Field(longest=128), "flavor": Field(), "description": Field()}
+
+
+def update_notebook_fields(body: bytes) -> dict[str, str]:
+    """Validate the body of UpdateNotebook and return its fields, of which the simulator has four."""
+    return _judged(json_object(body), _UPDATE_FIELDS)
+
+
+def _judged(document: dict[str, Any], fields: Mapping[str, Field]) -> dict[str, str]:
     for name in document:
-        if name not in cloud.fields:
+        if name not in fields:
             raise invalid(name, "is not a parameter of this API")
-    for name, rule in cloud.fields.items():
+    for name, rule in fields.items():
         if name in document:
             rule.judge(name, document[name])
         elif rule.mandatory:

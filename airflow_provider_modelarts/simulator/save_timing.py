@@ -73,3 +73,8 @@ class AfterSeconds:
         if elapsed >= self.seconds:
             return Stage.DONE
         return Stage.INIT if elapsed < self.seconds / 10 else Stage.CREATING
+
+
+def end_of(timing: SaveTiming, started: float, now: float) -> float:
+    """Return when something that has ended did so: in its own time, however late that is noticed, or now."""
+    return started + timing.seconds if isinstance(timing, AfterSeconds) else now

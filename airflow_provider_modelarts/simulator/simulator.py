@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
+from functools import partial
 from types import TracebackType
 from typing import Any, final
 
@@ -11,15 +12,17 @@ from .account import Account, AgencyRecord, Domain, ProjectRecord, User
 from .authentication import Authentication
 from .choices import check_choice
 from .clock import SimulatedClock
-from .documents import OWNER
 from .faults import Fault, FaultQueue
 from .grants import Grants
 from .handler import Handler
 from .identity import IamService
 from .issued_secrets import IssuedSecrets
 from .keys import KeyPair, Keyring
+from .lifecycle import Lifecycle
 from .listing import Pages
 from .metadata import Metadata
+from .notebook_behaviour import NotebookBehaviour
+from .notebook_view import NotebookView
 from .operations import Operations
 from .project_view import ProjectView
 from .projects import Projects
@@ -65,6 +68,7 @@ class Simulator:
         port: int = 0,
         save: SaveTiming = SAVE,
         notebook_id: str = NOTEBOOK_ID,
+        notebooks: NotebookBehaviour | None = None,
         security_token: str | None = None,
         create_status: int = 200,
         offset_unit: str = "records",
@@ -101,6 +105,7 @@ class Simulator:
         :param port: 0 for any free one
         :param save: when a save ends: ``AtOnce``, ``AfterReads`` or ``AfterSeconds``
         :param notebook_id: id of the notebook that is running at the start
+        :param notebooks: how starts, stops, leases and lists of notebooks behave
         :param security_token: makes the user's keys temporary ones that need this token
         :param create_status: HTTP status of create-image; the documents allow 200 and 201
         :param offset_unit: what ``offset`` counts in lists: ``records`` as documented, or ``pages``; ``none``
@@ -157,19 +162,16 @@ class Simulator:
             ),
             list_lag=list_lag,
             read_lag=read_lag,
+            notebooks=notebooks or NotebookBehaviour(),
         )
-
-        def build(swr_paths: set[str], notebook_id: str | None) -> ProjectStore:
-            return ProjectStore(
-                CLOUDS[cloud],
-                self._region,
-                behaviour,
-                clock=self._clock,
-                issued_secrets=self._issued_secrets,
-                swr_paths=swr_paths,
-                notebook_id=notebook_id,
-            )
-
+        build = partial(
+            ProjectStore,
+            CLOUDS[cloud],
+            self._region,
+            behaviour,
+            clock=self._clock,
+            issued_secrets=self._issued_secrets,
+        )
         self._projects = Projects(self._account, build, notebook_id)
         self._grants = Grants(grants, denied_code, denied_status)
         self._traffic = Traffic()
@@ -196,6 +198,7 @@ class Simulator:
                     create_status,
                     Pages(offset_unit, page_cap, list_order, seed),
                 ),
+                Lifecycle(self._projects, self._clock),
                 identity,
                 Metadata(metadata, self._keyring, self._metadata_tokens, key_lifetime),
             ),
@@ -303,21 +306,14 @@ class Simulator:
             project = self._account.project(id_or_name)
         return ProjectView(project, self._projects, self._lock, self._connection_to)
 
-    def add_notebook(
-        self,
-        notebook_id: str | None = None,
-        name: str | None = None,
-        status: str = "RUNNING",
-        workspace_id: str = "0",
-        image_id: str | None = None,
-        *,
-        owner: str = OWNER,
-    ) -> str:
-        """Add a notebook to the first project; see :meth:`ProjectView.add_notebook`."""
+    def notebook(self, notebook_id: str | None = None) -> NotebookView:
+        """Return a view of a notebook of any project, by default the one that runs at the start."""
+        return NotebookView(notebook_id or self.notebook_id, self._projects, self._lock)
+
+    def add_notebook(self, *arguments: Any, **fields: Any) -> str:
+        """Add a notebook to the first project and return its id; see :meth:`ProjectView.add_notebook`."""
         with self._lock:
-            return self._projects.home.add_notebook(
-                notebook_id, name, status, workspace_id, image_id, owner=owner
-            )
+            return self._projects.home.add_notebook(*arguments, **fields)
 
     def add_image(self, **fields: Any) -> str:
         """Add an image record to the first project; see :meth:`ProjectView.add_image`."""
@@ -325,9 +321,8 @@ class Simulator:
             return self._projects.home.add_image(fields)
 
     def set_notebook_status(self, notebook_id: str, status: str) -> None:
-        """Set the status of a notebook in any project; a running save continues."""
-        with self._lock:
-            self._projects.of_notebook(notebook_id).set_notebook_status(notebook_id, status)
+        """Set the status of a notebook in any project; see :meth:`NotebookView.set_status`."""
+        self.notebook(notebook_id).set_status(status)
 
     def set_image_status(self, image_id: str, status: str, message: str | None = None) -> None:
         """
@@ -388,6 +383,10 @@ class Simulator:
     def now(self) -> float:
         """Return the simulator's time in epoch seconds."""
         return self._clock.now()
+
+    def freeze(self) -> None:
+        """Let time pass only by :meth:`advance`, from now on."""
+        self._clock.freeze()
 
     def advance(self, seconds: float) -> None:
         """Move the simulator's clock forward."""

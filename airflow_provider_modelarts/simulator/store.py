@@ -9,13 +9,19 @@ from typing import Any
 
 from .clock import SimulatedClock
 from .documents import OWNER, ImageRecord, NotebookRecord, built_in_images
+from .environments import Environments
 from .exchange import Refusal
 from .issued_secrets import IssuedSecrets
+from .lease import LeaseRecord
+from .notebook_behaviour import NotebookBehaviour
+from .notebooks import Notebooks
 from .rules import CloudRules
-from .save_timing import SaveTiming, Stage
+from .save_timing import SaveTiming, Stage, end_of
 
 # The pages give the size in KB; this is an image of 3.8 GB.
 _SIZE = 3_984_588
+_LEASE = 259_200_000
+"""Milliseconds of the lease of an added notebook, the longest one."""
 _IMAGE_FIELDS = frozenset(field.name for field in fields(ImageRecord))
 
 
@@ -26,16 +32,18 @@ class Behaviour:
     save_timing: SaveTiming
     failed_image_holds_tag: bool
     refuse_delete_in_use: bool
-    list_lag: float = 0.0
-    read_lag: float = 0.0
+    list_lag: float
+    read_lag: float
+    notebooks: NotebookBehaviour
 
 
 @dataclass
 class _Save:
-    """A save that has not ended."""
+    """A save that has not ended; ``environment`` is what was installed when it began."""
 
     notebook_id: str
     started: float
+    environment: frozenset[str]
     reads: int = 0
     failure: str | None = None
     pinned: bool = False
@@ -70,7 +78,9 @@ class ProjectStore:
         self._swr_paths = swr_paths
         built_in = built_in_images(self._registry, self.cloud.ascend, self._milliseconds())
         self._images = {image.id: image for image in built_in}
-        self._notebooks: dict[str, NotebookRecord] = {}
+        self.notebook_behaviour = behaviour.notebooks
+        self.environments = Environments()
+        self._notebooks = Notebooks(behaviour.notebooks, clock, self.environments, self.image_of)
         self._saves: dict[str, _Save] = {}
         self.saves = 0
         swr_paths |= {image.swr_path for image in built_in}
@@ -86,8 +96,10 @@ class ProjectStore:
         image_id: str | None = None,
         *,
         owner: str = OWNER,
+        feature: str = "NOTEBOOK",
+        flavor: str = "modelarts.vm.cpu.2u",
     ) -> str:
-        """Add a notebook and return its id; by default it runs the first built-in image."""
+        """Add a notebook and return its id; by default it runs the first built-in image, for three days."""
         notebook_id = notebook_id or str(uuid.uuid4())
         image_id = image_id or next(iter(self._images))
         if notebook_id in self._notebooks:
@@ -103,9 +115,12 @@ class ProjectStore:
             image_id=image_id,
             create_at=now,
             update_at=now,
+            lease=LeaseRecord(create_at=now, update_at=now, duration=_LEASE, length=_LEASE),
             owner=owner,
+            feature=feature,
+            flavor=flavor,
         )
-        self._notebooks[notebook_id] = notebook
+        self._notebooks.add(notebook)
         self._issued_secrets.add(notebook.token)
         return notebook_id
 
@@ -133,15 +148,35 @@ class ProjectStore:
 
     def notebook(self, notebook_id: str) -> NotebookRecord:
         """Return a notebook in its current state."""
+        self.lifecycle_of(notebook_id)
+        return self._notebooks.current(notebook_id)
+
+    def lifecycle_of(self, notebook_id: str) -> Notebooks:
+        """Return what starts, stops and renews this notebook, after its saves that have ended."""
         if notebook_id not in self._notebooks:
             raise Refusal(400, "ModelArts.6404", f"The notebook {notebook_id} is not found.")
         self._settle_notebook(notebook_id)
-        return self._notebooks[notebook_id]
+        return self._notebooks
 
     def notebooks(self) -> list[NotebookRecord]:
         """Return all notebooks in their current state."""
         self._settle_all()
-        return list(self._notebooks.values())
+        return [self._notebooks.current(notebook_id) for notebook_id in self._notebooks.ids()]
+
+    def read_notebooks(self, notebook_ids: Iterable[str]) -> list[NotebookRecord]:
+        """Count a read of each notebook, which may end a change of its status, and return the notebooks."""
+        ids = list(notebook_ids)
+        for notebook_id in ids:
+            self.lifecycle_of(notebook_id)
+        return self._notebooks.read(ids)
+
+    def update_notebook(self, notebook_id: str, given: Mapping[str, str]) -> NotebookRecord:
+        """Change fields of a notebook; an image must be ACTIVE."""
+        lifecycle = self.lifecycle_of(notebook_id)
+        image = self._images.get(given.get("image_id", ""))
+        if "image_id" in given and (image is None or image.status != "ACTIVE"):
+            raise Refusal(400, "ModelArts.6797", f"The image {given['image_id']} cannot be found.")
+        return lifecycle.update(notebook_id, given)
 
     def image(self, image_id: str) -> ImageRecord:
         """Return an image that is not deleted, in its current state."""
@@ -184,13 +219,7 @@ class ProjectStore:
 
     def start_save(self, notebook_id: str, given: Mapping[str, str]) -> ImageRecord:
         """Start to save a running notebook and return the image for the response."""
-        notebook = self.notebook(notebook_id)
-        if notebook.status == "SNAPSHOTTING":
-            raise Refusal(
-                400, "ModelArts.6357", f"Another operation is being performed on the notebook {notebook_id}."
-            )
-        if notebook.status != "RUNNING":
-            raise Refusal(400, "ModelArts.6327", f"The notebook {notebook_id} is not in running.")
+        notebook = self.lifecycle_of(notebook_id).running(notebook_id)
         source = self.image_of(notebook)
         kept = {name: value for name, value in given.items() if name in _IMAGE_FIELDS} | {"status": "INIT"}
         # Inferred: an image in the Enterprise edition of SWR has the address of that registry.
@@ -199,8 +228,8 @@ class ProjectStore:
         image = ImageRecord(**values, arch=source.arch, resource_categories=source.resource_categories)
         self._refuse_taken_tag(image)
         self._put(image)
-        self._change_notebook(notebook, status="SNAPSHOTTING")
-        self._saves[image.id] = _Save(notebook_id, self._clock.now())
+        environment = self._notebooks.begin_save(notebook_id)
+        self._saves[image.id] = _Save(notebook_id, self._clock.now(), environment)
         self.saves += 1
         return image
 
@@ -223,9 +252,24 @@ class ProjectStore:
             self._swr_paths.discard(image.swr_path)
         return self._images[image_id]
 
-    def set_notebook_status(self, notebook_id: str, status: str) -> None:
+    def register_image(self, given: Mapping[str, str]) -> ImageRecord:
+        """Add a record of an image that is in SWR and has none."""
+        swr_path = given["swr_path"]
+        self._settle_all()
+        if swr_path not in self._swr_paths:
+            raise Refusal(400, "ModelArts.6797", f"The image {swr_path} cannot be found.")
+        if any(image.swr_path == swr_path and not image.deleted for image in self._images.values()):
+            raise Refusal(400, "ModelArts.6301", f"The image {swr_path} is already registered.")
+        path, _, tag = swr_path.partition("/")[2].rpartition(":")
+        namespace, _, name = path.partition("/")
+        fields = {"origin": "CUSTOMIZE", "service_type": "UNKNOWN", **given}
+        arch = {"arch": fields.get("arch", "X86_64").lower()}
+        image_id = self.add_image(fields | arch | {"namespace": namespace, "name": name, "tag": tag})
+        return self._images[image_id]
+
+    def set_notebook_status(self, notebook_id: str, status: str, fail_reason: str | None = None) -> None:
         """Set the status of a notebook; a running save continues."""
-        self._change_notebook(self.notebook(notebook_id), status=status)
+        self.lifecycle_of(notebook_id).set_status(notebook_id, status, fail_reason)
 
     def set_image_status(self, image_id: str, status: str, message: str | None = None) -> None:
         """
@@ -290,35 +334,41 @@ class ProjectStore:
         save = self._saves.get(image_id)
         if save is None or save.pinned:
             return
-        stage = self._behaviour.save_timing.stage(save.reads, self._clock.now() - save.started)
-        if stage is not Stage.DONE:
+        interrupted_at = self._notebooks.interrupted_at(save.notebook_id)
+        until = self._clock.now() if interrupted_at is None else interrupted_at
+        timing = self._behaviour.save_timing
+        stage = timing.stage(save.reads, until - save.started)
+        ended_at = end_of(timing, save.started, until)
+        if stage is not Stage.DONE and interrupted_at is not None:
+            self._finish(image_id, "CREATE_FAILED", "The notebook was stopped.", interrupted_at)
+        elif stage is not Stage.DONE:
             self._change(image_id, stage.value, None)
         elif save.failure is None:
-            self._finish(image_id, "ACTIVE", None)
+            self._finish(image_id, "ACTIVE", None, ended_at)
         else:
-            self._finish(image_id, "CREATE_FAILED", save.failure)
+            self._finish(image_id, "CREATE_FAILED", save.failure, ended_at)
 
-    def _change(self, image_id: str, status: str, message: str | None) -> None:
+    def _change(self, image_id: str, status: str, message: str | None, at: float | None = None) -> None:
         image = self._images[image_id]
         if (image.status, image.status_message) != (status, message):
-            self._put(replace(image, status=status, status_message=message, update_at=self._milliseconds()))
+            update_at = self._milliseconds() if at is None else int(at * 1000)
+            self._put(replace(image, status=status, status_message=message, update_at=update_at))
 
-    def _finish(self, image_id: str, status: str, message: str | None) -> None:
+    def _finish(self, image_id: str, status: str, message: str | None, at: float | None = None) -> None:
         """Set the final status of an image and end its save: its notebook runs again, on the new image."""
-        self._change(image_id, status, message)
+        self._change(image_id, status, message, at)
         save = self._saves.pop(image_id, None)
         if status == "ACTIVE":
             self._complete(image_id, save)
         if save is not None:
-            notebook = self._notebooks[save.notebook_id]
-            mapped = image_id if status == "ACTIVE" else notebook.image_id
-            running = "RUNNING" if notebook.status == "SNAPSHOTTING" else notebook.status
-            self._change_notebook(notebook, status=running, image_id=mapped)
+            self._notebooks.end_save(save.notebook_id, image_id if status == "ACTIVE" else None, at)
 
     def _complete(self, image_id: str, save: _Save | None) -> None:
         """Set the fields that only a finished image has."""
         image = self._images[image_id]
-        source = image if save is None else self.image_of(self._notebooks[save.notebook_id])
+        source = image if save is None else self.image_of(self._notebooks.stored(save.notebook_id))
+        if save is not None:
+            self.environments.put(image.swr_path, save.environment)
         self._put(
             replace(
                 image,
@@ -327,10 +377,6 @@ class ProjectStore:
                 flavor_type=source.flavor_type,
             )
         )
-
-    def _change_notebook(self, notebook: NotebookRecord, **changes: Any) -> None:
-        changed = replace(notebook, update_at=self._milliseconds(), **changes)
-        self._notebooks[notebook.id] = changed
 
     def _put(self, image: ImageRecord) -> None:
         """Store an image; an ACTIVE one is also in SWR."""

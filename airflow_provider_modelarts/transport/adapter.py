@@ -26,8 +26,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
+from airflow_provider_modelarts.transport.config import Proxy
 from airflow_provider_modelarts.transport.exchange import current
-from airflow_provider_modelarts.transport.validation import Proxy
 
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})\b")
 

@@ -7,13 +7,12 @@ import importlib
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import getproxies_environment
 
 from airflow_provider_modelarts.client.http_types import Request, Response
 from airflow_provider_modelarts.exceptions import ModelArtsError
-from airflow_provider_modelarts.transport.config import TransportConfig
+from airflow_provider_modelarts.transport.config import Routes, TransportConfig
 from airflow_provider_modelarts.transport.exchange import HEAD_BYTES, UNSIGNED_HEADERS, Exchange, current
 
 if TYPE_CHECKING:
@@ -35,7 +34,8 @@ class AsyncTransport:
     def __init__(self, session: aiohttp.ClientSession, config: TransportConfig) -> None:
         self._session = session
         self._config = config
-        self._environment = getproxies_environment()
+        self._routes = Routes(config)
+        self._longest = config.connect_timeout + config.read_timeout
         # The connect timeout must not include the wait for a free connection. Each host has slots of its own,
         # so that one that hangs (a region, IAM) does not block requests to another.
         self._slots: defaultdict[str, _ConnectionSlots] = defaultdict(
@@ -74,8 +74,8 @@ class AsyncTransport:
         """
         import aiohttp
 
-        exchange = Exchange(request, self._config, self._environment, timeout=timeout)
-        slots = self._slots[urlsplit(request.url).netloc]
+        exchange = Exchange(request, self._config, self._routes, timeout=timeout)
+        slots = self._slots[exchange.origin]
         if not await slots.acquire(timeout):
             raise exchange.queue_timeout()
         exchange.begin_connecting()
@@ -93,7 +93,6 @@ class AsyncTransport:
         raise failure
 
     async def _exchange(self, exchange: Exchange) -> Response:
-        import aiohttp
         from yarl import URL
 
         request, proxy = exchange.request, exchange.proxy
@@ -101,7 +100,7 @@ class AsyncTransport:
         is_tunnelled = proxy is not None and request.url.startswith("https:")
         if proxy and not is_tunnelled:
             headers |= proxy.headers
-        connect, read = self._config.connect_timeout, self._config.read_timeout
+        left = exchange.total_remaining
         async with self._session.request(
             request.method,
             URL(request.url, encoded=True),  # as it was signed
@@ -110,20 +109,28 @@ class AsyncTransport:
             proxy=proxy.url if proxy else None,
             proxy_headers=proxy.headers if proxy and is_tunnelled else None,
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(
-                # aiohttp treats 0 as no timeout.
-                total=max(0.001, min(exchange.total_remaining, connect + read)),
-                connect=connect,
-                sock_read=read,
-            ),
+            timeout=self._timeouts if left >= self._longest else self._timeouts_within(left),
         ) as response:
             response_headers = {name.lower(): value for name, value in response.headers.items()}
             exchange.check_length(response_headers)
             body = bytearray()
-            async for chunk in response.content.iter_chunked(64 * 1024):
+            while chunk := await response.content.readany():
                 body += chunk
                 exchange.check_size(body)
         return exchange.response(response.status, response_headers, body)
+
+    @cached_property
+    def _timeouts(self) -> aiohttp.ClientTimeout:
+        return self._timeouts_within(self._longest)
+
+    def _timeouts_within(self, total: float) -> aiohttp.ClientTimeout:
+        import aiohttp
+
+        return aiohttp.ClientTimeout(
+            total=max(0.001, total),  # aiohttp treats 0 as no timeout.
+            connect=self._config.connect_timeout,
+            sock_read=self._config.read_timeout,
+        )
 
     async def sleep(self, seconds: float) -> None:
         """Wait for some seconds without blocking the loop."""

@@ -9,13 +9,11 @@ from contextlib import closing
 from functools import cache
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.request import getproxies_environment
 
 from airflow_provider_modelarts.client.http_types import Request, Response
 from airflow_provider_modelarts.exceptions import ModelArtsError
-from airflow_provider_modelarts.transport.config import TransportConfig
+from airflow_provider_modelarts.transport.config import Proxy, Routes, TransportConfig
 from airflow_provider_modelarts.transport.exchange import UNSIGNED_HEADERS, Exchange, current
-from airflow_provider_modelarts.transport.validation import Proxy
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -60,7 +58,7 @@ class BlockingTransport:
         self._config.check_ca_file()
         if self._config.verify is False:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the hook logs it once
-        self._environment = getproxies_environment()
+        self._routes = Routes(self._config)
         self._tls = cache(self._config.tls)
         self._adapters: dict[tuple[int, Proxy | None], BoundedAdapter] = {}
 
@@ -75,7 +73,7 @@ class BlockingTransport:
         """
         from urllib3.exceptions import HTTPError
 
-        exchange = Exchange(request, self._config, self._environment, timeout=timeout)
+        exchange = Exchange(request, self._config, self._routes, timeout=timeout)
         if exchange.total_remaining <= 0:
             raise exchange.queue_timeout()
         exchange.begin_connecting()

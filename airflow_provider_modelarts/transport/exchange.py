@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import re
 import socket
 import ssl
 import time
 import zlib
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from urllib.parse import urlsplit
 
 from airflow_provider_modelarts import __version__
 from airflow_provider_modelarts.client.http_types import Request, Response
 from airflow_provider_modelarts.exceptions import ModelArtsError, ResponseTooLargeError, TransportError
-from airflow_provider_modelarts.transport.config import TransportConfig
-from airflow_provider_modelarts.transport.validation import name_of, not_sent, validate
+from airflow_provider_modelarts.transport.config import Routes, TransportConfig, not_sent, split_address
 
 HEAD_BYTES = 64 * 1024
 """Bytes of a response besides its body: status, headers, interim responses, chunk sizes, trailers."""
@@ -35,22 +36,35 @@ class Exchange:
     """
     One request and its response, from the wait for a free connection to the last byte.
 
-    :param environment: the environment's proxies.
+    :param routes: of the transport.
     :param timeout: seconds for the whole exchange. The timeouts of the config apply too.
     :raises InvalidConnectionError: the request can never be sent.
     """
+
+    __slots__ = (
+        "_bytes_left",
+        "_config",
+        "_ends_at",
+        "_gives_up_at",
+        "_started_at",
+        "is_sent",
+        "origin",
+        "proxy",
+        "request",
+    )
 
     def __init__(
         self,
         request: Request,
         config: TransportConfig,
-        environment: Mapping[str, str],
+        routes: Routes,
         *,
         timeout: float | None = None,
     ) -> None:
-        validate(request)
         self.request = request
-        self.proxy = config.parsed_proxy_for(request.url, environment)
+        self.origin = _checked_origin(request, routes)
+        _check_headers(request)
+        self.proxy = routes.proxy_for(self.origin)
         self.is_sent = False
         self._config = config
         self._started_at = time.monotonic()
@@ -173,7 +187,7 @@ class Exchange:
         """Return the error for a request that timed out before a connection was free."""
         waited = time.monotonic() - self._started_at
         return TransportError(
-            f"Nothing was sent: no connection was free for {name_of(self.request)} within {waited:.1f} s",
+            f"Nothing was sent: no connection was free for {_name_of(self.request)} within {waited:.1f} s",
             stage="timeout",
             may_have_been_processed=False,
         )
@@ -189,16 +203,83 @@ class Exchange:
             consequence = "the service may have processed the request"
         else:
             consequence = "the service did not receive it: check host, port, proxy and certificates"
-        return TransportError(
-            f"No response to {name_of(self.request)}: {reason}; {consequence}",
+        error = TransportError(
+            f"No response to {_name_of(self.request)}: {reason}; {consequence}",
             stage=stage,
             may_have_been_processed=self.is_sent,
         )
+        error.reason = f"no response: {reason}"
+        return error
 
     def _too_large(self) -> ResponseTooLargeError:
-        return ResponseTooLargeError(
-            f"The response to {name_of(self.request)} is larger than {self.request.max_bytes} bytes: not read"
-        )
+        name, limit = _name_of(self.request), self.request.max_bytes
+        return ResponseTooLargeError(f"The response to {name} is larger than {limit} bytes: not read")
+
+
+_PLAIN_URL = re.compile(r"([a-z]+://[A-Za-z0-9.:\[\]-]+)/[!-?A-\[\]-~]*")
+"""Most addresses, so that one expression checks the part that differs from request to request."""
+_NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def _checked_origin(request: Request, routes: Routes) -> str:
+    """
+    Return scheme, host and port of a request that can be sent as it was signed.
+
+    Without this check a library would refuse a value with an error that quotes it, such as a token.
+
+    :raises InvalidConnectionError: it cannot be sent. The cause is a field of the connection, as all other
+        parts of a request are quoted; the message names the part, not the value.
+    """
+    plain = _PLAIN_URL.fullmatch(request.url)
+    if plain and plain[1] in routes:
+        return plain[1]
+    fault, parts = split_address(request.url)
+    if not fault and "@" in request.url:
+        fault = "it contains an @"
+    if not fault and not f"{parts.path}{parts.query}".isascii():
+        fault = "its path is not percent-encoded"
+    if fault:
+        raise not_sent(f"The address of {request.service} cannot be used: {fault}. Check host and endpoints")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _check_headers(request: Request) -> None:
+    """
+    Check that headers can be sent as they were signed.
+
+    :raises InvalidConnectionError: one cannot; its cause is a key, token or id of the connection.
+    """
+    values = f"|{'|'.join(request.headers.values())}|"
+    is_plain = values.isascii() and values.isprintable() and "| " not in values and " |" not in values
+    if is_plain and _HEADER_NAME.fullmatch("".join(request.headers)) and "" not in request.headers:
+        return  # almost always, and without a check of each
+    for name, value in request.headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise not_sent(f"A header for {request.service} cannot be sent: its name is invalid")
+        if fault := _header_fault(value):
+            raise not_sent(
+                f"The header {name} for {request.service} cannot be sent: {fault}. Check the connection for "
+                "a key, token or id that was pasted with a line break"
+            )
+
+
+def _header_fault(value: str) -> str:
+    if _NOT_IN_HEADER.search(value):
+        return "it contains a line break or another control character"
+    if value != value.strip():
+        return "it begins or ends with white space"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "it contains an incomplete character"
+    return ""
+
+
+def _name_of(request: Request) -> str:
+    """Return a checked request's method and URL, without the query, for messages."""
+    url = urlsplit(request.url)
+    return f"{request.method} {url.scheme}://{url.netloc}{url.path}"
 
 
 current: ContextVar[Exchange] = ContextVar("current")

@@ -12,7 +12,8 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout, Context
 from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_modelarts.exceptions import WaitTimeoutError
-from airflow_provider_modelarts.results import describe_wait, push_image_xcoms
+from airflow_provider_modelarts.metrics import measure_wait
+from airflow_provider_modelarts.results import ImageTask, describe_wait, end_with_image
 from airflow_provider_modelarts.triggers.events import ImageEvent
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 
@@ -43,6 +44,7 @@ def defer_until_active(
     poll_interval: float,
     retry_after: float | None = None,
     passthrough: dict[str, Any] | None = None,
+    workspace_id: str | None = None,
 ) -> NoReturn:
     """
     Defer a task until an image is ACTIVE; the task resumes in ``execute_complete``.
@@ -53,6 +55,7 @@ def defer_until_active(
     :param poll_interval: seconds between polls.
     :param retry_after: seconds for which the service wants no poll.
     :param passthrough: plain values that the event returns to the task.
+    :param workspace_id: the workspace of the image, if it is known.
     """
     # To Airflow an execution_timeout of zero is none.
     limit = task.execution_timeout.total_seconds() if task.execution_timeout else math.inf
@@ -67,33 +70,36 @@ def defer_until_active(
             passthrough=passthrough,
             since=now,
             not_before=now + min(retry_after, timeout) if retry_after else None,
+            workspace_id=workspace_id,
         ),
         method_name="execute_complete",
         timeout=timedelta(seconds=timeout) + TIMEOUT_GRACE,
     )
 
 
-class TimeLimits(Protocol):
-    """The two limits of a task that waits."""
+class WaitingTask(ImageTask, Protocol):
+    """A task that waited, with its two limits."""
 
     timeout: float
     execution_timeout: timedelta | None
 
 
-def complete(task: TimeLimits, context: Context, event: Any) -> dict[str, Any]:
+def complete(task: WaitingTask, context: Context, event: Any) -> dict[str, Any]:
     """
-    Push the XComs of a task that resumes, and return its result.
+    End a task that resumes: push its XComs, fill the events of its outlets, and return its result.
 
     :param event: the trigger's event, as Airflow stored it.
     :raises AirflowTaskTimeout: the task's ``execution_timeout`` ended the wait.
     :raises ModelArtsError: the wait failed otherwise; the class is that of the error that ended it.
     """
     try:
-        ended = ImageEvent.read(event)
-        result = push_image_xcoms(context, ended.result())
+        with measure_wait(context) as wait:
+            ended = ImageEvent.read(event)
+            wait.since = ended.since
+            result = ended.result()
         waited = None if ended.since is None else time.time() - ended.since
         log.info("%s", describe_wait(result["image_id"], result["swr_path"], waited))
-        return result
+        return end_with_image(task, context, result, status="ACTIVE", notebook_id=ended.notebook_id)
     except WaitTimeoutError as error:
         if task.execution_timeout and task.execution_timeout.total_seconds() < task.timeout:
             raise AirflowTaskTimeout(f"execution_timeout: {error}") from error

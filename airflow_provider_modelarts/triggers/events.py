@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError, error_from_name
+from airflow_provider_modelarts.results import source_notebook
 
 
 class ImageEvent(BaseModel):
@@ -21,6 +22,7 @@ class ImageEvent(BaseModel):
     :param image: the image, as it goes to XCom.
     :param error: the class name of the error that ended the wait.
     :param message: the text of that error.
+    :param notebook_id: the notebook that the image's marker names.
     :param since: epoch seconds at which the wait began.
     :param passthrough: the values that the task gave to the trigger. ``dag.test()`` drops the keyword
         arguments of a deferral and keeps the event, so the event returns them.
@@ -32,6 +34,7 @@ class ImageEvent(BaseModel):
     image: dict[str, Any] = Field(default_factory=dict)
     error: str = ""
     message: str = ""
+    notebook_id: str | None = None
     since: float | None = None
     passthrough: dict[str, Any] = Field(default_factory=dict)
 
@@ -50,7 +53,14 @@ class ImageEvent(BaseModel):
 
         :param since: epoch seconds at which the wait began.
         """
-        return cls(status="success", image=image.to_xcom(), since=since, passthrough=passthrough)
+        notebook_id = source_notebook(image)
+        return cls(
+            status="success",
+            image=image.to_xcom(),
+            notebook_id=notebook_id,
+            since=since,
+            passthrough=passthrough,
+        )
 
     @classmethod
     def of_error(cls, error: ModelArtsError, passthrough: dict[str, Any], *, wait: str = "") -> ImageEvent:

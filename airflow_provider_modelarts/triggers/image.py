@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-if TYPE_CHECKING:
-    from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.triggers.imports import import_in_thread
 
 MIN_WAIT_BEFORE_EVENT = 7.0
 """
@@ -18,7 +17,10 @@ Seconds that a trigger waits at least before its event. The worker of a deferred
 more seconds, and Airflow fails a task that resumes before its worker has ended.
 """
 
-KWARGS = ("image_id", "modelarts_conn_id", "poll_interval", "deadline", "passthrough", "since", "not_before")
+KWARGS = (
+    *("image_id", "modelarts_conn_id", "poll_interval", "deadline", "passthrough", "since", "not_before"),
+    "workspace_id",
+)
 
 
 class NotebookImageTrigger(BaseTrigger):
@@ -35,6 +37,7 @@ class NotebookImageTrigger(BaseTrigger):
     :param passthrough: plain values that the event returns to the task.
     :param since: epoch seconds at which the wait began, for messages; by default the trigger's start.
     :param not_before: epoch seconds before which the service wants no poll.
+    :param workspace_id: the workspace of the image; by default the connection's.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class NotebookImageTrigger(BaseTrigger):
         passthrough: dict[str, Any] | None = None,
         since: float | None = None,
         not_before: float | None = None,
+        workspace_id: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call,unused-ignore]
         self.image_id = image_id
@@ -56,6 +60,7 @@ class NotebookImageTrigger(BaseTrigger):
         self.passthrough = passthrough or {}
         self.since = since
         self.not_before = not_before
+        self.workspace_id = workspace_id
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, with which any triggerer can continue this wait."""
@@ -66,16 +71,18 @@ class NotebookImageTrigger(BaseTrigger):
         """Yield the one event of this wait."""
         began = time.monotonic()
         since = time.time() if self.since is None else self.since
-        hook = await asyncio.to_thread(self._load_hook)
+        await import_in_thread()
         from airflow_provider_modelarts.exceptions import ModelArtsError
+        from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
         from airflow_provider_modelarts.triggers.events import ImageEvent
 
         try:
-            image = await hook.await_image(
+            image = await ModelArtsHook(self.modelarts_conn_id).await_image(
                 self.image_id,
                 poll_interval=self.poll_interval,
                 deadline=self.deadline,
                 not_before=self.not_before,
+                workspace_id=self.workspace_id,
             )
             event = ImageEvent.of_image(image, self.passthrough, since=since)
         except ModelArtsError as error:
@@ -110,10 +117,3 @@ class NotebookImageTrigger(BaseTrigger):
             self.log.debug("Cannot read the task's state, assuming that it is not deferred: %s", error)
             return False
         return "deferred" in states.get(ti.run_id, {}).values()
-
-    def _load_hook(self) -> ModelArtsHook:
-        """Import the hook; called in a thread, because the import would block every other trigger."""
-        import airflow_provider_modelarts.triggers.events  # noqa: F401 - loaded here for the same reason
-        from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-
-        return ModelArtsHook(self.modelarts_conn_id)

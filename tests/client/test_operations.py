@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts.client.http_types import Operation
-from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Notebook, Page
+from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Page
+from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.client.operations import (
     create_image,
     delete_image,
@@ -138,7 +139,7 @@ SAVE = CreateImageRequest(name="a", namespace="b", tag="c", description="d", wor
                 all_users=True,
                 limit=10,
             ),
-            "ListNotebooks",
+            "ListAllNotebooks",
             "GET",
             "/notebooks/all",
             {

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Notebook, Page
+from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Page
+from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.client.operations import (
     create_image,
     delete_image,

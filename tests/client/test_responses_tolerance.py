@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from airflow_provider_modelarts.client.fields import MAX_TEXT
-from airflow_provider_modelarts.client.models import Image, Notebook, Page
+from airflow_provider_modelarts.client.models import Image, Page
+from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.client.operations import list_images, list_notebooks, show_image
 from airflow_provider_modelarts.exceptions import ImageFailedError, InvalidResponseError
 from tests.client.fake_transport import IMAGE_ID, START, FakeTransport, image, modelarts, reply, run

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, Param, task, task_group
+from airflow.sdk import get_parsing_context
 
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
@@ -26,6 +27,8 @@ def dag(dag_id: str, **arguments: Any) -> DAG:
         schedule=None,
         start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
         params=PARAMS,
+        # Where Airflow needs one DAG, it does not have to store the others.
+        auto_register=get_parsing_context().dag_id in {None, dag_id},
         **arguments,
     )
 

@@ -20,8 +20,10 @@ from airflow_provider_modelarts.client.clouds import CLOUDS
 from airflow_provider_modelarts.exceptions import InvalidConnectionError
 from airflow_provider_modelarts.hooks import connection as reader
 from airflow_provider_modelarts.hooks.connection import AUTHS, SIGNATURES, Settings, parse_connection
+from airflow_provider_modelarts.hooks.field_parser import FieldParser
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.provider_info import connection_fields, get_provider_info
+from tests.airflow_versions import connection_from_uri
 
 FIELDS = connection_fields()
 (CONNECTION_TYPE,) = get_provider_info()["connection-types"]
@@ -173,7 +175,7 @@ def test_parse_connection_reads_form_fields_only() -> None:
     """The fields are taken from the source, for no connection has all."""
     by_key = {
         name
-        for name, method in inspect.getmembers(reader._FieldParser, inspect.isfunction)
+        for name, method in inspect.getmembers(FieldParser, inspect.isfunction)
         if "key" in inspect.signature(method).parameters
     }
     calls = [node for node in ast.walk(ast.parse(inspect.getsource(reader))) if isinstance(node, ast.Call)]
@@ -241,6 +243,6 @@ def test_test_button_tests_stored_values(extra: dict[str, Any], fields: dict[str
     given = {**FILLED_IN, **fields, "extra": json.dumps({"project_id": "p", **extra})}
     stored = Connection(conn_id="c", **given)
 
-    tested = Connection.from_uri(stored.get_uri(), conn_id="c")
+    tested = connection_from_uri(stored.get_uri())
 
     assert outcome_of(tested) == outcome_of(stored)

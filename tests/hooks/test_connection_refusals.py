@@ -189,6 +189,8 @@ def test_parse_connection_rejects_timeout_that_no_socket_accepts(field: str, val
         ("host", f"example.com/{CANARY}", "https://modelarts.eu-de.otc.t-systems.com"),
         ("iam_endpoint", f"iam.example.com/v2/{CANARY}", "https://iam.eu-de.otc.t-systems.com"),
         ("iam_endpoint", "https://", "https://iam.eu-de.otc.t-systems.com"),
+        ("swr_endpoint", f"swr.example.com/v2/{CANARY}", "https://swr-api.eu-de.otc.t-systems.com"),
+        ("swr_endpoint", f"https://user:{CANARY}@swr.example.com", "https://swr-api.eu-de.otc.t-systems.com"),
         ("console_url", f"https://example.com?{CANARY}", "https://console.otc.t-systems.com"),
         ("console_url", f"javascript:{CANARY}", "https://console.otc.t-systems.com"),
         ("proxy", f"http://user:{CANARY}/{CANARY}@proxy:3128", "http://user:password@proxy.example.com:3128"),
@@ -233,7 +235,7 @@ def test_parse_connection_rejects_schema_and_port_by_name(field: str, value: obj
 
 
 @pytest.mark.parametrize("value", [CANARY, {"a": CANARY}, [CANARY]], ids=["text", "object", "list"])
-@pytest.mark.parametrize("field", ["colour", "password", "secret_key", "swr_endpoint"])
+@pytest.mark.parametrize("field", ["colour", "password", "secret_key", "obs_endpoint"])
 def test_parse_connection_names_unknown_extra_without_value(field: str, value: object) -> None:
     shown = refusal(extra={field: value})
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 
+from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.marker import IdempotencyKey
 from airflow_provider_modelarts.exceptions import RequestValidationError
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Simulator
+
+LISTINGS = (ModelArtsHook.list_images, operations.list_images)
 
 pytestmark = pytest.mark.usefixtures("connection")
 
@@ -38,3 +42,10 @@ def test_create_image_once_checks_notebook_id_before_deriving_tag(
         )
 
     assert simulator.journal == ()
+
+
+def test_list_images_has_page_size_of_operation() -> None:
+    """A literal, as parsing a DAG must not import the operations."""
+    defaults = [inspect.signature(method).parameters["limit"].default for method in LISTINGS]
+
+    assert defaults == [operations.IMAGES_PER_PAGE] * 2

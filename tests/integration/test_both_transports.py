@@ -187,7 +187,7 @@ def test_create_image_is_retried_after_429_with_retry_after(
 @pytest.mark.parametrize(
     ("status", "advice"),
     [
-        ("STOPPED", "start it"),
+        ("STOPPED", "nothing to save"),
         ("SNAPSHOTTING", "retry when it is RUNNING"),
     ],
 )

@@ -11,6 +11,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from tests.recorder import TaskInstance, TaskStateStore, context
 
 PAGE = Path(__file__).parents[2] / "docs" / "connection.md"
 ACTION = re.compile(r"`([a-z]+:\w+:\w+)`")
+BUILT_IN = "00000000-0000-4000-8000-000000000002"
 IMAGE = {"name": "research", "namespace": "team", "tag": "nightly"}
 OPERATOR = "CreateNotebookImageOperator"
 Scenario = Callable[[Simulator], object]
@@ -213,6 +215,31 @@ def hook(use: Callable[[ModelArtsHook, Simulator], object], operation: str) -> S
     return use_of_the_hook
 
 
+def reread(use: Callable[[ModelArtsHook, str], object], *operations: str) -> Scenario:
+    """A change whose result is read again, of a running notebook, or of a stopped one to update it."""
+
+    def use_of_the_hook(simulator: Simulator) -> None:
+        if "UpdateNotebook" in operations:
+            simulator.notebook().stop()
+        use(ModelArtsHook(), simulator.notebook_id)
+        assert [(entry.operation, entry.status) for entry in simulator.journal] == [
+            (operation, 200) for operation in operations
+        ]
+
+    return use_of_the_hook
+
+
+def start_stopped(hook: ModelArtsHook, simulator: Simulator) -> None:
+    simulator.notebook().stop()
+    hook.start_notebook(simulator.notebook_id)
+
+
+def register_removed(hook: ModelArtsHook, simulator: Simulator) -> None:
+    simulator.set_image_status(simulator.add_image(), "DELETED")
+    (swr_path,) = (image["swr_path"] for image in simulator.images)
+    hook.register_image(swr_path)
+
+
 def create(hook: ModelArtsHook, simulator: Simulator) -> None:
     hook.create_image(simulator.notebook_id, **IMAGE)
 
@@ -270,6 +297,30 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
     "ModelArtsHook.list_notebooks with all_users=True": {
         "list_notebooks of all": hook(lambda hook, _: hook.list_notebooks(all_users=True), "ListAllNotebooks")
     },
+    "ModelArtsHook.list_notebooks with feature=None": {
+        "list_notebooks of both features": reread(
+            lambda hook, _: hook.list_notebooks(feature=None), "ListNotebooks", "ListNotebooks"
+        )
+    },
+    "ModelArtsHook.register_image": {"register_image": hook(register_removed, "RegisterImage")},
+    "ModelArtsHook.start_notebook": {"start_notebook": hook(start_stopped, "StartNotebook")},
+    "ModelArtsHook.stop_notebook": {
+        "stop_notebook": hook(
+            lambda hook, simulator: hook.stop_notebook(simulator.notebook_id), "StopNotebook"
+        )
+    },
+    "ModelArtsHook.renew_lease": {
+        "renew_lease": reread(
+            lambda hook, notebook_id: hook.renew_lease(notebook_id, timedelta(hours=2)),
+            *("RenewLease", "ShowLease"),
+        )
+    },
+    "ModelArtsHook.update_notebook": {
+        "update_notebook": reread(
+            lambda hook, notebook_id: hook.update_notebook(notebook_id, image_id=BUILT_IN),
+            *("UpdateNotebook", "ShowNotebook"),
+        )
+    },
     "The test button": {"the test button": try_the_button},
     "No project_id, with access keys (in addition)": {"a project by name": project_by_its_name},
 }
@@ -297,9 +348,14 @@ FAILS: dict[str, set[str]] = {
         "the test button",
     },
     "modelarts:image:get": {"a wait", "a deferred wait", "a sensor", "a deferred sensor", "get_image"},
-    "modelarts:notebook:get": {"a lost request", "get_notebook"},
+    "modelarts:image:register": {"register_image"},
+    "modelarts:notebook:get": {"a lost request", "get_notebook", "update_notebook"},
+    "modelarts:notebook:start": {"start_notebook"},
+    "modelarts:notebook:stop": {"stop_notebook"},
+    "modelarts:notebook:updateStopPolicy": {"renew_lease"},
+    "modelarts:notebook:update": {"update_notebook"},
     "modelarts:image:delete": {"an own image that failed", "delete_image"},
-    "modelarts:notebook:list": {"list_notebooks"},
+    "modelarts:notebook:list": {"list_notebooks", "list_notebooks of both features"},
     "modelarts:notebook:listAllNotebooks": {"list_notebooks of all"},
     "iam:projects:listProjects": {"a project by name"},
 }

@@ -1,5 +1,5 @@
 """
-Clears a save with Airflow's own clear; each case of the matrix runs this in its own venv.
+Clears a save with Airflow's own clear; each cell of the matrix runs this in its own venv.
 
 Airflow 3.4 discards the task state of a cleared task by default; earlier versions keep it.
 """
@@ -132,6 +132,7 @@ def _is_airflow_2() -> bool:
 @contextmanager
 def _runs_survive() -> Iterator[None]:
     """Let ``dag.test()`` go on with the run that it has just cleared."""
+    from airflow.models import dag, dagrun
     from airflow.models.dagrun import DagRun
     from airflow.utils.state import DagRunState
 
@@ -142,8 +143,9 @@ def _runs_survive() -> Iterator[None]:
         session.commit()
         return run
 
-    name = "dag._get_or_create_dagrun" if _is_airflow_2() else "dagrun.get_or_create_dagrun"
-    with patch(f"airflow.models.{name}", cleared_run):
+    # Airflow 3.1 renamed it.
+    name = "get_or_create_dagrun" if hasattr(dagrun, "get_or_create_dagrun") else "_get_or_create_dagrun"
+    with patch.object(dag if name.startswith("_") else dagrun, name, cleared_run):
         yield
 
 

@@ -112,7 +112,7 @@ def test_operator_treats_none_as_not_given(field: str, simulator: Simulator) -> 
             ID.encode(),
             "\udc80",
             f"{ID}\udc80",
-            object(),
+            pytest.param(object(), id="an object"),
         ),
     ],
     ids=lambda value: f"{value!r:.30}".encode("ascii", "backslashreplace").decode(),

@@ -19,15 +19,16 @@ from platform import python_version
 from statistics import median
 
 from airflow_provider_modelarts.client.http_types import Request, Response
+from airflow_provider_modelarts.transport import AsyncTransport
 from tests.reliability.document import record
 from tests.reliability.remote import RemoteCloud
-from tests.reliability.soak import LATE, WARM, Report, Soak, VirtualTransport
+from tests.reliability.soak import LATE, WARM, Report, Soak
 
 FAULTY = 0.05
 """The share of faulty responses."""
 TOKEN_LIFETIME = 1 / 4
 """Of a token, as a part of the whole time."""
-OBJECTS = 500, 0.2
+OBJECTS = 200, 0.2
 """By how many objects the process may grow anyway, and at each poll: a leak would leave one or more."""
 BYTES = 8_000_000, 50
 """By how many bytes likewise."""
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bash run.sh reliability chaos", description="Many waits at once.")
     parser.add_argument("--waits", type=int, default=1000, metavar="N")
     parser.add_argument("--hours", type=float, default=4.0, metavar="H", help="simulated ones")
-    parser.add_argument("--interval", type=float, default=90.0, metavar="S", help="between polls of a wait")
+    parser.add_argument("--interval", type=float, default=10.0, metavar="S", help="between polls")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of what happens when")
     parser.add_argument("--record", action="store_true", help="write the table into docs/reliability.md")
     options = parser.parse_args(argv)
@@ -74,7 +75,8 @@ def run(
     seed: int,
     *,
     say: Callable[[str], None],
-    transport: type[VirtualTransport] = VirtualTransport,
+    faulty: float = FAULTY,
+    transport: type[AsyncTransport] = AsyncTransport,
 ) -> Report:
     """Return what became of the waits and of the process."""
     duration = 3600 * hours
@@ -87,7 +89,7 @@ def run(
             waits=waits,
             duration=duration,
             interval=interval,
-            faulty=FAULTY,
+            faulty=faulty,
             seed=seed,
             say=say,
             transport=transport,
@@ -95,7 +97,7 @@ def run(
         return soak.run()
 
 
-class Hoarder(VirtualTransport):
+class Hoarder(AsyncTransport):
     """Keeps a hundred bytes of every exchange."""
 
     async def send(self, request: Request, *, timeout: float | None = None) -> Response:
@@ -103,9 +105,13 @@ class Hoarder(VirtualTransport):
         return await super().send(request, timeout=timeout)
 
 
-def in_small(transport: type[VirtualTransport] = VirtualTransport) -> Report:
-    """Run 60 waits for a quarter of an hour, a poll every 15 seconds each."""
-    return run(60, hours=0.25, interval=15, seed=1, say=_say, transport=transport)
+def in_small(transport: type[AsyncTransport] = AsyncTransport) -> Report:
+    """
+    Run 60 waits for a quarter of an hour.
+
+    They share one poll, so that it takes a poll every second and more faults to show anything.
+    """
+    return run(60, hours=0.25, interval=1, seed=1, say=_say, faulty=3 * FAULTY, transport=transport)
 
 
 def is_leak_seen() -> bool:

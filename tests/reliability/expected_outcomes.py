@@ -56,13 +56,14 @@ FAULTS = (
 """The faults of a share of all responses."""
 
 OUTAGES = (
-    Fault("throttle", "ShowImage"),
-    Fault("throttle", "ShowImage", retry_after=45),
-    Fault("slow", "ShowImage", seconds=3),
-    Fault("throttle", "ShowImage", code="ModelArts.6101", envelope="modelarts"),
-    Fault("throttle", "ShowImage", retry_after="Sat, 21 Nov 2020 10:00:00 GMT"),
-    Fault("error", "ShowImage", status=408, code="ModelArts.6100", retry_after=10),
+    Fault("throttle", "ListImages"),
+    Fault("throttle", "ListImages", retry_after=45),
+    Fault("slow", "ListImages", seconds=3),
+    Fault("throttle", "ListImages", code="ModelArts.6101", envelope="modelarts"),
+    Fault("throttle", "ListImages", retry_after="Sat, 21 Nov 2020 10:00:00 GMT"),
+    Fault("error", "ListImages", status=408, code="ModelArts.6100", retry_after=10),
     Fault("error", "ShowImage", status=503, retry_after=30),
+    Fault("error", "ListImages", status=403, code="ModelArts.0108"),
 )
 """What comes once in a while, because all waits must mind it or because it takes real time."""
 

@@ -1,5 +1,5 @@
 """
-Every operation, every fault, both transports: how a task run ends, and how often the notebook was saved.
+Every operation, every fault, both transports: how a task run ends, and how often an operation took effect.
 
 A task run has up to three tries, each in a process of its own; the later ones check first whether the image
 exists. In each scenario one operation decides the outcome, and that operation fails once or permanently.
@@ -8,207 +8,43 @@ exists. In each scenario one operation decides the outcome, and that operation f
 from __future__ import annotations
 
 import argparse
-import json
 import logging
+import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
 
 from airflow_provider_modelarts.client import operations
-from airflow_provider_modelarts.client.client import ModelArtsClient
-from airflow_provider_modelarts.client.clouds import CLOUDS
-from airflow_provider_modelarts.client.credentials import EcsAgencyCredentials
-from airflow_provider_modelarts.client.idempotent_create import IdempotentCreate
-from airflow_provider_modelarts.client.marker import IdempotencyKey, prepare_request
-from airflow_provider_modelarts.client.models import CreateImageRequest, Image
-from airflow_provider_modelarts.exceptions import ModelArtsError
-from airflow_provider_modelarts.hooks.clients import shared_credentials
-from airflow_provider_modelarts.simulator import AfterSeconds, Fault, Simulator
+from airflow_provider_modelarts.simulator import Fault, Simulator
 from tests.reliability import document
-from tests.transports import AsyncRunner, BlockingRunner, TransportRunner
-
-KEY = IdempotencyKey("nightly", "save", "scheduled__2026-11-21T02:00:00+00:00", -1)
-TRIES = 3
-RETRY_DELAY = 300.0
-SAVE_SECONDS = 240.0
-WAIT_SECONDS = 300.0
-READ_TIMEOUT = 60.0
-SHORT_READ_TIMEOUT = 1.0
-"""The read timeout of the fault ``timeout``, in real seconds; any other response takes some hundredths."""
-MAX_REPLY = 1024 * 1024
-"""Bytes; of most operations less is read."""
-RUNNERS: dict[str, Callable[[], TransportRunner]] = {"worker": BlockingRunner, "triggerer": AsyncRunner}
-
-PASSWORD = {"login": "snapshot-user", "password": "simulator-password"}
-USER = {"auth": "password", "domain_name": "research-account"}
-AGENCY = {"agency_name": "snapshot-agency", "agency_domain_name": "research-account"}
-NAMED = {"name": "research", "namespace": "team"}
-
-ANOTHER = json.dumps(
-    {"id": "0b5e1d7c-0000-4000-8000-000000000000", "name": "another", "tag": "another", "status": "ACTIVE"}
+from tests.reliability.fault_scenarios import (
+    AGENCY,
+    ANY,
+    BRIEF,
+    FAILED_AFTER,
+    FAULTS,
+    LIST_ONCE,
+    LOST,
+    NAMED,
+    PASSWORD,
+    READ_ONCE,
+    RUNNERS,
+    STRANGE,
+    TURNED_AWAY,
+    UNKNOWN,
+    USER,
+    Scenario,
+    TaskRun,
+    class_of_each,
+    each,
+    failed,
+    saved,
 )
-
-FAULTS: dict[str, dict[str, Any]] = {
-    "429": {"kind": "throttle"},
-    "429 with Retry-After": {"kind": "throttle", "retry_after": 30},
-    "408": {"kind": "error", "status": 408, "code": "ModelArts.6100"},
-    "500": {"kind": "error", "status": 500},
-    "502 with HTML": {"kind": "html"},
-    "empty 502": {"kind": "empty"},
-    "404 with HTML": {"kind": "html", "status": 404},
-    "403 without a code": {"kind": "empty", "status": 403},
-    "unknown code": {"kind": "error", "status": 400, "code": "ModelArts.9999"},
-    "code 6355 (busy)": {"kind": "error", "status": 400, "code": "ModelArts.6355"},
-    "reset": {"kind": "reset"},
-    "redirect": {"kind": "redirect", "location": "http://127.0.0.1:9/"},
-    "too large": {"kind": "huge", "size": 2 * MAX_REPLY},
-    "500 after processing": {"kind": "error", "status": 500, "takes_effect": True},
-    "reset after processing": {"kind": "reset_after"},
-    "truncated": {"kind": "torn"},
-    "timeout": {"kind": "slow", "seconds": READ_TIMEOUT},
-    "empty 200": {"kind": "empty", "status": 200, "takes_effect": True},
-    "invalid JSON": {"kind": "garbage"},
-    "response for another image": {"kind": "document", "body": ANOTHER},
-}
-TURNED_AWAY = ("429", "429 with Retry-After")
-FAILED = ("408", "500", "502 with HTML", "empty 502")
-GATEWAY = ("404 with HTML", "403 without a code")
-UNKNOWN = (*GATEWAY, "unknown code")
-BRIEF = ("code 6355 (busy)",)
-FAILED_AFTER = ("500 after processing",)
-CUT = ("reset",)
-LOST = ("reset after processing", "truncated", "timeout")
-FOREIGN = ("redirect", "response for another image")
-TOO_LARGE = ("too large",)
-STRANGE = ("empty 200", "invalid JSON")
-UNREADABLE = (*FOREIGN, *TOO_LARGE, *STRANGE)
-
-
-@dataclass(frozen=True)
-class TaskRun:
-    """How a task run ended: ``saved`` or the class of the error, at which try, after how many creates."""
-
-    end: str
-    tries: int
-    creates: int
-
-    def __str__(self) -> str:
-        if self.end != "saved":
-            return self.end
-        return "saved" if self.tries == 1 else f"saved at try {self.tries}"
-
-
-def saved(at_try: int = 1) -> TaskRun:
-    return TaskRun("saved", at_try, 1)
-
-
-def failed(error: str, *, creates: int = 0) -> TaskRun:
-    return TaskRun(error, TRIES, creates)
-
-
-def _each(*groups: tuple[tuple[str, ...], TaskRun]) -> dict[str, TaskRun]:
-    return {fault: outcome for faults, outcome in groups for fault in faults}
-
-
-def _class_of_each(*, creates: int = 0) -> dict[str, TaskRun]:
-    """Return the outcome if the operation never succeeds: the error that names the cause."""
-    return _each(
-        (TURNED_AWAY, failed("RateLimitError", creates=creates)),
-        ((*FAILED, *FAILED_AFTER), failed("ServerError", creates=creates)),
-        (UNKNOWN, failed("ApiError", creates=creates)),
-        (BRIEF, failed("NotebookNotReadyError", creates=creates)),
-        ((*CUT, *LOST), failed("TransportError", creates=creates)),
-        ((*FOREIGN, *STRANGE), failed("InvalidResponseError", creates=creates)),
-        (TOO_LARGE, failed("ResponseTooLargeError", creates=creates)),
-    )
-
-
-ANY = tuple(FAULTS)
-# A response that cannot be read is not retried within a try: the next try sends the request again.
-READ_ONCE = {**_each((ANY, saved())), **_each(((*UNREADABLE, *UNKNOWN), saved(2)))}
-# Except for a list, of which a smaller page is requested.
-LIST_ONCE = {**READ_ONCE, **_each((TOO_LARGE, saved()))}
-
-
-@dataclass(frozen=True, eq=False)
-class Scenario:
-    """
-    A task run whose outcome one operation decides.
-
-    :param once: the outcome if that operation fails once, and ``permanently`` if it always does.
-    :param before: what happened already.
-    :param is_retry: whether an earlier try died in the middle of its create.
-    :param options: of the simulator.
-    :param fields: of the connection.
-    """
-
-    operation: str
-    once: dict[str, TaskRun]
-    permanently: dict[str, TaskRun]
-    title: str = ""
-    cloud: str = "huaweicloud"
-    named: dict[str, Any] = field(default_factory=lambda: dict(NAMED))
-    before: Callable[[Simulator, Scenario], None] = lambda _simulator, _scenario: None
-    is_retry: bool = False
-    lists_notebooks: bool = False
-    options: dict[str, Any] = field(default_factory=dict)
-    fields: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"{self.operation}{self.title and f' ({self.title})'}"
-
-    @property
-    def words(self) -> dict[str, Any]:
-        """What the user gives for the image."""
-        return {"description": "after the course", **self.named}
-
-    def request(self, simulator: Simulator) -> CreateImageRequest:
-        """Return what a try sends."""
-        return prepare_request(CLOUDS[self.cloud], simulator.notebook_id, KEY, self.words)[0]
-
-    async def attempt(
-        self, modelarts: ModelArtsClient, simulator: Simulator, *, check_existing: bool
-    ) -> Image:
-        """Do what one try of the operator does."""
-        if self.lists_notebooks:
-            await modelarts.list_all(operations.list_notebooks())
-        saving = IdempotentCreate(modelarts, CLOUDS[self.cloud], simulator.notebook_id, KEY, **self.words)
-        image, _ = await saving.save(check_existing=check_existing)
-        ended = await modelarts.watch(
-            operations.show_image(image.id),
-            is_done=lambda image: not image.is_pending,
-            poll_interval=60,
-            deadline=simulator.now() + WAIT_SECONDS,
-        )
-        return ended.raise_for_status()
-
-    def play(self, fault: str, *, lasting: bool, runner: TransportRunner) -> TaskRun:
-        """Run the task to its end."""
-        with Simulator(cloud=self.cloud, save=AfterSeconds(SAVE_SECONDS), **self.options) as simulator:
-            self.before(simulator, self)
-            simulator.inject(
-                Fault(operation=self.operation, times=None if lasting else 1, **FAULTS[fault]),
-            )
-            read_timeout = SHORT_READ_TIMEOUT if fault == "timeout" else READ_TIMEOUT
-            given = {**self.fields, "extra": {"read_timeout": read_timeout, **self.fields.get("extra", {})}}
-            host = EcsAgencyCredentials(endpoint=simulator.endpoint) if self.options else None
-            end, tries = "", 0
-            while tries < TRIES and end != "saved":
-                tries += 1
-                shared_credentials.cache_clear()  # each try is a process of its own
-                attempt = partial(
-                    self.attempt, simulator=simulator, check_existing=self.is_retry or tries > 1
-                )
-                try:
-                    runner.run(simulator, attempt, credentials=host, **given)
-                except ModelArtsError as error:
-                    end = type(error).__name__
-                    simulator.advance(RETRY_DELAY)
-                else:
-                    end = "saved"
-            return TaskRun(end, tries, simulator.saves)
+from tests.reliability.notebook_scenarios import NOTEBOOK_SCENARIOS
+from tests.transports import BlockingRunner
 
 
 def _an_earlier_try_died(simulator: Simulator, scenario: Scenario) -> None:
@@ -228,9 +64,9 @@ def _an_earlier_save_failed(simulator: Simulator, scenario: Scenario) -> None:
 
 
 CREATE_PERMANENTLY = {
-    **_class_of_each(),
+    **class_of_each(),
     # The save was processed: the image is found by its marker.
-    **_each(((*FAILED_AFTER, *LOST, *STRANGE), saved())),
+    **each(((*FAILED_AFTER, *LOST, *STRANGE), saved())),
 }
 SCENARIOS = [
     *(
@@ -240,7 +76,7 @@ SCENARIOS = [
             cloud=cloud,
             named=named,
             # After a refusal with an unknown code of the service, only the next try sends the request again.
-            once=_each((ANY, saved()), (("unknown code",), saved(2))),
+            once=each((ANY, saved()), (("unknown code",), saved(2))),
             permanently=CREATE_PERMANENTLY,
         )
         for title, cloud, named in (
@@ -251,10 +87,10 @@ SCENARIOS = [
     ),
     Scenario(
         "ShowImage",
-        once=_each((ANY, saved())),
+        once=each((ANY, saved())),
         permanently={
-            **_each((ANY, failed("WaitTimeoutError", creates=1))),
-            "403 without a code": failed("PermissionDeniedError", creates=1),
+            **each((ANY, failed("WaitTimeoutError", effects=1))),
+            "403 without a code": failed("PermissionDeniedError", effects=1),
         },
     ),
     *(
@@ -266,7 +102,7 @@ SCENARIOS = [
             before=_an_earlier_try_died,
             is_retry=True,
             once=LIST_ONCE,
-            permanently=_class_of_each(creates=1),
+            permanently=class_of_each(effects=1),
         )
         for title, cloud, named in (
             ("Huawei Cloud", "huaweicloud", NAMED),
@@ -278,46 +114,46 @@ SCENARIOS = [
         before=_a_response_is_lost,
         once=READ_ONCE,
         # It is read only after an unusable response to create-image; the next try finds the image.
-        permanently=_each((ANY, saved(2))),
+        permanently=each((ANY, saved(2))),
     ),
     Scenario(
         "DeleteImage",
         before=_an_earlier_save_failed,
         once={
-            **_each((ANY, saved(2))),
-            **_each(((*TURNED_AWAY, *BRIEF, *STRANGE, "response for another image"), saved())),
+            **each((ANY, saved(2))),
+            **each(((*TURNED_AWAY, *BRIEF, *STRANGE, "response for another image"), saved())),
         },
         permanently={
-            **_class_of_each(),
-            **_each(((*FAILED_AFTER, *LOST), saved(2)), (STRANGE, saved())),
+            **class_of_each(),
+            **each(((*FAILED_AFTER, *LOST), saved(2)), (STRANGE, saved())),
             # The body of a response to a delete is not read; this one comes instead of the deletion.
             "response for another image": failed("TagConflictError"),
         },
     ),
-    Scenario("ListNotebooks", lists_notebooks=True, once=LIST_ONCE, permanently=_class_of_each()),
-    Scenario("CreateToken", fields={**PASSWORD, "extra": USER}, once=READ_ONCE, permanently=_class_of_each()),
+    Scenario("ListNotebooks", lists_notebooks=True, once=LIST_ONCE, permanently=class_of_each()),
+    Scenario("CreateToken", fields={**PASSWORD, "extra": USER}, once=READ_ONCE, permanently=class_of_each()),
     Scenario(
-        "CreateTemporaryAccessKey", fields={"extra": AGENCY}, once=READ_ONCE, permanently=_class_of_each()
+        "CreateTemporaryAccessKey", fields={"extra": AGENCY}, once=READ_ONCE, permanently=class_of_each()
     ),
     Scenario(
-        "ListProjects", fields={"extra": {"project_id": None}}, once=READ_ONCE, permanently=_class_of_each()
+        "ListProjects", fields={"extra": {"project_id": None}}, once=READ_ONCE, permanently=class_of_each()
     ),
     Scenario(
         "ShowSecurityKey",
         options={"metadata": "plain"},
         once=READ_ONCE,
         # The metadata service returns 404 if the host has no agency.
-        permanently={**_class_of_each(), "404 with HTML": failed("AuthenticationError")},
+        permanently={**class_of_each(), "404 with HTML": failed("AuthenticationError")},
     ),
     Scenario(
         "CreateMetadataToken",
         options={"metadata": "token"},
         # Some hosts have no such tokens, so a refusal is ignored; this host needs a token.
-        once={**READ_ONCE, **_each((BRIEF, saved(2)))},
+        once={**READ_ONCE, **each((BRIEF, saved(2)))},
         # A token is any text, so that a wrong one is noticed only where it is used.
         permanently={
-            **_class_of_each(),
-            **_each(
+            **class_of_each(),
+            **each(
                 (
                     (*UNKNOWN, *BRIEF, "invalid JSON", "response for another image"),
                     failed("AuthenticationError"),
@@ -325,6 +161,7 @@ SCENARIOS = [
             ),
         },
     ),
+    *NOTEBOOK_SCENARIOS,
 ]
 
 
@@ -361,17 +198,22 @@ def cases() -> Iterator[Case]:
                         yield Case(scenario, fault, lasting, runner)
 
 
+def play_numbered(number: int) -> TaskRun:
+    """Play one of :func:`cases` by its place among them."""
+    return next(islice(cases(), number, None)).play()
+
+
 def page(outcomes: dict[Case, TaskRun]) -> str:
     """Return the page's section for these outcomes."""
     runs = len(outcomes)
-    saved_runs = sum(outcome.end == "saved" for outcome in outcomes.values())
-    most = max(outcome.creates for outcome in outcomes.values())
+    successes = sum(outcome.is_success for outcome in outcomes.values())
+    most = max(outcome.effects for outcome in outcomes.values())
     summary = (
         f"{runs} cases: {len(SCENARIOS)} scenarios, {len(FAULTS)} faults, each once and permanently (a "
         "permanent timeout only for create-image and ShowImage), through both transports with the same "
-        f"outcome. In {saved_runs} cases the image was saved, the others ended with an error that names the "
-        f"cause. Create-image requests that took effect, per notebook and run: {most} at most, and exactly 1 "
-        "where the image was saved."
+        f"outcome. In {successes} cases the image was saved, or the notebook changed; the others ended with "
+        "an error that names the cause. Requests of each save, start, stop, renewal, update and registration "
+        f"that took effect, per run: {most} at most, and exactly 1 where the run succeeded."
     )
     lines = [summary]
     for lasting, title in ((False, "Once"), (True, "Permanently")):
@@ -402,13 +244,17 @@ def main(arguments: list[str]) -> int:
     logging.getLogger("airflow_provider_modelarts").setLevel(logging.ERROR)
     outcomes = {}
     wrong = 0
-    for number, case in enumerate(cases(), start=1):
-        outcomes[case] = outcome = case.play()
-        if outcome != case.expected:
-            wrong += 1
-            print(f"WRONG  {case}: {outcome!r}, expected {case.expected!r}")
-        if number % 100 == 0:
-            print(f"{number} cases, {wrong} wrong", flush=True)
+    every = list(cases())
+    # Cases contain functions, which cannot be sent to another process; their numbers can.
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), get_context("fork")) as processes:
+        played = processes.map(play_numbered, range(len(every)), chunksize=10)
+        for case, outcome in zip(every, played, strict=True):
+            outcomes[case] = outcome
+            if outcome != case.expected:
+                wrong += 1
+                print(f"WRONG  {case}: {outcome!r}, expected {case.expected!r}")
+            if len(outcomes) % 100 == 0:
+                print(f"{len(outcomes)} cases, {wrong} wrong", flush=True)
     print(page(outcomes))
     print(f"\n{len(outcomes)} cases, {wrong} wrong")
     if given.record and not wrong:

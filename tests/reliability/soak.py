@@ -1,4 +1,4 @@
-"""The run itself: triggers on one event loop in a virtual time, and what it did to the process."""
+"""The run itself: triggers on one event loop that skips its idle time, and what it did to the process."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 from unittest.mock import patch
 
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.clients import create_client
 from airflow_provider_modelarts.hooks.connection import Settings
+from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.hooks.pool import LoopLocalPool, connection_cache
+from airflow_provider_modelarts.hooks.poller_pool import poller_pool
+from airflow_provider_modelarts.hooks.pool import connection_cache
 from airflow_provider_modelarts.simulator import Fault
 from airflow_provider_modelarts.transport import AsyncTransport
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
+from tests import virtual_loop
 from tests.reliability.expected_outcomes import (
     FAULTS,
     OUTAGES,
@@ -37,10 +40,6 @@ from tests.reliability.expected_outcomes import (
     shares,
 )
 from tests.reliability.remote import RemoteCloud, sockets
-from tests.reliability.virtual_time import VirtualTime
-
-T = TypeVar("T")
-Action = Callable[[ModelArtsClient], Awaitable[T]]
 
 CONN_ID = "chaos"
 OUTAGE_INTERVAL = 400.0
@@ -94,15 +93,6 @@ class Report:
         ]
 
 
-class VirtualTransport(AsyncTransport):
-    """The triggerer's transport, whose sleep is that of a virtual time."""
-
-    time: VirtualTime
-
-    async def sleep(self, seconds: float) -> None:
-        await self.time.sleep(seconds)
-
-
 class Soak:
     """
     Many waits with many faults.
@@ -124,7 +114,7 @@ class Soak:
         faulty: float,
         seed: int,
         say: Callable[[str], None],
-        transport: type[VirtualTransport] = VirtualTransport,
+        transport: type[AsyncTransport] = AsyncTransport,
     ) -> None:
         self._cloud = cloud
         self._duration = duration
@@ -150,7 +140,7 @@ class Soak:
             self._images = self._save()
             for fault in shares(FAULTS, self._faulty):
                 self._cloud.post("faults", **asdict(fault))
-            asyncio.run(self._run_waits())
+            virtual_loop.run(self._run_waits(), on_skip=self._cloud.advance, at_least=1.0)
             self._report.log_lines = log.lines
         self._report.requests = self._cloud.requests
         self._report.faults = self._cloud.faults
@@ -180,40 +170,45 @@ class Soak:
 
     async def _run_waits(self) -> None:
         """Run the waits to their ends, or until they are considered lost."""
-        self._time = VirtualTime(self._cloud.advance(0))
-        self._start = self._time.now
+        self._start = time.time()
         client_pool: LoopLocalPool[Settings, ModelArtsClient] = LoopLocalPool(self._open_client)
-        # Their time is virtual; everything else is what a triggerer does.
         with patch.object(pool, "client_pool", client_pool):
             waits = [
-                self._time.start(self._wait(expected_outcome, image))
+                asyncio.ensure_future(self._wait(expected_outcome, image))
                 for expected_outcome, image in zip(self._expected_outcomes, self._images, strict=True)
             ]
-            await self._pass_time(waits)
-            for wait in waits:
-                wait.cancel()
+            around = [asyncio.ensure_future(self._act()), asyncio.ensure_future(self._sample(waits))]
+            await asyncio.wait(waits, timeout=2 * self._duration)
+            for task in (*waits, *around):
+                task.cancel()
             endings = await asyncio.gather(*waits, return_exceptions=True)
+            for done in await asyncio.gather(*around, return_exceptions=True):
+                if isinstance(done, Exception):
+                    raise done
         self._report.endings = [
             ending
             if isinstance(ending, Ending)
             else Ending(expected_outcome, None, f"a wait was lost: {ending!r}")
             for ending, expected_outcome in zip(endings, self._expected_outcomes, strict=True)
         ]
-        leases = [registry._leases for registry in (connection_cache, client_pool)]
+        leases = [registry._leases for registry in (connection_cache, client_pool, poller_pool)]
         self._report.left |= {
             "tasks": len(asyncio.all_tasks()) - 1,
             "shared values": sum(len(held) for by_loop in leases for held in by_loop.values()),
         }
 
-    async def _pass_time(self, waits: list[asyncio.Task[Ending]]) -> None:
+    async def _act(self) -> None:
+        """Do what happens at the cloud, each at its time."""
         agenda = self._agenda()
-        while await self._time.all_asleep() and self._time.now < self._start + 2 * self._duration:
-            self._time.pass_(self._cloud.advance, at_least=1.0)
-            while agenda and agenda[-1][0] <= self._time.now - self._start:
-                agenda.pop()[1]()
-            if self._time.now - self._start >= len(self._report.samples) * self._duration / SAMPLES:
-                self._measure(sum(not wait.done() for wait in waits))
-            self._time.wake()
+        while agenda:
+            at, act = agenda.pop()
+            await asyncio.sleep(max(0.0, self._start + at - time.time()))
+            act()
+
+    async def _sample(self, waits: list[asyncio.Task[Ending]]) -> None:
+        for number in range(SAMPLES):
+            await asyncio.sleep(max(0.0, self._start + number * self._duration / SAMPLES - time.time()))
+            self._measure(sum(not wait.done() for wait in waits))
 
     def _agenda(self) -> list[tuple[float, Callable[[], object]]]:
         """Return what the cloud does at which time, the last of it first."""
@@ -242,7 +237,7 @@ class Soak:
 
     async def _wait(self, expected_outcome: ExpectedOutcome, image: dict[str, Any]) -> Ending:
         """Run one trigger, and judge its event."""
-        await self._time.sleep(expected_outcome.begins)
+        await asyncio.sleep(expected_outcome.begins)
         trigger = NotebookImageTrigger(
             image_id=image["id"],
             modelarts_conn_id=CONN_ID,
@@ -250,7 +245,7 @@ class Soak:
             deadline=self._start + expected_outcome.deadline,
         )
         events = [event async for event in trigger.run()]
-        ended = self._time.now - self._start
+        ended = time.time() - self._start
         if len(events) != 1:
             return Ending(
                 expected_outcome, ended, f"the wait for image {image['id']} had {len(events)} events"
@@ -264,15 +259,13 @@ class Soak:
     @asynccontextmanager
     async def _open_client(self, settings: Settings) -> AsyncIterator[ModelArtsClient]:
         async with self._transport.open(settings.transport_config) as transport:
-            assert isinstance(transport, VirtualTransport)
-            transport.time = self._time
-            yield create_client(settings, transport, clock=self._time, lock=asyncio.Lock())
+            yield create_client(settings, transport, lock=asyncio.Lock())
 
     def _measure(self, alive: int) -> None:
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         sample = Sample(
-            at=self._time.now - self._start,
+            at=time.time() - self._start,
             requests=self._cloud.requests,
             memory=pages * os.sysconf("SC_PAGE_SIZE"),
             blocks=sys.getallocatedblocks(),

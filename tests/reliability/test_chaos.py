@@ -38,14 +38,15 @@ ENDS: dict[str, ImageEvent] = {
 
 
 def test_soak_loses_no_wait_despite_faults() -> None:
-    """With every kind of image, 5 % faulty responses and expiring tokens."""
+    """With every kind of image, 15 % faulty responses and expiring tokens."""
     report = in_small()
 
     assert problems(report) == []
     assert {ending.expected_outcome.status for ending in report.endings} == ENDS.keys()
     assert len(report.endings) == 60
-    assert report.faults.total() / report.requests == pytest.approx(0.05, abs=0.02)
-    assert report.faults.keys() == {fault.kind for fault in (*FAULTS, *OUTAGES)}
+    assert report.faults.total() / report.requests == pytest.approx(0.15, abs=0.06)
+    assert len(report.faults) >= 8
+    assert report.faults.keys() <= {fault.kind for fault in (*FAULTS, *OUTAGES)}
     assert report.logins > 4
 
 

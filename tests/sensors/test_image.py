@@ -137,9 +137,9 @@ def test_sensor_fails_for_event_without_content(event: Any) -> None:
         resume(sensor("i", soft_fail=True), event)
 
 
-def test_sensor_defaults_are_15_seconds_and_one_hour() -> None:
+def test_sensor_defaults_are_10_seconds_and_one_hour() -> None:
     """Airflow's own default timeout is a week."""
     wait = sensor("i")
 
-    assert (wait.poke_interval, wait.timeout, wait.deferrable) == (15, 3600, False)
+    assert (wait.poke_interval, wait.timeout, wait.deferrable) == (10, 3600, False)
     assert set(NotebookImageSensor.template_fields) == {"image_id", "modelarts_conn_id"}

@@ -6,15 +6,14 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from airflow_provider_modelarts.client.http_types import Request
 from airflow_provider_modelarts.exceptions import TransportError
 from airflow_provider_modelarts.transport import TransportConfig
+from tests.proxy import forward
 from tests.servers import Peer, answering, reply, serving
 from tests.transport.scenarios import Run, awaiting, send
 from tests.transport.test_limits import LONG, Pourer
@@ -37,18 +36,11 @@ def _needs_tls_in_tls(run: Run) -> None:
 def tunnelling(port: int) -> Callable[[Peer], None]:
     """Serve as a proxy that forwards everything to this port."""
 
-    def pump(there: socket.socket, peer: Peer) -> None:
-        with suppress(OSError):
-            while data := there.recv(65536):
-                peer.send(data)
-
     def handle(peer: Peer) -> None:
         peer.request()
         with socket.create_connection(("127.0.0.1", port)) as there:
             peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            Thread(target=pump, args=(there, peer), daemon=True).start()
-            while data := peer._connection.recv(65536):
-                there.sendall(data)
+            forward(peer._connection, there)
 
     return handle
 

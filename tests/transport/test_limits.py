@@ -18,6 +18,7 @@ import pytest
 from airflow_provider_modelarts.client.http_types import Request, Response, Transport
 from airflow_provider_modelarts.exceptions import ResponseTooLargeError, TransportError
 from airflow_provider_modelarts.transport import MAX_CONNECTIONS, AsyncTransport, TransportConfig
+from tests.fast_forward import FastForward
 from tests.servers import Peer, answering, closed_port, full_port, reply, serving
 from tests.transport.scenarios import Run, awaiting, blocking, send
 
@@ -225,7 +226,14 @@ def test_max_bytes_limits_decompressed_body(run: Run, encoding: str, pack: Calla
                     run(send(request), PATIENT)
 
 
-@pytest.mark.parametrize("body", [b"{}", gzip.compress(b"x" * 1000)[:-9], b"\x1f\x8b"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"{}", id="not packed"),
+        pytest.param(gzip.compress(b"x" * 1000)[:-9], id="without end"),
+        pytest.param(b"\x1f\x8b", id="without content"),
+    ],
+)
 def test_body_that_cannot_be_decompressed_is_invalid(run: Run, body: bytes) -> None:
     with serving(answering(reply(body, "Content-Encoding: gzip"))) as server:
         failure = failing(run, Request("GET", server.url), PATIENT)
@@ -247,7 +255,9 @@ def test_token_of_many_kilobytes_is_read(run: Run) -> None:
         assert run(send(Request("POST", server.url))).headers["x-subject-token"] == token
 
 
-def test_limits_apply_to_each_exchange_of_kept_connection(run: Run, certificate: Path) -> None:
+def test_limits_apply_to_each_exchange_of_kept_connection(
+    run: Run, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It idles longer than an exchange may take, and all responses together exceed the limit of one."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
@@ -259,12 +269,13 @@ def test_limits_apply_to_each_exchange_of_kept_connection(run: Run, certificate:
         for number in range(len(answers)):
             got.append(await transport.send(Request("GET", url, max_bytes=60_000), timeout=LONG))
             if number == 1:
-                await transport.sleep(2.1)
+                await transport.sleep(10.1)
         return got
 
+    FastForward(monkeypatch)
     with serving(answering(*answers), tls) as server:
         url = f"https://127.0.0.1:{server.port}/"
-        got = run(several, TransportConfig(connect_timeout=30, read_timeout=2))
+        got = run(several, TransportConfig(connect_timeout=30, read_timeout=10))
         assert [len(each.body) for each in got] == [60_000, 5, 60_000, 60_000, 60_000, 60_000]
         assert server.connections == 1
 
@@ -305,14 +316,23 @@ def test_timeout_of_zero_sends_nothing(run: Run, timeout: float) -> None:
     assert server.connections == 0
 
 
-def test_timeout_includes_wait_for_free_connection() -> None:
+def test_timeout_includes_wait_for_free_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests that time out there were not sent; the connections continue."""
 
     async def many(transport: Transport) -> list[BaseException | Response]:
-        first = [transport.send(Request("GET", server.url), timeout=3) for _ in range(MAX_CONNECTIONS)]
-        others = [transport.send(Request("POST", server.url), timeout=0.3) for _ in range(100)]
-        return await asyncio.gather(*first, *others, return_exceptions=True)
+        sent = [transport.send(Request("GET", server.url), timeout=100) for _ in range(MAX_CONNECTIONS)]
+        sent += [transport.send(Request("POST", server.url), timeout=50) for _ in range(100)]
+        outcomes = asyncio.gather(*sent, return_exceptions=True)
+        while len(server.requests) < MAX_CONNECTIONS and not outcomes.done():
+            await asyncio.sleep(0)
+        await transport.sleep(50)
+        # In real time, so that those in the queue end first; aiohttp rounds its timeouts up to seconds.
+        await real_sleep(0.02)
+        await transport.sleep(60)
+        return await outcomes
 
+    real_sleep = asyncio.sleep
+    FastForward(monkeypatch)
     with serving(hanging) as server:
         outcomes = awaiting(many, PATIENT)
         assert len(server.requests) == server.connections == MAX_CONNECTIONS

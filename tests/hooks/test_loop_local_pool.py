@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts.hooks.pool import LoopLocalPool
+from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool
 from airflow_provider_modelarts.transport import AsyncTransport, TransportConfig
 from tests.transport.scenarios import SHORT
 

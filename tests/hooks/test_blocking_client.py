@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.models import CreateImageRequest
 from airflow_provider_modelarts.exceptions import NotFoundError, WaitTimeoutError
-from airflow_provider_modelarts.hooks.clients import BlockingClient
+from airflow_provider_modelarts.hooks.blocking_client import BlockingClient
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import AfterReads, Simulator
 

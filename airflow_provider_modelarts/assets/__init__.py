@@ -1,0 +1,1 @@
+"""Assets of Airflow, and lineage."""

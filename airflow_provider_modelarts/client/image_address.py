@@ -1,0 +1,53 @@
+"""The address of an image in SWR: ``registry/namespace/name:tag``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+SCHEME = "swr"
+"""The scheme of an image repository's URI: ``swr://registry/namespace/name``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAddress:
+    """
+    The parts of an image's address.
+
+    :param registry: the host in lower case, with the port if the address has one; empty if the address names
+        no registry.
+    :param path: namespace and name, of two or more segments.
+    :param tag: None if the address has none.
+    :param digest: such as ``sha256:…``; None if the address has none.
+    """
+
+    registry: str
+    path: str
+    tag: str | None = None
+    digest: str | None = None
+
+    @property
+    def uri(self) -> str:
+        """The URI of the repository, which all tags share."""
+        return f"{SCHEME}://{self.registry}/{self.path}"
+
+    def is_in(self, repository: ImageAddress) -> bool:
+        """Whether the image is in a repository; without a registry, the path decides."""
+        return self.path == repository.path and self.registry in ("", repository.registry)
+
+
+def parse_address(address: str | None) -> ImageAddress | None:
+    """
+    Return the parts of an address as ModelArts or a URI has it, or None if it names no repository.
+
+    The first of three or more segments is the registry. Of two, none is: an organization may have periods.
+    """
+    text = re.sub(r"^\w+://", "", (address or "").strip())
+    text, _, digest = text.partition("@")
+    *segments, last = text.split("/")
+    name, _, tag = last.partition(":")
+    segments.append(name)
+    registry = segments.pop(0).lower() if len(segments) > 2 else ""
+    if len(segments) < 2 or not all(segments):
+        return None
+    return ImageAddress(registry, "/".join(segments), tag or None, digest or None)

@@ -1,0 +1,167 @@
+"""
+Changes of notebooks that are never made twice.
+
+A response may be lost or prove nothing, so what a request changed is read again. A request is not repeated
+within a call unless the service surely did not process it: whoever calls checks again first.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from airflow_provider_modelarts.client import operations
+from airflow_provider_modelarts.client.client import ModelArtsClient
+from airflow_provider_modelarts.client.http_types import Operation
+from airflow_provider_modelarts.client.models import iso_utc
+from airflow_provider_modelarts.client.notebooks import Lease, LeaseType, Move, Notebook
+from airflow_provider_modelarts.exceptions import PERMANENT, InvalidResponseError, ModelArtsError
+
+T = TypeVar("T")
+
+RENEWAL_TOLERANCE = timedelta(minutes=5)
+"""By how much a renewed lease may seem too short: the time that the renewal itself took."""
+log = logging.getLogger(__name__)
+
+
+async def move_notebook(
+    client: ModelArtsClient,
+    notebook_id: str,
+    move: Move,
+    operation: Operation[Notebook],
+    *,
+    deadline: float | None = None,
+) -> tuple[Notebook, bool]:
+    """
+    Start or stop a notebook, and return it as it was read or returned last, and whether this changed it.
+
+    A notebook that has, or is about to have, the wanted status is a success without a request. After a
+    refusal or a lost response the notebook is read again, and counts as changed if the response was lost.
+
+    :param move: of the operation; a notebook in a status in which it is not allowed is left to the service's
+        refusal.
+    :param deadline: epoch seconds after which no request is retried.
+    :raises NotebookFailedError: the notebook has a final status; nothing was sent.
+    :raises NotebookNotReadyError: the notebook is busy.
+    :raises ModelArtsError: any other error of the operation, or of the first read.
+    """
+    show = operations.show_notebook(notebook_id)
+    before = await client.call(show, deadline=deadline)
+    if move.is_done_in(before.status):
+        return before, False
+    before.raise_for_status()
+    try:
+        return await client.call(operation, deadline=deadline), True
+    except ModelArtsError as error:
+        after = await _read_after(client, show, error, lambda now: move.is_done_in(now.status), deadline)
+        return after, error.may_have_been_processed and not _is_refusal(error)
+
+
+async def renew_lease(
+    client: ModelArtsClient,
+    notebook_id: str,
+    duration: timedelta,
+    *,
+    type: LeaseType | None = None,  # noqa: A002 - the API's name
+    deadline: float | None = None,
+) -> Lease:
+    """
+    Let the lease of a running notebook end a duration from now, and return the lease, read again.
+
+    :param deadline: epoch seconds after which no request is retried.
+    :raises NotebookNotReadyError: the notebook is not running.
+    :raises InvalidResponseError: the renewal was accepted, but the lease was not renewed.
+    :raises ModelArtsError: any other error of the renewal, or of the read after it.
+    """
+    show = operations.show_lease(notebook_id)
+
+    def is_renewed(lease: Lease) -> bool:
+        if type == "idle":
+            return lease.is_idle
+        left = None if lease.service_time is None else lease.left(lease.service_time)
+        return lease.is_timed and (left is None or left >= duration - RENEWAL_TOLERANCE)
+
+    operation = operations.renew_lease(notebook_id, duration, type=type)
+    lease = await _change(client, operation, show, is_renewed, deadline)
+    if not is_renewed(lease):
+        raise InvalidResponseError(
+            f"RenewLease was accepted, but the lease of notebook {notebook_id} was not renewed: "
+            f"{lease.describe()}, not in {duration}"
+        )
+    log.info("The lease of notebook %s was renewed: %s", notebook_id, lease.describe())
+    return lease
+
+
+async def update_image(
+    client: ModelArtsClient, notebook_id: str, image_id: str, *, deadline: float | None = None
+) -> Notebook:
+    """
+    Let a stopped notebook run another image from its next start on, and return it, read again.
+
+    :param deadline: epoch seconds after which no request is retried.
+    :raises NotebookNotReadyError: the notebook is not stopped.
+    :raises NotFoundError: there is no such notebook or no such image.
+    :raises InvalidResponseError: the update was accepted, but the notebook was not updated.
+    :raises ModelArtsError: any other error of the update, or of the read after it.
+    """
+
+    def is_updated(notebook: Notebook) -> bool:
+        return (notebook.image_id or "").lower() == image_id.lower()
+
+    operation = operations.update_notebook(notebook_id, image_id=image_id)
+    show = operations.show_notebook(notebook_id)
+    notebook = await _change(client, operation, show, is_updated, deadline)
+    if not is_updated(notebook):
+        raise InvalidResponseError(
+            f"UpdateNotebook was accepted, but notebook {notebook_id} still has the image "
+            f"{notebook.image_id}, not {image_id} (read at {iso_utc(notebook.service_time)})"
+        )
+    return notebook
+
+
+async def _change(
+    client: ModelArtsClient,
+    operation: Operation[None],
+    show: Operation[T],
+    is_done: Callable[[T], bool],
+    deadline: float | None,
+) -> T:
+    """Send an operation whose response proves nothing, and return what it changed, read again."""
+    try:
+        await client.call(operation, deadline=deadline)
+    except ModelArtsError as error:
+        return await _read_after(client, show, error, is_done, deadline)
+    return await client.call(show, deadline=deadline)
+
+
+async def _read_after(
+    client: ModelArtsClient,
+    show: Operation[T],
+    error: ModelArtsError,
+    is_done: Callable[[T], bool],
+    deadline: float | None,
+) -> T:
+    """
+    Return what an operation changed although it failed with an error.
+
+    :raises ModelArtsError: that error, if nothing was changed, or that cannot be read.
+    """
+    if isinstance(error, PERMANENT):
+        raise error
+    log.warning("Checking whether a request without a usable response took effect: %s", error)
+    try:
+        found = await client.call(show, deadline=deadline)
+    except ModelArtsError as unread:
+        log.warning("The check failed: %s", unread)
+        raise error from unread
+    if not is_done(found):
+        raise error
+    log.info("The request took effect, or its effect was there already: %s", show.subject)
+    return found
+
+
+def _is_refusal(error: ModelArtsError) -> bool:
+    """Whether the service refused the operation, so that what it asked for is another's doing."""
+    return bool(getattr(error, "code", "")) and getattr(error, "status", 0) < 500

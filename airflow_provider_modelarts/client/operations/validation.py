@@ -1,0 +1,82 @@
+"""The checks of the values that operations put into paths, queries and bodies."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from urllib.parse import quote
+
+from airflow_provider_modelarts.client.models import text_rule
+from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidationError
+
+MAX_PAGE_BYTES = 1024 * 1024
+"""Bytes of the largest page that is read: 200 records of 5 KiB, more than their fields can hold."""
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_IMAGE_ADDRESS = re.compile(r"[^\s/]+(?:/[^\s/:]+)+:[^\s/:]+")
+
+
+def given(query: dict[str, str | None]) -> dict[str, str]:
+    """Return the filters that are not None; a blank one is refused, as it would match everything."""
+    given = {key: value for key, value in query.items() if value is not None}
+    violations = [
+        FieldViolation(key, rule, value) for key, value in given.items() if (rule := text_rule(value))
+    ]
+    if violations:
+        raise RequestValidationError(violations)
+    return given
+
+
+def flag(field: str, value: bool) -> str:
+    """Return a boolean as a query value; text is refused, as ``"false"`` would count as true."""
+    if not isinstance(value, bool):
+        raise RequestValidationError([FieldViolation(field, "must be True or False", value)])
+    return "true" if value else "false"
+
+
+def path_segment(field: str, value: str) -> str:
+    """Return an id as one path segment; one that would change the path is refused."""
+    return quote(identifier(field, value), safe="")
+
+
+def identifier(field: str, value: str) -> str:
+    """Return an id, a UUID in lower case; one that could not stand in a path is refused."""
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return value.lower()
+    rule = text_rule("" if value is None else value)
+    if not rule and (
+        value.startswith(".") or any(c in "/\\?#%;" or c.isspace() or not c.isprintable() for c in value)
+    ):
+        rule = "must be one id, without slash, percent sign, white space or leading period"
+    if rule:
+        raise RequestValidationError([FieldViolation(field, rule, value)])
+    return value
+
+
+def milliseconds(field: str, value: timedelta) -> int:
+    """Return a duration as the API counts it; one below a millisecond is refused."""
+    if not isinstance(value, timedelta):
+        rule = f"must be a timedelta, not {type(value).__name__}"
+    elif value < timedelta(milliseconds=1):
+        rule = "must be positive"
+    else:
+        return value // timedelta(milliseconds=1)
+    raise RequestValidationError([FieldViolation(field, rule, value)])
+
+
+def choice(field: str, value: str, choices: tuple[str, ...]) -> str:
+    """Return one of the choices, whatever the case of the given value; any other is refused."""
+    found = [c for c in choices if isinstance(value, str) and c.lower() == value.strip().lower()]
+    if not found:
+        raise RequestValidationError([FieldViolation(field, f"must be {' or '.join(choices)}", value)])
+    return found[0]
+
+
+def image_address(field: str, value: str) -> str:
+    """Return the address of an image in SWR; one without a namespace or a tag is refused."""
+    rule = text_rule("" if value is None else value)
+    if not rule and not _IMAGE_ADDRESS.fullmatch(value):
+        rule = "must be an image's address such as swr.eu-de.otc.t-systems.com/team/research:v1"
+    if rule:
+        raise RequestValidationError([FieldViolation(field, rule, value)])
+    return value

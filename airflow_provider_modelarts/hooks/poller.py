@@ -1,0 +1,334 @@
+"""The task that polls for all waits which have the same connection settings and workspace."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import math
+import time
+from collections.abc import Coroutine, Iterable
+from random import uniform
+from typing import Any, Generic
+
+from airflow_provider_modelarts.client.client import LAST_POLL_TIMEOUT, ModelArtsClient
+from airflow_provider_modelarts.client.poll_errors import PollErrors
+from airflow_provider_modelarts.client.poll_log import PollLog
+from airflow_provider_modelarts.client.poll_plan import (
+    ItemT,
+    PageQuery,
+    PolledResource,
+    PollPlan,
+    RequestPace,
+)
+from airflow_provider_modelarts.exceptions import (
+    AccountSuspendedError,
+    AuthenticationError,
+    BadRequestError,
+    InvalidConnectionError,
+    ModelArtsError,
+    ResponseTooLargeError,
+)
+from airflow_provider_modelarts.hooks import pool
+from airflow_provider_modelarts.hooks.connection import Settings
+from airflow_provider_modelarts.hooks.poll_wait import Alarm, Wait, Waits
+
+LAST_PASS_PAUSE = 1.0
+"""Seconds between two passes that waits need at their deadlines."""
+LAST_POLL_GATHERING = 0.05
+"""Seconds for which waits with the same deadline are gathered, so that one pass answers all of them."""
+CONCERNS_ALL = (AuthenticationError, InvalidConnectionError, AccountSuspendedError)
+"""Errors that end all waits, whichever request they belong to."""
+
+log = logging.getLogger(__name__)
+
+
+class Poller(Generic[ItemT]):
+    """
+    Polls for all waits with the same settings and workspace, while there are any.
+
+    :param pace: of all requests of the project.
+    """
+
+    def __init__(
+        self, settings: Settings, workspace_id: str, resource: PolledResource[ItemT], pace: RequestPace
+    ) -> None:
+        self._settings = settings
+        self._workspace_id = workspace_id
+        self._resource = resource
+        self._pace = pace
+        self._plan = PollPlan(resource)
+        self._not_before = -math.inf
+        self._next_pass = math.inf
+        self._last_pass = -math.inf
+        self._next_show = -math.inf
+        self._is_passing = False
+        self._showing: set[str] = set()
+        self._alarm, self._pass_alarm = Alarm(), Alarm()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._client: ModelArtsClient | None = None
+        self._list_errors = PollErrors()
+        self._log = PollLog(f"several {resource.name}s", time)
+        self._has_logged_cycle = self._has_logged_refusal = False
+        self._end: Exception | None = None
+        self.waits: Waits[ItemT] = Waits(self._gather_due)
+        self.error: ModelArtsError | None = None
+        """Why the last page could not be read; None after a success."""
+        # Not in the context of the first wait, in whose log all that this task logs would be.
+        self._task: asyncio.Task[None] = contextvars.Context().run(asyncio.create_task, self._run())
+
+    @property
+    def refused_at(self) -> float:
+        """When the credentials were last refused, in monotonic seconds."""
+        return -math.inf if self._client is None else self._client.refused_at
+
+    async def close(self) -> None:
+        """Stop polling; what hangs is left behind after a second."""
+        self._task.cancel()
+        await asyncio.wait([self._task], timeout=pool.CANCEL_GRACE)
+
+    def join(self, wait: Wait[ItemT]) -> None:
+        """Poll for one more wait, at its own interval at least."""
+        is_first = not self.waits
+        self.waits.add(wait)
+        self._plan.add(wait.resource_id)
+        soon = uniform(0.0, wait.poll_interval) if is_first else wait.poll_interval  # noqa: S311 - jitter
+        if (at := time.monotonic() + soon) < self._next_pass:
+            self._next_pass = at
+            self._alarm.ring()
+        if wait.not_before is not None:
+            self._not_before = max(self._not_before, wait.not_before)
+            if self._client is not None:
+                self._client.postpone_polls(wait.not_before)
+        if self._end is not None:
+            wait.fail(self._end)
+
+    def leave(self, wait: Wait[ItemT]) -> None:
+        """Forget a wait that has ended or was cancelled."""
+        if self.waits.remove(wait):
+            self._plan.remove(wait.resource_id)
+
+    def _gather_due(self) -> None:
+        """Plan the last polls of the waits whose deadline passes within a moment."""
+        if len(self.waits.due) == 1:
+            asyncio.get_running_loop().call_later(LAST_POLL_GATHERING, self._alarm.ring)
+        self._pass_alarm.ring()
+
+    async def _run(self) -> None:
+        try:
+            async with pool.client_pool.use(self._settings) as client:
+                self._client = client
+                client.postpone_polls(self._not_before)
+                try:
+                    while True:
+                        await self._alarm.sleep_until(self._start_due(client))
+                finally:
+                    for task in self._tasks:
+                        task.cancel()
+                    await asyncio.gather(*self._tasks, return_exceptions=True)
+        except Exception as error:  # noqa: BLE001 - no wait may go on when its poller has ended
+            self._end = error
+            await self.waits.end_all(error)
+
+    def _start_due(self, client: ModelArtsClient) -> float:
+        """Start the requests that are due, and return when the next ones are, in monotonic seconds."""
+        now = time.monotonic()
+        if self.waits.due:
+            self._plan_last_polls(now)
+        if now >= self._next_pass and not self._is_passing and self.waits:
+            self._is_passing = True
+            self._last_pass = now
+            self._start(self._make_pass(client))
+        if now >= self._next_show and self._plan.has_shows:
+            self._next_show = now + self._plan.show_spacing
+            self._start(self._show(client))
+        next_pass = math.inf if self._is_passing or not self.waits else self._next_pass
+        return min(next_pass, self._next_show if self._plan.has_shows else math.inf)
+
+    def _start(self, request: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(request)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._alarm.ring()
+
+    def _plan_last_polls(self, now: float) -> None:
+        """Let the waits whose deadline has passed be answered by a pass or, if they are few, by shows."""
+        if self._plan.is_pass_cheaper(len({wait.key for wait in self.waits.due}), now):
+            self._next_pass = min(self._next_pass, max(now, self._last_pass + LAST_PASS_PAUSE))
+        else:
+            self._show_last(self.waits.due)
+            self.waits.due.clear()
+
+    def _show_last(self, waits: Iterable[Wait[ItemT]]) -> None:
+        for number, wait in enumerate(waits):
+            self._plan.show_soon(wait.resource_id)
+            self.waits.last_shows[wait] = None
+            self.waits.set_timer(wait, number * self._plan.show_spacing)
+            self._next_show = min(self._next_show, time.monotonic())
+
+    def _delay(self, client: ModelArtsClient) -> float:
+        """Return 0 if a request must be sent now, else the seconds to wait before asking again."""
+        now = time.monotonic()
+        if delay := self._pace.delay(now):
+            return delay
+        is_last = bool(self.waits.due or self.waits.last_shows)
+        delay = client.delay_before_poll(self.waits.interval, is_last=is_last)
+        if delay:
+            # While the circuit breaker is open, last polls are skipped.
+            self.waits.skip_last_polls(client.last_poll_error)
+        else:
+            self._pace.take(now)
+        return delay
+
+    async def _make_pass(self, client: ModelArtsClient) -> None:
+        """Read the list, and plan what is shown because the list did not contain it."""
+        began = time.monotonic()
+        due: dict[Wait[ItemT], None] = {}
+        try:
+            is_complete = await self._read_list(client, due)
+        except Exception:  # a fault of one record must not end all waits
+            log.exception("The list of %ss cannot be processed, so it is not used", self._resource.name)
+            self._plan.refuse_list(time.monotonic())
+            is_complete = True
+        finally:
+            self._is_passing = False
+        now, interval = time.monotonic(), self.waits.interval
+        self._next_pass = max(began + interval * uniform(0.9, 1.1), now)  # noqa: S311 - jitter
+        if is_complete:
+            self._plan.finish_pass(interval)
+            self._log_cycle(interval)
+            self.waits.succeed(self._plan.has_seen)
+            self._next_show = min(self._next_show, now)
+            self._show_last([wait for wait in due if not self._plan.has_seen(wait.key)])
+            due = dict.fromkeys(wait for wait in due if wait not in self.waits.last_shows)
+        else:
+            self._plan.abort_pass(now)
+            due.update(self.waits.last_shows)
+            self.waits.last_shows.clear()
+        for wait in due:
+            wait.time_out(self.error)
+
+    async def _read_list(self, client: ModelArtsClient, due: dict[Wait[ItemT], None]) -> bool:
+        """
+        Read the pages of a pass, and return whether all of them were read.
+
+        :param due: receives the waits for which this is the last poll.
+        """
+        self._plan.begin_pass(time.monotonic())
+        is_first = True
+        while (query := self._plan.next_page()) is not None:
+            if delay := self._delay(client):
+                await self._pass_alarm.sleep_until(time.monotonic() + delay)
+                continue
+            if is_first:
+                due.update(self.waits.due)
+                self.waits.due.clear()
+                is_first = False
+            if not await self._read_page(client, query):
+                return False
+        return True
+
+    async def _read_page(self, client: ModelArtsClient, query: PageQuery) -> bool:
+        """Request a page, and return whether the pass goes on."""
+        operation = self._resource.list_page(
+            workspace_id=self._workspace_id,
+            offset=query.offset,
+            limit=query.limit,
+            newest_first=query.newest_first,
+        )
+        try:
+            page = await client.poll(operation, poll_interval=self.waits.interval)
+        except CONCERNS_ALL as error:
+            await self.waits.end_all(error)
+            return False
+        except ModelArtsError as error:
+            return self._survives(error)
+        self._list_errors.succeeded()
+        self.error = None
+        self._log.recovered()
+        await self.waits.deliver(self._plan.read_page(page))
+        return True
+
+    def _survives(self, error: ModelArtsError) -> bool:
+        """Whether the pass goes on after a page has failed, with another page or without the list."""
+        if isinstance(error, ResponseTooLargeError) and self._plan.shrink_pages():
+            return True
+        now = time.monotonic()
+        try:
+            self._list_errors.accept(error, now)
+        except ModelArtsError as final:
+            self._list_errors.succeeded()
+            if not (isinstance(final, BadRequestError) and self._plan.simplify_list()):
+                self._plan.refuse_list(now)
+                level = logging.DEBUG if self._has_logged_refusal else logging.WARNING
+                self._has_logged_refusal = True
+                name = self._resource.name
+                log.log(
+                    level, "The list of %ss is refused, so each %s is polled by its id: %s", name, name, final
+                )
+            return True
+        self.error = error
+        self._log.failed(error)
+        return False
+
+    def _log_cycle(self, interval: float) -> None:
+        cycle = self._plan.show_cycle
+        if cycle > 1.01 * interval and not self._has_logged_cycle:
+            self._has_logged_cycle = True
+            log.warning(
+                "%d %ss are polled one by one, as no list contains them, each every %.0f s instead of %.0f s",
+                *(self._plan.shows, self._resource.name, cycle, interval),
+            )
+
+    async def _show(self, client: ModelArtsClient) -> None:
+        """Request the resource that is shown next."""
+        resource_id = self._plan.next_show()
+        if resource_id is None:
+            return
+        key = resource_id.lower()
+        if key in self._showing:
+            self._plan.begin_show(resource_id)  # the request of the last interval is still in flight
+            return
+        if delay := self._delay(client):
+            self._next_show = time.monotonic() + delay
+            return
+        self._plan.begin_show(resource_id)
+        waits = list(self.waits.of(key))
+        due = [wait for wait in waits if wait.is_due]
+        for wait in due:
+            self.waits.due.pop(wait, None)
+            self.waits.last_shows.pop(wait, None)
+        left = max((wait.deadline for wait in waits), default=0.0) - time.time()
+        self._showing.add(key)
+        try:
+            await self._read_show(client, resource_id, max(0.0, left) + LAST_POLL_TIMEOUT)
+        finally:
+            self._showing.discard(key)
+        if any(wait in self.waits.last_shows for wait in self.waits.of(key)):
+            self._plan.show_soon(resource_id)  # its deadline has passed since the request was sent
+        for wait in due:
+            wait.time_out(wait.error or client.last_poll_error)
+
+    async def _read_show(self, client: ModelArtsClient, resource_id: str, timeout: float) -> None:
+        key = resource_id.lower()
+        operation = self._resource.show(resource_id)
+        try:
+            item = await client.poll(operation, poll_interval=self.waits.interval, timeout=timeout)
+        except CONCERNS_ALL as error:
+            await self.waits.end_all(error)
+        except ModelArtsError as error:
+            record = self._plan.read_failed_show(resource_id)
+            if record is None:
+                self.waits.fail(key, error)
+            else:
+                await self.waits.deliver([record])
+        except Exception as error:  # noqa: BLE001 - a fault of one response ends its waits only
+            for wait in self.waits.of(key):
+                wait.fail(error)
+        else:
+            self.waits.succeed(key.__eq__)
+            news = self._plan.read_show(item)
+            await self.waits.deliver([] if news is None else [news])

@@ -1,0 +1,111 @@
+"""
+Metrics of saves and waits, sent through Airflow's own ``Stats``; ``docs/metrics.md`` lists them.
+
+Nothing is imported before the first metric, and no metric ever fails a task.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from airflow_provider_modelarts.exceptions import PERMANENT, ModelArtsError
+
+PREFIX = "modelarts"
+"""The first part of each metric's name; Airflow puts its own prefix before it."""
+
+# By name, because Airflow moved these classes from version to version.
+_TIMEOUTS = {"AirflowSensorTimeout", "AirflowSkipException", "AirflowTaskTimeout", "WaitTimeoutError"}
+_PAUSES = {"AirflowRescheduleException", "TaskDeferred"}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Save:
+    """The outcome of a save that succeeds: ``created``, or ``adopted`` for an existing image."""
+
+    outcome: str = "created"
+
+
+@dataclass
+class Wait:
+    """The begin of a wait, in epoch seconds; None if it is unknown, and then no duration is sent."""
+
+    since: float | None = field(default_factory=time.time)
+
+
+@contextmanager
+def measure_save(context: Any) -> Iterator[Save]:
+    """
+    Count a save by its outcome, and measure it if it succeeds.
+
+    The outcome is ``refused`` after an error that no retry can fix, and ``failed`` after any other.
+    """
+    began = time.monotonic()
+    save = Save()
+    try:
+        yield save
+    except ModelArtsError as error:
+        outcome = "refused" if isinstance(error, PERMANENT) else "failed"
+        _count(f"save.{outcome}", context, error=type(error).__name__)
+        raise
+    _count(f"save.{save.outcome}", context)
+    _time("save.duration", time.monotonic() - began, context)
+
+
+@contextmanager
+def measure_wait(context: Any) -> Iterator[Wait]:
+    """Count a wait as ``active``, ``timed_out`` or ``failed``, and measure it if the image is ACTIVE."""
+    wait = Wait()
+    try:
+        yield wait
+    except BaseException as error:  # Airflow's timeout and its deferral are none of Exception
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if names & _TIMEOUTS:
+            _count("wait.timed_out", context)
+        elif not names & _PAUSES and isinstance(error, Exception):
+            _count("wait.failed", context, error=type(error).__name__)
+        raise
+    _count("wait.active", context)
+    if wait.since is not None:
+        _time("wait.duration", max(0.0, time.time() - wait.since), context)
+
+
+def count_lost_wait(context: Any) -> None:
+    """Count a wait that Airflow itself ended, because its trigger died or was too late."""
+    _count("wait.failed", context, error="lost")
+
+
+def _count(name: str, context: Any, **tags: str) -> None:
+    try:
+        _stats().incr(f"{PREFIX}.{name}", tags={**_tags(context), **tags})
+    except Exception as error:  # noqa: BLE001 - whatever the metrics backend raises
+        log.debug("Metric %s was not sent: %s", name, error)
+
+
+def _time(name: str, seconds: float, context: Any) -> None:
+    try:
+        _stats().timing(f"{PREFIX}.{name}", timedelta(seconds=seconds), tags=_tags(context))
+    except Exception as error:  # noqa: BLE001 - whatever the metrics backend raises
+        log.debug("Metric %s was not sent: %s", name, error)
+
+
+def _tags(context: Any) -> dict[str, str]:
+    """Return the tags that Airflow's own task metrics have."""
+    ti = context["ti"]
+    return {"dag_id": ti.dag_id, "task_id": ti.task_id}
+
+
+def _stats() -> Any:
+    """Return Airflow's ``Stats``, which each line of versions has somewhere else."""
+    try:
+        from airflow.sdk.observability import stats  # Airflow 3.2 and later
+    except ImportError:
+        from airflow.stats import Stats as stats  # type: ignore[no-redef]  # noqa: N813
+    return stats if hasattr(stats, "incr") else stats.Stats

@@ -1,0 +1,114 @@
+"""The trigger of an ``AssetWatcher``: an event for each image that becomes ACTIVE (Airflow 3.0 and later)."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Hashable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow import __version__ as airflow_version
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+try:
+    from airflow.triggers.base import BaseEventTrigger
+except ImportError:
+    raise ImportError(
+        "airflow_provider_modelarts.triggers.image_events needs Airflow 3.0 or later, which has asset "
+        f"watchers; this is Airflow {airflow_version}. Use the asset as outlet of the save or sensor instead"
+    ) from None
+
+from airflow_provider_modelarts.arguments import seconds
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.client.models import Image
+
+KWARGS = ("namespace", "name", "notebook_id", "workspace_id", "poll_interval", "modelarts_conn_id")
+FILTERS = ("namespace", "name", "notebook_id", "workspace_id", "modelarts_conn_id")
+
+
+class NotebookImageEventTrigger(BaseEventTrigger):
+    """
+    Yield an event for each image that becomes ACTIVE, and never end.
+
+    For an ``AssetWatcher``; the event's payload is the image, as in the events of a save's outlets. Images
+    that are ACTIVE at the first poll cause no event. From Airflow 3.3.2 on the seen images are kept in the
+    asset state store, so that after a restart no image is missed; some may come twice, with one
+    ``image_id``. Watchers with one connection, workspace and ``poll_interval`` share their polls.
+
+    :param namespace: glob of the SWR organizations to watch. Default: all.
+    :param name: glob of the image names to watch. Default: all.
+    :param notebook_id: watch only images that were saved from this notebook by this provider.
+    :param workspace_id: ModelArts workspace. Default: the connection's.
+    :param poll_interval: seconds between polls, or a timedelta.
+    :param modelarts_conn_id: id of the Airflow connection.
+    :param queue: the triggerer queue of this watcher (Airflow 3.4 and later).
+    :raises ValueError: ``poll_interval`` is out of range, or this Airflow has no queues for watchers.
+    """
+
+    def __init__(
+        self,
+        *,
+        namespace: str | None = None,
+        name: str | None = None,
+        notebook_id: str | None = None,
+        workspace_id: str | None = None,
+        poll_interval: float | timedelta = 60,
+        modelarts_conn_id: str = "modelarts_default",
+        queue: str | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call,unused-ignore]
+        if queue is not None and not hasattr(BaseTrigger, "queue"):
+            raise ValueError(
+                f"queue needs Airflow 3.4 or later; this is {airflow_version}. Remove the argument"
+            )
+        self.namespace = namespace
+        self.name = name
+        self.notebook_id = notebook_id
+        self.workspace_id = workspace_id
+        self.poll_interval = seconds("poll_interval", poll_interval)
+        self.modelarts_conn_id = modelarts_conn_id
+        self.queue = queue
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments; Airflow stores the queue by itself."""
+        path = f"{type(self).__module__}.{type(self).__qualname__}"
+        return path, {name: getattr(self, name) for name in KWARGS}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Poll alone, on an Airflow without shared streams."""
+        async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
+            yield event
+
+    def shared_stream_key(self) -> Hashable | None:
+        """Return what watchers that share their polls have in common."""
+        return type(self).__qualname__, self.modelarts_conn_id, self.workspace_id, self.poll_interval
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[Image]]:
+        """Yield all images of the project after each poll."""
+        # In a thread, as below: the import would block every other trigger.
+        images = await asyncio.to_thread(importlib.import_module, f"{__package__}.image_list")
+        async for listed in images.poll_images(
+            kwargs["modelarts_conn_id"], kwargs["workspace_id"], kwargs["poll_interval"]
+        ):
+            yield listed
+
+    async def filter_shared_stream(
+        self, shared_stream: AsyncIterator[list[Image]]
+    ) -> AsyncIterator[TriggerEvent]:
+        """Yield an event for each image of this watcher that was not ACTIVE at an earlier poll."""
+        await asyncio.to_thread(importlib.import_module, f"{__package__}.seen_images")
+        from airflow_provider_modelarts.results import image_extra
+        from airflow_provider_modelarts.triggers.seen_images import SeenImages
+
+        store = getattr(self, "asset_state_store", None)  # from Airflow 3.3 on
+        seen = SeenImages(store, [getattr(self, name) for name in FILTERS])
+        await seen.load()
+        async for listed in shared_stream:
+            for image in seen.new_images(listed):
+                self.log.info("%s. SWR address: %s", image.describe(), image.swr_path)
+                yield TriggerEvent(image_extra(image))
+                seen.add(image)
+            await seen.store(listed)
