@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from airflow_provider_modelarts.simulator import Simulator
 from tests.browser.ui import Ui
 from tests.e2e.stack import AirflowStack
@@ -13,9 +11,6 @@ URI = "swr://swr.cn-north-4.myhuaweicloud.com/research/environment"
 RUN_SECONDS = 600.0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="operators do not fill outlet events yet: remove this marker when they do"
-)
 def test_event_of_asset_shows_image(
     ui: Ui, connection: str, simulator: Simulator, stack: AirflowStack
 ) -> None:
