@@ -125,7 +125,7 @@ class AsyncTransport:
         return self._connect_within(self._config.connect_timeout)
 
     def _connect_within(self, seconds: float) -> aiohttp.ClientTimeout:
-        """Return the timeout of a new connection; the connection then ends an exchange that takes too long."""
+        """Return the timeout of a new connection, which then ends an exchange that takes too long."""
         import aiohttp
 
         return aiohttp.ClientTimeout(connect=max(0.001, seconds))  # aiohttp treats 0 as no timeout
