@@ -136,9 +136,13 @@ class Poller(Generic[ItemT]):
         if self.waits.due:
             self._plan_last_polls(now)
         if now >= self._next_pass and not self._is_passing and self.waits:
-            self._is_passing = True
             self._last_pass = now
-            self._start(self._make_pass(client))
+            self._plan.begin_pass(now)
+            if self._plan.next_page() is None:
+                self._end_pass(now, {}, is_complete=True)
+            else:
+                self._is_passing = True
+                self._start(self._make_pass(client))
         if now >= self._next_show and self._plan.has_shows:
             self._next_show = now + self._plan.show_spacing
             self._start(self._show(client))
@@ -184,7 +188,7 @@ class Poller(Generic[ItemT]):
         return delay
 
     async def _make_pass(self, client: ModelArtsClient) -> None:
-        """Read the list, and plan what is shown because the list did not contain it."""
+        """Read the list in a pass that has begun, and end the pass."""
         began = time.monotonic()
         due: dict[Wait[ItemT], None] = {}
         try:
@@ -195,6 +199,10 @@ class Poller(Generic[ItemT]):
             is_complete = True
         finally:
             self._is_passing = False
+        self._end_pass(began, due, is_complete=is_complete)
+
+    def _end_pass(self, began: float, due: dict[Wait[ItemT], None], *, is_complete: bool) -> None:
+        """Plan the next pass, and what is shown until then; time out the waits that had their last poll."""
         now, interval = time.monotonic(), self.waits.interval
         self._next_pass = max(began + interval * uniform(0.9, 1.1), now)  # noqa: S311 - jitter
         if is_complete:
@@ -217,7 +225,6 @@ class Poller(Generic[ItemT]):
 
         :param due: receives the waits for which this is the last poll.
         """
-        self._plan.begin_pass(time.monotonic())
         is_first = True
         while (query := self._plan.next_page()) is not None:
             if delay := self._delay(client):
