@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import copy
 import math
 import time
@@ -19,6 +20,38 @@ from airflow_provider_modelarts.hooks import pool
 
 WAKE_BATCH = 10
 """Waits that wake in one turn of the event loop, so that a thousand which end together do not block it."""
+
+
+class Timer:
+    """
+    Calls a function at the earliest of the times that were set, and then forgets all of them.
+
+    :param callback: runs in a context of its own: in that of a wait it would log for that wait.
+    """
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self._callback = callback
+        self._context = contextvars.Context()
+        self._at = math.inf
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, at: float) -> None:
+        """Call at a time, in monotonic seconds, unless an earlier one is set."""
+        if at < self._at:
+            self.cancel()
+            self._at = at
+            delay = max(0.0, at - time.monotonic())
+            self._handle = asyncio.get_running_loop().call_later(delay, self._call, context=self._context)
+
+    def cancel(self) -> None:
+        """Forget the time."""
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle, self._at = None, math.inf
+
+    def _call(self) -> None:
+        self._handle, self._at = None, math.inf
+        self._callback()
 
 
 class Alarm:

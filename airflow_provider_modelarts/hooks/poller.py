@@ -31,7 +31,7 @@ from airflow_provider_modelarts.exceptions import (
 )
 from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.connection import Settings
-from airflow_provider_modelarts.hooks.poll_wait import Alarm, Wait, Waits
+from airflow_provider_modelarts.hooks.poll_wait import Alarm, Timer, Wait, Waits
 
 LAST_PASS_PAUSE = 1.0
 """Seconds between two passes that waits need at their deadlines."""
@@ -64,13 +64,14 @@ class Poller(Generic[ItemT]):
         self._next_show = -math.inf
         self._is_passing = False
         self._showing: set[str] = set()
-        self._alarm, self._pass_alarm = Alarm(), Alarm()
+        self._timer, self._pass_alarm = Timer(self._start_due), Alarm()
         self._tasks: set[asyncio.Task[None]] = set()
         self._client: ModelArtsClient | None = None
         self._list_errors = PollErrors()
         self._log = PollLog(f"several {resource.name}s", time)
         self._has_logged_cycle = self._has_logged_refusal = False
         self._end: Exception | None = None
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waits: Waits[ItemT] = Waits(self._gather_due)
         self.error: ModelArtsError | None = None
         """Why the last page could not be read; None after a success."""
@@ -95,7 +96,7 @@ class Poller(Generic[ItemT]):
         soon = uniform(0.0, wait.poll_interval) if is_first else wait.poll_interval  # noqa: S311 - jitter
         if (at := time.monotonic() + soon) < self._next_pass:
             self._next_pass = at
-            self._alarm.ring()
+            self._plan_request()
         if wait.not_before is not None:
             self._not_before = max(self._not_before, wait.not_before)
             if self._client is not None:
@@ -111,7 +112,7 @@ class Poller(Generic[ItemT]):
     def _gather_due(self) -> None:
         """Plan the last polls of the waits whose deadline passes within a moment."""
         if len(self.waits.due) == 1:
-            asyncio.get_running_loop().call_later(LAST_POLL_GATHERING, self._alarm.ring)
+            self._timer.set(time.monotonic() + LAST_POLL_GATHERING)
         self._pass_alarm.ring()
 
     async def _run(self) -> None:
@@ -119,10 +120,11 @@ class Poller(Generic[ItemT]):
             async with pool.client_pool.use(self._settings) as client:
                 self._client = client
                 client.postpone_polls(self._not_before)
+                self._plan_request()
                 try:
-                    while True:
-                        await self._alarm.sleep_until(self._start_due(client))
+                    await self._failure
                 finally:
+                    self._timer.cancel()
                     for task in self._tasks:
                         task.cancel()
                     await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -130,8 +132,17 @@ class Poller(Generic[ItemT]):
             self._end = error
             await self.waits.end_all(error)
 
-    def _start_due(self, client: ModelArtsClient) -> float:
-        """Start the requests that are due, and return when the next ones are, in monotonic seconds."""
+    def _start_due(self) -> None:
+        """Start the requests that are due, and plan the next ones."""
+        try:
+            if self._client is not None:
+                self._start_requests(self._client)
+                self._plan_request()
+        except Exception as error:  # noqa: BLE001 - no wait may go on when its poller has ended
+            if not self._failure.done():
+                self._failure.set_exception(error)
+
+    def _start_requests(self, client: ModelArtsClient) -> None:
         now = time.monotonic()
         if self.waits.due:
             self._plan_last_polls(now)
@@ -140,14 +151,19 @@ class Poller(Generic[ItemT]):
             self._plan.begin_pass(now)
             if self._plan.next_page() is None:
                 self._end_pass(now, {}, is_complete=True)
+                now = time.monotonic()
             else:
                 self._is_passing = True
                 self._start(self._make_pass(client))
         if now >= self._next_show and self._plan.has_shows:
             self._next_show = now + self._plan.show_spacing
             self._start(self._show(client))
-        next_pass = math.inf if self._is_passing or not self.waits else self._next_pass
-        return min(next_pass, self._next_show if self._plan.has_shows else math.inf)
+
+    def _plan_request(self) -> None:
+        """Set the timer for the next request, as far as its time is known."""
+        if self._client is not None:
+            next_pass = math.inf if self._is_passing or not self.waits else self._next_pass
+            self._timer.set(min(next_pass, self._next_show if self._plan.has_shows else math.inf))
 
     def _start(self, request: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(request)
@@ -156,7 +172,7 @@ class Poller(Generic[ItemT]):
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._alarm.ring()
+        self._plan_request()
 
     def _plan_last_polls(self, now: float) -> None:
         """Let the waits whose deadline has passed be answered by a pass or, if they are few, by shows."""
