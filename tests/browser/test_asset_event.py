@@ -27,7 +27,7 @@ def test_event_of_asset_shows_image(
     # Without the image in it there is nothing to see, and the page need not be waited for.
     assert image_id in stack.newest_asset_event(), "the event has no image"
 
-    extra = ui.asset_event(URI)
+    extra = ui.asset_event(URI, image_id, simulator.notebook_id)
 
     assert image_id in extra
     assert simulator.notebook_id in extra

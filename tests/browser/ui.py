@@ -133,14 +133,20 @@ class Ui(ABC):
         """Return the row of an XCom on the tab ``xcom``."""
 
     @abstractmethod
-    def asset_event(self, uri: str) -> str:
-        """Open the page of an asset, and return the extra of its newest event without any white space."""
+    def asset_event(self, uri: str, *expected: str) -> str:
+        """
+        Open the page of an asset, and return the extra of its newest event without any white space.
 
-    def _unfolded(self, extra: Locator, folded: Locator) -> str:
-        """Return the text of JSON that the page folds at some time after it has shown it."""
+        :param expected: what the extra should have, and is waited for.
+        """
+
+    def _unfolded(self, extra: Locator, folded: Locator, expected: Sequence[str]) -> str:
+        """Return the text of JSON that the page shows in parts, and folds at some time after that."""
         deadline = time.monotonic() + WAIT_MS / 1000
-        while '"' not in (text := str(extra.inner_text())) and time.monotonic() < deadline:
+        while True:
+            text = re.sub(r"\s", "", str(extra.inner_text()))
+            if all(value in text for value in expected) or time.monotonic() > deadline:
+                return text
             if folded.count():
                 folded.first.click(force=True)
             self.page.wait_for_timeout(200)
-        return re.sub(r"\s", "", text)

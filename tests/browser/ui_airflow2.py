@@ -88,8 +88,8 @@ class Airflow2Ui(Ui):
     def xcom(self, key: str) -> Locator:
         return self.page.get_by_role("row").filter(has=self.page.get_by_role("cell", name=key, exact=True))
 
-    def asset_event(self, uri: str) -> str:
+    def asset_event(self, uri: str, *expected: str) -> str:
         self.page.goto(f"{self._url}/datasets?uri={quote(uri, safe='')}")
         extra = self.page.locator(".react-json-view").first
         expect(extra).to_contain_text("items")
-        return self._unfolded(extra, extra.locator(".collapsed-icon"))
+        return self._unfolded(extra, extra.locator(".collapsed-icon"), expected)

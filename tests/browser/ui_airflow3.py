@@ -118,13 +118,13 @@ class Airflow3Ui(Ui):
     def xcom(self, key: str) -> Locator:
         return self.page.get_by_role("row").filter(has=self.page.get_by_role("cell", name=key, exact=True))
 
-    def asset_event(self, uri: str) -> str:
+    def asset_event(self, uri: str, *expected: str) -> str:
         self.page.goto(f"{self._url}/assets")
         self.page.get_by_role("link", name=uri).first.click()
         # The editor that shows the extra wraps long values.
         editor = self.page.locator(".monaco-editor").first
         expect(editor).to_contain_text("{")
-        return self._unfolded(editor, editor.locator(".codicon-folding-collapsed"))
+        return self._unfolded(editor, editor.locator(".codicon-folding-collapsed"), expected)
 
     @property
     def _dialog(self) -> Locator:
