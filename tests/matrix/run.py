@@ -1,9 +1,9 @@
 """
 The compatibility matrix: ``bash run.sh matrix [CELL or Airflow version …]``.
 
-The wheel is built once, or given. Each cell installs it into a new environment whose dependencies are resolved as a
-user's installer resolves them, and runs unit tests, the nightly DAG and clears from a copy of the tests, with
-no package beside it.
+The wheel is built once, or given. Each cell installs it into a new environment whose dependencies are
+resolved as a user's installer resolves them, and runs unit tests, the nightly DAG and clears from a copy of
+the tests, with no package beside it.
 """
 
 from __future__ import annotations
