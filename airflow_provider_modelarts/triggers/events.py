@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError, error_from_name
@@ -53,8 +45,7 @@ class ImageEvent(BaseModel):
 
     @field_validator("notebook_id", "since", mode="wrap")
     @classmethod
-    def _is_optional(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-        """Ignore what cannot be read: a wait succeeds without it."""
+    def _ignore_unreadable(cls, value: Any, validate: Any) -> Any:
         try:
             return validate(value)
         except ValidationError:
