@@ -13,7 +13,7 @@ from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
-RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?!https?://)([^)]+)\)")
+RELATIVE_LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?://|mailto:)([^)]+)\)")
 
 
 def for_index(readme: str, source: str | None) -> str:
@@ -22,7 +22,15 @@ def for_index(readme: str, source: str | None) -> str:
 
     :param source: the address of the repository, if it is known.
     """
-    return RELATIVE_LINK.sub(rf"[\1]({source.rstrip('/')}/blob/HEAD/\2)" if source else r"\1", readme)
+
+    def link(found: re.Match[str]) -> str:
+        image, text, target = found.groups()
+        if not source:
+            return text
+        file = f"README.md{target}" if target.startswith("#") else target
+        return f"{image}[{text}]({source.rstrip('/')}/{'raw' if image else 'blob'}/HEAD/{file})"
+
+    return RELATIVE_LINK.sub(link, readme)
 
 
 class ReadmeHook(MetadataHookInterface):

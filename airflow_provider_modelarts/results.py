@@ -107,6 +107,12 @@ def fill_outlet_events(context: Context, outlets: Any, result: dict[str, Any]) -
     """
     listed = _listed(outlets)
     if result.get("status") != "ACTIVE" or not listed:
+        for alias in _aliases(listed):
+            log.warning(
+                "Image %s is not ACTIVE yet: the asset alias %s gets no event. Set wait_for_completion=True, "
+                "or move the outlet to the NotebookImageSensor that waits",
+                *(result["image_id"], alias),
+            )
         return
     try:
         _fill(context, listed, result)
@@ -133,14 +139,21 @@ def _fill(context: Context, outlets: list[Any], result: dict[str, Any]) -> None:
         )
     # Without a registry in the image's address, the outlet that was filled has it.
     address = parse_address(next(iter(filled), None)) or parse_address(result["swr_path"])
-    for alias in dict.fromkeys(outlet.name for outlet in outlets if isinstance(outlet, AssetAlias)):
+    # With a name of its own, an asset is another one to Airflow than the one that its URI names.
+    named = next((outlet for outlet, uri in swr if uri in filled and isinstance(outlet, Asset)), None)
+    for alias in _aliases(outlets):
         if address and address.registry:
-            context["outlet_events"][AssetAlias(alias)].add(Asset(uri=address.uri), extra=extra)
+            asset = named or Asset(uri=address.uri)
+            context["outlet_events"][AssetAlias(alias)].add(asset, extra=extra)
         else:
             log.warning(
                 "Image %s is at %s, which names no registry: the asset alias %s gets no event",
                 *(result["image_id"], result["swr_path"], alias),
             )
+
+
+def _aliases(outlets: list[Any]) -> list[str]:
+    return list(dict.fromkeys(outlet.name for outlet in outlets if isinstance(outlet, AssetAlias)))
 
 
 def _of_repository(result: dict[str, Any], uris: list[str]) -> set[str]:

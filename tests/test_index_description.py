@@ -23,6 +23,18 @@ from tests.pages import ROOT, pages
             "[a](https://git.example/x/blob/HEAD/docs/a.md), [b](https://b.example)",
             id="repository",
         ),
+        pytest.param("![a form](docs/a.png)", None, "a form", id="image"),
+        pytest.param(
+            *("![a form](docs/a.png)", "https://git.example/x"),
+            "![a form](https://git.example/x/raw/HEAD/docs/a.png)",
+            id="image-repository",
+        ),
+        pytest.param(
+            *("[a](#b)", "https://git.example/x"),
+            "[a](https://git.example/x/blob/HEAD/README.md#b)",
+            id="anchor-repository",
+        ),
+        pytest.param("[a](mailto:a@b.example)", None, "[a](mailto:a@b.example)", id="mail"),
     ],
 )
 def test_index_description_links_nowhere_unknown(readme: str, source: str | None, expected: str) -> None:
@@ -38,6 +50,8 @@ def test_wheel_has_readme_without_relative_links(tmp_path: Path) -> None:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = message_from_bytes(archive.read(name))
     description = str(metadata.get_payload())
+    # Tools that upload refuse a version that they do not know.
+    assert metadata["Metadata-Version"] == "2.4"
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert description.startswith(pages()["README.md"].splitlines()[0])
-    assert re.findall(r"\]\((?!https?://)", description) == []
+    assert re.findall(r"\]\((?!https?://|mailto:)", description) == []

@@ -6,12 +6,15 @@ import importlib
 import inspect
 import pkgutil
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 
 import airflow_provider_modelarts
+from tests.matrix.cells import CELLS
+from tests.matrix.run import parse
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -62,3 +65,19 @@ def test_ci_workflow_runs_only_parts_that_run_sh_has() -> None:
     parts = {part.split()[0] for part in workflow["jobs"]["part"]["strategy"]["matrix"]["part"]}
 
     assert parts | {"matrix"} == set(re.findall(r"^  (\w+)  ", usage, re.MULTILINE)) - {"constraints"}
+
+
+def test_ci_workflow_tests_the_built_wheel_in_every_cell_of_the_matrix(tmp_path: Path) -> None:
+    job = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]["airflow"]
+    (command,) = (step["run"] for step in job["steps"] if "run" in step)
+    wheel = tmp_path / "any.whl"
+    wheel.touch()
+    cells = []
+    for version in job["strategy"]["matrix"]["airflow"]:
+        words = shlex.split(command.replace("dist/*.whl", str(wheel)).replace("$AIRFLOW", version))
+        assert words[:3] == ["bash", "run.sh", "matrix"]
+        options = parse(words[3:])
+        assert options.wheel == wheel
+        cells += options.cells
+
+    assert sorted(cells, key=CELLS.index) == list(CELLS)

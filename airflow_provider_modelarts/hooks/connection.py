@@ -159,6 +159,7 @@ def parse_connection(connection: Connection) -> Settings:
     )
     # Missing fields of an extra that was not read are not reported.
     problems = [*(find_conflicts(settings) if parser.is_extra_read else ()), *parser.wrong]
+    problems.sort(key=lambda problem: not problem.startswith("extra region "))  # most depends on it
     if problems:
         message = f"Connection {connection.conn_id!r} cannot be used: {'; '.join(problems)}"
         raise InvalidConnectionError(message, problems=problems)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import airflow
@@ -68,14 +69,25 @@ def _drop_down(labels: dict[str, str]) -> Any:
     values = {"" if choice == "null" else choice: label for choice, label in labels.items()}
 
     def draw(field: Any, **_: Any) -> Any:
+        chosen = _chosen(field.data, values)
         options = Markup().join(
             Markup("<option {}>{}</option>").format(
-                Markup(html_params(value=value, selected=value == (field.data or ""))),  # noqa: S704 - escaped
+                Markup(html_params(value=value, selected=value == chosen)),  # noqa: S704 - escaped
                 label,
             )
-            for value, label in values.items()
+            for value, label in {**values, chosen: values.get(chosen, chosen)}.items()
         )
         params = html_params(id=field.id, name=field.name, class_="form-control")
         return Markup("<select {}>{}</select>").format(Markup(params), options)  # noqa: S704 - escaped
 
     return draw
+
+
+def _chosen(stored: Any, values: Iterable[str]) -> str:
+    """
+    Return the option of a stored value, which is in any case; a value that no option has is one of its own.
+
+    A browser would select the first option instead, and then store it.
+    """
+    text = str("" if stored is None else stored).strip()
+    return next((value for value in values if value.lower() == text.lower()), text)

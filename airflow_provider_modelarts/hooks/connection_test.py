@@ -37,7 +37,7 @@ _STAGES = {
 }
 
 
-_SECRETS = ("login ", "auth password ", "extra security_token ")
+_SECRETS = ("login ", "password ", "auth password ", "extra security_token ")
 """How the problems begin that a secret which is stored, but not typed, may cause."""
 
 

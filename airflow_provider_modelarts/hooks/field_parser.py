@@ -29,6 +29,10 @@ Choice = TypeVar("Choice", bound=str)
 
 _FORM_PREFIX = "extra__modelarts__"
 
+_MASKS = (STORED_SECRET, "***")
+"""What the forms and the API of Airflow 2 and 3 show in place of a stored secret."""
+_MASKED = "must be typed again to be tested: it is the mask of a stored secret"
+
 _REFUSED = "\0"
 """In place of a refused value, so that it is not reported as missing too; no valid text equals it."""
 
@@ -53,11 +57,14 @@ class FieldParser:
             self.wrong.append("extra is not a JSON object")
             self.is_extra_read = False
             return {}
-        # The test button of Airflow 2 sends each field of the form under two names, with equal values.
-        extra = {key.removeprefix(_FORM_PREFIX): value for key, value in extra.items()}
-        given = {key: value for key, value in extra.items() if not _is_absent(value)}
-        stored = [key for key, value in given.items() if value == STORED_SECRET]
-        self.wrong += [f"extra {key} must be typed again to be tested" for key in stored]
+        # The test button of Airflow 2 sends each field of the form under two names, with equal values. Where
+        # they differ, as in Airflow's own providers, the name without the prefix takes precedence.
+        filled = {key: value for key, value in extra.items() if not _is_absent(value)}
+        prefixed = {k.removeprefix(_FORM_PREFIX): v for k, v in filled.items() if k.startswith(_FORM_PREFIX)}
+        given = prefixed | {k: v for k, v in filled.items() if not k.startswith(_FORM_PREFIX)}
+        masked = [key for key in _FIELD_NAMES if given.get(key) in _MASKS]
+        self.wrong += [f"extra {key} {_MASKED}" for key in masked]
+        given = {key: value for key, value in given.items() if key not in masked}
         unknown = sorted(given.keys() - set(_FIELD_NAMES))
         self.wrong += [
             f"extra {sanitize(ascii(key), 80)} is unknown: it may be one of {', '.join(_FIELD_NAMES)}"
@@ -110,6 +117,8 @@ class FieldParser:
     def password(self, auth: Auth) -> str:
         """Return the secret key, or a user's password, which may begin and end with white space."""
         value = self._connection.password
+        if value in _MASKS:
+            return self._refuse("password", _MASKED)
         if auth != "password":
             return self._header("password", value) or ""
         if not isinstance(value, str):

@@ -8,6 +8,7 @@ address is not shown (Airflow 2: disabled).
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,10 @@ from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.hooks.connection import Settings
+
+
+_PARAMETERS = re.compile(r";|%(?:3B|3F|23)", re.IGNORECASE)
+"""What begins parameters within a path: ``;``, or an encoded ``;``, ``?`` or ``#``."""
 
 
 class _ConsoleLink(BaseOperatorLink):
@@ -79,9 +84,10 @@ def without_token(url: str | None) -> str:
     """Return an address without user, query and fragment, or nothing if it is no address of a web page."""
     try:
         parts = urlsplit(url or "")
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return ""
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not host:
         return ""
-    return f"{parts.scheme}://{parts.hostname}{port}{parts.path.partition(';')[0]}"
+    return f"{parts.scheme}://{host}{port}{_PARAMETERS.split(parts.path, maxsplit=1)[0]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError, error_from_name
@@ -16,7 +16,7 @@ class ImageEvent(BaseModel):
     The end of a wait for an image.
 
     Another version of this provider may have written it, so unknown fields are ignored and every field
-    but the status may be missing. An event that cannot be read is a failure, never a success.
+    but the status may be missing or null. An event that cannot be read is a failure, never a success.
 
     :param status: ``success``, ``failed`` or ``timeout``.
     :param image: the image, as it goes to XCom.
@@ -37,6 +37,19 @@ class ImageEvent(BaseModel):
     notebook_id: str | None = None
     since: float | None = None
     passthrough: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, event: Any) -> Any:
+        return {k: v for k, v in event.items() if v is not None} if isinstance(event, dict) else event
+
+    @field_validator("notebook_id", "since", mode="wrap")
+    @classmethod
+    def _ignore_unreadable(cls, value: Any, validate: Any) -> Any:
+        try:
+            return validate(value)
+        except ValidationError:
+            return None
 
     @model_validator(mode="after")
     def _names_the_image(self) -> ImageEvent:

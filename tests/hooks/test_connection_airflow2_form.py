@@ -24,7 +24,7 @@ def test_parse_connection_reads_extras_sent_under_two_names() -> None:
 def test_parse_connection_refuses_placeholder_of_stored_secret() -> None:
     message = refusal(extra={**EXTRA, "security_token": STORED_SECRET})
 
-    assert "extra security_token must be typed again to be tested" in message
+    assert "extra security_token must be typed again to be tested: it is the mask" in message
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """
 The compatibility matrix: ``bash run.sh matrix [CELL or Airflow version …]``.
 
-The wheel is built once. Each cell installs it into a new environment whose dependencies are resolved as a
-user's installer resolves them, and runs unit tests, the nightly DAG and clears from a copy of the tests, with
-no package beside it.
+The wheel is built once, or given. Each cell installs it into a new environment whose dependencies are
+resolved as a user's installer resolves them, and runs unit tests, the nightly DAG and clears from a copy of
+the tests, with no package beside it.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="matrix-wheel-") as folder:
         try:
-            wheel = build_wheel(uv, Path(folder))
+            wheel = options.wheel or build_wheel(uv, Path(folder))
         except CellError as error:
             print(error, file=sys.stderr)
             return 1
-        print(f"built {wheel.name}", flush=True)
+        print(f"{'given' if options.wheel else 'built'} {wheel.name}", flush=True)
         run = Run(uv, wheel, options.keep, clean_environment())
         with ThreadPoolExecutor(options.jobs) as pool:
             results = list(pool.map(lambda cell: run_cell(cell, run), options.cells))
@@ -98,10 +98,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     names = ", ".join(cell.name for cell in CELLS)
     parser.add_argument("wanted", nargs="*", metavar="CELL", help=f"cells or Airflow versions: {names}")
+    parser.add_argument("--wheel", type=Path, metavar="PATH", help="test this wheel (default: build one)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="cells at a time (default: 2)")
     parser.add_argument("--keep", action="store_true", help=f"leave the environments in {ENVIRONMENTS.name}")
     parser.add_argument("--record", action="store_true", help="write the tables of docs/compatibility.md")
     options = parser.parse_args(argv)
+    if options.wheel and not (options.wheel.suffix == ".whl" and options.wheel.is_file()):
+        parser.error(f"{options.wheel} is no wheel")
     known = {cell.name for cell in CELLS} | {cell.airflow for cell in CELLS}
     if unknown := [name for name in options.wanted if name not in known]:
         parser.error(f"there is no cell {', '.join(unknown)}; there are {names}")
