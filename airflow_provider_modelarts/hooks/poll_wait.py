@@ -129,7 +129,8 @@ class Wait(Generic[ItemT]):
                 if self.end is not None:
                     raise self.end()
                 self.log.heartbeat(self.error or poller.error)
-                poller.waits.set_timer(self)
+                if not self.is_due:
+                    poller.waits.set_timer(self)
         finally:
             poller.leave(self)
 
@@ -277,6 +278,13 @@ class Waits(Generic[ItemT]):
         self.due.clear()
         self.last_shows.clear()
         return taken
+
+    def begin_last_show(self, wait: Wait[ItemT]) -> None:
+        """Give the show that is sent now for a wait its time, unless it was sent before."""
+        if wait in self.due or wait in self.last_shows:
+            self.due.pop(wait, None)
+            self.last_shows.pop(wait, None)
+            self.set_timer(wait)
 
     def give(self, item: ItemT) -> None:
         """Wake the waits for a resource, which has changed."""

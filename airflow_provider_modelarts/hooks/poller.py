@@ -140,6 +140,7 @@ class Poller(Generic[ItemT]):
         if now >= self._next_pass and not self._is_passing and self.waits:
             self._is_passing = True
             self._last_pass = now
+            self._next_pass = now + self.waits.interval  # even if the pass is cancelled
             self.waits.follow_clock()
             self._start(self._make_pass(client))
         if now >= self._next_show and self._plan.has_shows:
@@ -309,9 +310,7 @@ class Poller(Generic[ItemT]):
         waits = list(self.waits.of(key))
         due = [wait for wait in waits if wait.is_due]
         for wait in due:
-            self.waits.due.pop(wait, None)
-            self.waits.last_shows.pop(wait, None)
-            self.waits.set_timer(wait)
+            self.waits.begin_last_show(wait)
         left = max((wait.deadline for wait in waits), default=0.0) - time.time()
         self._showing.add(key)
         try:

@@ -173,6 +173,32 @@ def test_poller_keeps_the_failure_that_only_a_page_has_shown(serve: Serve) -> No
     assert outcomes(others) == {"WaitTimeoutError": 39}
 
 
+@pytest.mark.parametrize("operation", ["ListImages", "ShowImage"])
+def test_poller_ends_waits_whose_requests_are_cancelled(operation: str, serve: Serve) -> None:
+    """As a library may do by mistake: no wait goes on for ever, and no pass is repeated at once."""
+
+    class Cancelling(HostileService):
+        async def send(self, request: Request, *, timeout: float | None = None) -> Response:
+            response = await super().send(request, timeout=timeout)
+            if self.requests[-1][1] == operation:
+                raise asyncio.CancelledError
+            return response
+
+    service = serve(Cancelling(3))
+    service.unlisted = {service.ids[0]}
+
+    async def scenario() -> tuple[Counter[str], float]:
+        began = time.time()
+        found = await asyncio.wait_for(ends([wait(i, timeout=95) for i in service.ids]), 500)
+        return outcomes(found), time.time() - began
+
+    found, seconds = run(scenario)
+
+    assert found == {"WaitTimeoutError": 3}
+    assert seconds < 95 + 20
+    assert service.count("ListImages") <= 25
+
+
 @pytest.mark.parametrize("status", [None, " ", []])
 def test_poller_shows_images_whose_records_have_no_status(status: Any, serve: Serve) -> None:
     service = serve(
