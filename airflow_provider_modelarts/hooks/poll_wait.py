@@ -19,7 +19,8 @@ from airflow_provider_modelarts.hooks import pool
 
 WAKE_BATCH = 10
 """Waits that wake in one turn of the event loop, so that a thousand which end together do not block it."""
-
+QUEUE_GRACE = 480.0
+"""Seconds after its deadline at which a wait ends though its last poll is not over; Airflow's are 600."""
 CLOCK_TOLERANCE = 1.0
 """Seconds by which the wall clock is set that make no difference to a deadline."""
 
@@ -74,7 +75,19 @@ class Wait(Generic[ItemT]):
 
     # A triggerer may have thousands.
     __slots__ = (
-        *("_is_awake", "_waking", "began", "deadline", "end", "error", "errors", "is_due", "item", "key"),
+        *(
+            "_is_awake",
+            "_waking",
+            "began",
+            "deadline",
+            "due_at",
+            "end",
+            "error",
+            "errors",
+            "is_due",
+            "item",
+            "key",
+        ),
         *("log", "not_before", "poll_interval", "resource_id", "subject", "timer"),
     )
 
@@ -97,6 +110,7 @@ class Wait(Generic[ItemT]):
         self.errors = PollErrors()
         self.log = PollLog(subject, time)
         self.is_due = False
+        self.due_at = math.inf
         self.item: ItemT | None = None
         self.error: ModelArtsError | None = None
         self.end: Callable[[], Exception] | None = None
@@ -250,7 +264,8 @@ class Waits(Generic[ItemT]):
     def _on_timer(self, wait: Wait[ItemT]) -> None:
         if wait.is_due:
             # What many requests precede does not hang as long as they succeed.
-            left = self.answered_at + pool.DEADLINE_GRACE - time.monotonic()
+            ends_at = min(self.answered_at + pool.DEADLINE_GRACE, wait.due_at + QUEUE_GRACE)
+            left = ends_at - time.monotonic()
             is_in_turn = any(wait in held for held in (self.due, self.due_in_pass, self.last_shows))
             if is_in_turn and left > 0:
                 self.set_timer(wait, left)
@@ -260,6 +275,7 @@ class Waits(Generic[ItemT]):
             wait.wake()
         else:
             wait.is_due = True
+            wait.due_at = time.monotonic()
             self.due[wait] = None
             self.set_timer(wait)
             self._on_due()

@@ -136,6 +136,21 @@ def test_poller_misses_no_end_when_its_last_polls_take_long(
     assert late < latest
 
 
+def test_poller_ends_waits_before_airflow_does_when_pages_are_very_slow(serve: Serve) -> None:
+    """Ten minutes after the deadline Airflow would end them without an event."""
+    service = serve(HostileService(60, cap=1, seconds={"ListImages": 14.0}))
+
+    async def scenario() -> tuple[Counter[str], float]:
+        deadline = time.time() + 20
+        found = await ends([wait(image_id, deadline=deadline) for image_id in service.ids])
+        return outcomes(found), time.time() - deadline
+
+    found, late = run(scenario)
+
+    assert found == {"WaitTimeoutError": 60}
+    assert late < 500
+
+
 def test_poller_polls_last_for_a_wait_that_joins_a_delayed_pass(serve: Serve) -> None:
     """Two workspaces share the pace of the project, so that the first page of one waits for the other's."""
     service = serve(HostileService(8))
