@@ -60,6 +60,7 @@ class PolledResource(Generic[ItemT]):
     :param page_sizes: values of ``limit`` that may be sent, smallest first.
     :param rank: how far a resource has come; a response with a smaller rank is outdated.
     :param state: what is compared with the last response; equal states are no news.
+    :param lacks_status: whether a list's record does not contain what is waited for.
     :param lacks_details: whether a list's record lacks what only a show returns.
     """
 
@@ -69,6 +70,7 @@ class PolledResource(Generic[ItemT]):
     page_sizes: tuple[int, ...]
     rank: Callable[[ItemT], int]
     state: Callable[[ItemT], object]
+    lacks_status: Callable[[ItemT], bool]
     lacks_details: Callable[[ItemT], bool]
 
 
@@ -186,7 +188,7 @@ class PollPlan(Generic[ItemT]):
         news = []
         for item in page.data:
             key = item.id.lower()
-            if key not in self._known:
+            if key not in self._known or self._resource.lacks_status(item):
                 continue
             self._unseen.pop(key, None)
             if not self._is_news(key, item):

@@ -22,6 +22,7 @@ IMAGES: PolledResource[Image] = PolledResource(
     list_page=_list_images,
     page_sizes=(20, 50, 100, 200, 300, 400, 500),
     rank=lambda image: 0 if image.status == "INIT" else 1 if image.is_pending else 2,
-    state=lambda image: (image.status, image.status_message),
+    state=lambda image: image.status,  # a message may differ in each response
+    lacks_status=lambda image: not image.status,
     lacks_details=lambda image: image.has_failed and not image.status_message,
 )

@@ -352,6 +352,7 @@ def test_plan_serves_other_kinds_of_resources() -> None:
         page_sizes=(10, 20, 50),
         rank=lambda _: 0,
         state=lambda notebook: notebook.status,
+        lacks_status=lambda _: False,
         lacks_details=lambda _: False,
     )
     made = PollPlan(notebooks)
