@@ -33,10 +33,10 @@ SMALL: dict[str, tuple[str, ...]] = {
 """All benchmarks, with the arguments of their small sizes."""
 RECORDED: dict[str, tuple[str, ...]] = {
     "import_cost": ("--rounds", "9"),
-    "poll": ("--rounds", "9", "--seconds", "10"),
+    "poll": ("--rounds", "9", "--seconds", "5"),
     "start": ("--rounds", "3", "--no-together"),
     "waits": (
-        *("--waits", "1000", "--interval", "10", "--seconds", "60", "--rounds", "3"),
+        *("--waits", "1000", "--interval", "10", "--seconds", "40", "--rounds", "2"),
         *("--many", "5000", "--no-together"),
     ),
 }
