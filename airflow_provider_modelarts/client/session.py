@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -73,6 +72,8 @@ class Session:
         self._login = credentials.state_at("")
         self._authentication = credentials.state_at(endpoint)
         self._failure: tuple[float, ModelArtsError | None] = -math.inf, None
+        self._prefix: str | None = None
+        self._headers: Mapping[str, str] = {}
 
     @property
     def refused_at(self) -> float:
@@ -197,12 +198,13 @@ class Session:
         project_id = self._project.id or await self._credentials.project_id(
             self._project.endpoint, self._project.name, self._transport, self._clock
         )
-        prefix, headers = _project_prefix(self._endpoint, project_id)
-        url = f"{prefix}{operation.path}"
+        if self._prefix is None or self._headers["X-Project-Id"] != project_id:
+            self._prefix, self._headers = _project_prefix(self._endpoint, project_id)
+        url = f"{self._prefix}{operation.path}"
         if operation.query:
             url = f"{url}?{urlencode(sorted(operation.query.items()), quote_via=quote, safe='~')}"
         body = b"" if operation.body is None else json.dumps(operation.body, ensure_ascii=False).encode()
-        request = Request(operation.method, url, headers, body, max_bytes=operation.max_bytes)
+        request = Request(operation.method, url, self._headers, body, max_bytes=operation.max_bytes)
         return await self._credentials.authenticate(request, self._transport, self._clock)
 
 
@@ -212,7 +214,6 @@ def _unnamed(error: E) -> E:
     return unnamed.with_message(error.reason or error.message)
 
 
-@lru_cache(maxsize=64)
 def _project_prefix(endpoint: str, project_id: str) -> tuple[str, Mapping[str, str]]:
     """Return how all addresses in a project begin, and the headers that all requests to it have."""
     headers = {

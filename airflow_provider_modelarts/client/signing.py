@@ -80,6 +80,7 @@ def canonical_request(request: Request, headers: Mapping[str, str]) -> tuple[str
     return form, names
 
 
+@lru_cache(maxsize=1024)
 def _parts(url: str) -> tuple[str, str, str]:
     """Return host and port of an address, and the canonical forms of its path and query."""
     if plain := _PLAIN_URL.fullmatch(url):
