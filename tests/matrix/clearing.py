@@ -112,7 +112,7 @@ def clear_and_run(dag: Any, *, keep_task_state: bool = True) -> Any:
 
 
 def load_dags() -> Any:
-    """Import the DAGs: all, although Airflow 3.2 leaves a variable behind that wants the one that ran last."""
+    """Import all DAGs; a variable that Airflow 3.2 leaves behind asks for the one that ran last."""
     os.environ.pop("_AIRFLOW_PARSING_CONTEXT_DAG_ID", None)
     spec = importlib.util.spec_from_file_location("clearing_dags", DAGS / "clearing.py")
     if spec is None or spec.loader is None:
