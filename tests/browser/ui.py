@@ -47,9 +47,14 @@ class Ui(ABC):
 
     def text_of_labels(self, labels: Sequence[str]) -> list[str]:
         """Return those of the labels that are on the page, in its order."""
-        places = {label: self.label(label).bounding_box() for label in labels}
-        found = {label: place["y"] for label, place in places.items() if place is not None}
-        return sorted(found, key=lambda label: found[label])
+        found = {label: handles[0] for label in labels if (handles := self.label(label).element_handles())}
+        # Not by where they are drawn: a panel that unfolds moves them between two questions.
+        order = self.page.evaluate(
+            """elements => elements.map((_, index) => index).sort((a, b) => elements[a]
+                .compareDocumentPosition(elements[b]) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1)""",
+            list(found.values()),
+        )
+        return [list(found)[index] for index in order]
 
     # -- connections ---------------------------------------------------------------------------
 
