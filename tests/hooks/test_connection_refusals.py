@@ -290,6 +290,8 @@ def test_invalid_connection_sends_nothing_and_is_not_retried(
     assert str(in_trigger.value) == str(in_worker.value)
     # The test button uses a copy of the connection with an id of its own, which the message leaves out.
     without_id = str(in_worker.value).replace("Connection 'modelarts_default' ", "The connection ")
-    assert (good, message) == (False, without_id)
+    assert not good
+    # On Airflow 2 it also explains why a stored secret is missing.
+    assert message.startswith(without_id)
     assert CANARY not in message + caplog.text
     assert (simulator.connections, simulator.journal) == (0, ())
