@@ -28,7 +28,7 @@ SWR = "swr.eu-de.otc.t-systems.com"
 def test_asset_is_created_from_parts(arguments: dict[str, Any], uri: str) -> None:
     asset = create_asset(**{"registry": SWR, "namespace": "team", "name": "research", **arguments})
 
-    assert (asset.uri, asset.extra) == (uri, {})
+    assert (asset.uri, asset.extra or {}) == (uri, {})
     assert getattr(asset, "name", uri) == uri  # a dataset of Airflow 2 has no name
 
 
