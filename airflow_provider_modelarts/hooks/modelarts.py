@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from functools import cached_property
-from threading import Event
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_modelarts.hooks.image_methods import ImageMethods
+from airflow_provider_modelarts.hooks.imports import import_in_thread
 from airflow_provider_modelarts.hooks.notebook_methods import NotebookMethods
 
 if TYPE_CHECKING:
@@ -24,25 +23,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PollableT = TypeVar("PollableT", bound="Pollable")
 
-_is_loaded = Event()
-
-
-def load() -> None:
-    """
-    Import what a call or a wait needs, as both do by themselves.
-
-    DAG files import the hook, so its own imports are few. These take some tens of milliseconds, for which
-    they would block an event loop: call this in a thread.
-    """
-    import airflow_provider_modelarts.client.polled_resources
-    import airflow_provider_modelarts.hooks.poller_pool  # noqa: F401
-
-    _is_loaded.set()
-
-
-async def _load_in_thread() -> None:
-    if not _is_loaded.is_set():
-        await asyncio.to_thread(load)
+# DAG files import the hook, so its own imports are few. These take some tens of milliseconds.
+_IMPORTS = (
+    "airflow_provider_modelarts.client.polled_resources",
+    "airflow_provider_modelarts.hooks.poller_pool",
+)
+"""What a call or a wait on an event loop needs."""
 
 
 class ModelArtsHook(ImageMethods, NotebookMethods, BaseHook):
@@ -125,7 +111,7 @@ class ModelArtsHook(ImageMethods, NotebookMethods, BaseHook):
 
     async def acall(self, operation: Operation[T], *, deadline: float | None = None) -> T:
         """Make one call from a trigger; see :meth:`call`."""
-        await _load_in_thread()
+        await import_in_thread(*_IMPORTS)
         from airflow_provider_modelarts.hooks.pool import run_shared
 
         return await run_shared(
@@ -146,7 +132,7 @@ class ModelArtsHook(ImageMethods, NotebookMethods, BaseHook):
 
         :raises WaitTimeoutError: the deadline passed first; raised some seconds later, whatever hangs.
         """
-        await _load_in_thread()
+        await import_in_thread(*_IMPORTS)
         from airflow_provider_modelarts.hooks.pool import watch_shared
 
         return await watch_shared(
@@ -175,7 +161,7 @@ class ModelArtsHook(ImageMethods, NotebookMethods, BaseHook):
         :param not_before: as for :meth:`watch`.
         :param workspace_id: the workspace whose list contains the image; by default the connection's.
         """
-        await _load_in_thread()
+        await import_in_thread(*_IMPORTS)
         from airflow_provider_modelarts.client.polled_resources import IMAGES
         from airflow_provider_modelarts.hooks.poller_pool import await_resource
 

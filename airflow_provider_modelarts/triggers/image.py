@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_modelarts.triggers.imports import import_in_thread
+from airflow_provider_modelarts.hooks.imports import import_in_thread
 
 MIN_WAIT_BEFORE_EVENT = 7.0
 """
@@ -71,7 +71,7 @@ class NotebookImageTrigger(BaseTrigger):
         """Yield the one event of this wait."""
         began = time.monotonic()
         since = time.time() if self.since is None else self.since
-        await import_in_thread()
+        await import_in_thread(f"{__package__}.events", "airflow_provider_modelarts.hooks.modelarts")
         from airflow_provider_modelarts.exceptions import ModelArtsError
         from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
         from airflow_provider_modelarts.triggers.events import ImageEvent

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 from collections.abc import AsyncIterator, Hashable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,6 +18,7 @@ except ImportError:
     ) from None
 
 from airflow_provider_modelarts.arguments import seconds
+from airflow_provider_modelarts.hooks.imports import import_in_thread
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.client.models import Image
@@ -88,9 +87,10 @@ class NotebookImageEventTrigger(BaseEventTrigger):
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[Image]]:
         """Yield all images of the project after each poll."""
-        # In a thread, as below: the import would block every other trigger.
-        images = await asyncio.to_thread(importlib.import_module, f"{__package__}.image_list")
-        async for listed in images.poll_images(
+        await import_in_thread(f"{__package__}.image_list")
+        from airflow_provider_modelarts.triggers.image_list import poll_images
+
+        async for listed in poll_images(
             kwargs["modelarts_conn_id"], kwargs["workspace_id"], kwargs["poll_interval"]
         ):
             yield listed
@@ -99,7 +99,7 @@ class NotebookImageEventTrigger(BaseEventTrigger):
         self, shared_stream: AsyncIterator[list[Image]]
     ) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each image of this watcher that was not ACTIVE at an earlier poll."""
-        await asyncio.to_thread(importlib.import_module, f"{__package__}.seen_images")
+        await import_in_thread(f"{__package__}.seen_images")
         from airflow_provider_modelarts.results import image_extra
         from airflow_provider_modelarts.triggers.seen_images import SeenImages
 

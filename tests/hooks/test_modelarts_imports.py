@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 import threading
 from importlib.machinery import ModuleSpec
@@ -10,7 +11,6 @@ from importlib.machinery import ModuleSpec
 import pytest
 
 from airflow_provider_modelarts.client import operations
-from airflow_provider_modelarts.hooks import modelarts
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Simulator
 
@@ -33,11 +33,10 @@ class Importers:
 @pytest.fixture
 def importers(monkeypatch: pytest.MonkeyPatch) -> Importers:
     """As in a process that has imported the hook only."""
-    modelarts.load()  # so that the modules of now are back afterwards
+    importlib.import_module(POOL)  # so that the module of now is back afterwards
     importers = Importers()
     monkeypatch.setattr(sys, "meta_path", [importers, *sys.meta_path])
     monkeypatch.delitem(sys.modules, POOL)
-    monkeypatch.setattr(modelarts, "_is_loaded", threading.Event())
     return importers
 
 
