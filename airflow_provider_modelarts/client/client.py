@@ -15,7 +15,7 @@ from airflow_provider_modelarts.client.credentials import Credentials
 from airflow_provider_modelarts.client.http_types import Clock, Operation, Transport
 from airflow_provider_modelarts.client.models import Page
 from airflow_provider_modelarts.client.poll_errors import PollErrors
-from airflow_provider_modelarts.client.poll_log import PollLog
+from airflow_provider_modelarts.client.poll_log import PollLog, timed_out
 from airflow_provider_modelarts.client.session import Project, Session
 from airflow_provider_modelarts.exceptions import (
     RETRYABLE_ERRORS,
@@ -23,7 +23,6 @@ from airflow_provider_modelarts.exceptions import (
     InvalidResponseError,
     ModelArtsError,
     ResponseTooLargeError,
-    WaitTimeoutError,
 )
 
 T = TypeVar("T")
@@ -299,7 +298,6 @@ class ModelArtsClient:
         clock = self._clock
         started_at = clock.monotonic()
         self.postpone_polls(not_before or 0.0)
-        last: PollableT | None = None
         error: ModelArtsError | None = None
         errors = PollErrors()
         poll_log = PollLog(operation.subject, clock)
@@ -315,7 +313,7 @@ class ModelArtsClient:
                 pause = poll_interval * self._random.uniform(0.9, 1.1)
                 try:
                     timeout = self._left(deadline) + LAST_POLL_TIMEOUT
-                    last = await self.poll(operation, poll_interval=poll_interval, timeout=timeout)
+                    polled = await self.poll(operation, poll_interval=poll_interval, timeout=timeout)
                 except ModelArtsError as failure:
                     error, now = failure, clock.monotonic()
                     errors.accept(error, now)
@@ -324,18 +322,13 @@ class ModelArtsClient:
                 else:
                     error = None
                     errors.succeeded()
-                    poll_log.succeeded(last.describe())
-                    if is_done(last):
-                        return last
+                    poll_log.succeeded(polled.describe())
+                    if is_done(polled):
+                        return polled
             poll_log.heartbeat()
             if is_last:
-                cause = error or self.last_poll_error
                 waited = clock.monotonic() - started_at
-                result = f"last poll: {last.describe()}" if last else "no poll succeeded"
-                raise WaitTimeoutError(
-                    f"Timed out after {waited:.0f} s waiting for {operation.subject}: "
-                    f"{result}{f'. Last error: {cause}' if cause else ''}"
-                )
+                raise timed_out(operation.subject, waited, poll_log.last, error or self.last_poll_error)
 
 
 class _Listing(Generic[Item]):

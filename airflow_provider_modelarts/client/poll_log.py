@@ -6,7 +6,7 @@ import logging
 import math
 
 from airflow_provider_modelarts.client.http_types import Clock
-from airflow_provider_modelarts.exceptions import ModelArtsError
+from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError
 
 HEARTBEAT = 300.0
 """Seconds without a log line after which a wait logs that it continues."""
@@ -79,3 +79,26 @@ class PollLog:
     def last(self) -> str:
         """The result of the last successful poll that was logged; empty if there is none."""
         return self._line
+
+
+def timed_out(subject: str, waited: float, last: str, cause: ModelArtsError | None) -> WaitTimeoutError:
+    """
+    Return the error of a wait whose deadline has passed.
+
+    :param waited: seconds.
+    :param last: the line of the last successful poll, if there is one.
+    :param cause: why the last poll failed, if it did.
+    """
+    seen = f"last poll: {last}" if last else "no poll succeeded"
+    return _ended(subject, waited, f"{seen}{f'. Last error: {cause}' if cause else ''}")
+
+
+def hung(subject: str, waited: float, last: str) -> WaitTimeoutError:
+    """Return the error of a wait whose last step did not end in time; see :func:`timed_out`."""
+    seen = last or "nothing, because no poll succeeded"
+    step = "the connection's lookup, a login, a thread or the network"
+    return _ended(subject, waited, f"last seen: {seen}. The last step hangs: {step}")
+
+
+def _ended(subject: str, waited: float, end: str) -> WaitTimeoutError:
+    return WaitTimeoutError(f"Timed out after {waited:.0f} s waiting for {subject}: {end}")

@@ -13,7 +13,7 @@ from typing import Generic, Protocol
 
 from airflow_provider_modelarts.client import client
 from airflow_provider_modelarts.client.poll_errors import PollErrors
-from airflow_provider_modelarts.client.poll_log import PollLog
+from airflow_provider_modelarts.client.poll_log import PollLog, hung, timed_out
 from airflow_provider_modelarts.client.poll_plan import ItemT
 from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError
 from airflow_provider_modelarts.hooks import pool
@@ -58,17 +58,17 @@ class Timer:
         self._callback()
 
 
-class Alarm:
+class InterruptibleSleep:
     """A sleep that others can end."""
 
     def __init__(self) -> None:
         self._sleeping: asyncio.Future[None] | None = None
 
-    async def sleep_until(self, at: float) -> None:
-        """Sleep until a time, in monotonic seconds, or until :meth:`ring`."""
+    async def until(self, at: float) -> None:
+        """Sleep until a time, in monotonic seconds, or until :meth:`interrupt`."""
         loop = asyncio.get_running_loop()
         self._sleeping = loop.create_future()
-        timer = None if at == math.inf else loop.call_later(max(0.0, at - time.monotonic()), self.ring)
+        timer = None if at == math.inf else loop.call_later(max(0.0, at - time.monotonic()), self.interrupt)
         try:
             await self._sleeping
         finally:
@@ -76,7 +76,7 @@ class Alarm:
             if timer is not None:
                 timer.cancel()
 
-    def ring(self) -> None:
+    def interrupt(self) -> None:
         """End the sleep, if any."""
         if self._sleeping is not None and not self._sleeping.done():
             self._sleeping.set_result(None)
@@ -108,20 +108,8 @@ class Wait(Generic[ItemT]):
 
     # A triggerer may have thousands.
     __slots__ = (
-        *(
-            "_is_awake",
-            "_waking",
-            "began",
-            "deadline",
-            "due_at",
-            "end",
-            "error",
-            "errors",
-            "is_due",
-            "item",
-            "key",
-        ),
-        *("log", "not_before", "poll_interval", "resource_id", "subject", "timer"),
+        *("_is_awake", "_waking", "began", "deadline", "due_at", "end", "error", "errors", "is_due"),
+        *("item", "key", "log", "not_before", "poll_interval", "resource_id", "subject", "timer"),
     )
 
     def __init__(
@@ -201,10 +189,7 @@ class Wait(Generic[ItemT]):
     def time_out(self, cause: ModelArtsError | None) -> None:
         """End the wait, because its last poll is over."""
         if self.end is None:
-            self.end = lambda: self._timed_out(
-                f"last poll: {self.log.last}" if self.log.last else "no poll succeeded",
-                f". Last error: {cause}" if cause else "",
-            )
+            self.end = lambda: timed_out(self.subject, self._waited, self.log.last, cause)
         self.wake()
 
     def hang(self) -> None:
@@ -214,14 +199,11 @@ class Wait(Generic[ItemT]):
 
     def hung(self) -> WaitTimeoutError:
         """Return the error of a wait whose last step did not end in time."""
-        return self._timed_out(
-            f"last seen: {self.log.last or 'nothing, because no poll succeeded'}",
-            ". The last step hangs: the connection's lookup, a login, a thread or the network",
-        )
+        return hung(self.subject, self._waited, self.log.last)
 
-    def _timed_out(self, last: str, cause: str) -> WaitTimeoutError:
-        waited = time.monotonic() - self.began
-        return WaitTimeoutError(f"Timed out after {waited:.0f} s waiting for {self.subject}: {last}{cause}")
+    @property
+    def _waited(self) -> float:
+        return time.monotonic() - self.began
 
 
 class Waits(Generic[ItemT]):

@@ -31,7 +31,7 @@ from airflow_provider_modelarts.exceptions import (
 )
 from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.connection import Settings
-from airflow_provider_modelarts.hooks.poll_wait import Alarm, Timer, Wait, Waits
+from airflow_provider_modelarts.hooks.poll_wait import InterruptibleSleep, Timer, Wait, Waits
 
 LAST_PASS_PAUSE = 1.0
 """Seconds between two passes that waits need at their deadlines."""
@@ -64,7 +64,7 @@ class Poller(Generic[ItemT]):
         self._next_show = -math.inf
         self._is_passing = False
         self._showing: set[str] = set()
-        self._timer, self._pass_alarm = Timer(self._start_due), Alarm()
+        self._timer, self._pass_pause = Timer(self._start_due), InterruptibleSleep()
         self._tasks: set[asyncio.Task[None]] = set()
         self._client: ModelArtsClient | None = None
         self._list_errors = PollErrors()
@@ -92,7 +92,7 @@ class Poller(Generic[ItemT]):
         """Poll for one more wait, at its own interval at least."""
         is_first = not self.waits
         if wait.poll_interval < self.waits.interval:
-            self._pass_alarm.ring()  # a pass that is delayed by a longer interval
+            self._pass_pause.interrupt()  # a pass that is delayed by a longer interval
         self.waits.add(wait)
         self._plan.add(wait.resource_id)
         soon = uniform(0.0, wait.poll_interval) if is_first else wait.poll_interval  # noqa: S311 - jitter
@@ -115,7 +115,7 @@ class Poller(Generic[ItemT]):
         """Plan the last polls of the waits whose deadline passes within a moment."""
         if len(self.waits.due) == 1:
             self._timer.set(time.monotonic() + LAST_POLL_GATHERING)
-        self._pass_alarm.ring()
+        self._pass_pause.interrupt()
 
     async def _run(self) -> None:
         try:
@@ -252,7 +252,7 @@ class Poller(Generic[ItemT]):
         is_first = True
         while (query := self._plan.next_page()) is not None:
             if delay := self._delay(client):
-                await self._pass_alarm.sleep_until(time.monotonic() + delay)
+                await self._pass_pause.until(time.monotonic() + delay)
                 if is_first:
                     self._plan.begin_pass(time.monotonic())  # with the waits that have joined meanwhile
                 continue

@@ -21,11 +21,11 @@ from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_modelarts.client.client import ModelArtsClient, Pollable
 from airflow_provider_modelarts.client.http_types import Operation
+from airflow_provider_modelarts.client.poll_log import hung
 from airflow_provider_modelarts.exceptions import (
     AuthenticationError,
     ConnectionLookupError,
     ModelArtsError,
-    WaitTimeoutError,
 )
 from airflow_provider_modelarts.hooks.clients import (
     LOOKUP_REMEDY,
@@ -305,12 +305,8 @@ async def watch_shared(
     try:
         return await bounded(waiting, max(0.0, deadline - time.time()) + DEADLINE_GRACE)
     except StillRunningError:
-        state = last.describe() if last else "nothing, because no poll succeeded"
-        raise WaitTimeoutError(
-            f"Timed out after {time.monotonic() - began:.0f} s waiting for {operation.subject}: "
-            f"last seen: {state}. The last step hangs: the connection's lookup, a login, a thread or "
-            "the network"
-        ) from None
+        seen = last.describe() if last else ""
+        raise hung(operation.subject, time.monotonic() - began, seen) from None
 
 
 class StillRunningError(Exception):
