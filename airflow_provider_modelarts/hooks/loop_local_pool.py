@@ -1,4 +1,4 @@
-"""A pool whose values live on an event loop as long as anybody there uses them."""
+"""Pools whose values live on an event loop as long as anybody there uses them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,33 @@ from collections.abc import Callable, Hashable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+
+class LoopLocalValues(Generic[K, V]):
+    """
+    Values by key that need neither opening nor closing, each shared as long as somebody holds it.
+
+    :param make: returns a new value.
+    """
+
+    def __init__(self, make: Callable[[], V]) -> None:
+        self._make = make
+        self._values: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[K, V]] = (
+            WeakKeyDictionary()
+        )
+
+    def get(self, key: K) -> V:
+        """Return the key's value on the running event loop."""
+        values = self._values.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+        return values.setdefault(key, self._make())
+
+    def __len__(self) -> int:
+        """Return how many values are held on the running event loop."""
+        return len(self._values.get(asyncio.get_running_loop(), ()))
 
 
 class LoopLocalPool(Generic[K, V]):

@@ -7,17 +7,15 @@ future and a timer: it costs nothing between two changes of its own resource.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from airflow_provider_modelarts.client.poll_plan import ItemT, PolledResource, RequestPace
 from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.connection import Settings
-from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool
+from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool, LoopLocalValues
 from airflow_provider_modelarts.hooks.poll_wait import Wait
 from airflow_provider_modelarts.hooks.poller import Poller
 
@@ -30,16 +28,13 @@ class PollerKey(NamedTuple):
     resource: PolledResource[Any]
 
 
-_paces: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[tuple[Any, ...], RequestPace]] = (
-    WeakKeyDictionary()
-)
+_paces: LoopLocalValues[tuple[str, str], RequestPace] = LoopLocalValues(RequestPace)
 
 
 def _pace_of(settings: Settings) -> RequestPace:
     """Return the pace of a project, which all connections to it share."""
     who = settings.identity
-    paces = _paces.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
-    return paces.setdefault((settings.endpoint, who.project_id or who.project_name), RequestPace())
+    return _paces.get((settings.endpoint, who.project_id or who.project_name))
 
 
 @asynccontextmanager

@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeVar
-from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import Connection
@@ -34,7 +33,7 @@ from airflow_provider_modelarts.hooks.clients import (
     shared_credentials,
 )
 from airflow_provider_modelarts.hooks.connection import Identity, Settings, parse_connection
-from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool
+from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool, LoopLocalValues
 from airflow_provider_modelarts.transport import AsyncTransport
 
 T = TypeVar("T")
@@ -173,9 +172,7 @@ class ConnectionCache:
             self._running.cancel()
 
 
-_login_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[Identity, asyncio.Lock]] = (
-    WeakKeyDictionary()
-)
+_login_locks: LoopLocalValues[Identity, asyncio.Lock] = LoopLocalValues(asyncio.Lock)
 
 
 def login_lock(identity: Identity) -> asyncio.Lock:
@@ -184,8 +181,7 @@ def login_lock(identity: Identity) -> asyncio.Lock:
 
     Connections that differ in anything else, such as a timeout, share the login of their identity.
     """
-    locks = _login_locks.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
-    return locks.setdefault(identity, asyncio.Lock())
+    return _login_locks.get(identity)
 
 
 @asynccontextmanager
