@@ -16,13 +16,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.commands import CommandError, install_package, run_command
+
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ("3.3.2", "2.11.2")
 INSTALL_SECONDS = 900.0
-
-
-class SetUpError(Exception):
-    """Something that the browser tests need cannot be installed; the message includes its output."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         started = time.monotonic()
         try:
             passed = run(version, record=options.record, arguments=pytest_arguments)
-        except SetUpError as error:
+        except CommandError as error:
             print(error, file=sys.stderr, flush=True)
             passed = False
         results.append((version, passed, time.monotonic() - started))
@@ -49,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(version: str, *, record: bool, arguments: Sequence[str]) -> bool:
     """Run the tests on one version, and return whether they passed."""
-    chromium = find_chromium()
+    chromium = find_chromium() or install_package("chromium", find_chromium, seconds=INSTALL_SECONDS)
     log(version, "installing")
     python = make_venv(version)
     log(version, "running the tests")
@@ -62,41 +60,37 @@ def run(version: str, *, record: bool, arguments: Sequence[str]) -> bool:
     )
 
 
-def find_chromium() -> str:
-    """Return the path of Chromium, installed if it is missing."""
-    found = shutil.which("chromium")
-    if found is None:
-        if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            raise SetUpError(
-                "chromium is missing: install Debian's package chromium, or run as root on Debian."
-            )
-        # A lock that another apt-get holds is waited for.
-        apt = ("apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120")
-        step([*apt, "update"])
-        step([*apt, "install", "-y", "--no-install-recommends", "chromium"])
-        found = shutil.which("chromium")
-    if found is None:
-        raise SetUpError("Debian's package chromium was installed, but there is no chromium on PATH.")
-    return found
+def find_chromium() -> str | None:
+    """Return the path of Chromium, or None."""
+    return shutil.which("chromium")
 
 
 def make_venv(version: str) -> Path:
     """Return the Python of a new venv with an Airflow and the wheel of this project."""
     uv = shutil.which("uv")
     if uv is None:
-        raise SetUpError("The browser tests need uv: install it, or put it on PATH.")
+        raise CommandError("The browser tests need uv: install it, or put it on PATH.")
     venv = ROOT / ".venv-browser" / version
     python = venv / "bin" / "python"
     # Airflow 2 supports no Python after 3.12.
     is_too_new = version.startswith("2.") and sys.version_info >= (3, 13)
-    step([uv, "venv", "--quiet", "--clear", "--python", "3.12" if is_too_new else sys.executable, str(venv)])
+    env = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    venv_python = "3.12" if is_too_new else sys.executable
+    run_command(
+        [uv, "venv", "--quiet", "--clear", "--python", venv_python, str(venv)],
+        seconds=INSTALL_SECONDS,
+        env=env,
+    )
     # Our tests have the pins of Airflow 3.3.2; other versions are resolved as a user's installer would.
     pins = ["-c", "constraints.txt"] if f"apache-airflow=={version}\n" in constraints() else []
-    step(
+    run_command(
         [
             *(uv, "pip", "install", "--quiet", "--python", str(python), *pins),
             *("--reinstall-package", "airflow-provider-modelarts", f"apache-airflow=={version}", str(ROOT)),
-        ]
+        ],
+        seconds=INSTALL_SECONDS,
+        env=env,
+        cwd=ROOT,
     )
     return python
 
@@ -104,28 +98,6 @@ def make_venv(version: str) -> Path:
 def constraints() -> str:
     """Return the pins of this project."""
     return (ROOT / "constraints.txt").read_text()
-
-
-def step(command: Sequence[str]) -> None:
-    """Run one command of the set-up."""
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    env.pop("VIRTUAL_ENV", None)
-    try:
-        done = subprocess.run(
-            command,
-            env=env,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SetUpError(f"{' '.join(command)} did not end within {INSTALL_SECONDS:.0f} s.") from error
-    if done.returncode != 0:
-        raise SetUpError(f"{' '.join(command)} ended with code {done.returncode}.\n{done.stdout[-4000:]}")
 
 
 def log(version: str, line: str) -> None:

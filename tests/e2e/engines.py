@@ -17,6 +17,7 @@ from typing import Any
 import redis
 import sqlalchemy
 
+from tests.commands import install_package, run_command
 from tests.e2e.components import tail
 from tests.e2e.stack import free_port
 
@@ -30,7 +31,7 @@ POSTGRESQL_USER = "postgres"
 
 
 class EngineError(Exception):
-    """An engine could not be installed or does not run; the message includes the remedy or its log."""
+    """An engine does not run; the message includes its log."""
 
 
 @contextmanager
@@ -41,7 +42,9 @@ def postgresql() -> Iterator[str]:
     with _folder("postgresql-e2e-", user) as folder:
         data, log, port = folder / "data", folder / "server.log", free_port()
         made = ["--pgdata", str(data), "--username", "airflow", "--auth", "trust", "--encoding", "UTF8"]
-        _run([str(programs / "initdb"), *made, "--no-sync"], user)
+        run_command(
+            [str(programs / "initdb"), *made, "--no-sync"], seconds=INSTALL_SECONDS, cwd="/", **_as(user)
+        )
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(port),
@@ -63,7 +66,7 @@ def postgresql() -> Iterator[str]:
 @contextmanager
 def redis_server() -> Iterator[str]:
     """Run a Redis server that keeps nothing, and yield its address."""
-    program = shutil.which("redis-server") or _installed("redis-server", lambda: shutil.which("redis-server"))
+    program = _redis_program() or install_package("redis-server", _redis_program, seconds=INSTALL_SECONDS)
     with _folder("redis-e2e-", None) as folder:
         port = free_port()
         argv = [program, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", ""]
@@ -72,9 +75,13 @@ def redis_server() -> Iterator[str]:
             yield f"redis://127.0.0.1:{port}/0"
 
 
+def _redis_program() -> str | None:
+    return shutil.which("redis-server")
+
+
 def _postgresql_programs() -> Path:
     """Return the folder of the newest PostgreSQL on this machine, installed if there is none."""
-    found = _newest_postgresql() or _installed("postgresql", _newest_postgresql)
+    found = _newest_postgresql() or install_package("postgresql", _newest_postgresql, seconds=INSTALL_SECONDS)
     return Path(found)
 
 
@@ -82,28 +89,6 @@ def _newest_postgresql() -> str | None:
     folders = [path.parent for path in POSTGRESQL_ROOT.glob("*/bin/postgres")]
     newest = max(folders, key=lambda folder: float(folder.parent.name), default=None)
     return None if newest is None else str(newest)
-
-
-def _installed(package: str, find: Callable[[], str | None]) -> str:
-    """
-    Install a package of Debian and return what it was installed for.
-
-    Its own server, where the package starts one, is left alone and never used.
-    """
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise EngineError(
-            f"{package} is not on this machine, and only root can install it, where apt-get is: "
-            f"install Debian's package {package} (or run as root on Debian or Ubuntu)."
-        )
-    # A lock that another apt-get holds is waited for.
-    apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    _run([*apt, "update"], None, env)
-    _run([*apt, "install", "-y", "--no-install-recommends", package], None, env)
-    found = find()
-    if found is None:
-        raise EngineError(f"The package {package} was installed, but brought no server that is known here.")
-    return found
 
 
 @contextmanager
@@ -147,23 +132,6 @@ def _running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _run(argv: Sequence[str], user: str | None, env: dict[str, str] | None = None) -> None:
-    done = subprocess.run(
-        argv,
-        env=env,
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=INSTALL_SECONDS,
-        check=False,
-        **_as(user),
-    )
-    if done.returncode != 0:
-        raise EngineError(f"{' '.join(argv)} ended with code {done.returncode}.\n{done.stdout[-4000:]}")
 
 
 def _as(user: str | None) -> dict[str, Any]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tests.commands import CommandError
 from tests.matrix.cells import Cell
 
 Added = dict[str, tuple[str, int]]
 """Version, and bytes on disk, by distribution."""
 
 
-class CellError(Exception):
-    """A step of a cell failed; the message names it and includes the end of its output."""
+class CellError(CommandError):
+    """A cell is not as it must be, although its commands succeeded."""
 
 
 @dataclass(frozen=True)

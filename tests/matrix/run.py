@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from zipfile import ZipFile
 
 from packaging.requirements import Requirement
 
+from tests.commands import CommandError, run_command
 from tests.matrix import page
 from tests.matrix.cells import ADDED_TO_3_3_2, CELLS, Cell
 from tests.matrix.pythons import NoPythonError, find_python
@@ -43,7 +43,6 @@ IN_AIRFLOW = (MODES.format("operator_that_waits"), MODES.format("sensor"))
 SCENARIOS = {"the nightly DAG": "nightly", "clears": "clearing"}
 STEP_SECONDS = 1200.0
 HANGING_SECONDS = 300
-LOG_TAIL_LINES = 80
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="matrix-wheel-") as folder:
         try:
             wheel = options.wheel or build_wheel(uv, Path(folder))
-        except CellError as error:
+        except CommandError as error:
             print(error, file=sys.stderr)
             return 1
         print(f"{'given' if options.wheel else 'built'} {wheel.name}", flush=True)
@@ -144,7 +143,7 @@ def run_cell(cell: Cell, run: Run) -> Result:
             log(cell, f"running {title}")
             step([python, "-m", f"tests.matrix.{module}"], env, cwd=copy)
         result.features = json.loads(last_line(step([python, "-m", "tests.matrix.features"], env, cwd=copy)))
-    except (CellError, NoPythonError) as error:
+    except (CommandError, NoPythonError) as error:
         result.complaint = str(error)
         log(cell, result.complaint)
     finally:
@@ -161,7 +160,7 @@ def make_venv(cell: Cell, run: Run, venv: Path) -> str:
     command = [run.uv, "venv", "--quiet", "--clear", "--python", found or cell.python, str(venv)]
     try:
         step(command, run.env)
-    except CellError as error:
+    except CommandError as error:
         if found:
             raise
         raise NoPythonError(cell.python, str(error)) from error
@@ -250,25 +249,8 @@ def clean_environment() -> dict[str, str]:
 
 
 def step(command: Sequence[str], env: dict[str, str], cwd: Path | None = None) -> str:
-    """Run one command and return what it printed; its last lines are in the error if it fails."""
-    try:
-        done = subprocess.run(
-            command,
-            env=env,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=STEP_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CellError(f"`{' '.join(command)}` did not end within {STEP_SECONDS:.0f} s.") from error
-    if done.returncode != 0:
-        tail = "\n".join(done.stdout.splitlines()[-LOG_TAIL_LINES:])
-        raise CellError(f"`{' '.join(command)}` ended with code {done.returncode}:\n{tail}")
-    return done.stdout
+    """Run one command of a cell and return what it printed."""
+    return run_command(command, seconds=STEP_SECONDS, env=env, cwd=cwd)
 
 
 def last_line(printed: str) -> str:
