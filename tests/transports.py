@@ -104,15 +104,10 @@ class AsyncRunner:
         **fields: Any,
     ) -> T:
         """Run it on an event loop."""
-
-        async def hold() -> T:
-            found = settings(simulator, **fields)
-            async with _SimulatedAsyncTransport.open(found.transport_config) as transport:
-                assert isinstance(transport, _SimulatedAsyncTransport)
-                transport.simulator = simulator
-                return await scenario(_modelarts(simulator, found, transport, credentials, clock_skew))
-
-        return asyncio.run(hold())
+        found = settings(simulator, **fields)
+        return asyncio.run(
+            _hold(_SimulatedAsyncTransport, simulator, scenario, found, credentials, clock_skew)
+        )
 
 
 class VirtualRunner:
@@ -128,17 +123,28 @@ class VirtualRunner:
         **fields: Any,
     ) -> T:
         """Run it. The simulator's clock follows the loop's, and is moved on to stay there."""
-
-        async def hold() -> T:
-            found = settings(simulator, **fields)
-            async with AsyncTransport.open(found.transport_config) as transport:
-                return await scenario(_modelarts(simulator, found, transport, credentials, clock_skew))
-
+        found = settings(simulator, **fields)
+        held = _hold(AsyncTransport, simulator, scenario, found, credentials, clock_skew)
         skipped: list[float] = []
         try:
-            return virtual_loop.run(hold(), on_skip=skipped.append, ahead=simulator.now() - time.time())
+            return virtual_loop.run(held, on_skip=skipped.append, ahead=simulator.now() - time.time())
         finally:
             simulator.advance(sum(skipped))
+
+
+async def _hold(
+    kind: type[AsyncTransport],
+    simulator: Simulator,
+    scenario: Scenario[T],
+    found: Settings,
+    credentials: Credentials | None,
+    clock_skew: float,
+) -> T:
+    """Run a scenario with a transport that is open as long."""
+    async with kind.open(found.transport_config) as transport:
+        if isinstance(transport, _SimulatedAsyncTransport):
+            transport.simulator = simulator
+        return await scenario(_modelarts(simulator, found, transport, credentials, clock_skew))
 
 
 class _SimulatedBlockingTransport(BlockingTransport):

@@ -62,6 +62,15 @@ async def ends(waits: Sequence[Awaitable[Image]]) -> list[Any]:
     return await asyncio.gather(*waits, return_exceptions=True)
 
 
+async def become_active(simulator: Simulator, ids: Sequence[str], *, after: float) -> list[Any]:
+    """Wait for some images, which become ACTIVE after some seconds."""
+    waits = [wait(image_id) for image_id in ids]
+    await asyncio.sleep(after)
+    for image_id in ids:
+        simulator.set_image_status(image_id, "ACTIVE")
+    return await ends(waits)
+
+
 def operations(simulator: Simulator) -> Counter[str]:
     return Counter(entry.operation for entry in simulator.journal)
 
@@ -88,14 +97,9 @@ def test_poller_reads_list_that_lags_by_its_statuses(simulator: Simulator) -> No
     lagging = Fault("document", "ListImages", skip=1, times=2, body=json.dumps({"total": 3, "data": old}))
     simulator.inject(lagging)
 
-    async def scenario() -> list[Any]:
-        waits = [wait(image_id) for image_id in ids]
-        await asyncio.sleep(5.5 * INTERVAL)
-        for image_id in ids:
-            simulator.set_image_status(image_id, "ACTIVE")
-        return await ends(waits)
+    ended = run(lambda: become_active(simulator, ids, after=5.5 * INTERVAL))
 
-    assert [image.status for image in run(scenario)] == 3 * ["ACTIVE"]
+    assert [image.status for image in ended] == 3 * ["ACTIVE"]
     assert operations(simulator).keys() == {"ListImages"}
 
 
@@ -288,14 +292,9 @@ def test_poller_shows_each_image_while_only_the_list_is_refused(
     ids = images(simulator, 4)
     simulator.inject(Fault("error", "ListImages", times=None, status=403, code=code))
 
-    async def scenario() -> list[Any]:
-        waits = [wait(i) for i in ids]
-        await asyncio.sleep(8.5 * INTERVAL)
-        for image_id in ids:
-            simulator.set_image_status(image_id, "ACTIVE")
-        return await ends(waits)
+    ended = run(lambda: become_active(simulator, ids, after=8.5 * INTERVAL))
 
-    assert [image.status for image in run(scenario)] == 4 * ["ACTIVE"]
+    assert [image.status for image in ended] == 4 * ["ACTIVE"]
     assert operations(simulator)["ListImages"] == (1 if code else 3)
     assert caplog.text.count("The list of images is refused") == 1
 
@@ -332,14 +331,9 @@ def test_poller_sends_no_show_after_a_failed_page(simulator: Simulator) -> None:
     ids = images(simulator, 3)
     simulator.inject(Fault("error", "ListImages", skip=1, times=2, status=503))
 
-    async def scenario() -> list[Any]:
-        waits = [wait(i) for i in ids]
-        await asyncio.sleep(5.5 * INTERVAL)
-        for image_id in ids:
-            simulator.set_image_status(image_id, "ACTIVE")
-        return await ends(waits)
+    ended = run(lambda: become_active(simulator, ids, after=5.5 * INTERVAL))
 
-    assert [image.status for image in run(scenario)] == 3 * ["ACTIVE"]
+    assert [image.status for image in ended] == 3 * ["ACTIVE"]
     assert operations(simulator).keys() == {"ListImages"}
 
 
@@ -348,14 +342,9 @@ def test_poller_shows_each_image_when_the_list_keeps_failing(simulator: Simulato
     ids = images(simulator, 3)
     simulator.inject(Fault("error", "ListImages", times=None, status=500))
 
-    async def scenario() -> list[Any]:
-        waits = [wait(i) for i in ids]
-        await asyncio.sleep(10 * INTERVAL)
-        for image_id in ids:
-            simulator.set_image_status(image_id, "ACTIVE")
-        return await ends(waits)
+    ended = run(lambda: become_active(simulator, ids, after=10 * INTERVAL))
 
-    assert [image.status for image in run(scenario)] == 3 * ["ACTIVE"]
+    assert [image.status for image in ended] == 3 * ["ACTIVE"]
 
 
 def test_poller_ignores_cancelled_waits(simulator: Simulator) -> None:
