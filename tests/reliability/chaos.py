@@ -28,10 +28,12 @@ FAULTY = 0.05
 """The share of faulty responses."""
 TOKEN_LIFETIME = 1 / 4
 """Of a token, as a part of the whole time."""
-OBJECTS = 200, 0.2
-"""By how many objects the process may grow anyway, and at each poll: a leak would leave one or more."""
+OBJECTS = 400, 0.2
+"""By how many objects the process may grow anyway, and at each request: a leak would leave one or more."""
 BYTES = 8_000_000, 50
 """By how many bytes likewise."""
+MIN_REQUESTS = 1000
+"""To judge the growth by: in fewer, a leak does not stand out from what waits keep while they live."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"Airflow {version('apache-airflow')}, aiohttp {version('aiohttp')}."
     )
     _say(f"\n{table}\n\n{line}")
-    wrong = problems(report)
+    wrong = [*problems(report), *memory_problems(report)]
     for problem in wrong:
         _say(f"WRONG: {problem}")
     if options.record and not wrong:
@@ -97,11 +99,11 @@ def run(
         return soak.run()
 
 
-class Hoarder(AsyncTransport):
+class LeakingTransport(AsyncTransport):
     """Keeps a hundred bytes of every exchange."""
 
     async def send(self, request: Request, *, timeout: float | None = None) -> Response:
-        self.__dict__.setdefault("hoard", []).append(bytes(67))
+        self.__dict__.setdefault("kept", []).append(bytes(67))
         return await super().send(request, timeout=timeout)
 
 
@@ -120,8 +122,9 @@ def is_leak_seen() -> bool:
 
     It takes some thousand requests to stand out from what the waits that end meanwhile give back.
     """
-    found = problems(in_small(Hoarder, hours=1.5))
-    return len(found) == 1 and "objects are left of" in found[0]
+    report = in_small(LeakingTransport, hours=1.5)
+    found = memory_problems(report)
+    return not problems(report) and len(found) == 1 and "objects are left of" in found[0]
 
 
 def problems(report: Report) -> list[str]:
@@ -130,10 +133,18 @@ def problems(report: Report) -> list[str]:
     found += [f"{number} {what} are left" for what, number in report.left.items() if number]
     if report.faults.total() < report.requests * FAULTY / 2:
         found.append("too little went wrong to show anything")
+    return found
+
+
+def memory_problems(report: Report) -> list[str]:
+    """Return by what the process grew while the number of waits was constant, if by more than it may."""
     if len(report.samples) <= LATE:
-        return [*found, "the run was too short to judge its memory"]
+        return ["the run was too short to judge the memory by"]
     early, late = report.samples[WARM], report.samples[LATE]
     requests = late.requests - early.requests
+    if requests < MIN_REQUESTS:
+        return [f"{requests:,} requests are too few to judge the memory by"]
+    found = []
     for what, grown, (anyway, each) in (
         ("objects", late.blocks - early.blocks, OBJECTS),
         ("bytes", late.memory - early.memory, BYTES),

@@ -12,7 +12,7 @@ from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import ImageFailedError, NotFoundError, WaitTimeoutError
 from airflow_provider_modelarts.simulator.faults import FaultQueue
 from airflow_provider_modelarts.triggers.events import ImageEvent
-from tests.reliability.chaos import in_small, problems
+from tests.reliability.chaos import in_small, memory_problems, problems
 from tests.reliability.expected_outcomes import (
     FAULTS,
     NEVER,
@@ -54,9 +54,13 @@ def test_leak_of_one_object_per_request_is_a_problem() -> None:
     report = Report(requests=5000, faults=Counter(reset=250), left={"sockets": 0})
     grown = [Sample(at=0, requests=300 * n, memory=10**8, blocks=10**6 + 300 * n) for n in range(SAMPLES)]
     still = [Sample(at=0, requests=300 * n, memory=10**8, blocks=10**6 + n) for n in range(SAMPLES)]
+    short = [replace(sample, requests=sample.requests // 2) for sample in grown]
 
-    assert problems(replace(report, samples=still)) == []
-    assert problems(replace(report, samples=grown)) == ["1,800 objects are left of 1,800 requests"]
+    assert memory_problems(replace(report, samples=still)) == []
+    assert memory_problems(replace(report, samples=grown)) == ["1,800 objects are left of 1,800 requests"]
+    assert memory_problems(replace(report, samples=short)) == [
+        "900 requests are too few to judge the memory by"
+    ]
 
 
 @pytest.mark.parametrize("ended", ENDS)
