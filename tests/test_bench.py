@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -132,13 +133,16 @@ def test_stall_watch_finds_what_holds_the_loop() -> None:
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        watch.install(loop)
-        await asyncio.sleep(0)
-        loop.call_soon(hold_the_loop)
-        await asyncio.sleep(0.001)
-        await asyncio.sleep(0.001)
+        with watch.watching(loop):
+            await asyncio.sleep(0)
+            loop.call_soon(hold_the_loop)
+            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)
 
+    handler = signal.getsignal(signal.SIGALRM)
     asyncio.run(run())
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) == handler
     (stall,) = [stall for stall in watch.stalls if "hold_the_loop" in str(stall.samples)]
     assert stall.seconds > 5 * LIMIT
     assert stall.ours == 0

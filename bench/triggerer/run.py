@@ -59,10 +59,10 @@ class Runner(TriggerRunner):
     async def arun(self) -> None:
         """Run until the supervisor ends it."""
         watch = StallWatch()
-        watch.install(asyncio.get_running_loop())
         self.events = events = Events()
         try:
-            await super().arun()  # type: ignore[no-untyped-call,unused-ignore]
+            with watch.watching(asyncio.get_running_loop()):
+                await super().arun()  # type: ignore[no-untyped-call,unused-ignore]
         finally:
             stalls = [{**asdict(stall), "ours": stall.ours} for stall in watch.stalls]
             self.report.write_text(json.dumps({"events": events.times, "stalls": stalls}), encoding="utf-8")

@@ -7,6 +7,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -55,8 +57,9 @@ class StallWatch:
         self._samples: list[tuple[bool, str]] = []
         self._is_armed = False
 
-    def install(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Watch this loop from now on."""
+    @contextmanager
+    def watching(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        """Watch this loop for as long as the context lasts."""
         selector: Any = loop._selector  # type: ignore[attr-defined] # noqa: SLF001 - there is no other way
         select = selector.select
 
@@ -73,7 +76,14 @@ class StallWatch:
             return ready
 
         selector.select = watched
-        signal.signal(signal.SIGALRM, self._sample)
+        before = signal.signal(signal.SIGALRM, self._sample)
+        try:
+            yield
+        finally:
+            selector.select = select
+            self._end_run()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
 
     def _begin_run(self) -> None:
         self._began = time.monotonic()
