@@ -83,10 +83,10 @@ def _nothing_is_masked() -> Iterator[None]:
 @pytest.fixture
 def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let waits poll far more often than once a second, where they really sleep."""
-    from airflow_provider_modelarts.sensors import image
+    from airflow_provider_modelarts.tasks import sensor
 
     monkeypatch.setattr(client, "MIN_POLL_INTERVAL", 0.01)
-    monkeypatch.setattr(image, "_MIN_INTERVAL", 0.01)
+    monkeypatch.setattr(sensor, "MIN_INTERVAL", 0.01)
 
 
 @pytest.fixture

@@ -20,9 +20,10 @@ from airflow.sdk.bases import sensor as airflow_sensor
 from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.sensors import image as sensor_module
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
+from airflow_provider_modelarts.tasks import failures
+from airflow_provider_modelarts.tasks import sensor as sensor_module
 from tests.recorder import TaskInstance, context
 
 NOT_FOUND = Fault("error", "ShowImage", status=400, code="ModelArts.6404")
@@ -69,6 +70,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(airflow_sensor, "time", clock)
     monkeypatch.setattr(sensor_module, "time", clock)
+    monkeypatch.setattr(failures, "time", clock)
     return clock
 
 

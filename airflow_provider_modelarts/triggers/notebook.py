@@ -1,0 +1,60 @@
+"""The trigger that waits for a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_modelarts.triggers.wait import WaitTrigger
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.exceptions import ModelArtsError
+    from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+    from airflow_provider_modelarts.triggers.events import NotebookEvent
+
+
+class NotebookStatusTrigger(WaitTrigger):
+    """
+    Wait until a notebook has one of some statuses, has failed, or the deadline has passed; yield one event.
+
+    :param notebook_id: the notebook to wait for.
+    :param statuses: of which one ends the wait.
+    :param arguments: of :class:`~airflow_provider_modelarts.triggers.wait.WaitTrigger`.
+    """
+
+    arguments = ("notebook_id", "statuses", *WaitTrigger.arguments)
+
+    def __init__(self, *, notebook_id: str, statuses: Sequence[str], **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.notebook_id = notebook_id
+        self.statuses = list(statuses)
+
+    @property
+    def subject(self) -> str:
+        """What is waited for, for messages."""
+        return f"Waiting for notebook {self.notebook_id}"
+
+    async def wait(self, hook: ModelArtsHook, since: float) -> NotebookEvent:
+        """Return the event of a notebook that has one of the statuses."""
+        from airflow_provider_modelarts.triggers.events import NotebookEvent
+
+        notebook = await hook.await_notebook(
+            self.notebook_id,
+            self.statuses,
+            poll_interval=self.poll_interval,
+            deadline=self.deadline,
+            not_before=self.not_before,
+            workspace_id=self.workspace_id,
+        )
+        return NotebookEvent.of_notebook(notebook, self.passthrough, since=since)
+
+    def failure(self, error: ModelArtsError, wait: str) -> NotebookEvent:
+        """Return the event of a wait that failed."""
+        from airflow_provider_modelarts.triggers.events import NotebookEvent
+
+        return NotebookEvent.of_error(error, self.passthrough, wait=wait)
+
+    @property
+    def what_continues(self) -> str:
+        """What ModelArts does when a user ends the task."""
+        return f"ModelArts continues what notebook {self.notebook_id} is busy with"
