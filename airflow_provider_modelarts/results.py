@@ -36,6 +36,19 @@ def push_image_xcoms(context: Context, result: dict[str, Any]) -> dict[str, Any]
     return result
 
 
+def push_notebook_xcoms(context: Context, result: dict[str, Any]) -> dict[str, Any]:
+    """
+    Push the XComs ``notebook_id`` and ``status``, and return the result for ``return_value``.
+
+    Every task about a notebook ends here, deferred or not, so that its XComs never depend on how it waited.
+
+    :param result: the notebook as :meth:`Notebook.to_xcom` returns it, and what the task adds.
+    """
+    for key in ("notebook_id", "status"):
+        context["ti"].xcom_push(key=key, value=result[key])
+    return result
+
+
 class ImageTask(Protocol):
     """
     A task that saves an image or waits for one.
