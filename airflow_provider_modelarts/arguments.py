@@ -18,7 +18,7 @@ from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidat
 MAX_SECONDS = 10 * 365 * 86_400.0
 """Ten years in seconds; a longer time overflows a timer of Python or a column of Airflow's database."""
 
-_DURATION = re.compile(r"(?:(\d{1,9})d)?\s*(?:(\d{1,9})h)?\s*(?:(\d{1,9})min)?")
+_DURATION = re.compile(r"(?:([0-9]{1,9})d)? *(?:([0-9]{1,9})h)? *(?:([0-9]{1,9})min)?")
 _DURATION_RULE = (
     "must be a timedelta, or text of days, hours and minutes: 1d, 2h, 45min or 1d12h. A number has no unit, "
     "and m could be minutes or months"

@@ -16,6 +16,7 @@ from typing import Any
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.lease_plan import LeaseTerms, plan_renewal, plan_start
+from airflow_provider_modelarts.client.marker import snapshots_of
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.notebook_changes import move_notebook, renew_lease, update_image
 from airflow_provider_modelarts.client.notebooks import START, STOP, Notebook
@@ -312,18 +313,22 @@ class NotebookSteps:
     async def _list_images(self, notebook: Notebook) -> list[Image]:
         """Return the images of the notebook's workspace and of the connection's, where saves go."""
         images: list[Image] = []
-        for workspace_id in dict.fromkeys((notebook.workspace_id or self._workspace_id, self._workspace_id)):
+        default = self._workspace_id or "0"
+        for workspace_id in dict.fromkeys((notebook.workspace_id or default, default)):
             listed = operations.list_images(workspace_id=workspace_id)
             images += await self._client.list_all(listed, deadline=self._deadline)
         return images
 
     async def _newest_snapshot(self, notebook: Notebook) -> Image:
         """
-        Return the notebook's newest ACTIVE snapshot.
+        Return the newest ACTIVE image whose marker names the notebook.
 
-        :raises NotFoundError: there is none.
+        Only if there is none, it is the saved image that the notebook has, which may be another notebook's.
+
+        :raises NotFoundError: there is no such image either.
         """
-        snapshot = newest_snapshot(notebook, await self._list_images(notebook))
+        images = [image for image in await self._list_images(notebook) if image.is_active]
+        snapshot = next(iter(snapshots_of(self._id, images)), None) or newest_snapshot(notebook, images)
         if snapshot is None:
             raise NotFoundError(
                 f"Notebook {self._id} has no ACTIVE snapshot to restore; nothing was sent. Give an image_id"
