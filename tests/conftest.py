@@ -29,7 +29,7 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 
 from airflow_provider_modelarts.client import client  # noqa: E402
 from airflow_provider_modelarts.hooks.clients import shared_credentials  # noqa: E402
-from airflow_provider_modelarts.simulator import AfterReads, Simulator  # noqa: E402
+from airflow_provider_modelarts.simulator import AfterReads, NotebookBehaviour, Simulator  # noqa: E402
 from tests.transports import AsyncRunner, BlockingRunner, TransportRunner  # noqa: E402
 
 # The time that an example takes depends on the load of the machine.
@@ -49,8 +49,14 @@ def cloud(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
-    """A simulator for this test, where a save ends at the third poll, or as the test's parameter defines."""
-    with Simulator(save=getattr(request, "param", AfterReads(3))) as simulator:
+    """
+    A simulator for this test, where a save ends at the third poll.
+
+    The test's parameter is another timing of saves, or how notebooks behave.
+    """
+    given = getattr(request, "param", AfterReads(3))
+    options = {"notebooks": given} if isinstance(given, NotebookBehaviour) else {"save": given}
+    with Simulator(**options) as simulator:
         yield simulator
 
 

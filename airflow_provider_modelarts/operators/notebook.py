@@ -73,6 +73,7 @@ class StartNotebookOperator(NotebookChangeTask):
     template_fields: Sequence[str] = ("notebook_id", "duration", "modelarts_conn_id")
     text_fields = template_fields
     what_continues = "the start"
+    returns_changed = True
 
     def __init__(
         self,
@@ -109,9 +110,6 @@ class StartNotebookOperator(NotebookChangeTask):
                 "RenewNotebookLeaseOperator"
             )
         return step
-
-    def _result(self, progress: Progress) -> dict[str, Any]:
-        return {**super()._result(progress), "changed": progress.changed}
 
 
 class StopNotebookOperator(NotebookChangeTask):
@@ -171,6 +169,7 @@ class StopNotebookOperator(NotebookChangeTask):
     )
     text_fields = template_fields
     what_continues = "the stop"
+    returns_changed = True
 
     def __init__(
         self,
@@ -209,9 +208,6 @@ class StopNotebookOperator(NotebookChangeTask):
 
     def _take_step(self, progress: Progress) -> Step:
         return self.hook.step_to_stop(self.notebook_id, self._rule(), deadline=progress.deadline)
-
-    def _result(self, progress: Progress) -> dict[str, Any]:
-        return {**super()._result(progress), "changed": progress.changed}
 
 
 class RenewNotebookLeaseOperator(NotebookTask):

@@ -101,6 +101,8 @@ class NotebookChangeTask(NotebookTask):
 
     what_continues = "what the task has begun"
     """What goes on if the task is killed, for the log."""
+    returns_changed = False
+    """Whether the result has ``changed``."""
 
     def __init__(
         self,
@@ -133,7 +135,7 @@ class NotebookChangeTask(NotebookTask):
 
     def _result(self, progress: Progress) -> dict[str, Any]:
         """Return what the result has besides the notebook."""
-        return progress.snapshot
+        return {**progress.snapshot, **({"changed": progress.changed} if self.returns_changed else {})}
 
     def _run_task(self, context: Context) -> dict[str, Any]:
         self._begin(context)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_modelarts.triggers.wait import WaitTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_modelarts.exceptions import ModelArtsError
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
     from airflow_provider_modelarts.triggers.events import ImageEvent
 
@@ -33,8 +32,6 @@ class NotebookImageTrigger(WaitTrigger):
 
     async def wait(self, hook: ModelArtsHook, since: float) -> ImageEvent:
         """Return the event of an image that is ACTIVE."""
-        from airflow_provider_modelarts.triggers.events import ImageEvent
-
         image = await hook.await_image(
             self.image_id,
             poll_interval=self.poll_interval,
@@ -42,13 +39,13 @@ class NotebookImageTrigger(WaitTrigger):
             not_before=self.not_before,
             workspace_id=self.workspace_id,
         )
-        return ImageEvent.of_image(image, self.passthrough, since=since)
+        return self.event_class().of_image(image, self.passthrough, since=since)
 
-    def failure(self, error: ModelArtsError, wait: str) -> ImageEvent:
-        """Return the event of a wait that failed."""
+    def event_class(self) -> type[ImageEvent]:
+        """Return the class of the events."""
         from airflow_provider_modelarts.triggers.events import ImageEvent
 
-        return ImageEvent.of_error(error, self.passthrough, wait=wait)
+        return ImageEvent
 
     @property
     def what_continues(self) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_modelarts.triggers.wait import WaitTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_modelarts.exceptions import ModelArtsError
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
     from airflow_provider_modelarts.triggers.events import NotebookEvent
 
@@ -36,8 +35,6 @@ class NotebookStatusTrigger(WaitTrigger):
 
     async def wait(self, hook: ModelArtsHook, since: float) -> NotebookEvent:
         """Return the event of a notebook that has one of the statuses."""
-        from airflow_provider_modelarts.triggers.events import NotebookEvent
-
         notebook = await hook.await_notebook(
             self.notebook_id,
             self.statuses,
@@ -46,13 +43,13 @@ class NotebookStatusTrigger(WaitTrigger):
             not_before=self.not_before,
             workspace_id=self.workspace_id,
         )
-        return NotebookEvent.of_notebook(notebook, self.passthrough, since=since)
+        return self.event_class().of_notebook(notebook, self.passthrough, since=since)
 
-    def failure(self, error: ModelArtsError, wait: str) -> NotebookEvent:
-        """Return the event of a wait that failed."""
+    def event_class(self) -> type[NotebookEvent]:
+        """Return the class of the events."""
         from airflow_provider_modelarts.triggers.events import NotebookEvent
 
-        return NotebookEvent.of_error(error, self.passthrough, wait=wait)
+        return NotebookEvent
 
     @property
     def what_continues(self) -> str:

@@ -13,7 +13,6 @@ from airflow_provider_modelarts.triggers.imports import import_in_thread
 from airflow_provider_modelarts.triggers.task_state import is_still_deferred
 
 if TYPE_CHECKING:
-    from airflow_provider_modelarts.exceptions import ModelArtsError
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
     from airflow_provider_modelarts.triggers.wait_event import WaitEvent
 
@@ -79,7 +78,8 @@ class WaitTrigger(BaseTrigger):
         try:
             event = await self.wait(ModelArtsHook(self.modelarts_conn_id), since)
         except ModelArtsError as error:
-            event = self.failure(error, f"{self.subject} ended after {max(0.0, time.time() - since):.0f} s")
+            wait = f"{self.subject} ended after {max(0.0, time.time() - since):.0f} s"
+            event = self.event_class().of_error(error, self.passthrough, wait=wait)
         if self.task_instance is not None:  # else it runs in line, as in dag.test()
             await asyncio.sleep(began + MIN_WAIT_BEFORE_EVENT - time.monotonic())
         yield TriggerEvent(event.model_dump(mode="json"))
@@ -93,8 +93,8 @@ class WaitTrigger(BaseTrigger):
         """Return the event of a wait that succeeds."""
         raise NotImplementedError
 
-    def failure(self, error: ModelArtsError, wait: str) -> WaitEvent:
-        """Return the event of a wait that failed."""
+    def event_class(self) -> type[WaitEvent]:
+        """Return the class of the events, which is imported in a thread before."""
         raise NotImplementedError
 
     @property

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -16,15 +14,9 @@ from airflow_provider_modelarts.simulator import Fault, NotebookBehaviour, Simul
 from tests.recorder import TaskInstance
 from tests.task_runs import run
 
+pytestmark = pytest.mark.usefixtures("connection")
+
 HOUR = 3600
-
-
-@pytest.fixture
-def simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    """A simulator with the connection to it."""
-    with Simulator(notebooks=getattr(request, "param", NotebookBehaviour())) as simulator:
-        monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(simulator.connection))
-        yield simulator
 
 
 def renew(simulator: Simulator, duration: Any = "2h", **arguments: Any) -> RenewNotebookLeaseOperator:

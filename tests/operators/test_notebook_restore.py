@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,22 +15,13 @@ from airflow_provider_modelarts.simulator import AfterReads, Fault, NotebookBeha
 from tests.recorder import TaskInstance
 from tests.task_runs import run
 
-pytestmark = pytest.mark.usefixtures("quick_polls", "_checks_are_quick")
+pytestmark = pytest.mark.usefixtures("quick_polls", "connection", "_checks_are_quick")
 in_both = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
 
 
 @pytest.fixture
 def _checks_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notebook_steps, "CHECK_INTERVAL", 0.01)
-
-
-@pytest.fixture
-def simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    """A simulator with the connection to it."""
-    behaviour = getattr(request, "param", NotebookBehaviour())
-    with Simulator(save=AfterReads(1), notebooks=behaviour) as simulator:
-        monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(simulator.connection))
-        yield simulator
 
 
 def snapshot(simulator: Simulator, *packages: str, tag: str = "good") -> str:

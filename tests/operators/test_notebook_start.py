@@ -17,7 +17,7 @@ from airflow_provider_modelarts.simulator import AfterReads, Fault, NotebookBeha
 from tests.recorder import TaskInstance, context
 from tests.task_runs import run
 
-pytestmark = pytest.mark.usefixtures("quick_polls")
+pytestmark = pytest.mark.usefixtures("quick_polls", "connection", "_stopped")
 in_both = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
 
 NEVER = AfterReads(1_000_000)
@@ -28,13 +28,8 @@ FACTS = {
 
 
 @pytest.fixture
-def simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A simulator with a stopped notebook, and the connection to it."""
-    behaviour = getattr(request, "param", NotebookBehaviour())
-    with Simulator(notebooks=behaviour) as simulator:
-        monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(simulator.connection))
-        simulator.notebook().stop()
-        yield simulator
+def _stopped(simulator: Simulator) -> None:
+    simulator.notebook().stop()
 
 
 def start(simulator: Simulator, **arguments: Any) -> StartNotebookOperator:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,19 +18,14 @@ from tests.fast_forward import FastForward
 from tests.recorder import TaskInstance, context
 from tests.task_runs import run, run_trigger
 
-pytestmark = pytest.mark.usefixtures("quick_polls")
+pytestmark = pytest.mark.usefixtures("quick_polls", "connection", "_used")
 in_both = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
 NEVER = AfterReads(1_000_000)
 
 
 @pytest.fixture
-def simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    """A simulator with a running notebook that has an environment, and the connection to it."""
-    behaviour = getattr(request, "param", NotebookBehaviour())
-    with Simulator(save=AfterReads(1), notebooks=behaviour) as simulator:
-        monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(simulator.connection))
-        simulator.notebook().install("numpy")
-        yield simulator
+def _used(simulator: Simulator) -> None:
+    simulator.notebook().install("numpy")
 
 
 @pytest.fixture

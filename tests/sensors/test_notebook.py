@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,10 +21,10 @@ from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.sensors.notebook import NotebookStatusSensor
 from airflow_provider_modelarts.simulator import Fault, NotebookBehaviour, Simulator
 from tests.fast_forward import FastForward
-from tests.recorder import TaskInstance, context
+from tests.recorder import Rescheduled, TaskInstance, context
 from tests.task_runs import run
 
-pytestmark = pytest.mark.usefixtures("quick_polls")
+pytestmark = pytest.mark.usefixtures("quick_polls", "connection")
 FACTS = {
     *("notebook_id", "name", "image_name", "status", "owner", "flavor", "workspace_id", "image_id"),
     *("lease_ends_at", "last_snapshot_at", "last_snapshot_id"),
@@ -36,25 +35,6 @@ MODES: dict[str, dict[str, Any]] = {
     "deferrable": {"deferrable": True},
 }
 in_every_mode = pytest.mark.parametrize("mode", MODES)
-
-
-class Rescheduled(TaskInstance):
-    """A task that began to be rescheduled some seconds ago."""
-
-    def __init__(self, *, since: float = 0) -> None:
-        super().__init__()
-        self._since = since
-
-    def get_first_reschedule_date(self, _: Any) -> datetime | None:
-        return datetime.now(tz=timezone.utc) - timedelta(seconds=self._since) if self._since else None
-
-
-@pytest.fixture
-def simulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    """A simulator with the connection to it."""
-    with Simulator(notebooks=getattr(request, "param", NotebookBehaviour())) as simulator:
-        monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(simulator.connection))
-        yield simulator
 
 
 def sensor(simulator: Simulator, mode: str = "poke", **arguments: Any) -> NotebookStatusSensor:
