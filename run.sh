@@ -8,16 +8,23 @@ usage() {
 usage: bash run.sh PART [arguments]
 
   demo         nightly snapshot in a real Airflow against the simulator; exit code = outcome
-                 --keep   leave everything running and print the address of the UI (Ctrl-C ends it)
-                 --fail   let the save fail, to see how a failure is shown
+                 --keep   leave everything running and print how to log in to the UI (Ctrl-C ends it)
+                 --fail   let the save fail, to see how a failure is shown; exit code 0 if it did
   test         every test that needs no service          (arguments go to pytest; -n0 runs one process)
-  check        lint, format, types, layers
-  matrix       the nightly DAG and clears on every supported Airflow (arguments: versions, default all)
+  check        lint, format, types, layers, workflows
+  matrix       the wheel on every supported Airflow: unit tests, the nightly DAG, clears (arguments: versions)
+                 --record  write docs/compatibility.md   (--help lists the other options)
   e2e          the tests that start a real Airflow        (arguments go to pytest)
-  bench        the benchmarks in bench/
+  browser      the UI of Airflow in a real browser        (arguments: versions, default 3.3.2 and 2.11.2)
+                 --record  copy three screenshots into docs/images
+                 installs Debian's chromium where it is missing
+  bench        the benchmarks in bench/, in an environment of their own with the providers that ours is compared with
+                 NAME      only this one, with its own arguments (--help lists them)
+                 --record  large sizes, written into docs/performance.md
   reliability  the figures of docs/reliability.md: fault-matrix, kills, failover-time, chaos or hanging
                  --record  write them into that page     (--help after one of them lists its options)
                  kills and failover-time, like e2e, install Debian's PostgreSQL and Redis where missing
+  docs         the pages of docs/ as a site in site/      (arguments go to mkdocs build)
   constraints  renew the pins in constraints.txt
 
 Needs Python 3.10 to 3.13 with venv, or uv. The first run makes .venv in this folder.
@@ -30,8 +37,24 @@ die() {
     exit 1
 }
 
-venv_python=.venv/bin/python
-stamp=.venv/.installed
+# The benchmarks and the site have venvs of their own: Airflow loads every provider that is installed.
+venv=.venv
+group=dev
+project=(-e .)
+case "${1:-}" in
+bench)
+    venv=.venv-bench
+    group=peers
+    ;;
+docs)
+    # The pages are made from the sources as text: neither Airflow nor the package needs to be installed.
+    venv=.venv-docs
+    group=docs
+    project=()
+    ;;
+esac
+venv_python="$venv/bin/python"
+stamp="$venv/.installed"
 
 clean_environment() {
     # Settings of another Airflow and modules of another project must not affect this one.
@@ -59,10 +82,10 @@ print(sys.executable)" 2>/dev/null; then
 # Older versions of uv have no dependency groups, so the installed one is checked.
 is_usable_uv() { [[ "$("$1" pip install --help 2>/dev/null)" == *--group* ]]; }
 
-# Prints the uv to use: the one on PATH, else the one installed in .venv.
+# Prints the uv to use: the one on PATH, else one that is installed in a venv.
 find_uv() {
     local candidate
-    for candidate in uv "$PWD/.venv/bin/uv"; do
+    for candidate in uv "$PWD/$venv/bin/uv" "$PWD/.venv/bin/uv"; do
         if is_usable_uv "$candidate"; then
             printf '%s\n' "$candidate"
             return 0
@@ -75,24 +98,36 @@ make_venv() {
     local python
     if is_usable_uv uv; then
         python="$(find_python '')" || python=3.12
-        uv venv --quiet --clear --python "$python" .venv
+        uv venv --quiet --clear --python "$python" "$venv"
     else
         python="$(find_python ', ensurepip, venv')" || die "No usable Python: install Python 3.10 to 3.13 with its \
 venv module (Debian and Ubuntu: apt-get install python3 python3-venv), or uv."
-        "$python" -m venv --clear .venv
+        "$python" -m venv --clear "$venv"
     fi
-    log "made .venv with $("$venv_python" --version)"
+    log "made $venv with $("$venv_python" --version)"
 }
 
 ensure_venv() { "$venv_python" -c '' 2>/dev/null || make_venv; }
 
 ensure_pip() { "$venv_python" -m pip --version >/dev/null 2>&1 || "$venv_python" -m ensurepip >/dev/null; }
 
-# Installs uv into .venv when there is none yet; fails when that is not possible.
+# Installs uv into the venv when there is none yet; fails when that is not possible.
 ensure_uv() {
     find_uv >/dev/null && return 0
     ensure_pip
     "$venv_python" -m pip install --quiet --disable-pip-version-check uv && find_uv >/dev/null
+}
+
+# Runs a command, and prints a line every nine seconds until it has ended.
+with_progress() {
+    local title="$1" status=0 ticker
+    shift
+    (while sleep 9 >/dev/null 2>&1; do log "still $title"; done) &
+    ticker=$!
+    "$@" || status=$?
+    kill "$ticker" 2>/dev/null || true
+    wait "$ticker" 2>/dev/null || true
+    return "$status"
 }
 
 set_up() {
@@ -105,11 +140,13 @@ set_up() {
     fi
     log "installing the pinned dependencies"
     if ensure_uv; then
-        "$(find_uv)" pip install --quiet --python "$venv_python" -c constraints.txt --group dev -e .
+        with_progress 'installing' \
+            "$(find_uv)" pip install --quiet --python "$venv_python" -c constraints.txt --group "$group" "${project[@]}"
     else
         log "uv cannot be installed; using pip, which takes longer"
         "$venv_python" -m pip install --quiet --upgrade 'pip>=25.1'
-        "$venv_python" -m pip install --quiet -c constraints.txt --group dev -e .
+        with_progress 'installing' \
+            "$venv_python" -m pip install --quiet -c constraints.txt --group "$group" "${project[@]}"
     fi
     printf '%s\n' "$wanted" >"$stamp"
     log "environment ready after $SECONDS s"
@@ -131,6 +168,7 @@ run_check() {
     check_one 'format (ruff format --check)' ruff format --check .
     check_one 'types (mypy)' mypy
     check_one 'layers (lint-imports)' lint-imports
+    check_one 'workflows (zizmor)' zizmor --offline --quiet .github
     printf '\n%s' "$summary"
     return "$((failed > 0))"
 }
@@ -142,19 +180,12 @@ run_test() {
     exec python -m pytest -m 'not e2e' -n "$((workers < 4 ? workers : 4))" --dist loadfile "$@"
 }
 
-run_bench() {
-    local script failed=0 found=0
-    for script in bench/[!_]*.py; do
-        [[ -f "$script" ]] || continue
-        found=1
-        log "$script"
-        "$venv_python" "$script" "$@" || {
-            log "$script FAILED"
-            failed=1
-        }
-    done
-    ((found)) || die "bench/ has no benchmark."
-    return "$failed"
+run_browser() {
+    ensure_uv || die "The browser tests need uv, and it could not be installed: install uv and put it on PATH."
+    "$(find_uv)" pip install --quiet --python "$venv_python" -c constraints.txt --group browser
+    # Airflow creates its folder on import; keep it out of the user's home.
+    export AIRFLOW_HOME="$PWD/.venv/airflow"
+    PATH="$(dirname "$(find_uv)"):$PATH" exec python -m tests.browser.run "$@"
 }
 
 run_reliability() {
@@ -190,20 +221,22 @@ constraints)
     renew_constraints
     exit 0
     ;;
-demo | test | check | matrix | e2e | bench | reliability) set_up ;;
+demo | test | check | matrix | e2e | browser | bench | reliability | docs) set_up ;;
 *)
     usage >&2
     die "Unknown part '$part': choose one of the parts above."
     ;;
 esac
 
-export PATH="$PWD/.venv/bin:$PATH"
+export PATH="$PWD/$venv/bin:$PATH"
 case "$part" in
 demo) exec python -m tests.e2e.demo "$@" ;;
 test) run_test "$@" ;;
 check) run_check ;;
-matrix) exec python tests/matrix/run.py "$@" ;;
+matrix) exec python -m tests.matrix.run "$@" ;;
 e2e) exec python -m pytest -m e2e "$@" ;;
-bench) run_bench "$@" ;;
+browser) run_browser "$@" ;;
+bench) exec python -m bench "$@" ;;
 reliability) run_reliability "$@" ;;
+docs) exec env NO_MKDOCS_2_WARNING=true python -m mkdocs build --strict "$@" ;;
 esac

@@ -125,7 +125,15 @@ class RequestValidationError(ModelArtsError):
 
 
 class InvalidConnectionError(ModelArtsError):
-    """The Airflow connection was read and cannot be used; the message names the field and the remedy."""
+    """
+    The Airflow connection was read and cannot be used; the message names the field and the remedy.
+
+    :param problems: what is wrong with each field, if the connection was refused before it was used.
+    """
+
+    def __init__(self, message: str, *, problems: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class ConnectionLookupError(ModelArtsError):

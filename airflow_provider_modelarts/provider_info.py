@@ -15,17 +15,6 @@ def connection_fields() -> dict[str, Any]:
     """
     return {
         "region": _text("Region", "For example cn-north-4 or eu-de. Determines the cloud and its endpoints."),
-        "cloud": _choice(
-            "Cloud",
-            "Set only if it cannot be derived from the region.",
-            "Derived from the region",
-            {
-                "huaweicloud": "Huawei Cloud",
-                "huaweicloud-eu": "Huawei Cloud EU",
-                "otc": "Open Telekom Cloud",
-                "custom": "A private installation",
-            },
-        ),
         "project_id": _text(
             "Project ID", "Shown in the console under My Credentials. If empty, the lookup asks IAM."
         ),
@@ -34,13 +23,13 @@ def connection_fields() -> dict[str, Any]:
         ),
         "auth": _choice(
             "Credentials",
-            "How Login and Password are used.",
-            "Access key and secret key (default)",
+            "What the two fields for key and secret, or user and password, contain.",
             {
                 "access_key": "Access key and secret key",
                 "password": "IAM user and password",
                 "host_agency": "None: the agency of the host",
             },
+            default="access_key",
         ),
         "security_token": _secret("Security token", "Required with a temporary access key."),
         "domain_name": _text(
@@ -48,21 +37,32 @@ def connection_fields() -> dict[str, Any]:
         ),
         "agency_name": _text("Agency", "Agency of another account to assume."),
         "agency_domain_name": _text("Agency's account", "Account (domain) that created the agency."),
-        "signature": _choice(
-            "Signature",
-            "Format of the Authorization header of signed requests.",
-            "Default of the cloud",
-            {
-                "access": "Access (Huawei Cloud)",
-                "credential": "Credential (Open Telekom Cloud)",
-            },
-        ),
         "workspace_id": _text("Workspace ID", "Default workspace for images."),
+        "cloud": _choice(
+            "Cloud",
+            "Set only if it cannot be derived from the region.",
+            {
+                "huaweicloud": "Huawei Cloud",
+                "huaweicloud-eu": "Huawei Cloud EU",
+                "otc": "Open Telekom Cloud",
+                "custom": "A private installation",
+            },
+            empty="Derived from the region",
+        ),
         "iam_endpoint": _text("IAM endpoint", "Overrides the region's IAM endpoint; with or without /v3."),
         "swr_endpoint": _text(
             "SWR endpoint", "Overrides the region's SWR API endpoint. Required for SWR if Endpoint is set."
         ),
         "console_url": _text("Console", "Console URL for the links of tasks. Default: the cloud's console."),
+        "signature": _choice(
+            "Signature",
+            "Format of the Authorization header of signed requests.",
+            {
+                "access": "Access (Huawei Cloud)",
+                "credential": "Credential (Open Telekom Cloud)",
+            },
+            empty="Default of the cloud",
+        ),
         "verify": _text("Verify TLS", "true (default), false, or the path of a CA bundle."),
         "proxy": _text(
             "Proxy", "For example http://proxy.example.com:3128. Default: the environment's proxy."
@@ -84,17 +84,19 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": "modelarts",
                 "hook-class-name": "airflow_provider_modelarts.hooks.modelarts.ModelArtsHook",
                 "hook-name": "ModelArts",
-                # The port field stays: Airflow 3.3.2 refuses to test a connection without a port.
+                # The port field stays, and says why: the test button of Airflow 3.3 sends port 0 for an empty
+                # one, and Airflow then refuses to test with the stored secrets ("Bad Request").
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema"],
                     "relabeling": {
                         "host": "Endpoint",
                         "login": "Access key, or IAM user",
                         "password": "Secret key, or password",
+                        "port": "Port (fill in 443)",
                     },
                     "placeholders": {
-                        "host": "default: the region's, e.g. modelarts.eu-de.otc.t-systems.com",
-                        "port": "443",
+                        "host": "empty: the region's, e.g. modelarts.eu-de.otc.t-systems.com",
+                        "port": "443; without a port Airflow 3.3 cannot test the connection",
                     },
                 },
                 "conn-fields": connection_fields(),
@@ -102,7 +104,9 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "extra-links": [
             "airflow_provider_modelarts.links.console.NotebookLink",
+            "airflow_provider_modelarts.links.console.NotebookListLink",
             "airflow_provider_modelarts.links.console.ImageLink",
+            "airflow_provider_modelarts.links.console.ImageListLink",
         ],
         "integrations": [
             {
@@ -184,7 +188,12 @@ def _number(label: str, description: str) -> dict[str, Any]:
     return _field(label, description, type=["number", "null"], exclusiveMinimum=0)
 
 
-def _choice(label: str, description: str, default: str, choices: dict[str, str]) -> dict[str, Any]:
-    # Without a label for null the form shows "null".
-    labels = {"null": default, **choices}
-    return _field(label, description, type=["string", "null"], enum=[None, *choices], values_display=labels)
+def _choice(
+    label: str, description: str, choices: dict[str, str], *, default: str | None = None, empty: str = ""
+) -> dict[str, Any]:
+    """Return a drop-down: with a default each choice is listed once, else ``empty`` stands for null."""
+    if default is not None:
+        schema: dict[str, Any] = {"enum": list(choices), "values_display": choices, "default": default}
+    else:
+        schema = {"enum": [None, *choices], "values_display": {"null": empty, **choices}}
+    return _field(label, description, type=["string", "null"], **schema)

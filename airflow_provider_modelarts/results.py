@@ -1,4 +1,4 @@
-"""Results of a task: XComs, and events of its outlets."""
+"""Results of a task: XComs, events of its outlets, and the line that its log ends with."""
 
 from __future__ import annotations
 
@@ -47,6 +47,16 @@ def _push(context: Context, result: dict[str, Any], *keys: str) -> dict[str, Any
     for key in keys:
         context["ti"].xcom_push(key=key, value=result[key])
     return result
+
+
+def describe_wait(image_id: str, swr_path: str | None, waited: float | None) -> str:
+    """
+    Return the last line of a wait that succeeded; the address comes last, because it may be long.
+
+    :param waited: seconds, if they are known.
+    """
+    after = "" if waited is None else f" after {max(0.0, waited):.0f} s"
+    return f"Image {image_id} is ACTIVE{after}. SWR address: {swr_path}"
 
 
 class ImageTask(Protocol):
@@ -110,6 +120,12 @@ def fill_outlet_events(context: Context, outlets: Any, result: dict[str, Any]) -
     """
     listed = _listed(outlets)
     if result.get("status") != "ACTIVE" or not listed:
+        for alias in _aliases(listed):
+            log.warning(
+                "Image %s is not ACTIVE yet: the asset alias %s gets no event. Set wait_for_completion=True, "
+                "or move the outlet to the NotebookImageSensor that waits",
+                *(result["image_id"], alias),
+            )
         return
     try:
         _fill(context, listed, result)
@@ -136,14 +152,21 @@ def _fill(context: Context, outlets: list[Any], result: dict[str, Any]) -> None:
         )
     # Without a registry in the image's address, the outlet that was filled has it.
     address = parse_address(next(iter(filled), None)) or parse_address(result["swr_path"])
-    for alias in dict.fromkeys(outlet.name for outlet in outlets if isinstance(outlet, AssetAlias)):
+    # With a name of its own, an asset is another one to Airflow than the one that its URI names.
+    named = next((outlet for outlet, uri in swr if uri in filled and isinstance(outlet, Asset)), None)
+    for alias in _aliases(outlets):
         if address and address.registry:
-            context["outlet_events"][AssetAlias(alias)].add(Asset(uri=address.uri), extra=extra)
+            asset = named or Asset(uri=address.uri)
+            context["outlet_events"][AssetAlias(alias)].add(asset, extra=extra)
         else:
             log.warning(
                 "Image %s is at %s, which names no registry: the asset alias %s gets no event",
                 *(result["image_id"], result["swr_path"], alias),
             )
+
+
+def _aliases(outlets: list[Any]) -> list[str]:
+    return list(dict.fromkeys(outlet.name for outlet in outlets if isinstance(outlet, AssetAlias)))
 
 
 def _of_repository(result: dict[str, Any], uris: list[str]) -> set[str]:

@@ -32,6 +32,7 @@ with DAG(
     doc_md=__doc__,
     tags=["modelarts"],
 ):
+    # --8<-- [start:save]
     save_notebook = CreateNotebookImageOperator(
         task_id="save_notebook",
         notebook_id="{{ params.notebook_id or var.value.modelarts_notebook_id }}",
@@ -40,13 +41,16 @@ with DAG(
         tag="{{ run_id | replace(':', '-') | replace('+', '-') }}",
         description="Nightly snapshot",
     )
+    # --8<-- [end:save]
 
+    # --8<-- [start:wait]
     wait_until_active = NotebookImageSensor(
         task_id="wait_until_active",
         image_id=save_notebook.output["image_id"],
         timeout=3600,
         deferrable=True,
     )
+    # --8<-- [end:wait]
 
     @task
     def announce(image_id: str, swr_path: str) -> str:

@@ -28,11 +28,10 @@ def migrate() -> None:
 
 def run_dag(file: str, dag_id: str, **conf: Any) -> Any:
     """Run one DAG of a file to its end, waits and all, and return Airflow's run of it."""
-    from airflow.dag_processing.dagbag import DagBag
-    from airflow.sdk.definitions.context import _AIRFLOW_PARSING_CONTEXT_DAG_ID
+    from tests.airflow_versions import PARSED_DAG, DagBag
 
     # Each run stores all DAGs of the folder: a file may make only the one that is wanted.
-    with patch.dict(os.environ, {_AIRFLOW_PARSING_CONTEXT_DAG_ID: dag_id}):
+    with patch.dict(os.environ, {PARSED_DAG: dag_id}):
         bag = DagBag(dag_folder=Path(__file__).parent / "dags" / file)
         assert not bag.import_errors
         return bag.dags[dag_id].test(run_conf=conf)
@@ -40,11 +39,12 @@ def run_dag(file: str, dag_id: str, **conf: Any) -> Any:
 
 def run(dag_id: str, **conf: str) -> Run:
     """Run a DAG of modes.py, and return what its only task left behind."""
-    from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
+
+    from tests.airflow_versions import XComModel, xcom_value
 
     dag_run = run_dag("modes.py", dag_id, **conf)
     with create_session() as session:
         rows = session.query(XComModel).filter_by(dag_id=dag_id, run_id=dag_run.run_id, task_id="task")
-        xcom = {row.key: XComModel.deserialize_value(row) for row in rows}
+        xcom = {row.key: xcom_value(row) for row in rows}
     return Run(str(dag_run.get_task_instance("task").state), xcom)

@@ -23,13 +23,12 @@ for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
     os.environ.pop(name, None)
 
 import pytest  # noqa: E402
-from airflow._shared import secrets_masker  # noqa: E402
-from airflow.sdk._shared import secrets_masker as task_secrets_masker  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 from airflow_provider_modelarts.client import client  # noqa: E402
 from airflow_provider_modelarts.hooks.clients import shared_credentials  # noqa: E402
 from airflow_provider_modelarts.simulator import AfterReads, NotebookBehaviour, Simulator  # noqa: E402
+from tests.airflow_versions import reset_secrets_maskers  # noqa: E402
 from tests.transports import AsyncRunner, BlockingRunner, TransportRunner  # noqa: E402
 
 # The time that an example takes depends on the load of the machine.
@@ -82,8 +81,7 @@ def _nothing_is_masked() -> Iterator[None]:
     regular expression, once more for each secret.
     """
     yield
-    secrets_masker.reset_secrets_masker()
-    task_secrets_masker.reset_secrets_masker()
+    reset_secrets_maskers()
 
 
 @pytest.fixture

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 import signal
 import threading
 import time
 from typing import Any
 
 import pytest
+
+from airflow_provider_modelarts.transport import AsyncTransport
 
 MAX_SLEEP = 10.0
 """Real seconds after which an alarm that was due and did not ring is given up."""
@@ -19,19 +22,20 @@ class FastForward:
     Whoever sleeps in the main thread sleeps through at once: the clocks of :mod:`time` and the alarm of
     Airflow's ``execution_timeout`` are moved on instead.
 
-    How fast the machine is then decides nothing. What reads the time from ``datetime`` (Airflow's
-    rescheduling) sees the real one. Not for several tasks of one event loop: the sleep of one of them
-    would be a jump for the others.
+    An event loop sleeps when its timers are all that is left to do, with no request in flight. How fast the
+    machine is then decides nothing. What reads the time from ``datetime`` (Airflow's rescheduling) sees the
+    real one.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._skipped = 0.0
-        self._sleep, self._async_sleep = time.sleep, asyncio.sleep
+        self._busy = 0
+        self._sleep = time.sleep
         self._time, self._monotonic = time.time, time.monotonic
         monkeypatch.setattr(time, "sleep", self.sleep)
         monkeypatch.setattr(time, "time", lambda: self._time() + self._skipped)
         monkeypatch.setattr(time, "monotonic", lambda: self._monotonic() + self._skipped)
-        monkeypatch.setattr(asyncio, "sleep", self.async_sleep)
+        self._skip_idle_loops(monkeypatch)
 
     def sleep(self, seconds: float) -> None:
         """Move the clocks on, as far as to the alarm if one rings meanwhile."""
@@ -47,9 +51,35 @@ class FastForward:
             self._sleep(MAX_SLEEP)
             raise AssertionError("no alarm rang, although one was set")
 
-    async def async_sleep(self, seconds: float, result: Any = None) -> Any:
-        """Move the clocks on, and let others have a turn."""
-        if threading.current_thread() is not threading.main_thread():
-            return await self._async_sleep(seconds, result)
-        self._skipped += max(0.0, seconds)
-        return await self._async_sleep(0, result)
+    def _skip_idle_loops(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        select, send = selectors.DefaultSelector.select, AsyncTransport.send
+        run_in_executor = asyncio.BaseEventLoop.run_in_executor
+
+        def skip(selector: Any, timeout: float | None = None) -> Any:
+            is_idle = threading.current_thread() is threading.main_thread() and not self._busy
+            if not is_idle or timeout is None or timeout <= 0:
+                return select(selector, timeout)
+            ready = select(selector, 0)
+            if not ready:
+                self.sleep(timeout)
+            return ready
+
+        async def counted_send(transport: AsyncTransport, *args: Any, **kwargs: Any) -> Any:
+            self._busy += 1
+            try:
+                return await send(transport, *args, **kwargs)
+            finally:
+                self._busy -= 1
+
+        def counted_thread(loop: asyncio.BaseEventLoop, *args: Any) -> Any:
+            self._busy += 1
+            future = run_in_executor(loop, *args)
+            future.add_done_callback(self._end_thread)
+            return future
+
+        monkeypatch.setattr(selectors.DefaultSelector, "select", skip)
+        monkeypatch.setattr(AsyncTransport, "send", counted_send)
+        monkeypatch.setattr(asyncio.BaseEventLoop, "run_in_executor", counted_thread)
+
+    def _end_thread(self, _: Any) -> None:
+        self._busy -= 1

@@ -1,15 +1,11 @@
-"""The examples of the documentation run, and its tables match the package."""
+"""The examples of docs/connection.md are right on every cloud, and its tables match the package."""
 
 from __future__ import annotations
 
 import json
 import re
-import shlex
-import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.sdk import Connection
@@ -30,77 +26,14 @@ from airflow_provider_modelarts.hooks.connection_test import diagnose
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.provider_info import connection_fields, get_provider_info
 from airflow_provider_modelarts.transport import TransportConfig
+from tests.pages import blocks, pages
 
-PAGE = Path(__file__).parents[1] / "docs" / "connection.md"
+PAGE = "docs/connection.md"
 CONN_ID = "modelarts_default"
 VARIABLE = f"AIRFLOW_CONN_{CONN_ID.upper()}"
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block of code and the heading that it is under."""
-
-    heading: str
-    language: str
-    code: str
-
-    def __str__(self) -> str:
-        return f"{self.heading} ({self.language})"
-
-
-@dataclass(frozen=True)
-class Example:
-    """A connection as the page shows it, once as JSON and once as a URI."""
-
-    credential: str
-    cloud: str
-    as_json: str
-    as_uri: str
-
-    def __str__(self) -> str:
-        return f"{self.credential} on {self.cloud}"
-
-
-def sections() -> dict[str, str]:
-    """Return what is under each heading, up to the next."""
-    parts = re.split(r"^#{2,3} (.+)$", PAGE.read_text(), flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
-
-
-def blocks() -> list[Block]:
-    return [
-        Block(heading, language, code)
-        for heading, text in sections().items()
-        for language, code in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    ]
-
-
-def exported(code: str) -> list[str]:
-    """Return the values that a shell would give the variable, one after the other."""
-    words = shlex.split(code, comments=True)
-    return [word.partition("=")[2] for word in words if word.startswith(f"{VARIABLE}=")]
-
-
-def examples() -> list[Example]:
-    found = []
-    for block in blocks():
-        clouds = re.findall(r"^# (.+): as JSON, or as a URI$", block.code, re.MULTILINE)
-        values = exported(block.code)
-        if clouds:
-            rows = zip(clouds, values[::2], values[1::2], strict=True)
-            found += [Example(block.heading, *row) for row in rows]
-    (as_json, bash) = (block.code for block in blocks() if block.heading == "A private installation")
-    (as_uri,) = exported(bash)
-    return [*found, Example("A private installation", "this private installation", as_json, as_uri)]
-
-
-ENDPOINTS = {
-    "Huawei Cloud": "https://modelarts.cn-north-4.myhuaweicloud.com",
-    "Huawei Cloud EU": "https://modelarts.eu-west-101.myhuaweicloud.eu",
-    "Open Telekom Cloud": "https://modelarts.eu-de.otc.t-systems.com",
-    "this private installation": "https://modelarts.region-1.cloud.example.com",
-}
+CLOUDS = {"cn-north-4": "Huawei Cloud", "eu-west-101": "Huawei Cloud EU", "eu-de": "Open Telekom Cloud"}
+PRIVATE = "A private installation"
 # What the extra holds beyond region and project, and which credentials that makes.
 CREDENTIALS = {
     "Access key": ("access_key", set()),
@@ -108,23 +41,25 @@ CREDENTIALS = {
     "IAM user and password": ("password", {"auth", "domain_name"}),
     "Agency of another account": ("access_key", {"agency_name", "agency_domain_name"}),
     "Agency of the host": ("host_agency", {"auth"}),
-    "A private installation": ("access_key", {"cloud", "iam_endpoint", "console_url", "verify"}),
+    PRIVATE: ("access_key", {"cloud", "iam_endpoint", "console_url", "verify"}),
 }
+
+
+def sections() -> dict[str, str]:
+    """Return what is under each heading, up to the next."""
+    parts = re.split(r"^#{2,3} (.+)$", pages()[PAGE], flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def example(credential: str, language: str) -> str:
+    """Return the example of a type of credentials, as ``json`` or, with ``text``, as a URI."""
+    (code,) = (b.code for b in blocks(PAGE) if (b.heading, b.language) == (credential, language))
+    return code.strip()
 
 
 def settings_from(value: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv(VARIABLE, value)
     return ModelArtsHook().settings
-
-
-def test_docs_show_every_credential_for_every_cloud() -> None:
-    """A private installation has one example: only its addresses differ."""
-    clouds = [cloud for cloud in ENDPOINTS if cloud != "this private installation"]
-    wanted = {(c, cloud) for c in CREDENTIALS if c != "A private installation" for cloud in clouds}
-
-    found = [(example.credential, example.cloud) for example in examples()]
-
-    assert sorted(found) == sorted([*wanted, ("A private installation", "this private installation")])
 
 
 def test_docs_explain_every_extra() -> None:
@@ -133,34 +68,42 @@ def test_docs_explain_every_extra() -> None:
     assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(connection_fields())
 
 
-@pytest.mark.parametrize("block", blocks(), ids=str)
-def test_docs_code_blocks_are_valid(block: Block) -> None:
-    if block.language == "json":
-        json.loads(block.code)
-    else:
-        assert block.language == "bash"
-        subprocess.run(["bash", "-n"], input=block.code, text=True, check=True)
-        assert len(exported(block.code)) == block.code.count("export ") > 0
+def test_docs_name_every_cloud_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = re.findall(r"^\| (\w.+) \| `(\S+)` \| `(\S+)` \|$", sections()["Examples"], re.MULTILINE)
+
+    for cloud, region, address in rows:
+        found = settings_from(example("Access key", "json").replace("eu-de", region), monkeypatch)
+        assert (found.cloud.display_name, found.endpoint) == (cloud, address)
+    assert {region: cloud for cloud, region, _ in rows} == CLOUDS
 
 
-@pytest.mark.parametrize("example", examples(), ids=str)
-def test_docs_examples_lead_to_their_cloud(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
-    auth, beyond = CREDENTIALS[example.credential]
+@pytest.mark.parametrize("region", CLOUDS)
+@pytest.mark.parametrize("credential", [name for name in CREDENTIALS if name != PRIVATE])
+def test_docs_example_is_valid_on_every_cloud(
+    credential: str, region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auth, beyond = CREDENTIALS[credential]
+    as_json = example(credential, "json").replace("eu-de", region)
+    as_uri = example(credential, "text").replace("eu-de", region)
 
-    settings = settings_from(example.as_json, monkeypatch)
+    settings = settings_from(as_json, monkeypatch)
 
-    assert settings.cloud.display_name == example.cloud
-    assert settings.endpoint == ENDPOINTS[example.cloud]
+    assert settings.cloud.display_name == CLOUDS[region]
     assert settings.identity.auth == auth
-    extra = set(json.loads(example.as_json)["extra"])
-    assert extra - {"region", "project_id", "project_name"} == beyond
+    assert set(json.loads(as_json)["extra"]) - {"region", "project_id", "project_name"} == beyond
+    assert settings_from(as_uri, monkeypatch) == settings
 
 
-@pytest.mark.parametrize("example", examples(), ids=str)
-def test_docs_json_and_uri_examples_are_equal(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
-    by_json = settings_from(example.as_json, monkeypatch)
+def test_docs_example_of_private_installation_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    auth, beyond = CREDENTIALS[PRIVATE]
+    as_json = example(PRIVATE, "json")
 
-    assert settings_from(example.as_uri, monkeypatch) == by_json
+    settings = settings_from(as_json, monkeypatch)
+
+    assert settings.endpoint == "https://modelarts.region-1.cloud.example.com"
+    assert settings.identity.auth == auth
+    assert set(json.loads(as_json)["extra"]) - {"region", "project_id"} == beyond
+    assert settings_from(example(PRIVATE, "text"), monkeypatch) == settings
 
 
 @pytest.mark.parametrize("credential", CREDENTIALS)
@@ -168,8 +111,8 @@ def test_docs_use_labels_of_form(credential: str) -> None:
     fields = connection_fields()
     relabelled = get_provider_info()["connection-types"][0]["ui-field-behaviour"]["relabeling"]
     labels = relabelled | {name: field["label"] for name, field in fields.items()}
-    given = [json.loads(e.as_json) for e in examples() if e.credential == credential]
-    filled_in = {name: value for g in given for name, value in (g | g["extra"]).items() if name in labels}
+    given = json.loads(example(credential, "json"))
+    filled_in = {name: value for name, value in (given | given["extra"]).items() if name in labels}
     (explained,) = re.findall(r"^In the form: (.*?)\n\n", sections()[credential], re.MULTILINE | re.DOTALL)
     explained = " ".join(explained.split())
 

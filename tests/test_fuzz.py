@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from airflow.providers.common.compat.sdk import Connection
-from airflow.sdk.serde import deserialize, serialize
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 from yarl import URL
@@ -34,6 +33,7 @@ from airflow_provider_modelarts.exceptions import (
 from airflow_provider_modelarts.hooks.connection import parse_connection
 from airflow_provider_modelarts.triggers.events import ImageEvent
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
+from tests.airflow_versions import deserialized, serialized
 from tests.mutations import any_text, anything, bodies, documents, headers, mostly, mutated, scalars
 
 NOW = datetime(2026, 11, 21, tzinfo=timezone.utc)
@@ -375,7 +375,7 @@ def test_trigger_is_equal_after_serialization(
         passthrough=passthrough,
     )
     path, arguments = trigger.serialize()
-    stored: Any = deserialize(json.loads(json.dumps(serialize(arguments))))
+    stored: Any = deserialized(json.loads(json.dumps(serialized(arguments))))
 
     assert path.rpartition(".")[2] == "NotebookImageTrigger"
     assert NotebookImageTrigger(**stored).serialize() == (path, arguments)

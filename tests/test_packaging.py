@@ -159,7 +159,16 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 @pytest.mark.parametrize(
     "path",
-    ["run.sh", ".ci/run", "constraints.txt", "CONTRIBUTING.md", "bench/import_cost.py", "tests/conftest.py"],
+    [
+        "run.sh",
+        ".ci/run",
+        "constraints.txt",
+        "CONTRIBUTING.md",
+        "bench/import_cost.py",
+        "hatch_build.py",
+        "mkdocs.yml",
+        "tests/conftest.py",
+    ],
 )
 def test_sdist_includes_files_of_its_tests(path: str, sdist: set[str]) -> None:
     assert path in sdist

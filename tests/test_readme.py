@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +13,13 @@ from airflow_provider_modelarts.client.clouds import HUAWEI_CLOUD
 from airflow_provider_modelarts.client.models import CreateImageRequest
 from airflow_provider_modelarts.exceptions import RequestValidationError
 from airflow_provider_modelarts.hooks.connection import parse_connection
+from tests.pages import blocks, pages
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+README = pages()["README.md"]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def codes(language: str) -> list[str]:
+    return [block.code for block in blocks("README.md") if block.language == language]
 
 
 def test_readme_stays_within_line_budget() -> None:
@@ -29,7 +27,7 @@ def test_readme_stays_within_line_budget() -> None:
 
 
 def test_readme_dag_runs() -> None:
-    (code,) = blocks("python")
+    (code,) = codes("python")
     names: dict[str, Any] = {}
 
     exec(code, names)
@@ -40,7 +38,7 @@ def test_readme_dag_runs() -> None:
 
 
 def test_readme_connection_is_valid() -> None:
-    (line,) = [block for block in blocks("bash") if "AIRFLOW_CONN" in block]
+    (line,) = [block for block in codes("bash") if "AIRFLOW_CONN" in block]
     _, assignment = shlex.split(line)
     given = json.loads(assignment.partition("=")[2])
 
@@ -62,13 +60,3 @@ def test_readme_shows_actual_error_message() -> None:
         )
 
     assert str(caught.value) == quoted
-
-
-@pytest.mark.parametrize("path", re.findall(r"\]\(((?!http)[^)#]+)\)", README))
-def test_readme_links_exist(path: str) -> None:
-    assert (ROOT / path).exists()
-
-
-@pytest.mark.parametrize("command", re.findall(r"^bash run\.sh (\w+)", README, re.MULTILINE))
-def test_readme_commands_exist(command: str) -> None:
-    assert re.search(rf"^  {command} ", (ROOT / "run.sh").read_text(), re.MULTILINE)

@@ -14,11 +14,14 @@ ALLOWED = ROOT / "tests" / "words-allowed.txt"
 PATTERNS = (
     "airflow_provider_modelarts/**/*.py",
     "docs/**/*.md",
+    "docs/hooks/*.py",
     "example_dags/**/*.py",
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "bench/README.md",
+    "hatch_build.py",
+    "mkdocs.yml",
     "run.sh",
 )
 

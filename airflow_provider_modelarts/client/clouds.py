@@ -53,6 +53,7 @@ class Cloud:
     :param rules: of create-image by field; a field without a rule does not exist on this cloud.
     :param signature: the default format of signatures, ``access`` or ``credential``.
     :param console: the console's address.
+    :param image: path of the console's page of one image's repository, if the page is known.
     """
 
     name: CloudName
@@ -62,9 +63,9 @@ class Cloud:
     console: str
     rules: Mapping[str, Rule] = field(repr=False)
     hosts: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
+    image: str = ""
 
-    # The console's lists of notebooks and of private images in SWR. The page of one notebook or image needs
-    # values that the API does not return, such as the account's name.
+    # The console's lists of notebooks and of private images in SWR.
     notebooks = "/modelarts/?region={region}#/dev-container"
     images = "/swr/?region={region}#/swr/warehouse/list/private"
 
@@ -137,6 +138,7 @@ HUAWEI_CLOUD = Cloud(
     signature="access",
     console="https://console-intl.huaweicloud.com",
     rules=_HUAWEI_RULES,
+    image="/swr/?region={region}#/swr/warehouse/detail/{account}/{namespace}/{name}/tag",
 )
 # The EU site's page (2025-05-30) has the older rules, which are Open Telekom Cloud's.
 HUAWEI_CLOUD_EU = Cloud(

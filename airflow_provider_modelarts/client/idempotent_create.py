@@ -24,6 +24,7 @@ from airflow_provider_modelarts.client.marker import (
     prepare_request,
 )
 from airflow_provider_modelarts.client.models import Image, Page
+from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.exceptions import (
     PERMANENT,
     ApiError,
@@ -68,6 +69,7 @@ class IdempotentCreate:
     :param key: of the task, for the marker in the description and for the default tag.
     :param if_exists: what to do if the tag belongs to another task's image: ``fail`` or ``adopt``.
     :param deadline: epoch seconds after which no call is retried.
+    :param on_notebook: called with the notebook if it is read.
     :param fields: of create-image.
     :raises RequestValidationError: a value breaks a rule, or the description leaves no room for the marker.
     """
@@ -81,6 +83,7 @@ class IdempotentCreate:
         *,
         if_exists: str = "fail",
         deadline: float | None = None,
+        on_notebook: Callable[[Notebook], None] | None = None,
         **fields: str | None,
     ) -> None:
         if if_exists not in ("fail", "adopt"):
@@ -88,11 +91,12 @@ class IdempotentCreate:
                 [FieldViolation("if_exists", "must be 'fail' or 'adopt'", if_exists)]
             )
         self._modelarts = modelarts
-        self._request, self._other_tag = prepare_request(cloud, notebook_id, key, fields)
+        self.request, self._other_tag = prepare_request(cloud, notebook_id, key, fields)
         self._notebook_id = notebook_id
         self._key = key
         self._if_exists = if_exists
         self._deadline = deadline
+        self._on_notebook = on_notebook
         self._failure = ModelArtsError("create-image was not sent")
         self._is_later_try = False
         self._ambiguous_error: ModelArtsError | None = None
@@ -124,7 +128,7 @@ class IdempotentCreate:
     async def _send(self) -> tuple[Image, bool] | None:
         """Return the image, and whether it was reused; None if create-image may be sent again."""
         try:
-            return await self._call(operations.create_image(self._notebook_id, self._request)), False
+            return await self._call(operations.create_image(self._notebook_id, self.request)), False
         except ModelArtsError as error:
             self._failure, image = error, await self._recover_lost_response(error)
         if image is None:
@@ -165,6 +169,8 @@ class IdempotentCreate:
             return image
         show_notebook = self._call(operations.show_notebook(self._notebook_id))
         notebook = await self._checked(show_notebook, SHOW_NOTEBOOK, error)
+        if self._on_notebook is not None:
+            self._on_notebook(notebook)
         if not notebook.is_running:
             raise NotebookNotReadyError(
                 "No usable response to create-image and no matching image yet; the notebook is "
@@ -201,13 +207,13 @@ class IdempotentCreate:
             # Not the conflict itself, which is permanent: a list that lags may not show an own image yet.
             cause = self._ambiguous_error or ApiError(error.message, **error.facts)
             raise cause.with_message(
-                f"{cause.message.rstrip('.')}. Tag {self._request.tag!r} is now in use, perhaps by this "
+                f"{cause.message.rstrip('.')}. Tag {self.request.tag!r} is now in use, perhaps by this "
                 "task's own save, but the image that uses it is not listed: the next try checks again"
             ) from error
         if image is None:
             hint = "" if self._is_named else ", or set name and namespace, so that the image can be found"
             raise error.with_message(
-                f"Tag {self._request.tag!r} is already in use, but the image that uses it is not listed. It "
+                f"Tag {self.request.tag!r} is already in use, but the image that uses it is not listed. It "
                 f"may be in another workspace, or exist only in SWR: choose another tag{hint}"
             )
         is_earlier = self._is_of_earlier_clear(image)
@@ -223,10 +229,10 @@ class IdempotentCreate:
         elif not (reason := self._why_not_reused(image)):
             log.info(
                 "Tag %r is in use and if_exists is 'adopt'; reusing %s",
-                *(self._request.tag, describe_origin(image)),
+                *(self.request.tag, describe_origin(image)),
             )
             return image
-        tag = f"Tag {self._request.tag!r} belongs to image {image.id}, which this task"
+        tag = f"Tag {self.request.tag!r} belongs to image {image.id}, which this task"
         raise error.with_message(f"{tag} {reason}")
 
     def _why_not_reused(self, image: Image) -> str:
@@ -249,7 +255,7 @@ class IdempotentCreate:
 
     def _switch_tag(self, image: Image) -> bool:
         """Use the other tag, as an image of an earlier clear holds the first; return False without one."""
-        tag, other = self._request.tag, self._other_tag
+        tag, other = self.request.tag, self._other_tag
         if other in (None, tag):
             return False
         log.info(
@@ -257,7 +263,7 @@ class IdempotentCreate:
             "again with tag %r",
             *(tag, image.id, other),
         )
-        self._request = self._request.model_copy(update={"tag": other})
+        self.request = self.request.model_copy(update={"tag": other})
         self._uses_other_tag = True
         return True
 
@@ -274,20 +280,20 @@ class IdempotentCreate:
                 *(image.id, DELETE_IMAGE, failure),
             )
             raise error.with_message(
-                f"Tag {self._request.tag!r} belongs to this task's own failed image {image.id}, which "
+                f"Tag {self.request.tag!r} belongs to this task's own failed image {image.id}, which "
                 f"cannot be removed because {DELETE_IMAGE} is missing: grant it, or choose another tag",
             ) from None
 
     def _find_tag_owner(self, images: list[Image]) -> Image | None:
         """Return the image with the tag; without a name, only one of this task, as names may differ."""
-        owners = [image for image in images if image.tag == self._request.tag]
+        owners = [image for image in images if image.tag == self.request.tag]
         ours = (image for image in owners if self._is_own(image) or self._is_of_earlier_clear(image))
         own = self._own(images) or next(ours, None)
         return own or (owners[0] if owners and self._is_named else None)
 
     @property
     def _is_named(self) -> bool:
-        return bool(self._request.name and self._request.namespace)
+        return bool(self.request.name and self.request.namespace)
 
     async def _check_hint(self, image_id: str) -> Image | None:
         """Return the image of a stored id if it can be reused; the id may be out of date."""
@@ -318,7 +324,7 @@ class IdempotentCreate:
         own = self._own(images)
         for image in images if own is None else ():
             is_live = self._is_of_earlier_clear(image) and not image.has_failed
-            if is_live and image.tag == self._request.tag and self._switch_tag(image):
+            if is_live and image.tag == self.request.tag and self._switch_tag(image):
                 break
         return own
 
@@ -354,7 +360,7 @@ class IdempotentCreate:
         return next(filter(self._is_reusable, images), None)
 
     def _is_reusable(self, image: Image) -> bool:
-        has_tag = image.tag in (None, self._request.tag, self._other_tag)
+        has_tag = image.tag in (None, self.request.tag, self._other_tag)
         return self._is_own(image) and has_tag and not image.has_failed
 
     def _is_own(self, image: Image) -> bool:
@@ -366,9 +372,9 @@ class IdempotentCreate:
     async def _list_same_name(self) -> list[Image]:
         """Return the images of the requested name; without a name, all private images."""
         operation = operations.list_images(
-            name=self._request.name,
-            namespace=self._request.namespace,
-            workspace_id=self._request.workspace_id,
+            name=self.request.name,
+            namespace=self.request.namespace,
+            workspace_id=self.request.workspace_id,
         )
 
         def parse(data: Any) -> Page[Image]:

@@ -73,6 +73,11 @@ class CreateImageRequest(BaseModel):
             raise RequestValidationError(violations)
         return cls(**fields)
 
+    def describe(self) -> str:
+        """Return namespace, name and tag of the image to create, as far as the request names them."""
+        repository = "/".join(part for part in (self.namespace, self.name) if part)
+        return f"{repository or 'a new image'}:{self.tag}" if self.tag else repository or "a new image"
+
     def body(self) -> dict[str, str]:
         """Return the JSON of the request, without the fields that are None."""
         return self.model_dump(exclude_none=True)

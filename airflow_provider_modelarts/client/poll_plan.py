@@ -56,6 +56,7 @@ class PolledResource(Generic[ItemT]):
     :param page_sizes: values of ``limit`` that may be sent, smallest first.
     :param rank: how far a resource has come; a response with a smaller rank is outdated.
     :param state: what is compared with the last response; equal states are no news.
+    :param lacks_status: whether a list's record does not contain what is waited for.
     :param lacks_details: whether a list's record lacks what only a show returns.
     """
 
@@ -65,6 +66,7 @@ class PolledResource(Generic[ItemT]):
     page_sizes: tuple[int, ...]
     rank: Callable[[ItemT], int]
     state: Callable[[ItemT], object]
+    lacks_status: Callable[[ItemT], bool]
     lacks_details: Callable[[ItemT], bool]
 
 
@@ -146,12 +148,16 @@ class PollPlan(Generic[ItemT]):
 
     def is_pass_cheaper(self, resources: int, now: float) -> bool:
         """Whether a pass needs fewer requests than to show some resources one by one."""
-        return len(self._known) > 1 and now >= self._refused_until and resources > self.pages
+        return self._may_list(now) and resources > self.pages
+
+    def _may_list(self, now: float) -> bool:
+        is_failing = self._failed_passes >= FAILURES_BEFORE_PROBE
+        return len(self._known) > 1 and now >= self._refused_until and not is_failing
 
     def begin_pass(self, now: float) -> None:
         """Begin a pass over all resources that are waited for now."""
         self._is_probe = self._failed_passes >= FAILURES_BEFORE_PROBE
-        self._reads_list = len(self._known) > 1 and now >= self._refused_until and not self._is_probe
+        self._reads_list = self._may_list(now)
         self._waited_for = len(self._known)
         self._unseen = dict.fromkeys(self._known)
         self._begin_list()
@@ -178,7 +184,7 @@ class PollPlan(Generic[ItemT]):
         news = []
         for item in page.data:
             key = item.id.lower()
-            if key not in self._known:
+            if key not in self._known or self._resource.lacks_status(item):
                 continue
             self._unseen.pop(key, None)
             if not self._is_news(key, item):

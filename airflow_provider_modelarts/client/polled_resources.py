@@ -23,7 +23,8 @@ IMAGES: PolledResource[Image] = PolledResource(
     list_page=_list_images,
     page_sizes=(20, 50, 100, 200, 300, 400, 500),
     rank=lambda image: 0 if image.status == "INIT" else 1 if image.is_pending else 2,
-    state=lambda image: (image.status, image.status_message),
+    state=lambda image: image.status,  # a message may differ in each response
+    lacks_status=lambda image: not image.status,
     lacks_details=lambda image: image.has_failed and not image.status_message,
 )
 
@@ -47,7 +48,8 @@ NOTEBOOKS: PolledResource[Notebook] = PolledResource(
     page_sizes=(10, 20, 50),
     # A notebook is started and stopped again and again: no status comes after all others.
     rank=lambda _: 0,
-    state=lambda notebook: (notebook.status, notebook.is_ready, notebook.fail_reason),
+    state=lambda notebook: (notebook.status, notebook.is_ready),
+    lacks_status=lambda notebook: not notebook.status,
     lacks_details=lambda notebook: notebook.has_failed and not notebook.fail_reason,
 )
 """The list has the notebooks of the connection's own user; those of others are shown one by one."""

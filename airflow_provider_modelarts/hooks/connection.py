@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import get_args
 from urllib.parse import quote, urlsplit
@@ -10,6 +11,7 @@ from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_modelarts.client.clouds import CLOUDS, Cloud, CloudName, Signature, cloud_for_region
 from airflow_provider_modelarts.exceptions import InvalidConnectionError
+from airflow_provider_modelarts.hooks.connection_conflicts import find_conflicts
 from airflow_provider_modelarts.hooks.field_parser import Auth, FieldParser
 from airflow_provider_modelarts.transport import TransportConfig
 
@@ -59,6 +61,8 @@ class Settings:
     :param workspace_id: the default workspace for images.
     :param notebooks_url: the console's page of notebooks; empty if the console's address is not known.
     :param images_url: the console's page of images.
+    :param image_page: the console's page of one image, with ``{namespace}`` and ``{name}`` in their places;
+        empty if its address is not known.
     :param plaintext_endpoints: on other machines and with plain HTTP, so that others can read the requests.
     """
 
@@ -69,6 +73,7 @@ class Settings:
     workspace_id: str | None
     notebooks_url: str
     images_url: str
+    image_page: str
     plaintext_endpoints: tuple[str, ...]
     transport_config: TransportConfig = field(repr=False)
 
@@ -85,6 +90,19 @@ class Settings:
                 "derived where the connection sets host, or has a custom cloud or no region"
             )
         return self.swr_endpoint
+
+    def image_url(self, swr_path: str | None) -> str:
+        """
+        Return the console's page of an image's repository; empty if its address is not known.
+
+        It contains the name of the account, which only some connections have.
+        """
+        # Of the shared registry: an Enterprise registry has other pages.
+        found = re.fullmatch(r"swr\.[^/]+/([^/]+)/([^/:@]+)(?:[:@].*)?", swr_path or "")
+        if not (found and self.image_page):
+            return ""
+        namespace, name = (quote(part, safe="") for part in found.groups())
+        return self.image_page.replace("{namespace}", namespace).replace("{name}", name)
 
 
 def parse_connection(connection: Connection) -> Settings:
@@ -107,6 +125,8 @@ def parse_connection(connection: Connection) -> Settings:
     swr_endpoint = parser.swr_endpoint("swr_endpoint") or derived_swr
     iam_endpoint = parser.iam_endpoint("iam_endpoint") or cloud.endpoint("iam", region)
     console_url = parser.console_url("console_url") or cloud.console
+    domain_name, agency_domain_name = parser.text("domain_name"), parser.text("agency_domain_name")
+    account = agency_domain_name or domain_name
     settings = Settings(
         endpoint=endpoint,
         swr_endpoint=swr_endpoint,
@@ -121,13 +141,14 @@ def parse_connection(connection: Connection) -> Settings:
             iam_endpoint=iam_endpoint,
             project_id=parser.identifier("project_id"),
             project_name=parser.text("project_name") or region,
-            domain_name=parser.text("domain_name"),
+            domain_name=domain_name,
             agency_name=parser.text("agency_name"),
-            agency_domain_name=parser.text("agency_domain_name"),
+            agency_domain_name=agency_domain_name,
         ),
         workspace_id=parser.text("workspace_id"),
         notebooks_url=_page(console_url, cloud.notebooks, region),
         images_url=_page(console_url, cloud.images, region),
+        image_page=_page(console_url, cloud.image, region, account) if account and cloud.image else "",
         plaintext_endpoints=tuple(filter(_is_plaintext, (endpoint, swr_endpoint, iam_endpoint))),
         transport_config=TransportConfig(
             connect_timeout=parser.seconds("connect_timeout", TransportConfig().connect_timeout),
@@ -136,58 +157,18 @@ def parse_connection(connection: Connection) -> Settings:
             proxy=parser.proxy("proxy"),
         ),
     )
-    if parser.is_extra_read:  # else its fields would be reported as missing
-        parser.wrong += _find_conflicts(settings)
-    if parser.wrong:
-        raise InvalidConnectionError(
-            f"Connection {connection.conn_id!r} cannot be used: {'; '.join(parser.wrong)}"
-        )
+    # Missing fields of an extra that was not read are not reported.
+    problems = [*(find_conflicts(settings) if parser.is_extra_read else ()), *parser.wrong]
+    problems.sort(key=lambda problem: not problem.startswith("extra region "))  # most depends on it
+    if problems:
+        message = f"Connection {connection.conn_id!r} cannot be used: {'; '.join(problems)}"
+        raise InvalidConnectionError(message, problems=problems)
     return settings
 
 
-def _find_conflicts(settings: Settings) -> list[str]:
-    """Return a message for each missing field and for each conflict."""
-    who = settings.identity
-    both = who.login and who.secret
-    signs = who.auth != "password" or who.agency_name
-    needs_iam = who.auth == "password" or who.agency_name or not who.project_id
-    rules = {
-        "login (access key) and password (secret key) must both be filled in": (
-            who.auth == "access_key" and not both
-        ),
-        "auth password needs login (IAM user), password and extra domain_name (the account)": (
-            who.auth == "password" and not (both and who.domain_name)
-        ),
-        "auth host_agency takes its keys from the host: login and password must be empty": (
-            who.auth == "host_agency" and (who.login or who.secret)
-        ),
-        "extra security_token belongs to temporary access keys, so auth must be access_key": (
-            who.auth != "access_key" and who.security_token
-        ),
-        "extra agency_name and agency_domain_name must be filled in together": (
-            bool(who.agency_name) != bool(who.agency_domain_name)
-        ),
-        "host is missing: a custom cloud's cannot be derived": (
-            not settings.endpoint and settings.cloud.name == "custom"
-        ),
-        "extra region is missing (such as eu-de or cn-north-4), or else host": (
-            not settings.endpoint and settings.cloud.name != "custom"
-        ),
-        "extra region is missing: signatures of the form credential are made with it": (
-            settings.endpoint and not who.region and signs and who.signature == "credential"
-        ),
-        "extra project_id is missing: the console shows it under My Credentials": (
-            not (who.project_id or who.project_name)
-        ),
-        "extra iam_endpoint is missing: this connection needs requests to IAM": (
-            needs_iam and not who.iam_endpoint
-        ),
-    }
-    return [message for message, is_broken in rules.items() if is_broken]
-
-
-def _page(console_url: str, path: str, region: str) -> str:
-    return console_url and console_url + path.format(region=quote(region, safe=""))
+def _page(console_url: str, path: str, region: str, account: str = "") -> str:
+    names = {"region": quote(region, safe=""), "account": quote(account, safe="")}
+    return console_url and console_url + path.format(**names, namespace="{namespace}", name="{name}")
 
 
 def _is_plaintext(endpoint: str) -> bool:

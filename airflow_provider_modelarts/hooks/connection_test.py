@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import airflow
+
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import NO_RETRY
 from airflow_provider_modelarts.exceptions import (
@@ -35,6 +37,10 @@ _STAGES = {
 }
 
 
+_SECRETS = ("login ", "password ", "auth password ", "extra security_token ")
+"""How the problems begin that a secret which is stored, but not typed, may cause."""
+
+
 def probe(settings: Settings) -> None:
     """
     List one image, which changes nothing and takes some seconds at most.
@@ -50,6 +56,8 @@ def probe(settings: Settings) -> None:
 
 def diagnose(error: ModelArtsError, settings: Settings | None) -> str:
     """Return a message with the cause and the remedy for the error of a connection test."""
+    if isinstance(error, InvalidConnectionError) and error.problems:
+        return _problems(error.problems)
     if isinstance(error, (InvalidConnectionError, ConnectionLookupError)):
         return str(error)
     if getattr(error, "stage", "") == "proxy" or getattr(error, "status", 0) == 407:
@@ -59,6 +67,14 @@ def diagnose(error: ModelArtsError, settings: Settings | None) -> str:
     if isinstance(error, ApiError):
         return _refusal(error, settings)
     return f"Unexpected response from ModelArts. {error}"
+
+
+def _problems(problems: tuple[str, ...]) -> str:
+    """Return what is wrong, without the connection's id: the test button tests a copy with another id."""
+    message = f"The connection cannot be used: {'; '.join(problems)}"
+    if airflow.__version__.startswith("2.") and any(problem.startswith(_SECRETS) for problem in problems):
+        message += ". Airflow 2 tests only what is typed into the form: type stored secrets again"
+    return message
 
 
 def _proxy(settings: Settings | None) -> str:
@@ -110,4 +126,6 @@ def _authentication(error: ApiError, settings: Settings | None) -> str:
             return f"{advice} {error}"
     if settings and settings.identity.auth == "password":
         return f"IAM refused the login or its token: check login, password and domain_name. {error}"
-    return f"The credentials were refused: check login and password. {error}"
+    token = settings and settings.identity.security_token
+    fields = "login, password and security_token" if token else "login and password"
+    return f"The credentials were refused: check {fields}. {error}"

@@ -18,6 +18,7 @@ from airflow_provider_modelarts.hooks.addresses import (
     read_port,
     read_proxy,
 )
+from airflow_provider_modelarts.hooks.connection_form import STORED_SECRET
 from airflow_provider_modelarts.provider_info import connection_fields
 
 _FIELD_NAMES = sorted(connection_fields())
@@ -25,6 +26,12 @@ _FIELD_NAMES = sorted(connection_fields())
 Auth = Literal["access_key", "password", "host_agency"]
 """The kinds of login and secret."""
 Choice = TypeVar("Choice", bound=str)
+
+_FORM_PREFIX = "extra__modelarts__"
+
+_MASKS = (STORED_SECRET, "***")
+"""What the forms and the API of Airflow 2 and 3 show in place of a stored secret."""
+_MASKED = "must be typed again to be tested: it is the mask of a stored secret"
 
 _REFUSED = "\0"
 """In place of a refused value, so that it is not reported as missing too; no valid text equals it."""
@@ -50,7 +57,14 @@ class FieldParser:
             self.wrong.append("extra is not a JSON object")
             self.is_extra_read = False
             return {}
-        given = {key: value for key, value in extra.items() if not _is_absent(value)}
+        # The test button of Airflow 2 sends each field of the form under two names, with equal values. Where
+        # they differ, as in Airflow's own providers, the name without the prefix takes precedence.
+        filled = {key: value for key, value in extra.items() if not _is_absent(value)}
+        prefixed = {k.removeprefix(_FORM_PREFIX): v for k, v in filled.items() if k.startswith(_FORM_PREFIX)}
+        given = prefixed | {k: v for k, v in filled.items() if not k.startswith(_FORM_PREFIX)}
+        masked = [key for key in _FIELD_NAMES if given.get(key) in _MASKS]
+        self.wrong += [f"extra {key} {_MASKED}" for key in masked]
+        given = {key: value for key, value in given.items() if key not in masked}
         unknown = sorted(given.keys() - set(_FIELD_NAMES))
         self.wrong += [
             f"extra {sanitize(ascii(key), 80)} is unknown: it may be one of {', '.join(_FIELD_NAMES)}"
@@ -103,6 +117,8 @@ class FieldParser:
     def password(self, auth: Auth) -> str:
         """Return the secret key, or a user's password, which may begin and end with white space."""
         value = self._connection.password
+        if value in _MASKS:
+            return self._refuse("password", _MASKED)
         if auth != "password":
             return self._header("password", value) or ""
         if not isinstance(value, str):

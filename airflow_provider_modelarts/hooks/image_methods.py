@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +12,9 @@ from airflow_provider_modelarts.hooks.blocking_client import BlockingClient
 if TYPE_CHECKING:
     from airflow_provider_modelarts.client.marker import IdempotencyKey
     from airflow_provider_modelarts.client.models import Image
+    from airflow_provider_modelarts.client.notebooks import Notebook
+
+log = logging.getLogger(__name__)
 
 
 class ImageMethods(BlockingClient):
@@ -111,6 +115,7 @@ class ImageMethods(BlockingClient):
         image_id_hint: str | None = None,
         if_exists: Literal["fail", "adopt"] = "fail",
         deadline: float | None = None,
+        on_notebook: Callable[[Notebook], None] | None = None,
         name: str | None = None,
         namespace: str | None = None,
         tag: str | None = None,
@@ -127,6 +132,7 @@ class ImageMethods(BlockingClient):
         :param image_id_hint: the id that an earlier try stored; it is checked before it is used.
         :param if_exists: if another image has the tag, ``fail`` or ``adopt`` that image.
         :param deadline: epoch seconds after which no call is retried.
+        :param on_notebook: called with the notebook if it is read, which only some errors make necessary.
         :return: the image, and whether an existing one is reused.
         :raises NotebookNotReadyError: the notebook is stopped or busy; a later try may succeed.
         :raises TagConflictError: another image has the tag.
@@ -141,6 +147,7 @@ class ImageMethods(BlockingClient):
             key,
             if_exists=if_exists,
             deadline=deadline,
+            on_notebook=on_notebook,
             name=name,
             namespace=namespace,
             tag=tag,
@@ -148,6 +155,15 @@ class ImageMethods(BlockingClient):
             workspace_id=self._workspace(workspace_id),
             swr_instance_id=swr_instance_id,
             swr_instance_domain=swr_instance_domain,
+        )
+        log.info(
+            "Saving notebook %s as %s in %s (%s)",
+            *(
+                notebook_id,
+                creation.request.describe(),
+                self.settings.cloud.display_name,
+                self.settings.endpoint,
+            ),
         )
         return block_on(creation.save(check_existing=check_existing, image_id_hint=image_id_hint))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import copy
 import math
 import time
@@ -19,6 +20,42 @@ from airflow_provider_modelarts.hooks import pool
 
 WAKE_BATCH = 10
 """Waits that wake in one turn of the event loop, so that a thousand which end together do not block it."""
+QUEUE_GRACE = 480.0
+"""Seconds after its deadline at which a wait ends though its last poll is not over; Airflow's are 600."""
+CLOCK_TOLERANCE = 1.0
+"""Seconds by which the wall clock is set that make no difference to a deadline."""
+
+
+class Timer:
+    """
+    Calls a function at the earliest of the times that were set, and then forgets all of them.
+
+    :param callback: runs in a context of its own: in that of a wait it would log for that wait.
+    """
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self._callback = callback
+        self._context = contextvars.Context()
+        self._at = math.inf
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, at: float) -> None:
+        """Call at a time, in monotonic seconds, unless an earlier one is set."""
+        if at < self._at:
+            self.cancel()
+            self._at = at
+            delay = max(0.0, at - time.monotonic())
+            self._handle = asyncio.get_running_loop().call_later(delay, self._call, context=self._context)
+
+    def cancel(self) -> None:
+        """Forget the time."""
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle, self._at = None, math.inf
+
+    def _call(self) -> None:
+        self._handle, self._at = None, math.inf
+        self._callback()
 
 
 class Alarm:
@@ -72,7 +109,19 @@ class Wait(Generic[ItemT]):
 
     # A triggerer may have thousands.
     __slots__ = (
-        *("_is_awake", "_waking", "began", "deadline", "end", "error", "errors", "is_due", "item", "key"),
+        *(
+            "_is_awake",
+            "_waking",
+            "began",
+            "deadline",
+            "due_at",
+            "end",
+            "error",
+            "errors",
+            "is_due",
+            "item",
+            "key",
+        ),
         *("is_done", "log", "not_before", "poll_interval", "resource_id", "subject", "timer"),
     )
 
@@ -97,6 +146,7 @@ class Wait(Generic[ItemT]):
         self.errors = PollErrors()
         self.log = PollLog(subject, time)
         self.is_due = False
+        self.due_at = math.inf
         self.item: ItemT | None = None
         self.error: ModelArtsError | None = None
         self.end: Callable[[], Exception] | None = None
@@ -129,7 +179,8 @@ class Wait(Generic[ItemT]):
                 if self.end is not None:
                     raise self.end()
                 self.log.heartbeat(self.error or poller.error)
-                poller.waits.set_timer(self)
+                if not self.is_due:
+                    poller.waits.set_timer(self)
         finally:
             poller.leave(self)
 
@@ -190,8 +241,13 @@ class Waits(Generic[ItemT]):
         self._failing: set[str] = set()
         self.due: dict[Wait[ItemT], None] = {}
         """Those whose deadline has passed and whose last poll was not sent yet."""
+        self.due_in_pass: dict[Wait[ItemT], None] = {}
+        """Those whose last poll is the present pass."""
         self.last_shows: dict[Wait[ItemT], None] = {}
         """Those whose last poll is a show that was not sent yet."""
+        self.answered_at = -math.inf
+        """When the last poll succeeded, in monotonic seconds."""
+        self._clock_offset = time.time() - time.monotonic()
 
     def __bool__(self) -> bool:
         return bool(self._by_key)
@@ -215,8 +271,8 @@ class Waits(Generic[ItemT]):
         """Remove a wait, and return whether none is left for its resource."""
         if wait.timer is not None:
             wait.timer.cancel()
-        self.due.pop(wait, None)
-        self.last_shows.pop(wait, None)
+        for held in (self.due, self.due_in_pass, self.last_shows):
+            held.pop(wait, None)
         self._intervals[wait.poll_interval] -= 1
         if not self._intervals[wait.poll_interval]:
             del self._intervals[wait.poll_interval]
@@ -227,45 +283,72 @@ class Waits(Generic[ItemT]):
         self._failing.discard(wait.key)
         return True
 
-    def set_timer(self, wait: Wait[ItemT], after_deadline: float = 0.0) -> None:
+    def set_timer(self, wait: Wait[ItemT], seconds: float | None = None) -> None:
         """
         Let a wait wake at its deadline, or when its next heartbeat is due.
 
-        :param after_deadline: seconds until the last poll of a wait that is due is sent.
+        :param seconds: after which it wakes instead.
         """
         if wait.timer is not None:
             wait.timer.cancel()
-        if wait.is_due:
-            seconds = after_deadline + pool.DEADLINE_GRACE
-        else:
+        if seconds is None and wait.is_due:
+            seconds = pool.DEADLINE_GRACE
+        elif seconds is None:
             seconds = min(wait.log.until_heartbeat, max(0.0, wait.deadline - time.time()))
         wait.timer = asyncio.get_running_loop().call_later(seconds, self._on_timer, wait)
 
     def _on_timer(self, wait: Wait[ItemT]) -> None:
         if wait.is_due:
-            wait.hang()
+            # What many requests precede does not hang as long as they succeed.
+            ends_at = min(self.answered_at + pool.DEADLINE_GRACE, wait.due_at + QUEUE_GRACE)
+            left = ends_at - time.monotonic()
+            is_in_turn = any(wait in held for held in (self.due, self.due_in_pass, self.last_shows))
+            if is_in_turn and left > 0:
+                self.set_timer(wait, left)
+            else:
+                wait.hang()
         elif wait.deadline > time.time():
             wait.wake()
         else:
             wait.is_due = True
+            wait.due_at = time.monotonic()
             self.due[wait] = None
             self.set_timer(wait)
             self._on_due()
 
-    def skip_last_polls(self, cause: ModelArtsError | None) -> None:
-        """End the waits that are due, because no poll may be sent now."""
-        for wait in (*self.due, *self.last_shows):
-            wait.time_out(cause)
+    def follow_clock(self) -> None:
+        """Let the waits wake at their deadlines by the present clock, if it was set since the last call."""
+        offset = time.time() - time.monotonic()
+        if abs(offset - self._clock_offset) > CLOCK_TOLERANCE:
+            self._clock_offset = offset
+            for wait in [wait for waits in self._by_key.values() for wait in waits if not wait.is_due]:
+                self.set_timer(wait)
+
+    def take_last_polls(self) -> list[Wait[ItemT]]:
+        """Return the waits whose last poll was not sent yet, and do not send it."""
+        taken = [*self.due, *self.last_shows]
         self.due.clear()
         self.last_shows.clear()
+        return taken
+
+    def begin_last_show(self, wait: Wait[ItemT]) -> None:
+        """Give the show that is sent now for a wait its time, unless it was sent before."""
+        if wait in self.due or wait in self.last_shows:
+            self.due.pop(wait, None)
+            self.last_shows.pop(wait, None)
+            self.set_timer(wait)
+
+    def give(self, item: ItemT) -> None:
+        """Wake the waits for a resource, which has changed."""
+        for wait in self.of(item.id.lower()):
+            wait.item = item
+            wait.errors.succeeded()
+            wait.wake()
 
     async def deliver(self, news: Iterable[ItemT]) -> None:
         """Wake the waits for some resources, which have changed."""
         for number, item in enumerate(news, 1):
-            for wait in self.of(item.id.lower()):
-                wait.item = item
-                wait.errors.succeeded()
-                wait.wake()
+            self.give(item)
             if number % WAKE_BATCH == 0:
                 await asyncio.sleep(0)
 

@@ -31,7 +31,7 @@ from airflow_provider_modelarts.exceptions import (
 )
 from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.connection import Settings
-from airflow_provider_modelarts.hooks.poll_wait import Alarm, Wait, Waits
+from airflow_provider_modelarts.hooks.poll_wait import Alarm, Timer, Wait, Waits
 
 LAST_PASS_PAUSE = 1.0
 """Seconds between two passes that waits need at their deadlines."""
@@ -64,13 +64,14 @@ class Poller(Generic[ItemT]):
         self._next_show = -math.inf
         self._is_passing = False
         self._showing: set[str] = set()
-        self._alarm, self._pass_alarm = Alarm(), Alarm()
+        self._timer, self._pass_alarm = Timer(self._start_due), Alarm()
         self._tasks: set[asyncio.Task[None]] = set()
         self._client: ModelArtsClient | None = None
         self._list_errors = PollErrors()
         self._log = PollLog(f"several {resource.name}s", time)
         self._has_logged_cycle = self._has_logged_refusal = False
         self._end: Exception | None = None
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waits: Waits[ItemT] = Waits(self._gather_due)
         self.error: ModelArtsError | None = None
         """Why the last page could not be read; None after a success."""
@@ -90,12 +91,14 @@ class Poller(Generic[ItemT]):
     def join(self, wait: Wait[ItemT]) -> None:
         """Poll for one more wait, at its own interval at least."""
         is_first = not self.waits
+        if wait.poll_interval < self.waits.interval:
+            self._pass_alarm.ring()  # a pass that is delayed by a longer interval
         self.waits.add(wait)
         self._plan.add(wait.resource_id)
         soon = uniform(0.0, wait.poll_interval) if is_first else wait.poll_interval  # noqa: S311 - jitter
         if (at := time.monotonic() + soon) < self._next_pass:
             self._next_pass = at
-            self._alarm.ring()
+            self._plan_request()
         if wait.not_before is not None:
             self._not_before = max(self._not_before, wait.not_before)
             if self._client is not None:
@@ -111,7 +114,7 @@ class Poller(Generic[ItemT]):
     def _gather_due(self) -> None:
         """Plan the last polls of the waits whose deadline passes within a moment."""
         if len(self.waits.due) == 1:
-            asyncio.get_running_loop().call_later(LAST_POLL_GATHERING, self._alarm.ring)
+            self._timer.set(time.monotonic() + LAST_POLL_GATHERING)
         self._pass_alarm.ring()
 
     async def _run(self) -> None:
@@ -119,10 +122,11 @@ class Poller(Generic[ItemT]):
             async with pool.client_pool.use(self._settings) as client:
                 self._client = client
                 client.postpone_polls(self._not_before)
+                self._plan_request()
                 try:
-                    while True:
-                        await self._alarm.sleep_until(self._start_due(client))
+                    await self._failure
                 finally:
+                    self._timer.cancel()
                     for task in self._tasks:
                         task.cancel()
                     await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -130,20 +134,40 @@ class Poller(Generic[ItemT]):
             self._end = error
             await self.waits.end_all(error)
 
-    def _start_due(self, client: ModelArtsClient) -> float:
-        """Start the requests that are due, and return when the next ones are, in monotonic seconds."""
+    def _start_due(self) -> None:
+        """Start the requests that are due, and plan the next ones."""
+        try:
+            if self._client is not None:
+                self._start_requests(self._client)
+                self._plan_request()
+        except Exception as error:  # noqa: BLE001 - no wait may go on when its poller has ended
+            if not self._failure.done():
+                self._failure.set_exception(error)
+
+    def _start_requests(self, client: ModelArtsClient) -> None:
         now = time.monotonic()
         if self.waits.due:
             self._plan_last_polls(now)
         if now >= self._next_pass and not self._is_passing and self.waits:
-            self._is_passing = True
             self._last_pass = now
-            self._start(self._make_pass(client))
+            self._next_pass = now + self.waits.interval  # even if the pass is cancelled
+            self.waits.follow_clock()
+            self._plan.begin_pass(now)
+            if self._plan.next_page() is None:
+                self._end_pass(now, is_complete=True)
+                now = time.monotonic()
+            else:
+                self._is_passing = True
+                self._start(self._make_pass(client))
         if now >= self._next_show and self._plan.has_shows:
             self._next_show = now + self._plan.show_spacing
             self._start(self._show(client))
-        next_pass = math.inf if self._is_passing or not self.waits else self._next_pass
-        return min(next_pass, self._next_show if self._plan.has_shows else math.inf)
+
+    def _plan_request(self) -> None:
+        """Set the timer for the next request, as far as its time is known."""
+        if self._client is not None:
+            next_pass = math.inf if self._is_passing or not self.waits else self._next_pass
+            self._timer.set(min(next_pass, self._next_show if self._plan.has_shows else math.inf))
 
     def _start(self, request: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(request)
@@ -152,7 +176,7 @@ class Poller(Generic[ItemT]):
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._alarm.ring()
+        self._plan_request()
 
     def _plan_last_polls(self, now: float) -> None:
         """Let the waits whose deadline has passed be answered by a pass or, if they are few, by shows."""
@@ -163,10 +187,9 @@ class Poller(Generic[ItemT]):
             self.waits.due.clear()
 
     def _show_last(self, waits: Iterable[Wait[ItemT]]) -> None:
-        for number, wait in enumerate(waits):
+        for wait in waits:
             self._plan.show_soon(wait.resource_id)
             self.waits.last_shows[wait] = None
-            self.waits.set_timer(wait, number * self._plan.show_spacing)
             self._next_show = min(self._next_show, time.monotonic())
 
     def _delay(self, client: ModelArtsClient) -> float:
@@ -178,23 +201,28 @@ class Poller(Generic[ItemT]):
         delay = client.delay_before_poll(self.waits.interval, is_last=is_last)
         if delay:
             # While the circuit breaker is open, last polls are skipped.
-            self.waits.skip_last_polls(client.last_poll_error)
+            for wait in self.waits.take_last_polls():
+                self._time_out(wait, client.last_poll_error)
         else:
             self._pace.take(now)
         return delay
 
     async def _make_pass(self, client: ModelArtsClient) -> None:
-        """Read the list, and plan what is shown because the list did not contain it."""
+        """Read the list in a pass that has begun, and end the pass."""
         began = time.monotonic()
-        due: dict[Wait[ItemT], None] = {}
         try:
-            is_complete = await self._read_list(client, due)
+            is_complete = await self._read_list(client)
         except Exception:  # a fault of one record must not end all waits
             log.exception("The list of %ss cannot be processed, so it is not used", self._resource.name)
             self._plan.refuse_list(time.monotonic())
             is_complete = True
         finally:
             self._is_passing = False
+        self._end_pass(began, is_complete=is_complete)
+
+    def _end_pass(self, began: float, *, is_complete: bool) -> None:
+        """Plan the next pass, and what is shown until then; time out the waits that had their last poll."""
+        due = self.waits.due_in_pass
         now, interval = time.monotonic(), self.waits.interval
         self._next_pass = max(began + interval * uniform(0.9, 1.1), now)  # noqa: S311 - jitter
         if is_complete:
@@ -203,30 +231,35 @@ class Poller(Generic[ItemT]):
             self.waits.succeed(self._plan.has_seen)
             self._next_show = min(self._next_show, now)
             self._show_last([wait for wait in due if not self._plan.has_seen(wait.key)])
-            due = dict.fromkeys(wait for wait in due if wait not in self.waits.last_shows)
         else:
             self._plan.abort_pass(now)
             due.update(self.waits.last_shows)
             self.waits.last_shows.clear()
         for wait in due:
-            wait.time_out(self.error)
+            if wait not in self.waits.last_shows:
+                self._time_out(wait, self.error)
+        due.clear()
 
-    async def _read_list(self, client: ModelArtsClient, due: dict[Wait[ItemT], None]) -> bool:
-        """
-        Read the pages of a pass, and return whether all of them were read.
+    def _time_out(self, wait: Wait[ItemT], cause: ModelArtsError | None) -> None:
+        """End a wait, because its last poll is over; with the failure that only a list has shown, if any."""
+        record = self._plan.read_failed_show(wait.resource_id)
+        if record is not None:
+            self.waits.give(record)
+        wait.time_out(cause)
 
-        :param due: receives the waits for which this is the last poll.
-        """
-        self._plan.begin_pass(time.monotonic())
+    async def _read_list(self, client: ModelArtsClient) -> bool:
+        """Read the pages of a pass that has begun, and return whether all of them were read."""
         is_first = True
         while (query := self._plan.next_page()) is not None:
             if delay := self._delay(client):
                 await self._pass_alarm.sleep_until(time.monotonic() + delay)
+                if is_first:
+                    self._plan.begin_pass(time.monotonic())  # with the waits that have joined meanwhile
                 continue
-            if is_first:
-                due.update(self.waits.due)
-                self.waits.due.clear()
-                is_first = False
+            # A resource that was not seen yet may be on a page that is requested after the deadline.
+            for wait in [w for w in self.waits.due if is_first or not self._plan.has_seen(w.key)]:
+                self.waits.due_in_pass[wait] = self.waits.due.pop(wait)
+            is_first = False
             if not await self._read_page(client, query):
                 return False
         return True
@@ -248,6 +281,7 @@ class Poller(Generic[ItemT]):
             return self._survives(error)
         self._list_errors.succeeded()
         self.error = None
+        self.waits.answered_at = time.monotonic()
         self._log.recovered()
         await self.waits.deliver(self._plan.read_page(page))
         return True
@@ -299,8 +333,7 @@ class Poller(Generic[ItemT]):
         waits = list(self.waits.of(key))
         due = [wait for wait in waits if wait.is_due]
         for wait in due:
-            self.waits.due.pop(wait, None)
-            self.waits.last_shows.pop(wait, None)
+            self.waits.begin_last_show(wait)
         left = max((wait.deadline for wait in waits), default=0.0) - time.time()
         self._showing.add(key)
         try:
@@ -309,8 +342,9 @@ class Poller(Generic[ItemT]):
             self._showing.discard(key)
         if any(wait in self.waits.last_shows for wait in self.waits.of(key)):
             self._plan.show_soon(resource_id)  # its deadline has passed since the request was sent
+            self._next_show = min(self._next_show, time.monotonic())
         for wait in due:
-            wait.time_out(wait.error or client.last_poll_error)
+            self._time_out(wait, wait.error or client.last_poll_error)
 
     async def _read_show(self, client: ModelArtsClient, resource_id: str, timeout: float) -> None:
         key = resource_id.lower()
@@ -329,6 +363,7 @@ class Poller(Generic[ItemT]):
             for wait in self.waits.of(key):
                 wait.fail(error)
         else:
+            self.waits.answered_at = time.monotonic()
             self.waits.succeed(key.__eq__)
             news = self._plan.read_show(item)
             await self.waits.deliver([] if news is None else [news])

@@ -91,7 +91,7 @@ async def await_resource(
         deadline=deadline,
         not_before=not_before,
     )
-    use = partial(_use_poller, resource, (workspace_id or "").strip())
+    use = partial(_use_poller, resource, str(workspace_id or "").strip())
     try:
         return await pool.run_with_settings(conn_id, use, wait.result, deadline)
     except pool.StillRunningError:

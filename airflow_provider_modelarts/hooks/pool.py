@@ -263,10 +263,10 @@ async def _lookup(cache: ConnectionCache, after: float, deadline: float | None) 
     found = cache.newest(after)
     if found is not None:
         return found
-    looking_up = cache.settings(after=after, deadline=deadline)
+    lookup = cache.settings(after=after, deadline=deadline)
     if deadline is None:
-        return await looking_up
-    return await bounded(looking_up, max(0.0, deadline - time.time()) + DEADLINE_GRACE)
+        return await lookup
+    return await bounded(lookup, max(0.0, deadline - time.time()) + DEADLINE_GRACE)
 
 
 async def watch_shared(

@@ -23,7 +23,14 @@ from airflow_provider_modelarts.exceptions import (
     NotFoundError,
     RequestValidationError,
 )
-from airflow_provider_modelarts.links.console import ImageLink, NotebookLink
+from airflow_provider_modelarts.links.console import (
+    ImageLink,
+    ImageListLink,
+    NotebookLink,
+    NotebookListLink,
+    push_image_links,
+    push_notebook_links,
+)
 from airflow_provider_modelarts.tasks.failures import name_execution_timeout
 from airflow_provider_modelarts.tasks.operator import ModelArtsOperator
 
@@ -123,7 +130,7 @@ class CreateNotebookImageOperator(ModelArtsOperator):
         "modelarts_conn_id",
     )
     text_fields = template_fields
-    operator_extra_links = (NotebookLink(), ImageLink())
+    operator_extra_links = (NotebookLink(), NotebookListLink(), ImageLink(), ImageListLink())
     ui_color = "#cfe5f7"
     ended_with: dict[str, Any] | None = None
 
@@ -181,11 +188,11 @@ class CreateNotebookImageOperator(ModelArtsOperator):
             refuse_nothing(notebook_id=self.notebook_id, name=self.name, namespace=self.namespace)
             if not self.wait_for_completion:
                 refuse_outlets_without_wait(context, self.outlets)
-            ti.xcom_push(key=NotebookLink.xcom_key, value=self.hook.settings.notebooks_url)
+            push_notebook_links(ti, self.hook.settings)
             image, adopted = self._save(context)
             save.outcome = "adopted" if adopted else "created"
         self._image_id = image.id
-        ti.xcom_push(key=ImageLink.xcom_key, value=self.hook.settings.images_url)
+        push_image_links(ti, self.hook.settings, image.swr_path)
         passthrough = {"notebook_id": self.notebook_id, "adopted": adopted}
         if self.wait_for_completion:
             # Before the wait, so that the image id is in XCom even if the task is killed.
@@ -196,7 +203,7 @@ class CreateNotebookImageOperator(ModelArtsOperator):
 
     def _continue_task(self, context: Context, event: Any) -> dict[str, Any]:
         """Return the result of the wait in the triggerer, or raise its error."""
-        from airflow_provider_modelarts.triggers.deferral import complete
+        from airflow_provider_modelarts.tasks.completion import complete
 
         return complete(self, context, event)
 
@@ -251,6 +258,7 @@ class CreateNotebookImageOperator(ModelArtsOperator):
             image_id_hint=load_image_id(context) if is_retry else None,
             if_exists=self.if_exists,
             deadline=time.time() + self.execution_timeout.total_seconds() if self.execution_timeout else None,
+            on_notebook=lambda notebook: push_notebook_links(ti, self.hook.settings, notebook.url),
             name=given(self.name),
             namespace=given(self.namespace),
             tag=given(self.tag),
@@ -273,10 +281,18 @@ class CreateNotebookImageOperator(ModelArtsOperator):
             nonlocal last
             last = polled
 
+        began = time.monotonic()
         with name_execution_timeout(lambda: f"image {image.id}: last status {last.status}"):
-            return self.hook.wait_for_image(
+            active = self.hook.wait_for_image(
                 image.id, poll_interval=self.poll_interval, timeout=self.timeout, on_poll=on_poll
             )
+        self._log_wait(active, time.monotonic() - began)
+        return active
+
+    def _log_wait(self, image: Image, waited: float) -> None:
+        from airflow_provider_modelarts.results import describe_wait
+
+        log.info("%s", describe_wait(image.id, image.swr_path, waited))
 
     def _poll_or_defer(self, image: Image, passthrough: dict[str, Any]) -> Image:
         """Return the image if it is ACTIVE at the first poll, else defer."""
@@ -291,6 +307,7 @@ class CreateNotebookImageOperator(ModelArtsOperator):
             retry_after = error.retry_after
         else:
             if not polled.is_pending:
+                self._log_wait(polled, 0)
                 return polled
         from airflow_provider_modelarts.triggers.deferral import defer_until_done
         from airflow_provider_modelarts.triggers.image import NotebookImageTrigger

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_modelarts.arguments import duration_of, given, image_id_of
 from airflow_provider_modelarts.exceptions import PERMANENT, ImageFailedError
+from airflow_provider_modelarts.links.console import push_notebook_links
 from airflow_provider_modelarts.tasks.notebook import (
     DEFAULT_SNAPSHOT_AGE,
     NotebookChangeTask,
@@ -256,7 +257,9 @@ class RenewNotebookLeaseOperator(NotebookTask):
     def _run_task(self, context: Context) -> dict[str, Any]:
         duration = duration_of("duration", self.duration)
         self._begin(context)
-        return self._end(context, self.hook.prolong_lease(self.notebook_id, duration))
+        notebook = self.hook.prolong_lease(self.notebook_id, duration)
+        push_notebook_links(context["ti"], self.hook.settings, notebook.url)
+        return self._end(context, notebook)
 
 
 class RestoreNotebookOperator(NotebookChangeTask):

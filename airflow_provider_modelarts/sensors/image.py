@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,7 +12,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_modelarts.arguments import image_id_of
 from airflow_provider_modelarts.exceptions import PERMANENT, ImageFailedError
-from airflow_provider_modelarts.links.console import ImageLink
+from airflow_provider_modelarts.links.console import ImageLink, ImageListLink, push_image_links
 from airflow_provider_modelarts.tasks.sensor import WaitingSensor
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_modelarts.airflow_arguments import SensorArguments, Templated
     from airflow_provider_modelarts.client.models import Image
+
+log = logging.getLogger(__name__)
 
 
 class NotebookImageSensor(WaitingSensor["Image"]):
@@ -64,7 +67,7 @@ class NotebookImageSensor(WaitingSensor["Image"]):
 
     template_fields: Sequence[str] = ("image_id", "modelarts_conn_id")
     text_fields = template_fields
-    operator_extra_links = (ImageLink(),)
+    operator_extra_links = (ImageLink(), ImageListLink())
     ui_color = "#d9efe4"
     ended_with: dict[str, Any] | None = None
     non_retryable = (ImageFailedError, *PERMANENT)
@@ -95,12 +98,16 @@ class NotebookImageSensor(WaitingSensor["Image"]):
 
     def _check_arguments(self, context: Context) -> None:
         """
-        Validate the image id and push the link.
+        Validate the image id and push the link to the list.
 
         :raises RequestValidationError: it is invalid.
         """
         image_id_of(self.image_id)
-        context["ti"].xcom_push(key=ImageLink.xcom_key, value=self.hook.settings.images_url)
+        push_image_links(context["ti"], self.hook.settings)
+
+    def _push_links(self, context: Context, resource: Image) -> None:
+        """Push the link to the image, whose address contains its repository."""
+        push_image_links(context["ti"], self.hook.settings, resource.swr_path)
 
     def _read(self) -> Image:
         """Return the image, with one request."""
@@ -112,9 +119,9 @@ class NotebookImageSensor(WaitingSensor["Image"]):
 
     def _end(self, context: Context, resource: Image) -> dict[str, Any]:
         """Push the XComs, fill the events of outlets and return the result."""
-        from airflow_provider_modelarts.results import end_with_image, source_notebook
+        from airflow_provider_modelarts.results import describe_wait, end_with_image, source_notebook
 
-        self.log.info("%s. SWR address: %s", resource.describe(), resource.swr_path)
+        log.info("%s", describe_wait(resource.id, resource.swr_path, self._waited))
         return end_with_image(self, context, resource.to_xcom(), notebook_id=source_notebook(resource))
 
     def _defer_wait(self, *, poll_interval: float, retry_after: float, workspace_id: str | None) -> NoReturn:
@@ -133,7 +140,7 @@ class NotebookImageSensor(WaitingSensor["Image"]):
 
     def _complete(self, context: Context, event: Any) -> dict[str, Any]:
         """Return the result of the wait in the triggerer, or raise its error."""
-        from airflow_provider_modelarts.triggers.deferral import complete
+        from airflow_provider_modelarts.tasks.completion import complete
 
         return complete(self, context, event)
 

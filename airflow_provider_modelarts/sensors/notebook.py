@@ -15,7 +15,7 @@ from airflow_provider_modelarts.exceptions import (
     NotebookFailedError,
     RequestValidationError,
 )
-from airflow_provider_modelarts.links.console import NotebookLink
+from airflow_provider_modelarts.links.console import NotebookLink, NotebookListLink, push_notebook_links
 from airflow_provider_modelarts.tasks.sensor import WaitingSensor
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class NotebookStatusSensor(WaitingSensor["Notebook"]):
 
     template_fields: Sequence[str] = ("notebook_id", "status", "modelarts_conn_id")
     text_fields = template_fields
-    operator_extra_links = (NotebookLink(),)
+    operator_extra_links = (NotebookLink(), NotebookListLink())
     ui_color = "#e4e0f4"
     non_retryable = (NotebookFailedError, *PERMANENT)
 
@@ -98,7 +98,10 @@ class NotebookStatusSensor(WaitingSensor["Notebook"]):
     def _check_arguments(self, context: Context) -> None:
         refuse_nothing(notebook_id=self.notebook_id)
         _ = self._statuses
-        context["ti"].xcom_push(key=NotebookLink.xcom_key, value=self.hook.settings.notebooks_url)
+        push_notebook_links(context["ti"], self.hook.settings)
+
+    def _push_links(self, context: Context, resource: Notebook) -> None:
+        push_notebook_links(context["ti"], self.hook.settings, resource.url)
 
     @property
     def _statuses(self) -> list[str]:

@@ -17,7 +17,7 @@ from airflow_provider_modelarts.arguments import (
     seconds,
 )
 from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidationError, WaitTimeoutError
-from airflow_provider_modelarts.links.console import NotebookLink
+from airflow_provider_modelarts.links.console import NotebookLink, NotebookListLink, push_notebook_links
 from airflow_provider_modelarts.tasks.failures import name_execution_timeout
 from airflow_provider_modelarts.tasks.operator import ModelArtsOperator
 
@@ -70,7 +70,7 @@ class Progress:
 class NotebookTask(ModelArtsOperator):
     """A task about one notebook."""
 
-    operator_extra_links = (NotebookLink(),)
+    operator_extra_links = (NotebookLink(), NotebookListLink())
     ui_color = "#f6e7c8"
 
     def __init__(
@@ -82,10 +82,10 @@ class NotebookTask(ModelArtsOperator):
         self.modelarts_conn_id: Any = modelarts_conn_id
 
     def _begin(self, context: Context) -> None:
-        """Validate the common arguments and push the link."""
+        """Validate the common arguments and push the link to the list."""
         check_conn_id(self.modelarts_conn_id)
         refuse_nothing(notebook_id=self.notebook_id)
-        context["ti"].xcom_push(key=NotebookLink.xcom_key, value=self.hook.settings.notebooks_url)
+        push_notebook_links(context["ti"], self.hook.settings)
 
     def _end(self, context: Context, notebook: Notebook, **facts: Any) -> dict[str, Any]:
         """Push the XComs and return the result."""
@@ -165,6 +165,7 @@ class NotebookChangeTask(NotebookTask):
                 if step.snapshot is not None:
                     progress.snapshot = self._snapshot_facts(step.snapshot)
                 notebook = step.notebook
+                push_notebook_links(context["ti"], self.hook.settings, notebook.url)
                 self._log_step(step)
                 if step.wait_for and (self.wait_for_completion or not step.is_last):
                     notebook = self._wait(step, progress)

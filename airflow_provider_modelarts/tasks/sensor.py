@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.airflow_arguments import SensorArguments
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
+log = logging.getLogger(__name__)
+
 POKE_INTERVAL = 10.0
 """Seconds between two polls by default."""
 RESCHEDULED_POKE_INTERVAL = 60.0
@@ -104,6 +106,8 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
         self._status: str | None = None
         self._workspace_id: str | None = None
         self._last_error: ModelArtsError | None = None
+        self._began: float | None = None
+        self._is_linked = False
 
     # What a subclass defines
 
@@ -118,6 +122,10 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
 
         :raises RequestValidationError: an argument is invalid.
         """
+        raise NotImplementedError
+
+    def _push_links(self, context: Context, resource: PolledT) -> None:
+        """Push the addresses of links that the resource itself has; called once in a process."""
         raise NotImplementedError
 
     def _read(self) -> PolledT:
@@ -168,6 +176,9 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
         with fail_without_retry():
             check_conn_id(self.modelarts_conn_id)
             self._check_arguments(context)
+            settings = self.hook.settings
+        self._began = time.time()
+        log.info("Waiting for %s in %s (%s)", self._subject, settings.cloud.display_name, settings.endpoint)
         if not self.deferrable:
             return self._wait_here(context)
         # Poll once before deferring: what is already done needs no triggerer.
@@ -214,6 +225,9 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
         """
         with fail_without_retry(self.non_retryable):
             resource = self._poll()
+        if resource is not None and not self._is_linked:
+            self._push_links(context, resource)
+            self._is_linked = True
         if resource is None or not self._is_done(resource):
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self._end(context, resource))
@@ -239,7 +253,8 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
         self._last_error = None
         self._workspace_id = resource.workspace_id
         if resource.status != self._status:
-            self.log.info("%s", resource.describe())
+            if not self._is_done(resource):  # the line about one that is done ends the wait
+                self.log.info("%s", resource.describe())
             self._status = resource.status
         return resource
 
@@ -254,6 +269,11 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
         if isinstance(error, NotFoundError) and (self.deferrable or self._is_rescheduled):
             return
         self._poll_errors.accept(error, time.monotonic())
+
+    @property
+    def _waited(self) -> float | None:
+        """Seconds since the wait began, which a process that Airflow rescheduled does not know."""
+        return None if self._is_rescheduled or self._began is None else time.time() - self._began
 
     @property
     def _is_rescheduled(self) -> bool:

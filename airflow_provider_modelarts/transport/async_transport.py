@@ -35,7 +35,6 @@ class AsyncTransport:
         self._session = session
         self._config = config
         self._routes = Routes(config)
-        self._longest = config.connect_timeout + config.read_timeout
         # The connect timeout must not include the wait for a free connection. Each host has slots of its own,
         # so that one that hangs (a region, IAM) does not block requests to another.
         self._slots: defaultdict[str, _ConnectionSlots] = defaultdict(
@@ -89,6 +88,8 @@ class AsyncTransport:
         finally:
             current.reset(token)
             slots.release()
+            if exchange.timer is not None:
+                exchange.timer.cancel()
         # Outside of except, where Python would chain it to the library's error, which may quote secrets.
         raise failure
 
@@ -109,7 +110,7 @@ class AsyncTransport:
             proxy=proxy.url if proxy else None,
             proxy_headers=proxy.headers if proxy and is_tunnelled else None,
             allow_redirects=False,
-            timeout=self._timeouts if left >= self._longest else self._timeouts_within(left),
+            timeout=self._timeouts if left >= self._config.connect_timeout else self._connect_within(left),
         ) as response:
             response_headers = {name.lower(): value for name, value in response.headers.items()}
             exchange.check_length(response_headers)
@@ -121,16 +122,13 @@ class AsyncTransport:
 
     @cached_property
     def _timeouts(self) -> aiohttp.ClientTimeout:
-        return self._timeouts_within(self._longest)
+        return self._connect_within(self._config.connect_timeout)
 
-    def _timeouts_within(self, total: float) -> aiohttp.ClientTimeout:
+    def _connect_within(self, seconds: float) -> aiohttp.ClientTimeout:
+        """Return the timeout of a new connection, which then ends an exchange that takes too long."""
         import aiohttp
 
-        return aiohttp.ClientTimeout(
-            total=max(0.001, total),  # aiohttp treats 0 as no timeout.
-            connect=self._config.connect_timeout,
-            sock_read=self._config.read_timeout,
-        )
+        return aiohttp.ClientTimeout(connect=max(0.001, seconds))  # aiohttp treats 0 as no timeout
 
     async def sleep(self, seconds: float) -> None:
         """Wait for some seconds without blocking the loop."""

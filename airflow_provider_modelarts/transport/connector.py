@@ -18,7 +18,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 from airflow_provider_modelarts.exceptions import ResponseTooLargeError
-from airflow_provider_modelarts.transport.exchange import current
+from airflow_provider_modelarts.transport.exchange import Exchange, current
 
 if TYPE_CHECKING:
     from aiohttp.client_reqrep import ClientRequest
@@ -48,24 +48,40 @@ class BoundedConnector(aiohttp.TCPConnector):
         connection = await super().connect(req, traces, timeout)
         exchange.begin_sending()
         if isinstance(connection.protocol, _Protocol):
-            connection.protocol.exchange = exchange
+            connection.protocol.begin(exchange)
         return connection
 
 
 class _Protocol(ResponseHandler):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self.exchange = current.get()
+        self._exchange = current.get()
+
+    def begin(self, exchange: Exchange) -> None:
+        """
+        Start the read timeout of an exchange, which ends with the exchange and not with each read.
+
+        The library's own timeouts would start and cancel several timers for each request.
+        """
+        self._exchange = exchange
+        exchange.timer = self._loop.call_later(max(0.0, exchange.left), self._expire, exchange)
 
     def data_received(self, data: bytes) -> None:
         try:
-            self.exchange.count_bytes(len(data))
-            self.read_timeout = self.exchange.remaining()
-        except (ResponseTooLargeError, TimeoutError) as error:
-            self.set_exception(error)
-            if self._payload is not None:
-                self._payload.set_exception(error)
-            if self.transport is not None:
-                self.transport.abort()
+            self._exchange.count_bytes(len(data))
+        except ResponseTooLargeError as error:
+            self._abort(error)
         else:
             super().data_received(data)
+
+    def _expire(self, exchange: Exchange) -> None:
+        if self._exchange is exchange:
+            exchange.is_overdue = True
+            self._abort(TimeoutError())
+
+    def _abort(self, error: Exception) -> None:
+        self.set_exception(error)
+        if self._payload is not None:
+            self._payload.set_exception(error)
+        if self.transport is not None:
+            self.transport.abort()

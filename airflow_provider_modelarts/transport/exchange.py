@@ -39,6 +39,8 @@ class Exchange:
     :param routes: of the transport.
     :param timeout: seconds for the whole exchange. The timeouts of the config apply too.
     :raises InvalidConnectionError: the request can never be sent.
+
+    A transport that does not block sets ``timer``, which ends the exchange, and ``is_overdue`` when it has.
     """
 
     __slots__ = (
@@ -47,10 +49,12 @@ class Exchange:
         "_ends_at",
         "_gives_up_at",
         "_started_at",
+        "is_overdue",
         "is_sent",
         "origin",
         "proxy",
         "request",
+        "timer",
     )
 
     def __init__(
@@ -66,6 +70,8 @@ class Exchange:
         _check_headers(request)
         self.proxy = routes.proxy_for(self.origin)
         self.is_sent = False
+        self.is_overdue = False
+        self.timer: asyncio.TimerHandle | None = None
         self._config = config
         self._started_at = time.monotonic()
         self._ends_at = self._gives_up_at = self._started_at + (math.inf if timeout is None else timeout)
@@ -85,13 +91,18 @@ class Exchange:
         """Seconds left for the whole exchange; infinite without a timeout."""
         return self._ends_at - time.monotonic()
 
+    @property
+    def left(self) -> float:
+        """Seconds left for the present step; below 0 once they are over."""
+        return self._gives_up_at - time.monotonic()
+
     def remaining(self) -> float:
         """
         Return the seconds left for the present step.
 
         :raises TimeoutError: no time is left.
         """
-        left = self._gives_up_at - time.monotonic()
+        left = self.left
         if left <= 0:
             raise TimeoutError
         return left
@@ -172,7 +183,7 @@ class Exchange:
             return error.with_traceback(None)
         causes = _causes(error)
         kind = type(causes[-1]).__name__
-        stage = _stage(causes, is_sent=self.is_sent)
+        stage = "timeout" if self.is_overdue else _stage(causes, is_sent=self.is_sent)
         if stage == "address":
             return not_sent(f"The request to {self.request.service} cannot be encoded ({kind})")
         if self.proxy and not self.is_sent and stage in {"dns", "refused", "connection"}:

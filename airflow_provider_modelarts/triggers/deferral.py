@@ -9,13 +9,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NoReturn, Protocol
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout, Context
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_modelarts.exceptions import WaitTimeoutError
-from airflow_provider_modelarts.metrics import measure_wait
-from airflow_provider_modelarts.results import ImageTask, end_with_image
-from airflow_provider_modelarts.triggers.events import ImageEvent
 
 TIMEOUT_GRACE = timedelta(minutes=10)
 """Time after the deadline at which Airflow itself ends the deferral: a trigger that late has died."""
@@ -35,10 +32,6 @@ class DeferrableTask(LimitedTask, Protocol):
 
     def defer(self, *, trigger: BaseTrigger, method_name: str, timeout: timedelta) -> NoReturn:
         """Free the worker slot until the trigger yields its event."""
-
-
-class WaitingTask(LimitedTask, ImageTask, Protocol):
-    """A task that waited for an image."""
 
 
 def wait_limit(task: LimitedTask) -> float:
@@ -101,19 +94,3 @@ def raise_execution_timeout(task: LimitedTask) -> Iterator[None]:
         if task.execution_timeout and task.execution_timeout.total_seconds() < task.timeout:
             raise AirflowTaskTimeout(f"execution_timeout: {error}") from error
         raise
-
-
-def complete(task: WaitingTask, context: Context, event: Any) -> dict[str, Any]:
-    """
-    End a task that waited for an image: push its XComs, fill the events of its outlets, return its result.
-
-    :param event: the trigger's event, as Airflow stored it.
-    :raises AirflowTaskTimeout: the task's ``execution_timeout`` ended the wait.
-    :raises ModelArtsError: the wait failed otherwise; the class is that of the error that ended it.
-    """
-    with raise_execution_timeout(task):
-        with measure_wait(context) as wait:
-            ended = ImageEvent.read(event)
-            wait.since = ended.since
-            result = ended.result()
-        return end_with_image(task, context, result, status="ACTIVE", notebook_id=ended.notebook_id)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.results import source_notebook
-from airflow_provider_modelarts.triggers.wait_event import WaitEvent
+from airflow_provider_modelarts.triggers.wait_event import WaitEvent, none_if_unreadable
 
 
 class ImageEvent(WaitEvent):
@@ -23,6 +23,11 @@ class ImageEvent(WaitEvent):
     remedy: ClassVar[str] = "The image may have been saved; clear the task to check."
     image: dict[str, Any] = Field(default_factory=dict)
     notebook_id: str | None = None
+
+    @field_validator("notebook_id", mode="wrap")
+    @classmethod
+    def _ignore_unreadable_id(cls, value: Any, validate: Any) -> Any:
+        return none_if_unreadable(value, validate)
 
     @model_validator(mode="after")
     def _names_the_image(self) -> ImageEvent:

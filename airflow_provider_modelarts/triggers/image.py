@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_modelarts.triggers.wait import WaitTrigger
+from airflow_provider_modelarts.triggers.wait import TriggererWait
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
     from airflow_provider_modelarts.triggers.events import ImageEvent
 
 
-class NotebookImageTrigger(WaitTrigger):
+class NotebookImageTrigger(TriggererWait):
     """
     Wait until an image is ACTIVE, has failed, or the deadline has passed, and yield one event.
 
     :param image_id: the image to wait for.
-    :param arguments: of :class:`~airflow_provider_modelarts.triggers.wait.WaitTrigger`.
+    :param arguments: of :class:`~airflow_provider_modelarts.triggers.wait.TriggererWait`.
     """
 
-    arguments = ("image_id", *WaitTrigger.arguments)
+    arguments = ("image_id", *TriggererWait.arguments)
 
     def __init__(self, *, image_id: str, **arguments: Any) -> None:
         super().__init__(**arguments)

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_modelarts.triggers.wait import WaitTrigger
+from airflow_provider_modelarts.triggers.wait import TriggererWait
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
     from airflow_provider_modelarts.triggers.events import NotebookEvent
 
 
-class NotebookStatusTrigger(WaitTrigger):
+class NotebookStatusTrigger(TriggererWait):
     """
     Wait until a notebook has one of some statuses, has failed, or the deadline has passed; yield one event.
 
     :param notebook_id: the notebook to wait for.
     :param statuses: of which one ends the wait.
-    :param arguments: of :class:`~airflow_provider_modelarts.triggers.wait.WaitTrigger`.
+    :param arguments: of :class:`~airflow_provider_modelarts.triggers.wait.TriggererWait`.
     """
 
-    arguments = ("notebook_id", "statuses", *WaitTrigger.arguments)
+    arguments = ("notebook_id", "statuses", *TriggererWait.arguments)
 
     def __init__(self, *, notebook_id: str, statuses: Sequence[str], **arguments: Any) -> None:
         super().__init__(**arguments)

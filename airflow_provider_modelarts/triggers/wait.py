@@ -23,7 +23,7 @@ fails a task that resumes before its worker has ended.
 """
 
 
-class WaitTrigger(BaseTrigger):
+class TriggererWait(BaseTrigger):
     """
     Wait until a resource is done, has failed, or the deadline has passed, and yield one event.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError, error_from_name
 
@@ -17,7 +17,7 @@ class WaitEvent(BaseModel):
     The end of a wait.
 
     Another version of this provider may have written it, so unknown fields are ignored and every field
-    but the status may be missing. An event that cannot be read is a failure, never a success.
+    but the status may be missing or null. An event that cannot be read is a failure, never a success.
 
     :param status: ``success``, ``failed`` or ``timeout``.
     :param error: the class name of the error that ended the wait.
@@ -31,9 +31,19 @@ class WaitEvent(BaseModel):
 
     status: Literal["success", "failed", "timeout"]
     error: str = ""
-    message: str = "the trigger gave no reason"
+    message: str = ""
     since: float | None = None
     passthrough: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, event: Any) -> Any:
+        return {k: v for k, v in event.items() if v is not None} if isinstance(event, dict) else event
+
+    @field_validator("since", mode="wrap")
+    @classmethod
+    def _ignore_unreadable(cls, value: Any, validate: Any) -> Any:
+        return none_if_unreadable(value, validate)
 
     @classmethod
     def of_error(cls, error: ModelArtsError, passthrough: dict[str, Any], *, wait: str = "") -> Self:
@@ -74,7 +84,16 @@ class WaitEvent(BaseModel):
         :raises WaitTimeoutError: it reached its deadline.
         :raises ModelArtsError: it failed; the class is that of the error that ended it.
         """
+        message = self.message or "the trigger gave no reason"
         if self.status == "timeout":
-            raise WaitTimeoutError(self.message)
+            raise WaitTimeoutError(message)
         if self.status == "failed":
-            raise error_from_name(self.error, self.message)
+            raise error_from_name(self.error, message)
+
+
+def none_if_unreadable(value: Any, validate: Any) -> Any:
+    """Return a field's value, or None if another version wrote it in another form."""
+    try:
+        return validate(value)
+    except ValidationError:
+        return None

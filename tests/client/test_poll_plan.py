@@ -333,6 +333,16 @@ def test_plan_prefers_a_pass_for_several_last_polls(waits: int, resources: int, 
     assert not made.is_pass_cheaper(resources, 1.0)
 
 
+def test_plan_prefers_shows_as_last_polls_while_the_list_fails() -> None:
+    made = plan(9)
+    for _ in range(FAILURES_BEFORE_PROBE):
+        assert made.is_pass_cheaper(9, 0.0)
+        made.begin_pass(0)
+        made.abort_pass(0)
+
+    assert not made.is_pass_cheaper(9, 0.0)
+
+
 def test_plan_serves_other_kinds_of_resources() -> None:
     """Such as notebooks, whose pages have 10, 20 or 50 records and whose statuses go back and forth."""
     notebooks: PolledResource[Image] = PolledResource(
@@ -342,6 +352,7 @@ def test_plan_serves_other_kinds_of_resources() -> None:
         page_sizes=(10, 20, 50),
         rank=lambda _: 0,
         state=lambda notebook: notebook.status,
+        lacks_status=lambda _: False,
         lacks_details=lambda _: False,
     )
     made = PollPlan(notebooks)

@@ -10,8 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, Param
-from airflow.sdk import get_parsing_context
+from airflow.providers.common.compat.sdk import DAG, Param, get_parsing_context
 
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor

@@ -80,12 +80,20 @@ class Crew:
 
     :param home: the folder of the output files, and where the components work
     :param env: their whole environment
+    :param python: the Python that has Airflow
     """
 
-    def __init__(self, home: Path, env: Mapping[str, str], progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        env: Mapping[str, str],
+        progress: Callable[[str], None],
+        python: str = sys.executable,
+    ) -> None:
         self._home = home
         self._env = env
         self._progress = progress
+        self._python = python
         self._components: dict[str, Component] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._output_begins: dict[str, int] = {}
@@ -97,7 +105,7 @@ class Crew:
         self._output_begins[component.name] = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:
             process = subprocess.Popen(
-                airflow(*component.argv),
+                airflow(*component.argv, python=self._python),
                 env=self._env,
                 cwd=self._home,
                 stdin=subprocess.DEVNULL,
@@ -186,9 +194,9 @@ class Crew:
         return self._home / f"{name}.log"
 
 
-def airflow(*argv: str) -> Sequence[str]:
+def airflow(*argv: str, python: str = sys.executable) -> Sequence[str]:
     """Return the command line of an ``airflow`` command."""
-    return [sys.executable, "-m", "airflow", *argv]
+    return [python, "-m", "airflow", *argv]
 
 
 def tail(log: Path) -> str:

@@ -2,7 +2,8 @@
 The demo: a nightly snapshot in a real Airflow against the simulated ModelArts, nothing to configure.
 
 Run by ``bash run.sh demo``. The exit code is 0 only if the run succeeded, its sensor was seen
-deferred, and XCom holds exactly the image that the simulator issued.
+deferred, and XCom holds exactly the image that the simulator issued; with ``--fail`` only if the
+sensor failed with the reason that the simulator gave.
 """
 
 from __future__ import annotations
@@ -33,12 +34,35 @@ from tests.e2e.stack import AirflowStack
 FAILURE_MESSAGE = "The image could not be pushed: the disk of the notebook is full."
 
 
-class Stopwatch:
-    """Prints lines with the seconds since the start in front."""
+MAX_SILENCE = 9.0
+"""Seconds after which a line says that the demo still waits."""
 
-    def __init__(self) -> None:
+
+class Stopwatch:
+    """
+    Prints lines with the seconds since the start in front, and one more whenever none came for a while.
+
+    :param max_silence: seconds without a line.
+    """
+
+    def __init__(self, max_silence: float = MAX_SILENCE) -> None:
         """Start now."""
-        self._started = time.monotonic()
+        self._started = self._last = time.monotonic()
+        self._last_line = "started"
+        self._max_silence = max_silence
+        self._is_over = threading.Event()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Stopwatch:  # noqa: PYI034 - Self needs Python 3.11
+        threading.Thread(target=self._fill_silence, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Print no more lines of its own."""
+        self._is_over.set()
 
     @property
     def seconds(self) -> float:
@@ -47,7 +71,22 @@ class Stopwatch:
 
     def say(self, line: str) -> None:
         """Print one line without buffering."""
+        with self._lock:
+            self._last_line = line
+            self._print(line)
+
+    def _print(self, line: str) -> None:
+        self._last = time.monotonic()
         print(f"[{self.seconds:5.1f} s] {line}", flush=True)
+
+    def _fill_silence(self) -> None:
+        wait = self._max_silence
+        while not self._is_over.wait(wait):
+            with self._lock:
+                wait = self._last + self._max_silence - time.monotonic()
+                if wait <= 0:
+                    self._print(f"still waiting; last: {self._last_line}")
+                    wait = self._max_silence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,14 +94,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bash run.sh demo", description="A nightly snapshot, end to end.")
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     parser.add_argument(
-        "--fail", action="store_true", help="let the save fail, to see how a failure is shown"
+        "--fail",
+        action="store_true",
+        help="let the save fail, to see how a failure is shown; exit code 0 if it did",
     )
     options = parser.parse_args(argv)
     # SIGTERM too must leave the with blocks below, so that no process is left behind.
     signal.signal(signal.SIGTERM, _exit_on_signal)
     watch = Stopwatch()
     try:
-        code = _demo(options, watch)
+        with watch:
+            code = _demo(options, watch)
     except StackError as error:
         watch.say("Airflow failed to start or stopped working; its error follows")
         print(error, file=sys.stderr, flush=True)
@@ -82,6 +124,7 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
     with Simulator(save=SAVE) as simulator:
         watch.say(f"simulated ModelArts at {simulator.endpoint}, notebook {simulator.notebook_id}")
         if options.fail:
+            watch.say("--fail: the save will fail, as asked")
             simulator.inject(Fault(kind="save_fails", operation="CreateImage", message=FAILURE_MESSAGE))
         stack = AirflowStack(
             EXAMPLE_DAGS, env=airflow_environment(simulator), keep_logs=options.keep, progress=watch.say
@@ -90,15 +133,20 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
             stack.wait_for_dag(DAG_ID)
             watch.say(f"Airflow at {stack.url} has loaded {DAG_ID}")
             run = run_nightly(stack, simulator, progress=watch.say)
-            complaints = _report(run, stack, simulator)
+            report = _report_failure if options.fail else _report
+            complaints = report(run, stack, simulator)
             for complaint in complaints:
                 print(f"FAILED: {complaint}", flush=True)
             if complaints:
                 stack.keep_logs = True
             if options.keep:
-                watch.say(f"Airflow is running: open {stack.url} (no login), stop it with Ctrl-C")
+                watch.stop()
+                watch.say(f"Airflow is running at {stack.url}; stop it with Ctrl-C")
+                watch.say("log in: open that address; it asks for no password, everyone is an administrator")
+                watch.say(f"for the REST API: curl {stack.url}/auth/token returns a bearer token")
                 with contextlib.suppress(KeyboardInterrupt):
                     threading.Event().wait()
+            watch.say("stopping Airflow")
     return 1 if complaints else 0
 
 
@@ -130,6 +178,19 @@ def _report(run: NightlyRun, stack: AirflowStack, simulator: Simulator) -> list[
     if not complaints:
         print("both are the image in the simulator", flush=True)
     return complaints
+
+
+def _report_failure(run: NightlyRun, stack: AirflowStack, _: Simulator) -> list[str]:
+    """Print how the run failed, and return what is wrong with that."""
+    if run.state != "failed":
+        return [f"the run ended as {run.state}, although the save was to fail."]
+    errors = _task_errors(run, stack)
+    for error in errors:
+        print(error, flush=True)
+    if run.tasks[WAIT_TASK] != "failed" or FAILURE_MESSAGE not in "\n".join(errors):
+        return [f"{WAIT_TASK} did not fail with the reason of the service: {FAILURE_MESSAGE}"]
+    print("the save failed, as --fail asked for", flush=True)
+    return []
 
 
 def _task_errors(run: NightlyRun, stack: AirflowStack) -> list[str]:

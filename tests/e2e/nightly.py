@@ -88,6 +88,11 @@ def _links_while_deferred(stack: AirflowStack, run_id: str) -> dict[str, dict[st
         if stack.snapshot(DAG_ID, run_id).tasks[WAIT_TASK] != "deferred":
             return links
         links = now
-        if all(shown and all(shown.values()) for shown in links.values()):
+        if all(shown and all(_lists(shown)) for shown in links.values()):
             return links
         time.sleep(POLL_SECONDS)
+
+
+def _lists(links: Mapping[str, str | None]) -> list[str | None]:
+    """Return the addresses of the links to lists; the others may have none."""
+    return [address for name, address in links.items() if name.endswith("(list)")]

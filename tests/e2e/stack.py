@@ -8,6 +8,7 @@ something failed or ``keep_logs`` is set.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -51,6 +52,7 @@ class AirflowStack:
     :param dags_folder: the folder Airflow reads its DAGs from
     :param env: extra environment of every Airflow process, e.g. ``AIRFLOW_CONN_…``; replaces the defaults
     :param components: the processes to run; another triggerer or a Celery worker is one more entry
+    :param python: the Python that has the Airflow to run; by default the one that runs this
     :param keep_logs: keep ``AIRFLOW_HOME`` even when all went well
     :param progress: receives one line per step
     """
@@ -61,11 +63,13 @@ class AirflowStack:
         *,
         env: Mapping[str, str] | None = None,
         components: Sequence[Component] = DEFAULT_COMPONENTS,
+        python: str = sys.executable,
         keep_logs: bool = False,
         progress: Callable[[str], None] = print,
     ) -> None:
         self.dags_folder = dags_folder
         self.components = tuple(components)
+        self.python = python
         self.keep_logs = keep_logs
         self._progress = progress
         self._extra_env = dict(env or {})
@@ -75,6 +79,9 @@ class AirflowStack:
         self._url: str | None = None
         self._api = requests.Session()
         self._api.trust_env = False
+
+    api = "/api/v2"
+    """The path of the REST API."""
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -123,12 +130,15 @@ class AirflowStack:
         self._env = env = self._environment(port)
         self._migrate(env)
         self._progress("database ready; starting " + ", ".join(item.name for item in self.components))
-        self._crew = Crew(self.home, env, self._progress)
+        self._crew = Crew(self.home, env, self._progress, self.python)
         for component in self.components:
             self._crew.start(component)
         self._wait_until_healthy()
-        self._api.headers["Authorization"] = f"Bearer {self.token()}"
+        self._log_in()
         self.wait_until_up()
+
+    def _log_in(self) -> None:
+        self._api.headers["Authorization"] = f"Bearer {self.token()}"
 
     def stop(self) -> None:
         """SIGTERM to every component at once, SIGKILL to whatever of them is left after a bounded wait."""
@@ -148,7 +158,7 @@ class AirflowStack:
             # Without its bytecode every Airflow process needs more than twice as long to import Airflow.
             if not name.startswith("AIRFLOW") and name not in {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
         }
-        bin_folder = str(Path(sys.executable).parent)
+        bin_folder = str(Path(self.python).parent)
         return {
             **inherited,
             "PATH": os.pathsep.join([bin_folder, inherited.get("PATH", os.defpath)]),
@@ -177,7 +187,7 @@ class AirflowStack:
         with log.open("wb") as output:
             try:
                 done = subprocess.run(
-                    airflow("db", "migrate"),
+                    airflow("db", "migrate", python=self.python),
                     env=env,
                     cwd=self.home,
                     stdin=subprocess.DEVNULL,
@@ -248,7 +258,7 @@ class AirflowStack:
         :param env: more environment for this command
         """
         return subprocess.run(
-            airflow(*argv),
+            airflow(*argv, python=self.python),
             env={**self._env, **(env or {})},
             cwd=self.home,
             stdin=subprocess.DEVNULL,
@@ -299,15 +309,15 @@ class AirflowStack:
     def trigger_run(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Start a run now and return its id."""
         body = {"logical_date": None, "conf": dict(conf or {})}
-        return str(self.request("POST", f"/api/v2/dags/{quote(dag_id)}/dagRuns", body=body)["dag_run_id"])
+        return str(self.request("POST", f"{self.api}/dags/{quote(dag_id)}/dagRuns", body=body)["dag_run_id"])
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run, e.g. ``queued``, ``running``, ``success``."""
-        return str(self.request("GET", _run_path(dag_id, run_id))["state"])
+        return str(self.request("GET", self._run_path(dag_id, run_id))["state"])
 
     def task_instances(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
         """Return the task instances of a run by task id, as the REST API describes them."""
-        found = self.request("GET", _run_path(dag_id, run_id) + "/taskInstances")["task_instances"]
+        found = self.request("GET", self._run_path(dag_id, run_id) + "/taskInstances")["task_instances"]
         return {item["task_id"]: item for item in found}
 
     def snapshot(self, dag_id: str, run_id: str) -> RunSnapshot:
@@ -336,17 +346,24 @@ class AirflowStack:
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """Return one XCom value of a task."""
-        path = f"{_task_path(dag_id, run_id, task_id)}/xcomEntries/{quote(key)}"
+        path = f"{self._task_path(dag_id, run_id, task_id)}/xcomEntries/{quote(key)}"
         return self.request("GET", path)["value"]
 
     def extra_links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
         """Return the extra links of a task by the text of their button; a missing address is None."""
-        links = self.request("GET", _task_path(dag_id, run_id, task_id) + "/links")["extra_links"]
+        links = self.request("GET", self._task_path(dag_id, run_id, task_id) + "/links")["extra_links"]
         return dict(links)
+
+    def newest_asset_event(self) -> str:
+        """Return the extra of the newest event of any asset, as JSON."""
+        kind = "assets" if self.api == "/api/v2" else "datasets"
+        reply = self.request("GET", f"{self.api}/{kind}/events", order_by="-timestamp", limit=1)
+        events = reply.get("asset_events", reply.get("dataset_events"))
+        return json.dumps(events[0]["extra"] if events else None)
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, *, try_number: int = 1) -> str:
         """Return the log of one try of a task as text, the exceptions in it one per line."""
-        path = f"{_task_path(dag_id, run_id, task_id)}/logs/{try_number}"
+        path = f"{self._task_path(dag_id, run_id, task_id)}/logs/{try_number}"
         lines: list[str] = []
         for entry in self.request("GET", path, full_content="true")["content"]:
             if isinstance(entry, str):
@@ -358,17 +375,15 @@ class AirflowStack:
             )
         return "\n".join(lines)
 
+    def _run_path(self, dag_id: str, run_id: str) -> str:
+        return f"{self.api}/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
+
+    def _task_path(self, dag_id: str, run_id: str, task_id: str) -> str:
+        return f"{self._run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}"
+
 
 def free_port() -> int:
     """Return a TCP port of loopback that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _run_path(dag_id: str, run_id: str) -> str:
-    return f"/api/v2/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
-
-
-def _task_path(dag_id: str, run_id: str, task_id: str) -> str:
-    return f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}"

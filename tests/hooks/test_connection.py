@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import Connection
 from airflow_provider_modelarts.exceptions import InvalidConnectionError
 from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
 from airflow_provider_modelarts.transport import TransportConfig
+from tests.airflow_versions import connection_from_uri
 
 EXTRA = {"region": "eu-de", "project_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"}
 
@@ -198,7 +199,7 @@ def test_parse_connection_is_equal_after_uri_round_trip() -> None:
         extra=json.dumps({**EXTRA, "read_timeout": 30}),
     )
 
-    again = Connection.from_uri(connection.get_uri(), conn_id="c")
+    again = connection_from_uri(connection.get_uri())
 
     assert parse_connection(again) == parse_connection(connection)
 

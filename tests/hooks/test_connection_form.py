@@ -23,6 +23,7 @@ from airflow_provider_modelarts.hooks.connection import AUTHS, SIGNATURES, Setti
 from airflow_provider_modelarts.hooks.field_parser import FieldParser
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.provider_info import connection_fields, get_provider_info
+from tests.airflow_versions import connection_from_uri
 
 FIELDS = connection_fields()
 (CONNECTION_TYPE,) = get_provider_info()["connection-types"]
@@ -80,18 +81,26 @@ def test_form_field_has_description_and_may_be_empty(name: str) -> None:
 
     assert field["label"]
     assert field["description"].endswith(".")
-    jsonschema.validate(None, field["schema"])
+    assert "null" in field["schema"]["type"]
     jsonschema.validate(example_of(field["schema"]), field["schema"])
 
 
 @pytest.mark.parametrize(
-    ("name", "choices"), [("cloud", tuple(CLOUDS)), ("auth", AUTHS), ("signature", SIGNATURES)]
+    ("name", "choices"),
+    [("cloud", (None, *CLOUDS)), ("auth", AUTHS), ("signature", (None, *SIGNATURES))],
 )
-def test_form_field_with_choices_is_drop_down(name: str, choices: tuple[str, ...]) -> None:
+def test_form_field_with_choices_is_drop_down(name: str, choices: tuple[str | None, ...]) -> None:
+    """Null is a choice only where it differs from all others."""
     schema = FIELDS[name]["schema"]
 
-    assert schema["enum"] == [None, *choices]
-    assert list(schema["values_display"]) == ["null", *choices]
+    assert schema["enum"] == [*choices]
+    assert list(schema["values_display"]) == [choice or "null" for choice in choices]
+    assert schema.get("default") == (None if None in choices else choices[0])
+
+
+def test_form_lists_fields_in_order_of_use() -> None:
+    """Region and project come first, then the credentials, then what most connections leave empty."""
+    assert list(FIELDS)[:4] == ["region", "project_id", "project_name", "auth"]
 
 
 def test_form_has_no_other_drop_down() -> None:
@@ -118,7 +127,9 @@ def test_airflow_loads_form_fields_in_order_without_hook(drawn: ConnectionHookMe
     }
 
     assert list(found.items()) == [(name, (f["label"], f["description"])) for name, f in FIELDS.items()]
-    assert all(field["value"] is None for field in drawn.extra_fields.values())
+    assert {name: field["value"] for name, field in drawn.extra_fields.items() if field["value"]} == {
+        "auth": "access_key"
+    }
     assert drawn.hook_name == ModelArtsHook.hook_name
     assert drawn.connection_type == ModelArtsHook.conn_type
 
@@ -131,7 +142,8 @@ def test_airflow_relabels_standard_fields(drawn: ConnectionHookMetaData) -> None
     assert fields.host is not None
     assert (fields.host.title, fields.host.hidden) == ("Endpoint", False)
     assert fields.port is not None
-    assert (fields.port.placeholder, fields.port.hidden) == ("443", False)
+    assert (fields.port.title, fields.port.hidden) == ("Port (fill in 443)", False)
+    assert fields.port.placeholder == "443; without a port Airflow 3.3 cannot test the connection"
     assert fields.login is not None
     assert fields.login.title == "Access key, or IAM user"
     assert fields.password is not None
@@ -231,6 +243,6 @@ def test_test_button_tests_stored_values(extra: dict[str, Any], fields: dict[str
     given = {**FILLED_IN, **fields, "extra": json.dumps({"project_id": "p", **extra})}
     stored = Connection(conn_id="c", **given)
 
-    tested = Connection.from_uri(stored.get_uri(), conn_id="c")
+    tested = connection_from_uri(stored.get_uri())
 
     assert outcome_of(tested) == outcome_of(stored)

@@ -243,7 +243,7 @@ def test_parse_connection_names_unknown_extra_without_value(field: str, value: o
     assert CANARY not in shown
 
 
-@pytest.mark.parametrize("key", ["region ", "Region", "\u200bregion", "extra__modelarts__region"])
+@pytest.mark.parametrize("key", ["region ", "Region", "\u200bregion", "extra__http__region"])
 def test_parse_connection_suggests_known_extra_for_unknown_one(key: str) -> None:
     assert f"extra {key!a} is unknown: it may be one of " in refusal(extra={key: "eu-de"})
 
@@ -287,7 +287,9 @@ def test_invalid_connection_sends_nothing_and_is_not_retried(
 
     assert isinstance(in_worker.value, PERMANENT)
     assert not in_worker.value.is_transient
-    assert (good, message) == (False, str(in_worker.value))
-    assert str(in_trigger.value) == message
+    assert str(in_trigger.value) == str(in_worker.value)
+    # The test button uses a copy of the connection with an id of its own, which the message leaves out.
+    without_id = str(in_worker.value).replace("Connection 'modelarts_default' ", "The connection ")
+    assert (good, message) == (False, without_id)
     assert CANARY not in message + caplog.text
     assert (simulator.connections, simulator.journal) == (0, ())

@@ -85,7 +85,12 @@ def test_probe_accepts_good_connection(fields: dict[str, Any], press: Try, simul
             "No project named 'mars-1' is visible",
             id="project name",
         ),
-        pytest.param({"login": None}, "Connection 'modelarts_default' cannot be used: login", id="no login"),
+        pytest.param({"login": None}, "The connection cannot be used: login", id="no login"),
+        pytest.param(
+            {"host": None, "login": None, "extra": {"region": None, "project_id": None, "cloud": "x"}},
+            "The connection cannot be used: extra region is missing",
+            id="nearly empty",
+        ),
         pytest.param(
             {"extra": {"verify": "/no/such.pem"}}, "'/no/such.pem' cannot be used as CA", id="CA file"
         ),

@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_modelarts.hooks.connection import parse_connection
 from airflow_provider_modelarts.provider_info import connection_fields
+from tests.airflow_versions import connection_from_uri
 from tests.hooks.connections import AGENCY, PROJECT, USER, refusal, settings
 
 WHITE = ["{} ", " {}", "{}\n", "\r\n{}\r\n", "\t{}", "{}\xa0", "{}\u2028"]
@@ -156,7 +157,8 @@ def stored_by_uri(query: str) -> Connection:
 def read_by_uri(query: str) -> Connection:
     """Return what a task reads from ``AIRFLOW_CONN_C``."""
     uri = f"modelarts://ACCESSKEY:secret-key@?region=eu-de&project_id={PROJECT}&{query}"
-    return Connection.from_uri(uri, conn_id="c")
+    connection: Connection = connection_from_uri(uri)
+    return connection
 
 
 @pytest.mark.parametrize("connection", [stored_by_uri, read_by_uri])

@@ -290,9 +290,18 @@ async def wait(image_id: str, deadline: float | None = None) -> Image:
     )
 
 
+async def shared_wait(image_id: str, deadline: float) -> Image:
+    return await ModelArtsHook("c").await_image(image_id, poll_interval=1, deadline=deadline)
+
+
+@pytest.mark.parametrize("wait", [wait, shared_wait])
 @pytest.mark.parametrize("hanging", ["lookup", "login", "first request", "lock", "thread"])
 def test_wait_ends_soon_after_deadline_when_lookup_hangs(
-    hanging: str, simulator: Simulator, play: Callable[..., Airflow], monkeypatch: pytest.MonkeyPatch
+    wait: Callable[[str, float], Awaitable[Image]],
+    hanging: str,
+    simulator: Simulator,
+    play: Callable[..., Airflow],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     user = {"auth": "password", "domain_name": "research-account"}
     login = {"login": "snapshot-user", "password": "simulator-password"}

@@ -39,11 +39,10 @@ def _time_is_what_is_slept(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_clear_adopts_or_creates_new_image_each_time(
     dag_id: str, tags: list[str], adopted: bool, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow.dag_processing.dagbag import DagBag
-    from airflow.sdk.definitions.context import _AIRFLOW_PARSING_CONTEXT_DAG_ID
+    from tests.airflow_versions import PARSED_DAG, DagBag
 
     monkeypatch.setenv("CLEARED_NOTEBOOKS", simulator.notebook_id)
-    with patch.dict(os.environ, {_AIRFLOW_PARSING_CONTEXT_DAG_ID: dag_id}):
+    with patch.dict(os.environ, {PARSED_DAG: dag_id}):
         dag = DagBag(dag_folder=FILE).dags[dag_id]
         runs = [run_dag(dag), clear_and_run(dag), clear_and_run(dag)]
 

@@ -39,12 +39,13 @@ def run(dag_id: str, **conf: Any) -> tuple[dict[str, list[str]], Any]:
 
 def results(dag_run: Any, task_id: str) -> list[Any]:
     """Return what the instances of a task returned."""
-    from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
+
+    from tests.airflow_versions import XComModel, xcom_value
 
     with create_session() as session:
         rows = session.query(XComModel).filter_by(run_id=dag_run.run_id, task_id=task_id, key="return_value")
-        return [XComModel.deserialize_value(row) for row in rows.order_by(XComModel.map_index)]
+        return [xcom_value(row) for row in rows.order_by(XComModel.map_index)]
 
 
 def test_sensor_expands_over_results_of_mapped_operator(

@@ -111,7 +111,7 @@ def test_later_try_adopts_image_of_killed_try(
 
         async def dies(modelarts: ModelArtsClient) -> None:
             first = saving(modelarts, simulator, cloud=cloud, named=named)
-            await modelarts.call(operations.create_image(simulator.notebook_id, first._request))
+            await modelarts.call(operations.create_image(simulator.notebook_id, first.request))
 
         async def again(modelarts: ModelArtsClient) -> tuple[Image, bool]:
             return await saving(modelarts, simulator, cloud=cloud, named=named).save(check_existing=True)
@@ -137,7 +137,7 @@ def test_save_creates_one_image_when_list_lags(
         else:
 
             async def dies(modelarts: ModelArtsClient) -> None:
-                request = saving(modelarts, simulator)._request
+                request = saving(modelarts, simulator).request
                 await modelarts.call(operations.create_image(simulator.notebook_id, request))
 
             transport.run(simulator, dies)

@@ -1,8 +1,9 @@
 """
-The nightly example DAG through ``dag.test()``: what each case of the matrix runs in its own venv.
+The nightly example DAG through ``dag.test()``: what each cell of the matrix runs in its own venv.
 
 ``dag.test()`` runs the trigger of the deferred sensor inline, in this process. Only a run proves an
 Airflow version: some of them install, migrate and import without a word and then fail in the first task.
+A warning that this provider causes, from parsing to resuming, fails the cell.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from types import ModuleType
 import airflow_provider_modelarts
 from airflow_provider_modelarts.provider_info import connection_fields
 from airflow_provider_modelarts.simulator import AfterSeconds, Simulator
+from tests.matrix.own_warnings import OwnWarnings
 
 EXAMPLE_DAGS = Path(__file__).resolve().parents[2] / "example_dags"
 
@@ -34,9 +36,12 @@ def main() -> None:
     ):
         configure(Path(home), cloud)
         subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
+        own_warnings = OwnWarnings()
+        own_warnings.watch()
         print(f"imported {import_provider()} modules of the provider")
         print(check_form())
         run_and_check(cloud)
+        expect("deprecated things that the provider uses", own_warnings.found, [])
 
 
 def configure(home: Path, cloud: Simulator) -> None:

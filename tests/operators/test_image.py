@@ -86,10 +86,10 @@ def test_operator_pushes_links_and_id_before_waiting(simulator: Simulator) -> No
 
     (image,) = simulator.images
     assert (ti.xcom["image_id"], ti.xcom["swr_path"]) == (image["id"], image["swr_path"])
-    assert ti.xcom["modelarts_notebook_url"] == (
+    assert ti.xcom["modelarts_notebooks_url"] == (
         "https://console-intl.huaweicloud.com/modelarts/?region=cn-north-4#/dev-container"
     )
-    assert ti.xcom["modelarts_image_url"] == (
+    assert ti.xcom["modelarts_images_url"] == (
         "https://console-intl.huaweicloud.com/swr/?region=cn-north-4#/swr/warehouse/list/private"
     )
 

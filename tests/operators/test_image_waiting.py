@@ -13,12 +13,12 @@ from airflow.providers.common.compat.sdk import (
     AirflowTaskTimeout,
     TaskDeferred,
 )
-from airflow.sdk.exceptions import AirflowRescheduleException, TaskDeferralError, TaskDeferralTimeout
 
 from airflow_provider_modelarts import exceptions
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import Fault, Simulator
+from tests.airflow_versions import AirflowRescheduleException, TaskDeferralError, TaskDeferralTimeout
 from tests.recorder import TaskInstance, context
 
 ID = "6b1c2d3e-4f50-4a61-8b72-9c83ad94be05"

@@ -58,7 +58,7 @@ def test_renew_prolongs_lease_that_ends_too_soon(
     assert (result["notebook_id"], result["status"]) == (simulator.notebook_id, "RUNNING")
     assert result["lease_ends_at"] is not None
     assert "changed" not in result
-    assert ti.xcom.keys() == {"modelarts_notebook_url", "notebook_id", "status"}
+    assert ti.xcom.keys() == {"modelarts_notebook_url", "modelarts_notebooks_url", "notebook_id", "status"}
 
 
 @pytest.mark.parametrize(

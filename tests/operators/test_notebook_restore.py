@@ -71,7 +71,7 @@ def test_restore_of_stopped_notebook_starts_it_with_image(
     assert (result["status"], result["image_id"]) == ("RUNNING", image_id)
     assert "changed" not in result
     assert result["last_snapshot_id"] == (None if is_given else image_id)
-    assert ti.xcom.keys() == {"modelarts_notebook_url", "notebook_id", "status"}
+    assert ti.xcom.keys() == {"modelarts_notebook_url", "modelarts_notebooks_url", "notebook_id", "status"}
 
 
 def test_restore_of_notebook_that_runs_image_sends_nothing(simulator: Simulator) -> None:

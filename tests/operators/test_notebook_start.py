@@ -56,7 +56,7 @@ def test_start_waits_until_notebook_runs(simulator: Simulator, deferrable: bool)
     )
     assert result["lease_ends_at"] is not None
     assert json.loads(json.dumps(result)) == result
-    assert ti.xcom.keys() == {"modelarts_notebook_url", "notebook_id", "status"}
+    assert ti.xcom.keys() == {"modelarts_notebook_url", "modelarts_notebooks_url", "notebook_id", "status"}
     assert (ti.xcom["notebook_id"], ti.xcom["status"]) == (simulator.notebook_id, "RUNNING")
 
 

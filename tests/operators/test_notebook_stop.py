@@ -67,7 +67,7 @@ def test_stop_after_save_keeps_environment(simulator: Simulator, deferrable: boo
     assert result["last_snapshot_id"] == saved["image_id"]
     assert result["last_snapshot_at"] == saved["created_at"]
     assert result["lease_ends_at"] is None
-    assert ti.xcom.keys() == {"modelarts_notebook_url", "notebook_id", "status"}
+    assert ti.xcom.keys() == {"modelarts_notebook_url", "modelarts_notebooks_url", "notebook_id", "status"}
     assert ti.xcom["status"] == "STOPPED"
 
 

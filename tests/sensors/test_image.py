@@ -49,7 +49,7 @@ def test_sensor_does_not_defer_active_image(image_id: str) -> None:
 
     assert result["image_id"] == ti.xcom["image_id"] == image_id
     assert result["swr_path"] == ti.xcom["swr_path"]
-    assert ti.xcom["modelarts_image_url"].startswith("https://console-intl.huaweicloud.com/swr/")
+    assert ti.xcom["modelarts_images_url"].startswith("https://console-intl.huaweicloud.com/swr/")
 
 
 @pytest.mark.parametrize("deferrable", [True, False])

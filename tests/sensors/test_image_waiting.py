@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from copy import copy
@@ -14,16 +15,16 @@ from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
     AirflowSkipException,
     AirflowTaskTimeout,
+    BaseSensorOperator,
     TaskDeferred,
 )
-from airflow.sdk.bases import sensor as airflow_sensor
-from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
 from airflow_provider_modelarts.tasks import failures
 from airflow_provider_modelarts.tasks import sensor as sensor_module
+from tests.airflow_versions import AirflowRescheduleException
 from tests.recorder import Rescheduled, TaskInstance, context
 
 NOT_FOUND = Fault("error", "ShowImage", status=400, code="ModelArts.6404")
@@ -57,7 +58,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(airflow_sensor, "time", clock)
+    monkeypatch.setattr(sys.modules[BaseSensorOperator.__module__], "time", clock)
     monkeypatch.setattr(sensor_module, "time", clock)
     monkeypatch.setattr(failures, "time", clock)
     return clock

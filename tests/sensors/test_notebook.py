@@ -65,7 +65,7 @@ def test_sensor_returns_same_result_in_every_mode(simulator: Simulator, mode: st
     assert (result["notebook_id"], result["status"]) == (simulator.notebook_id, "RUNNING")
     assert result["lease_ends_at"] is not None
     assert json.loads(json.dumps(result)) == result
-    assert ti.xcom.keys() == {"modelarts_notebook_url", "notebook_id", "status"}
+    assert ti.xcom.keys() == {"modelarts_notebook_url", "modelarts_notebooks_url", "notebook_id", "status"}
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
 from airflow_provider_modelarts.triggers import wait
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
+from tests.airflow_versions import deserialized, serialized
 
 pytestmark = pytest.mark.usefixtures("quick_polls")
 
@@ -115,10 +116,8 @@ def test_trigger_yields_no_event_before_min_wait(image_id: str, monkeypatch: pyt
 
 
 def test_trigger_continues_in_other_triggerer_after_serialization(image_id: str) -> None:
-    from airflow.sdk.serde import deserialize, serialize
-
     path, arguments = trigger(image_id, passthrough=PASSTHROUGH).serialize()
-    stored = deserialize(json.loads(json.dumps(serialize(arguments))))
+    stored = deserialized(json.loads(json.dumps(serialized(arguments))))
 
     assert path == "airflow_provider_modelarts.triggers.image.NotebookImageTrigger"
     assert stored == arguments

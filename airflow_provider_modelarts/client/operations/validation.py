@@ -41,6 +41,8 @@ def path_segment(field: str, value: str) -> str:
 
 def identifier(field: str, value: str) -> str:
     """Return an id, a UUID in lower case; one that could not stand in a path is refused."""
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return value.lower()
     rule = text_rule("" if value is None else value)
     if not rule and (
         value.startswith(".") or any(c in "/\\?#%;" or c.isspace() or not c.isprintable() for c in value)
@@ -48,7 +50,7 @@ def identifier(field: str, value: str) -> str:
         rule = "must be one id, without slash, percent sign, white space or leading period"
     if rule:
         raise RequestValidationError([FieldViolation(field, rule, value)])
-    return value.lower() if _UUID.fullmatch(value) else value
+    return value
 
 
 def milliseconds(field: str, value: timedelta) -> int:
