@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from airflow.providers.common.compat.sdk import TaskDeferred
-from airflow.sdk.serde import deserialize, serialize
 
+from tests.airflow_versions import deserialized, serialized
 from tests.recorder import TaskInstance, context
 
 MAX_DEFERRALS = 10
@@ -38,7 +38,7 @@ def run(task: Any, ti: TaskInstance | None = None) -> Any:
 def run_trigger(trigger: Any) -> Any:
     """Return the one event of a trigger that was stored before it runs."""
     _, arguments = trigger.serialize()
-    stored: Any = deserialize(json.loads(json.dumps(serialize(arguments))))
+    stored: Any = deserialized(json.loads(json.dumps(serialized(arguments))))
     restarted = type(trigger)(**stored)
 
     async def events() -> list[Any]:

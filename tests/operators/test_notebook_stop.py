@@ -82,6 +82,24 @@ def test_stop_without_snapshot_is_refused(simulator: Simulator, arguments: dict[
     assert sum(entry.operation == "ListImages" for entry in simulator.journal) == 3
 
 
+@pytest.mark.parametrize(
+    "simulator",
+    [
+        NotebookBehaviour(touched_by=events, snapshotting=AfterReads(2), has_current_time=has_time)
+        for events, has_time in (((), True), (("save",), False), (("save", "stop"), True))
+    ],
+    indirect=True,
+    ids=["rewrites nothing", "rewrites at a save, Date only", "rewrites at save and stop"],
+)
+@pytest.mark.parametrize("lease", [{"seconds": 7200}, {"seconds": None}, {"seconds": 7200, "type": "IDLE"}])
+def test_stop_after_save_is_never_refused(simulator: Simulator, lease: dict[str, Any]) -> None:
+    simulator.notebook().set_lease(**lease)
+    saved = save(simulator)
+
+    assert run(stop(simulator, image_id=saved["image_id"]))["changed"] is True
+    assert simulator.notebook().environment == {"numpy"}
+
+
 def test_stop_reads_images_three_times_over_30_seconds(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

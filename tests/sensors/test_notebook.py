@@ -15,11 +15,11 @@ from airflow.providers.common.compat.sdk import (
     AirflowTaskTimeout,
     TaskDeferred,
 )
-from airflow.sdk.exceptions import AirflowRescheduleException
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.sensors.notebook import NotebookStatusSensor
 from airflow_provider_modelarts.simulator import Fault, NotebookBehaviour, Simulator
+from tests.airflow_versions import AirflowRescheduleException
 from tests.fast_forward import FastForward
 from tests.recorder import Rescheduled, TaskInstance, context
 from tests.task_runs import run
