@@ -18,6 +18,11 @@ from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidat
 MAX_SECONDS = 10 * 365 * 86_400.0
 """Ten years in seconds; a longer time overflows a timer of Python or a column of Airflow's database."""
 
+_DURATION = re.compile(r"(?:([0-9]{1,9})d)? *(?:([0-9]{1,9})h)? *(?:([0-9]{1,9})min)?")
+_DURATION_RULE = (
+    "must be a timedelta, or text of days, hours and minutes: 1d, 2h, 45min or 1d12h. A number has no unit, "
+    "and m could be minutes or months"
+)
 _ID = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _IMAGE_ID = (
     "must be the id of an image, or the result of the task that saves it: pass save.output, or render "
@@ -44,6 +49,32 @@ def seconds(argument: str, value: float | timedelta, *, may_be_zero: bool = Fals
             f"not {value!r}"
         )
     return number
+
+
+def duration_of(argument: str, value: object) -> timedelta:
+    """
+    Return a duration that a task was given, after its template was rendered.
+
+    :param argument: name of the argument, for the message.
+    :param value: a timedelta, or text of days, hours and minutes, such as ``1d12h``.
+    :raises RequestValidationError: it is neither, is not above zero, or is longer than ten years.
+    """
+    refuse_nothing(**{argument: value})
+    found = value
+    if isinstance(value, str) and (parts := _DURATION.fullmatch(value.strip())):
+        days, hours, minutes = (int(part or 0) for part in parts.groups())
+        # Compared before it is converted, because a timedelta overflows.
+        total = days * 86_400.0 + hours * 3600.0 + minutes * 60.0
+        found = timedelta(seconds=total) if total <= MAX_SECONDS else timedelta.max
+    if not isinstance(found, timedelta):
+        rule = _DURATION_RULE
+    elif found <= timedelta(0):
+        rule = "must be longer than zero"
+    elif found.total_seconds() > MAX_SECONDS:
+        rule = "must be at most ten years"
+    else:
+        return found
+    raise RequestValidationError([FieldViolation(argument, rule, value)])
 
 
 def check_execution_timeout(value: timedelta | None) -> None:

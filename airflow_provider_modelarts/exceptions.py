@@ -23,6 +23,7 @@ The exceptions of this provider, grouped by what a caller can do about them.
         ServerError            the service or its gateway failed                   (transient)
       ImageFailedError         the image ended as CREATE_FAILED, ERROR or DELETED
       NotebookFailedError      the notebook failed, was deleted or is frozen
+      StopRefusedError         a stop would lose what is installed; it was not sent
       WaitTimeoutError         the deadline passed; the image may still be saved
 
 :mod:`airflow_provider_modelarts.client.error_codes` chooses the class of an error response from its HTTP
@@ -291,6 +292,10 @@ class NotebookFailedError(ModelArtsError):
     """The notebook has a final status: it failed, was deleted or is frozen."""
 
 
+class StopRefusedError(ModelArtsError):
+    """The notebook was not stopped, because what is installed in it is in no image, or nobody allowed it."""
+
+
 class WaitTimeoutError(ModelArtsError):
     """The wait reached its deadline; the image may still be saved."""
 
@@ -304,6 +309,7 @@ PERMANENT: tuple[type[ModelArtsError], ...] = (
     TagConflictError,
     AccountSuspendedError,
     BadRequestError,
+    StopRefusedError,
 )
 """
 Errors that a retry cannot fix: somebody must change the task, the connection, a permission or the account.

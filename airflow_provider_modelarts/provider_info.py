@@ -124,11 +124,20 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": "ModelArts",
-                "python-modules": ["airflow_provider_modelarts.operators.image"],
+                "python-modules": [
+                    "airflow_provider_modelarts.operators.image",
+                    "airflow_provider_modelarts.operators.notebook",
+                ],
             }
         ],
         "sensors": [
-            {"integration-name": "ModelArts", "python-modules": ["airflow_provider_modelarts.sensors.image"]}
+            {
+                "integration-name": "ModelArts",
+                "python-modules": [
+                    "airflow_provider_modelarts.sensors.image",
+                    "airflow_provider_modelarts.sensors.notebook",
+                ],
+            }
         ],
         "triggers": [
             {
@@ -136,6 +145,8 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_modelarts.triggers.image",
                     "airflow_provider_modelarts.triggers.image_events",
+                    "airflow_provider_modelarts.triggers.notebook",
+                    "airflow_provider_modelarts.triggers.wait",
                 ],
             }
         ],

@@ -31,7 +31,20 @@ def push_image_xcoms(context: Context, result: dict[str, Any]) -> dict[str, Any]
 
     :param result: the image as :meth:`Image.to_xcom` returns it, and what the task adds.
     """
-    for key in ("image_id", "swr_path"):
+    return _push(context, result, "image_id", "swr_path")
+
+
+def push_notebook_xcoms(context: Context, result: dict[str, Any]) -> dict[str, Any]:
+    """
+    Push the XComs ``notebook_id`` and ``status``, and return the result for ``return_value``.
+
+    :param result: the notebook as :meth:`Notebook.to_xcom` returns it, and what the task adds.
+    """
+    return _push(context, result, "notebook_id", "status")
+
+
+def _push(context: Context, result: dict[str, Any], *keys: str) -> dict[str, Any]:
+    for key in keys:
         context["ti"].xcom_push(key=key, value=result[key])
     return result
 

@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 
 from airflow_provider_modelarts.client import client  # noqa: E402
 from airflow_provider_modelarts.hooks.clients import shared_credentials  # noqa: E402
-from airflow_provider_modelarts.simulator import AfterReads, Simulator  # noqa: E402
+from airflow_provider_modelarts.simulator import AfterReads, NotebookBehaviour, Simulator  # noqa: E402
 from tests.airflow_versions import reset_secrets_maskers  # noqa: E402
 from tests.transports import AsyncRunner, BlockingRunner, TransportRunner  # noqa: E402
 
@@ -48,8 +48,14 @@ def cloud(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
-    """A simulator for this test, where a save ends at the third poll, or as the test's parameter defines."""
-    with Simulator(save=getattr(request, "param", AfterReads(3))) as simulator:
+    """
+    A simulator for this test, where a save ends at the third poll.
+
+    The test's parameter is another timing of saves, or how notebooks behave.
+    """
+    given = getattr(request, "param", AfterReads(3))
+    options = {"notebooks": given} if isinstance(given, NotebookBehaviour) else {"save": given}
+    with Simulator(**options) as simulator:
         yield simulator
 
 
@@ -81,10 +87,10 @@ def _nothing_is_masked() -> Iterator[None]:
 @pytest.fixture
 def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let waits poll far more often than once a second, where they really sleep."""
-    from airflow_provider_modelarts.sensors import image
+    from airflow_provider_modelarts.tasks import sensor
 
     monkeypatch.setattr(client, "MIN_POLL_INTERVAL", 0.01)
-    monkeypatch.setattr(image, "_MIN_INTERVAL", 0.01)
+    monkeypatch.setattr(sensor, "MIN_INTERVAL", 0.01)
 
 
 @pytest.fixture

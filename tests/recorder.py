@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any, cast
 
 from airflow.providers.common.compat.sdk import Context
@@ -19,6 +20,17 @@ class TaskInstance:
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcom[key] = value
+
+
+class Rescheduled(TaskInstance):
+    """A task that began to be rescheduled some seconds ago."""
+
+    def __init__(self, *, since: float = 0) -> None:
+        super().__init__()
+        self._since = since
+
+    def get_first_reschedule_date(self, _: Any) -> datetime | None:
+        return datetime.now(tz=timezone.utc) - timedelta(seconds=self._since) if self._since else None
 
 
 class TaskStateStore:

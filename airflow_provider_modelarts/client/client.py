@@ -144,6 +144,10 @@ class ModelArtsClient:
         backoff = min(MAX_BACKOFF, 2.0 ** (failures - 1)) * self._random.uniform(0.75, 1.25)
         return max(backoff, error.retry_after or 0.0)
 
+    def time(self) -> float:
+        """Return the present time in epoch seconds."""
+        return self._clock.time()
+
     async def sleep(self, seconds: float) -> None:
         """Wait for some seconds, as the transport does."""
         await self._transport.sleep(seconds)

@@ -31,6 +31,13 @@ class LeaseTerms:
     type: LeaseType | None = None
     fallback: timedelta | None = None
 
+    def describe(self) -> str:
+        """Return the terms as a clause for the log."""
+        if self.duration == NO_AUTO_STOP:
+            return "without auto stop"
+        length = "the default length" if self.duration is None else f"{self.duration}"
+        return f"with a lease of {length}" + (" without use" if self.type == "idle" else "")
+
 
 def plan_renewal(lease: Lease | None, now: int, at_least: timedelta) -> LeaseTerms | None:
     """

@@ -32,6 +32,7 @@ async def move_notebook(
     move: Move,
     operation: Operation[Notebook],
     *,
+    check: Callable[[Notebook], None] | None = None,
     deadline: float | None = None,
 ) -> tuple[Notebook, bool]:
     """
@@ -42,6 +43,7 @@ async def move_notebook(
 
     :param move: of the operation; a notebook in a status in which it is not allowed is left to the service's
         refusal.
+    :param check: called with the notebook right before the request; what it raises prevents the request.
     :param deadline: epoch seconds after which no request is retried.
     :raises NotebookFailedError: the notebook has a final status; nothing was sent.
     :raises NotebookNotReadyError: the notebook is busy.
@@ -52,6 +54,8 @@ async def move_notebook(
     if move.is_done_in(before.status):
         return before, False
     before.raise_for_status()
+    if check is not None:
+        check(before)
     try:
         return await client.call(operation, deadline=deadline), True
     except ModelArtsError as error:

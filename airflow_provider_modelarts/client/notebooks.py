@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta, timezone
 from email.utils import parsedate_to_datetime
@@ -250,6 +251,22 @@ class Notebook(DatedResponse):
         """When the notebook stops by itself, in milliseconds; None if it does not, or does not run."""
         runs = self.status in {"RUNNING", "SNAPSHOTTING", "STARTING"}
         return self.lease.ends_at if self.lease and runs else None
+
+    def is_in(self, statuses: Collection[str]) -> bool:
+        """Whether the notebook has one of some statuses; it counts as RUNNING when it can be used."""
+        return self.is_ready if self.is_running and "RUNNING" in statuses else self.status in statuses
+
+    def ends_wait_for(self, statuses: Collection[str]) -> bool:
+        """Whether a wait for some statuses is over: one is reached, or the notebook has failed."""
+        return self.is_in(statuses) or self.has_failed
+
+    def raise_unless_in(self, statuses: Collection[str]) -> Notebook:
+        """
+        Return the notebook if it has one of some statuses, or none that is final.
+
+        :raises NotebookFailedError: it has another final status.
+        """
+        return self if self.is_in(statuses) else self.raise_for_status()
 
     def allows(self, move: Move) -> bool:
         """Whether the service accepts an operation in the present status."""

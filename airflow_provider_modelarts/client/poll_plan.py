@@ -29,10 +29,6 @@ class PolledItem(Protocol):
     def id(self) -> str:
         """The resource's id."""
 
-    @property
-    def is_pending(self) -> bool:
-        """Whether a wait for the resource continues."""
-
     def describe(self) -> str:
         """Return a line for the log."""
 
@@ -324,7 +320,8 @@ class PollPlan(Generic[ItemT]):
         self._shows_work = self._shows_work or self._is_probe
         record = self._incomplete.pop(key, None)
         # The list has seen its end, so that a show which has not is outdated.
-        item = record if record is not None and item.is_pending else item
+        is_outdated = record is not None and self._resource.rank(item) < self._resource.rank(record)
+        item = record if record is not None and is_outdated else item
         if not self._is_news(key, item):
             return None
         self._learn(key, item)

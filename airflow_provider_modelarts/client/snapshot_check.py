@@ -90,10 +90,9 @@ def check_stopped(notebook: Notebook, images: Iterable[Image], *, now: int) -> S
     :param images: of the notebook's workspace, of any notebook and status.
     :param now: the service's time in milliseconds.
     """
-    snapshots = newest_first(image for image in images if image.is_active and _is_snapshot(notebook, image))
-    if not snapshots:
+    newest = newest_snapshot(notebook, images)
+    if newest is None:
         return SnapshotCheck(False, "has no ACTIVE snapshot: it was probably stopped unsaved")
-    newest = snapshots[0]
     changed_at = _changed_at(notebook)
     begun_at = newest.create_at
     is_old = begun_at is None or (changed_at is not None and _between(begun_at, changed_at) > SKIP_GRACE)
@@ -102,6 +101,12 @@ def check_stopped(notebook: Notebook, images: Iterable[Image], *, now: int) -> S
         reason = f"was probably stopped unsaved: its newest snapshot is {_label(newest, now)}, but {changed}"
         return SnapshotCheck(False, reason, newest)
     return SnapshotCheck(True, f"was saved before: its newest snapshot is {_label(newest, now)}", newest)
+
+
+def newest_snapshot(notebook: Notebook, images: Iterable[Image]) -> Image | None:
+    """Return the newest ACTIVE snapshot of a notebook; one without a date only if all are."""
+    snapshots = newest_first(image for image in images if image.is_active and _is_snapshot(notebook, image))
+    return next(iter(snapshots), None)
 
 
 def _wrong_image(notebook: Notebook, given: Image) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.client.client import ModelArtsClient, Pollable
     from airflow_provider_modelarts.client.http_types import Operation
     from airflow_provider_modelarts.client.models import Image
+    from airflow_provider_modelarts.client.notebooks import Notebook
     from airflow_provider_modelarts.hooks.blocking_client import BlockingClient
     from airflow_provider_modelarts.hooks.connection import Settings
 
@@ -167,9 +168,44 @@ class ModelArtsHook(ImageMethods, NotebookMethods, BaseHook):
 
         image = await await_resource(
             *(self.modelarts_conn_id, IMAGES, image_id),
+            is_done=lambda image: not image.is_pending,
             workspace_id=workspace_id,
             poll_interval=poll_interval,
             deadline=time.time() + timeout if deadline is None else deadline,
             not_before=not_before,
         )
         return image.raise_for_status()
+
+    async def await_notebook(
+        self,
+        notebook_id: str,
+        statuses: Collection[str] = ("RUNNING",),
+        *,
+        poll_interval: float = 10,
+        timeout: float = 3600,
+        deadline: float | None = None,
+        not_before: float | None = None,
+        workspace_id: str | None = None,
+    ) -> Notebook:
+        """
+        Poll from a trigger until a notebook has one of some statuses; see :meth:`wait_for_notebook`.
+
+        All waits for notebooks share one poll.
+
+        :param deadline: epoch seconds of the last poll, in place of ``timeout``.
+        :param not_before: as for :meth:`watch`.
+        :param workspace_id: the workspace whose list contains the notebook; by default the connection's.
+        """
+        await import_in_thread(*_IMPORTS)
+        from airflow_provider_modelarts.client.polled_resources import NOTEBOOKS
+        from airflow_provider_modelarts.hooks.poller_pool import await_resource
+
+        notebook = await await_resource(
+            *(self.modelarts_conn_id, NOTEBOOKS, notebook_id),
+            is_done=lambda notebook: notebook.ends_wait_for(statuses),
+            workspace_id=workspace_id,
+            poll_interval=poll_interval,
+            deadline=time.time() + timeout if deadline is None else deadline,
+            not_before=not_before,
+        )
+        return notebook.raise_unless_in(statuses)

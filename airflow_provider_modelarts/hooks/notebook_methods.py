@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_modelarts.hooks.blocking_client import BlockingClient
 
 if TYPE_CHECKING:
+    from airflow_provider_modelarts.client.notebook_steps import NotebookSteps, Step, StopRule
     from airflow_provider_modelarts.client.notebooks import Lease, LeaseType, Notebook
 
 
@@ -23,6 +26,52 @@ class NotebookMethods(BlockingClient):
         from airflow_provider_modelarts.client import operations
 
         return self.call(operations.show_notebook(notebook_id))
+
+    def try_get_notebook(self, notebook_id: str) -> Notebook:
+        """
+        Return a notebook, of any status, with one request and no retry.
+
+        :param notebook_id: the notebook's id, a UUID.
+        """
+        from airflow_provider_modelarts.client import operations
+        from airflow_provider_modelarts.client.client import NO_RETRY
+
+        return self.call(operations.show_notebook(notebook_id), deadline=NO_RETRY)
+
+    def wait_for_notebook(
+        self,
+        notebook_id: str,
+        statuses: Collection[str] = ("RUNNING",),
+        *,
+        poll_interval: float = 10,
+        timeout: float = 3600,
+        deadline: float | None = None,
+        on_poll: Callable[[Notebook], None] | None = None,
+    ) -> Notebook:
+        """
+        Poll from a worker until a notebook has one of some statuses, and return it.
+
+        :param statuses: of which one ends the wait. A RUNNING notebook also needs its storage to be ready.
+        :param poll_interval: seconds between polls.
+        :param timeout: seconds to wait.
+        :param deadline: epoch seconds of the last poll, in place of ``timeout``.
+        :param on_poll: called with the notebook after each successful poll.
+        :raises NotebookFailedError: the notebook has a final status that is none of these.
+        :raises WaitTimeoutError: the notebook had none of them in time.
+        """
+        from airflow_provider_modelarts.client import operations
+
+        def is_done(notebook: Notebook) -> bool:
+            if on_poll is not None:
+                on_poll(notebook)
+            return notebook.ends_wait_for(statuses)
+
+        return self.watch(
+            operations.show_notebook(notebook_id),
+            is_done=is_done,
+            poll_interval=poll_interval,
+            deadline=time.time() + timeout if deadline is None else deadline,
+        ).raise_unless_in(statuses)
 
     def list_notebooks(
         self,
@@ -148,3 +197,74 @@ class NotebookMethods(BlockingClient):
         from airflow_provider_modelarts.transport import block_on
 
         return block_on(notebook_changes.update_image(self._modelarts, notebook_id, image_id))
+
+    def step_to_start(
+        self, notebook_id: str, *, duration: timedelta | None = None, deadline: float | None = None
+    ) -> Step:
+        """
+        Make the next step to a running notebook, with the lease that it had; see :class:`NotebookSteps`.
+
+        :param duration: of the lease, in place of the one that it had.
+        :param deadline: epoch seconds after which no request is retried.
+        """
+        from airflow_provider_modelarts.transport import block_on
+
+        return block_on(self._steps(notebook_id, deadline).start(duration))
+
+    def step_to_stop(self, notebook_id: str, rule: StopRule, *, deadline: float | None = None) -> Step:
+        """
+        Make the next step to a stopped notebook whose environment is saved; see :class:`NotebookSteps`.
+
+        :param rule: when it may be stopped.
+        :param deadline: epoch seconds after which no request is retried.
+        :raises StopRefusedError: its environment is in no image; nothing was sent.
+        """
+        from airflow_provider_modelarts.transport import block_on
+
+        return block_on(self._steps(notebook_id, deadline).stop(rule))
+
+    def step_to_restore(
+        self,
+        notebook_id: str,
+        image_id: str | None = None,
+        *,
+        is_started: bool = True,
+        duration: timedelta | None = None,
+        rule: StopRule | None = None,
+        deadline: float | None = None,
+    ) -> Step:
+        """
+        Make the next step to a notebook that runs an image; see :class:`NotebookSteps`.
+
+        :param image_id: by default the notebook's newest ACTIVE snapshot.
+        :param is_started: start it afterwards.
+        :param duration: of the lease, in place of the one that it had.
+        :param rule: when it may be stopped, if it runs another image; without one it is not stopped.
+        :param deadline: epoch seconds after which no request is retried.
+        :raises StopRefusedError: it runs another image and may not be stopped; nothing was sent.
+        """
+        from airflow_provider_modelarts.transport import block_on
+
+        steps = self._steps(notebook_id, deadline)
+        return block_on(steps.restore(image_id, is_started=is_started, duration=duration, rule=rule))
+
+    def prolong_lease(
+        self, notebook_id: str, duration: timedelta, *, deadline: float | None = None
+    ) -> Notebook:
+        """
+        Let a lease last for a duration from now unless it lasts longer or has no end; return the notebook.
+
+        :param notebook_id: the notebook's id, a UUID.
+        :param deadline: epoch seconds after which no request is retried.
+        :raises NotebookNotReadyError: the notebook is not running.
+        """
+        from airflow_provider_modelarts.transport import block_on
+
+        return block_on(self._steps(notebook_id, deadline).renew(duration))
+
+    def _steps(self, notebook_id: str, deadline: float | None) -> NotebookSteps:
+        from airflow_provider_modelarts.client.notebook_steps import NotebookSteps
+
+        return NotebookSteps(
+            self._modelarts, notebook_id, workspace_id=self.settings.workspace_id, deadline=deadline
+        )

@@ -101,6 +101,7 @@ class Wait(Generic[ItemT]):
 
     Its coroutine sleeps until the poller has a change of its resource, its end, or a heartbeat is due.
 
+    :param is_done: whether the resource ends the wait.
     :param poll_interval: seconds between polls; other waits of the poller may poll more often.
     :param deadline: epoch seconds.
     :param not_before: epoch seconds before which there is no poll.
@@ -108,7 +109,18 @@ class Wait(Generic[ItemT]):
 
     # A triggerer may have thousands.
     __slots__ = (
-        *("_is_awake", "_waking", "began", "deadline", "due_at", "end", "error", "errors", "is_due"),
+        *(
+            "_is_awake",
+            "_waking",
+            "began",
+            "deadline",
+            "due_at",
+            "end",
+            "error",
+            "errors",
+            "is_done",
+            "is_due",
+        ),
         *("item", "key", "log", "not_before", "poll_interval", "resource_id", "subject", "timer"),
     )
 
@@ -117,6 +129,7 @@ class Wait(Generic[ItemT]):
         resource_id: str,
         subject: str,
         *,
+        is_done: Callable[[ItemT], bool],
         poll_interval: float,
         deadline: float,
         not_before: float | None,
@@ -124,6 +137,7 @@ class Wait(Generic[ItemT]):
         self.resource_id = resource_id
         self.key = resource_id.lower()
         self.subject = subject
+        self.is_done = is_done
         self.poll_interval = max(client.MIN_POLL_INTERVAL, poll_interval)
         self.deadline = deadline
         self.not_before = not_before
@@ -141,9 +155,9 @@ class Wait(Generic[ItemT]):
 
     async def result(self, poller: ServesWaits[ItemT]) -> ItemT:
         """
-        Return the resource when it is not pending any more.
+        Return the resource when it ends the wait.
 
-        :raises WaitTimeoutError: it was pending at the deadline.
+        :raises WaitTimeoutError: it did not before the deadline.
         :raises ModelArtsError: an error that no later poll can cure.
         """
         self.end = None
@@ -154,7 +168,7 @@ class Wait(Generic[ItemT]):
                 await self._change()
                 if self.item is not None:
                     self.log.succeeded(self.item.describe())
-                    if not self.item.is_pending:
+                    if self.is_done(self.item):
                         return self.item
                     self.item = None  # of which only the line is kept
                 elif self.error is not None:

@@ -7,7 +7,7 @@ future and a timer: it costs nothing between two changes of its own resource.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -60,14 +60,16 @@ async def await_resource(
     resource: PolledResource[ItemT],
     resource_id: str,
     *,
+    is_done: Callable[[ItemT], bool],
     workspace_id: str | None,
     poll_interval: float,
     deadline: float,
     not_before: float | None = None,
 ) -> ItemT:
     """
-    Return a resource when it is not pending any more, with the poller that all waits of its project share.
+    Return a resource when it ends the wait, with the poller that all waits of its project share.
 
+    :param is_done: whether the resource ends the wait.
     :param workspace_id: of the resource; by default the connection's. It only decides which list contains the
         resource.
     :param poll_interval: seconds between polls, at most; other waits may poll more often.
@@ -79,6 +81,7 @@ async def await_resource(
     wait: Wait[ItemT] = Wait(
         resource_id,
         resource.show(resource_id).subject,
+        is_done=is_done,
         poll_interval=poll_interval,
         deadline=deadline,
         not_before=not_before,

@@ -6,16 +6,9 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowFailException,
-    AirflowTaskTimeout,
-    BaseOperator,
-    conf,
-)
+from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_modelarts.arguments import (
     check_conn_id,
@@ -25,7 +18,6 @@ from airflow_provider_modelarts.arguments import (
     seconds,
 )
 from airflow_provider_modelarts.exceptions import (
-    PERMANENT,
     FieldViolation,
     ModelArtsError,
     NotFoundError,
@@ -39,7 +31,8 @@ from airflow_provider_modelarts.links.console import (
     push_image_links,
     push_notebook_links,
 )
-from airflow_provider_modelarts.templates import TextTemplates
+from airflow_provider_modelarts.tasks.failures import name_execution_timeout
+from airflow_provider_modelarts.tasks.operator import ModelArtsOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -47,14 +40,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_modelarts.airflow_arguments import OperatorArguments, Templated
     from airflow_provider_modelarts.client.models import Image
-    from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
 IMAGE_ID_KEY = "image_id"
 
 log = logging.getLogger(__name__)
 
 
-class CreateNotebookImageOperator(TextTemplates, BaseOperator):
+class CreateNotebookImageOperator(ModelArtsOperator):
     """
     Save a running ModelArts notebook as a container image in SWR.
 
@@ -181,14 +173,8 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
         self.modelarts_conn_id: Any = modelarts_conn_id  # a string once it is rendered
         self._image_id: str | None = None
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def _run_task(self, context: Context) -> dict[str, Any]:
         """Save the notebook and, with ``wait_for_completion``, wait until the image is ACTIVE."""
-        try:
-            return self._save_and_wait(context)
-        except PERMANENT as error:
-            raise AirflowFailException(str(error)) from error
-
-    def _save_and_wait(self, context: Context) -> dict[str, Any]:
         from airflow_provider_modelarts.metrics import measure_save, measure_wait
         from airflow_provider_modelarts.results import (
             end_with_image,
@@ -215,30 +201,25 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
                 image = self._wait(image, passthrough)
         return end_with_image(self, context, {**image.to_xcom(), **passthrough})
 
-    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+    def _continue_task(self, context: Context, event: Any) -> dict[str, Any]:
         """Return the result of the wait in the triggerer, or raise its error."""
-        from airflow_provider_modelarts.triggers.deferral import complete
+        from airflow_provider_modelarts.tasks.completion import complete
 
-        try:
-            return complete(self, context, event)
-        except PERMANENT as error:
-            raise AirflowFailException(str(error)) from error
+        return complete(self, context, event)
 
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume after the wait; if Airflow itself ended it, add the notebook id to the error."""
+    @property
+    def _lost_wait(self) -> str:
+        """What to say of a wait in the triggerer that ended without a result."""
+        return (
+            f"Waiting in the triggerer for the image of notebook {self.notebook_id} ended without a "
+            f"result (timeout {self.timeout:.0f} s; a retry reuses the image)"
+        )
+
+    def _count_lost_wait(self, context: Context) -> None:
+        """Count a wait that Airflow itself ended."""
         from airflow_provider_modelarts.metrics import count_lost_wait
-        from airflow_provider_modelarts.triggers.deferral import ENDED_BY_AIRFLOW
 
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except AirflowException as error:
-            if next_method != ENDED_BY_AIRFLOW:
-                raise
-            count_lost_wait(context)
-            raise type(error)(
-                f"Waiting in the triggerer for the image of notebook {self.notebook_id} ended without a "
-                f"result (timeout {self.timeout:.0f} s; a retry reuses the image). Airflow reported: {error}"
-            ) from error
+        count_lost_wait(context)
 
     def get_openlineage_facets_on_complete(self, ti: Any) -> Any:
         """Return notebook and image as lineage; the OpenLineage provider calls this after the task."""
@@ -301,15 +282,10 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             last = polled
 
         began = time.monotonic()
-        try:
+        with name_execution_timeout(lambda: f"image {image.id}: last status {last.status}"):
             active = self.hook.wait_for_image(
                 image.id, poll_interval=self.poll_interval, timeout=self.timeout, on_poll=on_poll
             )
-        except AirflowTaskTimeout as error:
-            raise AirflowTaskTimeout(
-                f"execution_timeout: Timed out after {time.monotonic() - began:.0f} s waiting for image "
-                f"{image.id}: last status {last.status}. {error}"
-            ) from error
         self._log_wait(active, time.monotonic() - began)
         return active
 
@@ -333,23 +309,18 @@ class CreateNotebookImageOperator(TextTemplates, BaseOperator):
             if not polled.is_pending:
                 self._log_wait(polled, 0)
                 return polled
-        from airflow_provider_modelarts.triggers.deferral import defer_until_active
+        from airflow_provider_modelarts.triggers.deferral import defer_until_done
+        from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 
-        return defer_until_active(
+        return defer_until_done(
             self,
+            NotebookImageTrigger,
             image_id=image.id,
             poll_interval=self.poll_interval,
             retry_after=retry_after,
             passthrough=passthrough,
             workspace_id=image.workspace_id or given(self.workspace_id),
         )
-
-    @cached_property
-    def hook(self) -> ModelArtsHook:
-        """The hook of ``modelarts_conn_id``."""
-        from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-
-        return ModelArtsHook(self.modelarts_conn_id)
 
 
 # Airflow 3.3 and later keep values from one try to the next in the task state store. Before 3.4 the store

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import AfterReads, AtOnce, Fault, Simulator
-from airflow_provider_modelarts.triggers.deferral import complete
+from airflow_provider_modelarts.tasks.completion import complete
 from airflow_provider_modelarts.triggers.events import ImageEvent
 from tests.operators.test_image import operator
 from tests.recorder import TaskInstance, context

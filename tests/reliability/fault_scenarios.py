@@ -108,7 +108,12 @@ async def wait_in_poller(modelarts: ModelArtsClient, image_id: str, deadline: fl
         yield modelarts
 
     wait: Wait[Image] = Wait(
-        image_id, f"image {image_id}", poll_interval=POLL_INTERVAL, deadline=deadline, not_before=None
+        image_id,
+        f"image {image_id}",
+        is_done=lambda image: not image.is_pending,
+        poll_interval=POLL_INTERVAL,
+        deadline=deadline,
+        not_before=None,
     )
     client_pool: LoopLocalPool[Any, ModelArtsClient] = LoopLocalPool(open_client)
     with patch.object(pool, "client_pool", client_pool):

@@ -20,11 +20,12 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.sensors import image as sensor_module
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
+from airflow_provider_modelarts.tasks import failures
+from airflow_provider_modelarts.tasks import sensor as sensor_module
 from tests.airflow_versions import AirflowRescheduleException
-from tests.recorder import TaskInstance, context
+from tests.recorder import Rescheduled, TaskInstance, context
 
 NOT_FOUND = Fault("error", "ShowImage", status=400, code="ModelArts.6404")
 BARE_403 = Fault("html", "ShowImage", status=403)
@@ -54,22 +55,12 @@ class Clock:
         self.interrupt()
 
 
-class Rescheduled(TaskInstance):
-    """A task that began to be rescheduled some seconds ago."""
-
-    def __init__(self, *, since: float = 0) -> None:
-        super().__init__()
-        self._since = since
-
-    def get_first_reschedule_date(self, _: Any) -> datetime | None:
-        return datetime.now(tz=timezone.utc) - timedelta(seconds=self._since) if self._since else None
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(sys.modules[BaseSensorOperator.__module__], "time", clock)
     monkeypatch.setattr(sensor_module, "time", clock)
+    monkeypatch.setattr(failures, "time", clock)
     return clock
 
 

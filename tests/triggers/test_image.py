@@ -13,7 +13,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
-from airflow_provider_modelarts.triggers import image
+from airflow_provider_modelarts.triggers import wait
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 from tests.airflow_versions import deserialized, serialized
 
@@ -106,7 +106,7 @@ def test_trigger_yields_event_for_invalid_connection(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("simulator", [AfterReads(1)], indirect=True)
 def test_trigger_yields_no_event_before_min_wait(image_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow fails a task that resumes while the worker that deferred it still runs."""
-    monkeypatch.setattr(image, "MIN_WAIT_BEFORE_EVENT", 0.5)
+    monkeypatch.setattr(wait, "MIN_WAIT_BEFORE_EVENT", 0.5)
 
     began = time.monotonic()
     (event,) = asyncio.run(payloads(of_a_task(trigger(image_id, timeout=0))))

@@ -79,6 +79,6 @@ def test_trigger_failure_names_image_for_invalid_connection(monkeypatch: pytest.
 
 
 def test_min_poll_interval_of_trigger_equals_that_of_sensor() -> None:
-    from airflow_provider_modelarts.sensors import image
+    from airflow_provider_modelarts.tasks import sensor
 
-    assert image._MIN_INTERVAL == client.MIN_POLL_INTERVAL
+    assert sensor.MIN_INTERVAL == client.MIN_POLL_INTERVAL

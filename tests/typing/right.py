@@ -10,7 +10,14 @@ from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
+from airflow_provider_modelarts.operators.notebook import (
+    RenewNotebookLeaseOperator,
+    RestoreNotebookOperator,
+    StartNotebookOperator,
+    StopNotebookOperator,
+)
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
+from airflow_provider_modelarts.sensors.notebook import NotebookStatusSensor
 
 
 @task
@@ -60,6 +67,21 @@ with DAG("typed", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone
         modelarts_conn_id=dag.param("connection", default="modelarts_default"),
     )
 
+    StartNotebookOperator(
+        task_id="start", notebook_id=dag.param("notebook_id", default=""), duration=timedelta(hours=8)
+    )
+    RenewNotebookLeaseOperator(task_id="renew", notebook_id="{{ params.notebook_id }}", duration="1d12h")
+    StopNotebookOperator(
+        task_id="stop", notebook_id="n", image_id=save.output, require_snapshot_within="45min", retries=2
+    )
+    StopNotebookOperator.partial(task_id="stops", deferrable=True).expand(notebook_id=notebooks())
+    RestoreNotebookOperator(
+        task_id="restore", notebook_id="n", image_id=dag.param("image_id", default=""), stop_running=True
+    )
+    runs = NotebookStatusSensor(
+        task_id="runs", notebook_id="n", status=["RUNNING", "STOPPED"], mode="reschedule", soft_fail=True
+    )
+
     @task
     def report() -> list[str]:
         """Use the hook, and the client that it connects."""
@@ -68,4 +90,8 @@ with DAG("typed", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone
         image: Image = hook.get_conn().call(operations.show_image(images[0].id))
         hook.delete_image(image.id, delete_swr_image=True)
         everything: list[Image] = hook.get_conn().list_all(operations.list_images())
-        return [image.id for image in everything] + [save.hook.modelarts_conn_id, wait.hook.conn_type]
+        return [image.id for image in everything] + [
+            save.hook.modelarts_conn_id,
+            wait.hook.conn_type,
+            runs.hook.conn_type,
+        ]

@@ -10,7 +10,14 @@ from __future__ import annotations
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
+from airflow_provider_modelarts.operators.notebook import (
+    RenewNotebookLeaseOperator,
+    RestoreNotebookOperator,
+    StartNotebookOperator,
+    StopNotebookOperator,
+)
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
+from airflow_provider_modelarts.sensors.notebook import NotebookStatusSensor
 
 CreateNotebookImageOperator(task_id="save", notebook_id="n", nmae="research")  # type: ignore[call-arg]
 CreateNotebookImageOperator(task_id="save", notebook_id="n", if_exists="skip")  # type: ignore[arg-type]
@@ -20,6 +27,11 @@ CreateNotebookImageOperator(task_id="save")  # type: ignore[call-arg]
 NotebookImageSensor(task_id="wait", image_id="i", poll_interval=10)  # type: ignore[call-arg]
 NotebookImageSensor(task_id="wait", image_id=7)  # type: ignore[arg-type]
 NotebookImageSensor(image_id="i")  # type: ignore[call-arg]
+StartNotebookOperator(task_id="start", notebook_id="n", duration=7200)  # type: ignore[arg-type]
+StopNotebookOperator(task_id="stop", notebook_id="n", discard_environment="no")  # type: ignore[arg-type]
+RenewNotebookLeaseOperator(task_id="renew", notebook_id="n")  # type: ignore[call-arg]
+RestoreNotebookOperator(task_id="restore", notebook_id="n", stop=True)  # type: ignore[call-arg]
+NotebookStatusSensor(task_id="runs", notebook_id="n", poll_interval=10)  # type: ignore[call-arg]
 ModelArtsHook(conn_id="modelarts_default")  # type: ignore[call-arg]
 hook = ModelArtsHook()
 hook.create_image("n", nmae="research")  # type: ignore[call-arg]

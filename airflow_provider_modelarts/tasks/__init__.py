@@ -1,0 +1,1 @@
+"""How the tasks of operators and sensors wait and end."""

@@ -1,0 +1,152 @@
+"""The arguments of all operators and sensors."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import BaseOperator, BaseSensorOperator
+
+from airflow_provider_modelarts import operators, sensors
+from airflow_provider_modelarts.operators.notebook import (
+    RenewNotebookLeaseOperator,
+    RestoreNotebookOperator,
+    StartNotebookOperator,
+    StopNotebookOperator,
+)
+from airflow_provider_modelarts.sensors.notebook import NotebookStatusSensor
+
+WAITS = {
+    "wait_for_completion": True,
+    "deferrable": False,
+    "poll_interval": 10,
+    "timeout": 3600,
+    "modelarts_conn_id": "modelarts_default",
+}
+SIGNATURES: dict[type, dict[str, Any]] = {
+    StartNotebookOperator: {"notebook_id": ..., "duration": None, **WAITS},
+    StopNotebookOperator: {
+        "notebook_id": ...,
+        "image_id": None,
+        "require_snapshot_within": "2h",
+        "discard_environment": False,
+        **WAITS,
+    },
+    RenewNotebookLeaseOperator: {
+        "notebook_id": ...,
+        "duration": ...,
+        "modelarts_conn_id": "modelarts_default",
+    },
+    RestoreNotebookOperator: {
+        "notebook_id": ...,
+        "image_id": None,
+        "start": True,
+        "duration": None,
+        "stop_running": False,
+        "require_snapshot_within": "2h",
+        "discard_environment": False,
+        **WAITS,
+    },
+    NotebookStatusSensor: {
+        "notebook_id": ...,
+        "status": "RUNNING",
+        "poke_interval": None,
+        "timeout": 3600,
+        "deferrable": False,
+        "modelarts_conn_id": "modelarts_default",
+    },
+}
+NO_TEXT = {"start", "stop_running", "discard_environment", "wait_for_completion", "deferrable"}
+NO_TEXT |= {"poll_interval", "poke_interval", "timeout"}
+
+
+def classes() -> list[type]:
+    """Return the public operators and sensors."""
+    modules = [
+        importlib.import_module(f"{package.__name__}.{module.name}")
+        for package in (operators, sensors)
+        for module in pkgutil.iter_modules(package.__path__)
+    ]
+    return [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, BaseOperator) and value.__module__ == module.__name__
+    ]
+
+
+def own_arguments(operator: type) -> dict[str, inspect.Parameter]:
+    parameters = inspect.signature(operator).parameters.values()
+    return {p.name: p for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD}
+
+
+@pytest.mark.parametrize("operator", classes(), ids=lambda operator: operator.__name__)
+def test_argument_has_no_name_of_airflows_own(operator: type) -> None:
+    """Airflow would fill it from the DAG's default_args, or it would hide an attribute."""
+    base: type = BaseSensorOperator if issubclass(operator, BaseSensorOperator) else BaseOperator
+    shared = {"poke_interval", "timeout"} if base is BaseSensorOperator else set()
+    taken = {*inspect.signature(BaseOperator).parameters, *dir(BaseOperator), *dir(base)}
+    taken |= {*inspect.signature(base).parameters, *vars(BaseOperator(task_id="x"))}
+
+    assert own_arguments(operator).keys() & taken == shared
+
+
+@pytest.mark.parametrize("operator", classes(), ids=lambda operator: operator.__name__)
+def test_arguments_are_keyword_only_and_templated_where_they_are_text(operator: Any) -> None:
+    arguments = own_arguments(operator)
+
+    assert {argument.kind for argument in arguments.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    assert set(operator.template_fields) <= arguments.keys()
+    assert operator.text_fields == operator.template_fields
+    literals = {name for name, argument in arguments.items() if "Literal" in str(argument.annotation)}
+    assert arguments.keys() - NO_TEXT - literals == set(operator.template_fields)
+
+
+@pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)
+def test_signature_is_the_documented_one(operator: type) -> None:
+    found = {
+        name: ... if argument.default is inspect.Parameter.empty else argument.default
+        for name, argument in own_arguments(operator).items()
+    }
+    assert found == SIGNATURES[operator]
+
+
+@pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)
+def test_default_args_of_airflow_change_nothing(operator: Any) -> None:
+    given = {"task_id": "task", "notebook_id": "n"}
+    if "duration" in own_arguments(operator):
+        given["duration"] = "2h"
+    plain = operator(**given)
+    team = {"owner": "x", "retries": 2, "start_date": None, "email": "a@example.com", "pool": "saves"}
+
+    task = operator(**given, default_args=team)
+
+    assert task.owner == "x"
+    for name in own_arguments(operator):
+        assert getattr(task, name) == getattr(plain, name)
+
+
+@pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)
+@pytest.mark.parametrize("limit", [timedelta(-1), timedelta.max])
+def test_execution_timeout_is_checked_when_dag_is_parsed(operator: Any, limit: timedelta) -> None:
+    arguments = {"duration": "2h"} if operator is RenewNotebookLeaseOperator else {}
+    with pytest.raises(ValueError, match="execution_timeout must be"):
+        operator(task_id="task", notebook_id="n", execution_timeout=limit, **arguments)
+
+
+@pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)
+def test_templates_are_not_judged_when_dag_is_parsed(operator: Any) -> None:
+    fields = dict.fromkeys(operator.template_fields, "{{ params.x }}")
+    assert operator(task_id="task", **fields).task_id == "task"
+
+
+@pytest.mark.parametrize("operator", classes(), ids=lambda operator: operator.__name__)
+def test_mapped_task_has_the_defaults_of_airflow(operator: Any) -> None:
+    """Airflow reads them from the constructors of all classes between the operator and its own."""
+    partial = operator.partial(task_id="task")
+
+    assert (partial.kwargs["inlets"], partial.kwargs["outlets"]) == ([], [])
