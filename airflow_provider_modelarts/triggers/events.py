@@ -18,15 +18,17 @@ class ImageEvent(WaitEvent):
 
     :param image: the image, as it goes to XCom.
     :param notebook_id: the notebook that the image's marker names.
+    :param seen_at: epoch seconds of the first poll that found the image ACTIVE.
     """
 
     remedy: ClassVar[str] = "The image may have been saved; clear the task to check."
     image: dict[str, Any] = Field(default_factory=dict)
     notebook_id: str | None = None
+    seen_at: float | None = None
 
-    @field_validator("notebook_id", mode="wrap")
+    @field_validator("notebook_id", "seen_at", mode="wrap")
     @classmethod
-    def _ignore_unreadable_id(cls, value: Any, validate: Any) -> Any:
+    def _ignore_unreadable_fact(cls, value: Any, validate: Any) -> Any:
         return none_if_unreadable(value, validate)
 
     @model_validator(mode="after")
@@ -38,11 +40,19 @@ class ImageEvent(WaitEvent):
         return self
 
     @classmethod
-    def of_image(cls, image: Image, passthrough: dict[str, Any], *, since: float | None = None) -> ImageEvent:
+    def of_image(
+        cls,
+        image: Image,
+        passthrough: dict[str, Any],
+        *,
+        since: float | None = None,
+        seen_at: float | None = None,
+    ) -> ImageEvent:
         """
         Return the event of a wait that succeeded.
 
         :param since: epoch seconds at which the wait began.
+        :param seen_at: epoch seconds at which it ended.
         """
         notebook_id = source_notebook(image)
         return cls(
@@ -50,6 +60,7 @@ class ImageEvent(WaitEvent):
             image=image.to_xcom(),
             notebook_id=notebook_id,
             since=since,
+            seen_at=seen_at,
             passthrough=passthrough,
         )
 

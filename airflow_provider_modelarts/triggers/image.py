@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_modelarts.triggers.wait import TriggererWait
@@ -39,7 +40,7 @@ class NotebookImageTrigger(TriggererWait):
             not_before=self.not_before,
             workspace_id=self.workspace_id,
         )
-        return self.event_class().of_image(image, self.passthrough, since=since)
+        return self.event_class().of_image(image, self.passthrough, since=since, seen_at=time.time())
 
     def event_class(self) -> type[ImageEvent]:
         """Return the class of the events."""
