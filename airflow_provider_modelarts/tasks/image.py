@@ -78,18 +78,21 @@ class SaveTask(ModelArtsOperator):
         image = saved.image
         self._image_id = image.id
         push_image_links(ti, self.hook.settings, image.swr_path)
-        progress = SaveProgress(self._facts(saved), self._new_deadline, saved.accepted_at)
+        progress = SaveProgress(self._facts(saved), self.wait_for_notebook, saved.accepted_at)
         if not self.wait_for_completion:
             return end_with_image(self, context, {**image.to_xcom(), **progress.facts})
+        from airflow_provider_modelarts.triggers.deferral import wait_limit
+
         # Before the wait, so that the image id is in XCom even if the task is killed.
         push_image_xcoms(context, image.to_xcom())
-        self._wait_for_image(context, image, progress, None if saved.notebook else rules)
-        return self._continue(context, progress)
+        deadline = time.time() + (wait_limit(self) if self.deferrable else self.timeout)
+        self._wait_for_image(context, image, progress, deadline, None if saved.notebook else rules)
+        return self._continue(context, progress, deadline)
 
     def _continue_task(self, context: Context, event: Any) -> dict[str, Any]:
         """Continue after a wait in the triggerer, for the image or for the notebook."""
         from airflow_provider_modelarts.metrics import measure_wait
-        from airflow_provider_modelarts.triggers.deferral import raise_execution_timeout
+        from airflow_provider_modelarts.triggers.deferral import raise_execution_timeout, wait_limit
         from airflow_provider_modelarts.triggers.events import ImageEvent
 
         progress = SaveProgress.read(event)
@@ -104,14 +107,19 @@ class SaveTask(ModelArtsOperator):
                 ended.raise_unless_success()
             waited = None if ended.since is None else time.time() - ended.since
             progress.end_wait(ended.image, seen_at=ended.seen_at, waited=waited)
-            return self._continue(context, progress)
+            began = time.time() if ended.since is None else ended.since
+            return self._continue(context, progress, began + wait_limit(self))
 
-    def _continue(self, context: Context, progress: SaveProgress) -> dict[str, Any]:
-        """Go on with an ACTIVE image: wait for the notebook, and end the task."""
+    def _continue(self, context: Context, progress: SaveProgress, deadline: float) -> dict[str, Any]:
+        """
+        Go on with an ACTIVE image: wait for the notebook, and end the task.
+
+        :param deadline: epoch seconds until which all waits of the try must end.
+        """
         assert progress.image is not None  # noqa: S101 - the wait for it has set it
         self._image_id = progress.image["image_id"]
-        if self.wait_for_completion and self.wait_for_notebook and progress.deadline is not None:
-            NotebookWait(self, progress).begin(context, progress.deadline)
+        if progress.waits_for_notebook:
+            NotebookWait(self, progress).begin(context, deadline)
         return self._end(context, progress)
 
     def _end(self, context: Context, progress: SaveProgress) -> dict[str, Any]:
@@ -208,19 +216,18 @@ class SaveTask(ModelArtsOperator):
 
     # The wait for the image
 
-    @property
-    def _new_deadline(self) -> float:
-        """The deadline of waits that begin now."""
-        from airflow_provider_modelarts.triggers.deferral import wait_limit
-
-        return time.time() + (wait_limit(self) if self.deferrable else self.timeout)
-
     def _wait_for_image(
-        self, context: Context, image: Image, progress: SaveProgress, rules: SaveRules | None
+        self,
+        context: Context,
+        image: Image,
+        progress: SaveProgress,
+        deadline: float,
+        rules: SaveRules | None,
     ) -> None:
         """
         Add the image to the progress when it is ACTIVE, or defer until then.
 
+        :param deadline: epoch seconds of the last poll in the worker.
         :param rules: to warn of the lease; None if that was done.
         """
         from airflow_provider_modelarts.metrics import measure_wait
@@ -231,11 +238,11 @@ class SaveTask(ModelArtsOperator):
             else:
                 self._warn_of_lease(context, image, rules)
                 began = time.monotonic()
-                active = self._poll_image(image, progress)
+                active = self._poll_image(image, deadline)
                 waited = time.monotonic() - began
         progress.end_wait(active.to_xcom(), seen_at=time.time(), waited=waited)
 
-    def _poll_image(self, image: Image, progress: SaveProgress) -> Image:
+    def _poll_image(self, image: Image, deadline: float) -> Image:
         """Return the image when it is ACTIVE."""
         last = image
 
@@ -245,7 +252,7 @@ class SaveTask(ModelArtsOperator):
 
         with name_execution_timeout(lambda: f"image {image.id}: last status {last.status}"):
             return self.hook.wait_for_image(
-                image.id, poll_interval=self.poll_interval, deadline=progress.deadline, on_poll=on_poll
+                image.id, poll_interval=self.poll_interval, deadline=deadline, on_poll=on_poll
             )
 
     def _poll_or_defer(
@@ -273,7 +280,6 @@ class SaveTask(ModelArtsOperator):
             NotebookImageTrigger,
             image_id=image.id,
             poll_interval=self.poll_interval,
-            deadline=progress.deadline,
             retry_after=retry_after,
             passthrough=progress.passthrough(),
             workspace_id=image.workspace_id or given(self.workspace_id),

@@ -15,15 +15,15 @@ class SaveProgress:
     What one leg of a task passes to the next one, through the event of its wait.
 
     :param facts: what the result has besides the image.
-    :param deadline: epoch seconds until which all waits of the try must end; None if another version of this
-        provider began the wait.
+    :param waits_for_notebook: whether the task waits for the notebook after the image; not if another version
+        of this provider began the wait.
     :param accepted_at: epoch seconds at which create-image was accepted; None if the image already existed.
     :param image: the ACTIVE image as it goes to XCom, once the wait for it is over.
     :param waited: seconds that this wait took, if they are known.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
-    deadline: float | None = None
+    waits_for_notebook: bool = False
     accepted_at: float | None = None
     image: dict[str, Any] | None = None
     waited: float | None = None
