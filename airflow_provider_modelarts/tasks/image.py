@@ -72,9 +72,9 @@ class SaveTask(ModelArtsOperator):
             rules = self._check_arguments(context)
             push_notebook_links(ti, self.hook.settings)
             saved = self._save(context, rules)
-            save.outcome = "adopted" if saved.is_adopted else "created" if saved.image else "skipped"
-        if saved.image is None:
-            self._skip(saved)
+            if saved.image is None:
+                self._skip(saved)
+            save.outcome = "adopted" if saved.is_adopted else "created"
         image = saved.image
         self._image_id = image.id
         push_image_links(ti, self.hook.settings, image.swr_path)
