@@ -271,7 +271,7 @@ class SaveTask(ModelArtsOperator):
         else:
             if not polled.is_pending:
                 return polled
-        self._warn_of_lease(context, image, rules)
+            self._warn_of_lease(context, polled, rules)
         from airflow_provider_modelarts.triggers.deferral import defer_until_done
         from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 
