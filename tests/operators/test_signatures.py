@@ -121,7 +121,7 @@ def test_default_args_of_airflow_change_nothing(operator: Any) -> None:
     if "duration" in own_arguments(operator):
         given["duration"] = "2h"
     plain = operator(**given)
-    team = {"owner": "x", "retries": 2, "start_date": None, "email": "a@example.com", "pool": "saves"}
+    team = {"owner": "x", "retries": 2, "start_date": None, "pool": "saves"}
 
     task = operator(**given, default_args=team)
 
