@@ -65,7 +65,7 @@ def _add_used_notebook(simulator: Simulator, lease: float) -> str:
 
 
 def _evening(simulator: Simulator) -> dict[str, Any]:
-    return {"notebook_id": _add_used_notebook(simulator, lease=3000)}
+    return {"notebook_id": _add_used_notebook(simulator, lease=4000)}
 
 
 def _is_saved_and_stopped(simulator: Simulator, conf: dict[str, Any]) -> Iterator[str]:
@@ -98,6 +98,19 @@ def _is_restored(simulator: Simulator, conf: dict[str, Any]) -> Iterator[str]:
     yield from _expect(simulator, notebook_id, "RUNNING", creates=0, starts=1, stops=0, image_id=image_id)
 
 
+def _one_lease_ends(simulator: Simulator) -> dict[str, Any]:
+    """Add two notebooks, of which one stops soon by itself; the DAG finds it without these params."""
+    return {
+        "ends_soon": _add_used_notebook(simulator, lease=1200),
+        "ends_later": _add_used_notebook(simulator, lease=200_000),
+    }
+
+
+def _that_one_is_saved(simulator: Simulator, conf: dict[str, Any]) -> Iterator[str]:
+    yield from _expect(simulator, conf["ends_soon"], "RUNNING", stops=0)
+    yield from _expect(simulator, conf["ends_later"], "RUNNING", creates=0, stops=0)
+
+
 def _first_notebook(simulator: Simulator) -> dict[str, Any]:
     return {"notebook_id": simulator.notebook_id, "namespace": NAMESPACE}
 
@@ -112,5 +125,6 @@ DEMONSTRATIONS = {
     "save_and_stop": Demonstration(_evening, _is_saved_and_stopped),
     "save_and_stop_teardown": Demonstration(_stopped, _was_started_saved_and_stopped),
     "save_training_image": Demonstration(check=_is_saved),
+    "snapshot_before_auto_stop": Demonstration(_one_lease_ends, _that_one_is_saved),
     "snapshot_on_demand": Demonstration(_first_notebook, _is_saved),
 }

@@ -39,7 +39,10 @@ def run(dag_id: str, conf: dict[str, Any], change: Callable[[Any], None] = lambd
     return {**states, dag_id: str(dag_run.state)}
 
 
-@pytest.mark.parametrize("dag_id", ["restore_notebook", "save_and_stop", "save_and_stop_teardown"])
+@pytest.mark.parametrize(
+    "dag_id",
+    ["restore_notebook", "save_and_stop", "save_and_stop_teardown", "snapshot_before_auto_stop"],
+)
 def test_example_dag_does_what_demo_shows(dag_id: str, simulator: Simulator) -> None:
     demonstration = demonstration_of(dag_id)
     conf = demonstration.prepare(simulator)
