@@ -75,7 +75,7 @@ SIGNATURES: dict[type, dict[str, Any]] = {
     },
 }
 NO_TEXT = {"start", "stop_running", "discard_environment", "wait_for_completion", "deferrable"}
-NO_TEXT |= {"poll_interval", "poke_interval", "timeout", "all_users", "limit", "truncate"}
+NO_TEXT |= {"poll_interval", "poke_interval", "timeout", "all_users", "limit", "truncate", "verify_in_registry"}
 
 
 def classes() -> list[type]:
