@@ -18,11 +18,13 @@ class ImageEvent(WaitEvent):
 
     :param image: the image, as it goes to XCom.
     :param notebook_id: the notebook that the image's marker names.
+    :param content: what SWR has of the image, if it was verified.
     """
 
     remedy: ClassVar[str] = "The image may have been saved; clear the task to check."
     image: dict[str, Any] = Field(default_factory=dict)
     notebook_id: str | None = None
+    content: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("notebook_id", mode="wrap")
     @classmethod
@@ -38,11 +40,19 @@ class ImageEvent(WaitEvent):
         return self
 
     @classmethod
-    def of_image(cls, image: Image, passthrough: dict[str, Any], *, since: float | None = None) -> ImageEvent:
+    def of_image(
+        cls,
+        image: Image,
+        passthrough: dict[str, Any],
+        *,
+        since: float | None = None,
+        content: dict[str, Any] | None = None,
+    ) -> ImageEvent:
         """
         Return the event of a wait that succeeded.
 
         :param since: epoch seconds at which the wait began.
+        :param content: what SWR has of the image, if it was verified.
         """
         notebook_id = source_notebook(image)
         return cls(
@@ -50,18 +60,19 @@ class ImageEvent(WaitEvent):
             image=image.to_xcom(),
             notebook_id=notebook_id,
             since=since,
+            content=content or {},
             passthrough=passthrough,
         )
 
     def result(self) -> dict[str, Any]:
         """
-        Return the image, with the values that were passed through.
+        Return the image, with what SWR has of it and the values that were passed through.
 
         :raises WaitTimeoutError: the image was not ACTIVE in time.
         :raises ModelArtsError: the wait failed; the class is that of the error that ended it.
         """
         self.raise_unless_success()
-        return {**self.image, **self.passthrough}
+        return {**self.image, **self.content, **self.passthrough}
 
 
 class NotebookEvent(WaitEvent):

@@ -44,6 +44,7 @@ from tests.reliability.fault_scenarios import (
     saved,
 )
 from tests.reliability.notebook_scenarios import NOTEBOOK_SCENARIOS
+from tests.reliability.operator_scenarios import OPERATOR_SCENARIOS
 from tests.transports import BlockingRunner
 
 
@@ -161,6 +162,7 @@ SCENARIOS = [
             ),
         },
     ),
+    *OPERATOR_SCENARIOS,
     *NOTEBOOK_SCENARIOS,
 ]
 
