@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, BaseSensorOperator
 
 from airflow_provider_modelarts import operators, sensors
 from airflow_provider_modelarts.operators.notebook import (
+    ListNotebooksOperator,
     RenewNotebookLeaseOperator,
     RestoreNotebookOperator,
     StartNotebookOperator,
@@ -51,6 +52,19 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         "discard_environment": False,
         **WAITS,
     },
+    ListNotebooksOperator: {
+        "status": None,
+        "name": None,
+        "owner_id": None,
+        "flavor": None,
+        "workspace_id": None,
+        "all_users": False,
+        "lease_ends_within": None,
+        "not_saved_within": None,
+        "limit": 1000,
+        "truncate": False,
+        "modelarts_conn_id": "modelarts_default",
+    },
     NotebookStatusSensor: {
         "notebook_id": ...,
         "status": "RUNNING",
@@ -61,7 +75,8 @@ SIGNATURES: dict[type, dict[str, Any]] = {
     },
 }
 NO_TEXT = {"start", "stop_running", "discard_environment", "wait_for_completion", "deferrable"}
-NO_TEXT |= {"poll_interval", "poke_interval", "timeout"}
+NO_TEXT |= {"poll_interval", "poke_interval", "timeout", "all_users", "limit", "truncate"}
+NO_TEXT |= {"verify_in_registry"}
 
 
 def classes() -> list[type]:
@@ -77,6 +92,12 @@ def classes() -> list[type]:
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, BaseOperator) and value.__module__ == module.__name__
     ]
+
+
+def mandatory_arguments(operator: type) -> dict[str, str]:
+    """Return a value of each argument without a default."""
+    values = {"notebook_id": "n", "duration": "2h"}
+    return {n: values[n] for n, p in own_arguments(operator).items() if p.default is inspect.Parameter.empty}
 
 
 def own_arguments(operator: type) -> dict[str, inspect.Parameter]:
@@ -117,11 +138,9 @@ def test_signature_is_the_documented_one(operator: type) -> None:
 
 @pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)
 def test_default_args_of_airflow_change_nothing(operator: Any) -> None:
-    given = {"task_id": "task", "notebook_id": "n"}
-    if "duration" in own_arguments(operator):
-        given["duration"] = "2h"
+    given = {"task_id": "task", **mandatory_arguments(operator)}
     plain = operator(**given)
-    team = {"owner": "x", "retries": 2, "start_date": None, "email": "a@example.com", "pool": "saves"}
+    team = {"owner": "x", "retries": 2, "start_date": None, "pool": "saves"}
 
     task = operator(**given, default_args=team)
 
@@ -133,9 +152,8 @@ def test_default_args_of_airflow_change_nothing(operator: Any) -> None:
 @pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)
 @pytest.mark.parametrize("limit", [timedelta(-1), timedelta.max])
 def test_execution_timeout_is_checked_when_dag_is_parsed(operator: Any, limit: timedelta) -> None:
-    arguments = {"duration": "2h"} if operator is RenewNotebookLeaseOperator else {}
     with pytest.raises(ValueError, match="execution_timeout must be"):
-        operator(task_id="task", notebook_id="n", execution_timeout=limit, **arguments)
+        operator(task_id="task", execution_timeout=limit, **mandatory_arguments(operator))
 
 
 @pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)

@@ -44,6 +44,7 @@ from tests.reliability.fault_scenarios import (
     saved,
 )
 from tests.reliability.notebook_scenarios import NOTEBOOK_SCENARIOS
+from tests.reliability.operator_scenarios import OPERATOR_SCENARIOS
 from tests.reliability.registry_scenarios import REGISTRY_SCENARIOS
 from tests.transports import BlockingRunner
 
@@ -162,6 +163,7 @@ SCENARIOS = [
             ),
         },
     ),
+    *OPERATOR_SCENARIOS,
     *NOTEBOOK_SCENARIOS,
     *REGISTRY_SCENARIOS,
 ]

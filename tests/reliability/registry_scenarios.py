@@ -19,12 +19,8 @@ from tests.reliability.fault_scenarios import (
     class_of_each,
     each,
 )
-from tests.reliability.notebook_scenarios import (
-    REGISTER_PERMANENTLY,
-    NotebookScenario,
-    as_done,
-    done,
-)
+from tests.reliability.notebook_scenarios import REGISTER_PERMANENTLY, NotebookScenario
+from tests.reliability.operator_scenarios import as_done, done
 
 NAMES = {"namespace": "team", "name": "research"}
 
