@@ -2,8 +2,8 @@
 Save all running notebooks nightly, some at a time, and end with one summary.
 
 The summary names every notebook with its image, or with the reason why it has none, and fails if one
-failed. Notebooks that were saved within the last twelve hours are left out, so that another run of the same
-night saves only what the first one missed.
+failed. Notebooks that were saved within the last twelve hours are left out, so that another run saves only
+what the first one missed.
 
 Before the first run, set the Airflow Variable ``modelarts_namespace`` (the SWR organization), and make the
 pool, without which Airflow starts no save::

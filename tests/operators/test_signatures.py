@@ -46,6 +46,7 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         **WAITS,
         "wait_for_completion": False,
         "wait_for_notebook": True,
+        "verify_in_registry": False,
     },
     StartNotebookOperator: {"notebook_id": ..., "duration": None, **WAITS},
     StopNotebookOperator: {
