@@ -25,14 +25,12 @@ in_airflow = [
 @pytest.fixture
 def _airflow(monkeypatch: pytest.MonkeyPatch) -> None:
     airflow_runs.migrate()
-    # Airflow 3 runs only what is in its folder of DAGs.
-    monkeypatch.setattr("airflow.settings.DAGS_FOLDER", str(FILE.parent))
     monkeypatch.setenv("AIRFLOW_VAR_MODELARTS_NAMESPACE", "research")
 
 
 def run() -> tuple[dict[str, list[str]], Any]:
     """Run the DAG; return the states of its tasks in the order of their map index, and the run."""
-    dag_run = airflow_runs.run_dag(str(FILE), "nightly_fleet")
+    dag_run = airflow_runs.run_dag("examples.py", "nightly_fleet")
     states: dict[str, list[str]] = {}
     for ti in sorted(dag_run.get_task_instances(), key=lambda ti: int(ti.map_index)):
         states.setdefault(ti.task_id, []).append(str(ti.state))
