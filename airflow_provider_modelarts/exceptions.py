@@ -24,6 +24,8 @@ The exceptions of this provider, grouped by what a caller can do about them.
       ImageFailedError         the image ended as CREATE_FAILED, ERROR or DELETED
       NotebookFailedError      the notebook failed, was deleted or is frozen
       StopRefusedError         a stop would lose what is installed; it was not sent
+      ImageInUseError          a notebook uses the image; it was not deleted
+      PruneIncompleteError     some images could not be deleted; a retry continues
       WaitTimeoutError         the deadline passed; the image may still be saved
 
 :mod:`airflow_provider_modelarts.client.error_codes` chooses the class of an error response from its HTTP
@@ -296,6 +298,14 @@ class StopRefusedError(ModelArtsError):
     """The notebook was not stopped, because what is installed in it is in no image, or nobody allowed it."""
 
 
+class ImageInUseError(ModelArtsError):
+    """The image was not deleted, because a notebook that uses it could not start again."""
+
+
+class PruneIncompleteError(ModelArtsError):
+    """Some images could not be deleted; a retry continues with them."""
+
+
 class WaitTimeoutError(ModelArtsError):
     """The wait reached its deadline; the image may still be saved."""
 
@@ -310,6 +320,7 @@ PERMANENT: tuple[type[ModelArtsError], ...] = (
     AccountSuspendedError,
     BadRequestError,
     StopRefusedError,
+    ImageInUseError,
 )
 """
 Errors that a retry cannot fix: somebody must change the task, the connection, a permission or the account.

@@ -18,7 +18,7 @@ class ImageUses:
     The images that some notebooks use.
 
     :param notebooks: how many notebooks there are.
-    :param read_at: when the notebooks were read, in monotonic seconds.
+    :param read_at: when the notebooks began to be read, in epoch seconds.
     :param unclear: ids of notebooks of which it is not known what they use.
     """
 

@@ -128,11 +128,13 @@ class PruneRules:
         if violations:
             raise RequestValidationError(violations)
 
-    def is_protected(self, address: ImageAddress) -> str | None:
+    def protecting_glob(self, address: ImageAddress) -> str | None:
         """Return the glob of ``protect`` that an address matches, or None."""
         path = f"{address.path}:{address.tag}"
         full = f"{address.registry}/{path}" if address.registry else path
-        return next((glob for glob in self.protect if _matches(full, (glob,)) or _matches(path, (glob,))), None)
+        return next(
+            (glob for glob in self.protect if _matches(full, (glob,)) or _matches(path, (glob,))), None
+        )
 
     def keeps_tag(self, tag: str | None) -> bool:
         """Whether a tag matches one of ``keep_tags``."""
@@ -170,8 +172,9 @@ def _notebook_ids(value: object, violations: list[FieldViolation]) -> list[str]:
         try:
             check_notebook_id(notebook_id)
         except RequestValidationError as error:
-            violations += [FieldViolation("notebook_ids", broken.rule, notebook_id) for broken in error.violations]
+            violations += [
+                FieldViolation("notebook_ids", broken.rule, notebook_id) for broken in error.violations
+            ]
         if notebook_id == "None":
             violations.append(FieldViolation("notebook_ids", "must not be the word None", notebook_id))
     return [str(notebook_id).lower() for notebook_id in ids]
-
