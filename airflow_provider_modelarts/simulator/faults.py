@@ -36,6 +36,8 @@ _OPTIONS: Mapping[str, frozenset[str]] = {
 KINDS = tuple(_OPTIONS)
 _ALWAYS_EFFECTIVE = ("torn", "slow", "reset_after", "garbage", "miscount")
 _HANG = 3600.0
+_INTERNAL = {"gateway": "APIGW.0201", "swr": "SVCSTG.SWR.5000063", "swr_errors": "SVCSTG.SWR.5000063"}
+"""Codes of an internal error, where it is not that of ModelArts."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ class FaultQueue:
 def _error(fault: Fault, _reply: HttpReply, request_id: str) -> HttpReply:
     """Return an error body; code and message default to the internal error of the envelope's service."""
     envelope = fault.envelope or "modelarts"
-    code = ("APIGW.0201" if envelope == "gateway" else "ModelArts.6102") if fault.code is None else fault.code
+    code = _INTERNAL.get(envelope, "ModelArts.6102") if fault.code is None else fault.code
     message = fault.message or "Internal error."
     return error_reply(envelope, fault.status or 500, code, message, request_id)
 
@@ -241,10 +243,16 @@ def _garbage(_fault: Fault, reply: HttpReply, _request_id: str) -> HttpReply:
 
 
 def _miscount(fault: Fault, reply: HttpReply, _request_id: str) -> HttpReply:
+    added = 1 if fault.count is None else fault.count
+    if ranges := [value for name, value in reply.headers if name == "Content-Range"]:
+        records, _, total = ranges[0].partition("/")
+        others = tuple(header for header in reply.headers if header[0] != "Content-Range")
+        changed = f"{records}/{max(0, int(total) + added)}"
+        return replace(reply, headers=(*others, ("Content-Range", changed)))
     document = json.loads(reply.body) if reply.body else None
     if not isinstance(document, dict) or "total" not in document:
         return reply
-    document["total"] = max(0, document["total"] + (1 if fault.count is None else fault.count))
+    document["total"] = max(0, document["total"] + added)
     return replace(reply, body=json.dumps(document, ensure_ascii=False).encode())
 
 

@@ -57,6 +57,7 @@ class Handler:
         self._request_log = request_log
         self._traffic = traffic
         self._services = services
+        self._swr_envelope = "swr" if projects.registry.behaviour.error_form == "array" else "swr_errors"
         self._operations = {name: run for service in services for name, run in service.by_name.items()}
         self._control = Control(
             projects,
@@ -118,7 +119,7 @@ class Handler:
         try:
             return self._run(request, route)
         except Refusal as refusal:
-            return Outcome(refusal.reply(request_id))
+            return Outcome(refusal.reply(request_id, swr=self._swr_envelope))
 
     def _run(self, request: HttpRequest, route: MatchedRoute | None) -> Outcome:
         """Authenticate and run a request; raises Refusal."""
