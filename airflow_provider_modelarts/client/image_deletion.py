@@ -127,26 +127,36 @@ async def delete_record(client: ModelArtsClient, image_id: str, *, delete_swr_im
     """
     Delete the record of an image in ModelArts, and return whether there was one.
 
-    A refusal or a lost response proves nothing, as the code for an image in use is unknown: the image is read
-    once more. If it is gone, that is a success.
+    Neither a refusal nor a lost response proves anything, as the code for an image in use is unknown. Then
+    the image is read once more. If it is gone, that is a success.
 
     :raises ModelArtsError: the image is still there, with the error of the deletion; or that is unknown.
     """
+    deletion: Operation[Any] = operations.delete_image(image_id, delete_swr_image=delete_swr_image)
     try:
-        await client.call(operations.delete_image(image_id, delete_swr_image=delete_swr_image))
+        if await client.call(replace(deletion, parse=_is_deleted)):
+            return True
+        failure: ModelArtsError = InvalidResponseError(
+            f"DeleteImage was accepted, but image {image_id} is still there"
+        )
     except ModelArtsError as error:
         if not (getattr(error, "code", "") or error.may_have_been_processed):
             raise  # it was never sent
-        log.info("Image %s: reading it, because its deletion failed: %s", image_id, error)
-        try:
-            image = await show_image(client, image_id)
-        except ModelArtsError as unread:
-            log.warning("Image %s cannot be read: %s", image_id, unread)
-            raise error from unread
-        if image is not None:
-            raise
-        return False
-    return True
+        failure = error
+    log.info("Image %s is read again, because its deletion is not proven: %s", image_id, failure)
+    try:
+        image = await show_image(client, image_id)
+    except ModelArtsError as unread:
+        log.warning("Image %s cannot be read: %s", image_id, unread)
+        raise failure from unread
+    if image is not None:
+        raise failure
+    return not isinstance(failure, NotFoundError)
+
+
+def _is_deleted(data: Any) -> bool:
+    """Whether the response of a deletion shows that the image is gone; it may be empty."""
+    return not data or (isinstance(data, dict) and str(data.get("status")).upper() == "DELETED")
 
 
 def is_refusal(error: ModelArtsError) -> bool:

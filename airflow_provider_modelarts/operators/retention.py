@@ -13,8 +13,9 @@ from airflow_provider_modelarts.arguments import (
     image_id_of,
     refuse_nothing,
 )
-from airflow_provider_modelarts.links.console import ImageLink, ImageListLink, push_image_links
+from airflow_provider_modelarts.links.console import push_image_links
 from airflow_provider_modelarts.tasks.notebook import check_flags
+from airflow_provider_modelarts.tasks.one_image import OneImageTask
 from airflow_provider_modelarts.tasks.operator import ModelArtsOperator
 
 if TYPE_CHECKING:
@@ -159,20 +160,7 @@ class PruneNotebookImagesOperator(ModelArtsOperator):
         return run_prune(self, context)
 
 
-class _ImageOperator(ModelArtsOperator):
-    """An operator about one image."""
-
-    operator_extra_links = (ImageLink(), ImageListLink())
-    ui_color = "#cfe5f7"
-
-    def __init__(self, *, modelarts_conn_id: Templated, **kwargs: Unpack[OperatorArguments]) -> None:
-        super().__init__(**kwargs)
-        check_execution_timeout(self.execution_timeout)
-        self.modelarts_conn_id: Any = modelarts_conn_id  # a string once it is rendered
-        self.ended_with: dict[str, Any] | None = None
-
-
-class DeleteNotebookImageOperator(_ImageOperator):
+class DeleteNotebookImageOperator(OneImageTask):
     """
     Delete an image, unless a notebook uses it.
 
@@ -240,7 +228,7 @@ class DeleteNotebookImageOperator(_ImageOperator):
         return push_image_xcoms(context, result)
 
 
-class TagNotebookImageOperator(_ImageOperator):
+class TagNotebookImageOperator(OneImageTask):
     """
     Give an image one more tag in its repository, such as ``stable``.
 
@@ -309,7 +297,7 @@ class TagNotebookImageOperator(_ImageOperator):
         return result
 
 
-class RegisterNotebookImageOperator(_ImageOperator):
+class RegisterNotebookImageOperator(OneImageTask):
     """
     Register an image that is in SWR, so that notebooks can run it.
 

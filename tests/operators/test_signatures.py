@@ -18,6 +18,12 @@ from airflow_provider_modelarts.operators.notebook import (
     StartNotebookOperator,
     StopNotebookOperator,
 )
+from airflow_provider_modelarts.operators.retention import (
+    DeleteNotebookImageOperator,
+    PruneNotebookImagesOperator,
+    RegisterNotebookImageOperator,
+    TagNotebookImageOperator,
+)
 from airflow_provider_modelarts.sensors.notebook import NotebookStatusSensor
 
 WAITS = {
@@ -59,9 +65,56 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         "deferrable": False,
         "modelarts_conn_id": "modelarts_default",
     },
+    PruneNotebookImagesOperator: {
+        "namespace": None,
+        "name": None,
+        "notebook_ids": None,
+        "all_of_project": False,
+        "workspace_id": None,
+        "mode": "report",
+        **dict.fromkeys(("keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly")),
+        "keep_yearly": None,
+        "keep_within": None,
+        "keep_tags": (),
+        "protect": (),
+        "timezone": None,
+        "min_age": "1d",
+        "max_deletions": 100,
+        "include_unmarked": False,
+        "own_notebooks_only": False,
+        "modelarts_conn_id": "modelarts_default",
+    },
+    DeleteNotebookImageOperator: {
+        "image_id": ...,
+        "delete_swr_image": False,
+        "own_notebooks_only": False,
+        "modelarts_conn_id": "modelarts_default",
+    },
+    TagNotebookImageOperator: {
+        "image_id": ...,
+        "new_tag": ...,
+        "override": True,
+        "modelarts_conn_id": "modelarts_default",
+    },
+    RegisterNotebookImageOperator: {
+        "swr_path": ...,
+        "description": None,
+        "arch": None,
+        "workspace_id": None,
+        "modelarts_conn_id": "modelarts_default",
+    },
 }
 NO_TEXT = {"start", "stop_running", "discard_environment", "wait_for_completion", "deferrable"}
-NO_TEXT |= {"poll_interval", "poke_interval", "timeout"}
+NO_TEXT |= {
+    "poll_interval",
+    "poke_interval",
+    "timeout",
+    "all_of_project",
+    "max_deletions",
+    "include_unmarked",
+}
+NO_TEXT |= {"own_notebooks_only", "delete_swr_image", "override"}
+NO_TEXT |= {f"keep_{rule}" for rule in ("last", "hourly", "daily", "weekly", "monthly", "yearly")}
 
 
 def classes() -> list[type]:
@@ -82,6 +135,11 @@ def classes() -> list[type]:
 def own_arguments(operator: type) -> dict[str, inspect.Parameter]:
     parameters = inspect.signature(operator).parameters.values()
     return {p.name: p for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD}
+
+
+def required(operator: type) -> dict[str, str]:
+    """Return the arguments without which there is no such task."""
+    return {name: "x" for name, default in SIGNATURES[operator].items() if default is ...}
 
 
 @pytest.mark.parametrize("operator", classes(), ids=lambda operator: operator.__name__)
@@ -117,9 +175,7 @@ def test_signature_is_the_documented_one(operator: type) -> None:
 
 @pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)
 def test_default_args_of_airflow_change_nothing(operator: Any) -> None:
-    given = {"task_id": "task", "notebook_id": "n"}
-    if "duration" in own_arguments(operator):
-        given["duration"] = "2h"
+    given = {"task_id": "task", **required(operator)}
     plain = operator(**given)
     team = {"owner": "x", "retries": 2, "start_date": None, "email": "a@example.com", "pool": "saves"}
 
@@ -133,9 +189,8 @@ def test_default_args_of_airflow_change_nothing(operator: Any) -> None:
 @pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)
 @pytest.mark.parametrize("limit", [timedelta(-1), timedelta.max])
 def test_execution_timeout_is_checked_when_dag_is_parsed(operator: Any, limit: timedelta) -> None:
-    arguments = {"duration": "2h"} if operator is RenewNotebookLeaseOperator else {}
     with pytest.raises(ValueError, match="execution_timeout must be"):
-        operator(task_id="task", notebook_id="n", execution_timeout=limit, **arguments)
+        operator(task_id="task", execution_timeout=limit, **required(operator))
 
 
 @pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)
