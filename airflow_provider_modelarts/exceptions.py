@@ -22,8 +22,11 @@ The exceptions of this provider, grouped by what a caller can do about them.
         RateLimitError         too many requests; ``retry_after`` seconds          (transient)
         ServerError            the service or its gateway failed                   (transient)
       ImageFailedError         the image ended as CREATE_FAILED, ERROR or DELETED
+      ImageNotInRegistryError  the image is ACTIVE, but its tag is not in SWR
       NotebookFailedError      the notebook failed, was deleted or is frozen
       StopRefusedError         a stop would lose what is installed; it was not sent
+      ImageInUseError          a notebook uses the image; it was not deleted
+      PruneIncompleteError     some images could not be deleted; a retry continues
       WaitTimeoutError         the deadline passed; the image may still be saved
 
 :mod:`airflow_provider_modelarts.client.error_codes` chooses the class of an error response from its HTTP
@@ -288,12 +291,28 @@ class ImageFailedError(ModelArtsError):
     """The image ended as CREATE_FAILED, ERROR or DELETED, which is final."""
 
 
+class ImageNotInRegistryError(ModelArtsError):
+    """
+    The image is ACTIVE in ModelArts, but several checks did not find its tag in SWR.
+
+    A retry checks again, and a retry of a save reuses the image.
+    """
+
+
 class NotebookFailedError(ModelArtsError):
     """The notebook has a final status: it failed, was deleted or is frozen."""
 
 
 class StopRefusedError(ModelArtsError):
     """The notebook was not stopped, because what is installed in it is in no image, or nobody allowed it."""
+
+
+class ImageInUseError(ModelArtsError):
+    """The image was not deleted, because a notebook that uses it could not start again."""
+
+
+class PruneIncompleteError(ModelArtsError):
+    """Some images could not be deleted; a retry continues with them."""
 
 
 class WaitTimeoutError(ModelArtsError):
@@ -310,6 +329,7 @@ PERMANENT: tuple[type[ModelArtsError], ...] = (
     AccountSuspendedError,
     BadRequestError,
     StopRefusedError,
+    ImageInUseError,
 )
 """
 Errors that a retry cannot fix: somebody must change the task, the connection, a permission or the account.

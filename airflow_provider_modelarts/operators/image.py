@@ -63,6 +63,12 @@ class CreateNotebookImageOperator(SaveTask):
     succeeds with a warning. Only a notebook that is still being saved after ``timeout`` fails the task; a
     retry reuses the image and waits for the notebook again.
 
+    **Verified in the registry.** With ``verify_in_registry=True`` the task ends only when SWR lists the
+    image's tag, and its result has ``digest``, ``size_bytes`` and ``layers`` (their number), as far as SWR
+    returns them, and ``unchanged``: whether the newest earlier ACTIVE snapshot of the same notebook in the
+    same repository has the same digest. Without permission to list the tags there is one warning and none of
+    these keys. The extra of asset events has the same keys.
+
     **Validation.** The cloud decides which fields are mandatory, how long they may be and which characters
     they may contain. A value that breaks a rule fails the task before anything is sent. Templates always
     render to text. If one renders to nothing, to blanks or to the word ``None``, an optional argument counts
@@ -99,6 +105,7 @@ class CreateNotebookImageOperator(SaveTask):
         an hour, but not by a retry that reuses an image. (templated)
     :param wait_for_completion: wait until the image is ACTIVE.
     :param wait_for_notebook: with ``wait_for_completion``, wait then until the notebook is RUNNING again.
+    :param verify_in_registry: with ``wait_for_completion``, wait then until SWR lists the image's tag.
     :param deferrable: wait in the triggerer instead of a worker slot.
     :param poll_interval: seconds between polls, or a timedelta.
     :param timeout: seconds to wait, or a timedelta, for image and notebook together. The save continues after
@@ -113,6 +120,8 @@ class CreateNotebookImageOperator(SaveTask):
     :raises NotebookNotReadyError: the notebook is stopped or busy. Airflow retries, like all below.
     :raises ModelArtsError: any other error of ModelArts, of the network or of the connection lookup.
     :raises ImageFailedError: with ``wait_for_completion``: the image failed. A retry saves again.
+    :raises ImageNotInRegistryError: with ``verify_in_registry``: the image is ACTIVE, but three checks, five
+        seconds apart, found no tag in SWR. A retry reuses the image and checks again.
     :raises WaitTimeoutError: with ``wait_for_completion``: ``timeout`` is over. A retry reuses the image.
     :raises AirflowTaskTimeout: ``execution_timeout`` is over.
     """
@@ -150,6 +159,7 @@ class CreateNotebookImageOperator(SaveTask):
         min_lease: timedelta | Templated | None = None,
         wait_for_completion: bool = False,
         wait_for_notebook: bool = True,
+        verify_in_registry: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta = 10,
         timeout: float | timedelta = 3600,
@@ -172,6 +182,7 @@ class CreateNotebookImageOperator(SaveTask):
         self.min_lease = min_lease
         self.wait_for_completion = wait_for_completion
         self.wait_for_notebook = wait_for_notebook
+        self.verify_in_registry = verify_in_registry
         self.deferrable = deferrable
         self.poll_interval = seconds("poll_interval", poll_interval)
         self.timeout = seconds("timeout", timeout)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -36,6 +37,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class ActiveImage:
+    """
+    An image that is ACTIVE.
+
+    :param image: as it goes to XCom, with what the registry has of it if it was verified.
+    :param seen_at: epoch seconds of the poll that found it ACTIVE.
+    """
+
+    image: dict[str, Any]
+    seen_at: float
+
+
 class SaveTask(ModelArtsOperator):
     """A task that saves a notebook; the operator sets these attributes."""
 
@@ -53,6 +67,7 @@ class SaveTask(ModelArtsOperator):
     min_lease: Any
     wait_for_completion: bool
     wait_for_notebook: bool
+    verify_in_registry: bool
     deferrable: bool
     poll_interval: float
     timeout: float
@@ -106,7 +121,7 @@ class SaveTask(ModelArtsOperator):
                 wait.since = ended.since
                 ended.raise_unless_success()
             waited = None if ended.since is None else time.time() - ended.since
-            progress.end_wait(ended.image, seen_at=ended.seen_at, waited=waited)
+            progress.end_wait({**ended.image, **ended.content}, seen_at=ended.seen_at, waited=waited)
             began = time.time() if ended.since is None else ended.since
             return self._continue(context, progress, began + wait_limit(self))
 
@@ -143,7 +158,7 @@ class SaveTask(ModelArtsOperator):
 
         check_conn_id(self.modelarts_conn_id)
         refuse_nothing(notebook_id=self.notebook_id, name=self.name, namespace=self.namespace)
-        check_flags(wait_for_notebook=self.wait_for_notebook)
+        check_flags(wait_for_notebook=self.wait_for_notebook, verify_in_registry=self.verify_in_registry)
         violations = [
             FieldViolation(name, f"must be {choices[0]!r} or {choices[1]!r}", value)
             for name, value, choices in (
@@ -152,8 +167,13 @@ class SaveTask(ModelArtsOperator):
             )
             if value not in choices
         ]
+        if self.verify_in_registry and not self.wait_for_completion:
+            rule = "needs wait_for_completion=True, as only an ACTIVE image is in the registry"
+            violations.append(FieldViolation("verify_in_registry", rule, self.verify_in_registry))
         if violations:
             raise RequestValidationError(violations)
+        if self.verify_in_registry:
+            self.hook.settings.require_swr_endpoint()
         if not self.wait_for_completion:
             refuse_outlets_without_wait(context, self.outlets)
         return SaveRules(
@@ -225,25 +245,24 @@ class SaveTask(ModelArtsOperator):
         rules: SaveRules | None,
     ) -> None:
         """
-        Add the image to the progress when it is ACTIVE, or defer until then.
+        Add the image to the progress when it is ACTIVE and, if asked for, verified, or defer until then.
 
         :param deadline: epoch seconds of the last poll in the worker.
         :param rules: to warn of the lease; None if that was done.
         """
         from airflow_provider_modelarts.metrics import measure_wait
 
+        began = time.monotonic()
         with measure_wait(context):
             if self.deferrable:
-                active, waited = self._poll_or_defer(context, image, progress, rules), 0.0
+                polled = self._poll_or_defer(context, image, progress, rules)
             else:
                 self._warn_of_lease(context, image, rules)
-                began = time.monotonic()
-                active = self._poll_image(image, deadline)
-                waited = time.monotonic() - began
-        progress.end_wait(active.to_xcom(), seen_at=time.time(), waited=waited)
+                polled = self._poll_image(image, deadline)
+        progress.end_wait(polled.image, seen_at=polled.seen_at, waited=time.monotonic() - began)
 
-    def _poll_image(self, image: Image, deadline: float) -> Image:
-        """Return the image when it is ACTIVE."""
+    def _poll_image(self, image: Image, deadline: float) -> ActiveImage:
+        """Return the image when it is ACTIVE, and verified."""
         last = image
 
         def on_poll(polled: Image) -> None:
@@ -251,17 +270,30 @@ class SaveTask(ModelArtsOperator):
             last = polled
 
         with name_execution_timeout(lambda: f"image {image.id}: last status {last.status}"):
-            return self.hook.wait_for_image(
+            last = self.hook.wait_for_image(
                 image.id, poll_interval=self.poll_interval, deadline=deadline, on_poll=on_poll
             )
+            active = ActiveImage(last.to_xcom(), time.time())
+            if self.verify_in_registry:
+                active.image |= self.hook.wait_for_verification(
+                    last, poll_interval=self.poll_interval, deadline=deadline
+                )
+        return active
 
     def _poll_or_defer(
         self, context: Context, image: Image, progress: SaveProgress, rules: SaveRules | None
-    ) -> Image:
-        """Return the image if it is ACTIVE at the first poll, else defer."""
+    ) -> ActiveImage:
+        """Return the image if it is ACTIVE, and verified, at the first poll, else defer."""
+        from airflow_provider_modelarts.client.client import NO_RETRY
+
         retry_after = None
         try:
             polled = self.hook.try_get_image(image.id)
+            if not polled.is_pending:
+                active = ActiveImage(polled.to_xcom(), time.time())
+                if self.verify_in_registry:
+                    active.image |= self.hook.verify_image(polled, deadline=NO_RETRY)
+                return active
         except ModelArtsError as error:
             # Reads of the service may lag behind its writes: a new image may not be found yet.
             if not (error.is_transient or isinstance(error, NotFoundError)):
@@ -269,8 +301,6 @@ class SaveTask(ModelArtsOperator):
             self.log.warning("Poll failed, the triggerer will retry: %s", error)
             retry_after = error.retry_after
         else:
-            if not polled.is_pending:
-                return polled
             self._warn_of_lease(context, polled, rules)
         from airflow_provider_modelarts.triggers.deferral import defer_until_done
         from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
@@ -283,6 +313,7 @@ class SaveTask(ModelArtsOperator):
             retry_after=retry_after,
             passthrough=progress.passthrough(),
             workspace_id=image.workspace_id or given(self.workspace_id),
+            verify_in_registry=self.verify_in_registry,
         )
 
     def _warn_of_lease(self, context: Context, image: Image, rules: SaveRules | None) -> None:

@@ -1,4 +1,4 @@
-"""A save and the stop after it, which is never refused after a good save, whatever the service rewrites."""
+"""A stop after a good save is never refused, whatever the service rewrites."""
 
 from __future__ import annotations
 

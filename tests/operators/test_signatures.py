@@ -14,10 +14,17 @@ from airflow.providers.common.compat.sdk import BaseOperator, BaseSensorOperator
 from airflow_provider_modelarts import operators, sensors
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.operators.notebook import (
+    ListNotebooksOperator,
     RenewNotebookLeaseOperator,
     RestoreNotebookOperator,
     StartNotebookOperator,
     StopNotebookOperator,
+)
+from airflow_provider_modelarts.operators.retention import (
+    DeleteNotebookImageOperator,
+    PruneNotebookImagesOperator,
+    RegisterNotebookImageOperator,
+    TagNotebookImageOperator,
 )
 from airflow_provider_modelarts.sensors.notebook import NotebookStatusSensor
 
@@ -45,6 +52,7 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         **WAITS,
         "wait_for_completion": False,
         "wait_for_notebook": True,
+        "verify_in_registry": False,
     },
     StartNotebookOperator: {"notebook_id": ..., "duration": None, **WAITS},
     StopNotebookOperator: {
@@ -69,6 +77,19 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         "discard_environment": False,
         **WAITS,
     },
+    ListNotebooksOperator: {
+        "status": None,
+        "name": None,
+        "owner_id": None,
+        "flavor": None,
+        "workspace_id": None,
+        "all_users": False,
+        "lease_ends_within": None,
+        "not_saved_within": None,
+        "limit": 1000,
+        "truncate": False,
+        "modelarts_conn_id": "modelarts_default",
+    },
     NotebookStatusSensor: {
         "notebook_id": ...,
         "status": "RUNNING",
@@ -77,9 +98,55 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         "deferrable": False,
         "modelarts_conn_id": "modelarts_default",
     },
+    PruneNotebookImagesOperator: {
+        "namespace": None,
+        "name": None,
+        "notebook_ids": None,
+        "all_of_project": False,
+        "workspace_id": None,
+        "mode": "report",
+        **dict.fromkeys(("keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly")),
+        "keep_yearly": None,
+        "keep_within": None,
+        "keep_tags": (),
+        "protect": (),
+        "timezone": None,
+        "min_age": "1d",
+        "max_deletions": 100,
+        "include_unmarked": False,
+        "own_notebooks_only": False,
+        "modelarts_conn_id": "modelarts_default",
+    },
+    DeleteNotebookImageOperator: {
+        "image_id": ...,
+        "delete_swr_image": False,
+        "own_notebooks_only": False,
+        "modelarts_conn_id": "modelarts_default",
+    },
+    TagNotebookImageOperator: {
+        "image_id": ...,
+        "new_tag": ...,
+        "override": True,
+        "modelarts_conn_id": "modelarts_default",
+    },
+    RegisterNotebookImageOperator: {
+        "swr_path": ...,
+        "description": None,
+        "arch": None,
+        "workspace_id": None,
+        "modelarts_conn_id": "modelarts_default",
+    },
 }
 NO_TEXT = {"start", "stop_running", "discard_environment", "wait_for_completion", "deferrable"}
 NO_TEXT |= {"wait_for_notebook", "poll_interval", "poke_interval", "timeout"}
+NO_TEXT |= {"all_users", "limit", "truncate", "verify_in_registry"}
+NO_TEXT |= {
+    "all_of_project",
+    "max_deletions",
+    "include_unmarked",
+}
+NO_TEXT |= {"own_notebooks_only", "delete_swr_image", "override"}
+NO_TEXT |= {f"keep_{rule}" for rule in ("last", "hourly", "daily", "weekly", "monthly", "yearly")}
 
 
 def classes() -> list[type]:
@@ -95,6 +162,12 @@ def classes() -> list[type]:
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, BaseOperator) and value.__module__ == module.__name__
     ]
+
+
+def mandatory_arguments(operator: type) -> dict[str, str]:
+    """Return a value of each argument without a default."""
+    values = dict.fromkeys(("notebook_id", "image_id", "new_tag", "swr_path"), "x") | {"duration": "2h"}
+    return {n: values[n] for n, p in own_arguments(operator).items() if p.default is inspect.Parameter.empty}
 
 
 def own_arguments(operator: type) -> dict[str, inspect.Parameter]:
@@ -135,11 +208,9 @@ def test_signature_is_the_documented_one(operator: type) -> None:
 
 @pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)
 def test_default_args_of_airflow_change_nothing(operator: Any) -> None:
-    given = {"task_id": "task", "notebook_id": "n"}
-    if "duration" in own_arguments(operator):
-        given["duration"] = "2h"
+    given = {"task_id": "task", **mandatory_arguments(operator)}
     plain = operator(**given)
-    team = {"owner": "x", "retries": 2, "start_date": None, "email": "a@example.com", "pool": "saves"}
+    team = {"owner": "x", "retries": 2, "start_date": None, "pool": "saves"}
 
     task = operator(**given, default_args=team)
 
@@ -151,9 +222,8 @@ def test_default_args_of_airflow_change_nothing(operator: Any) -> None:
 @pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)
 @pytest.mark.parametrize("limit", [timedelta(-1), timedelta.max])
 def test_execution_timeout_is_checked_when_dag_is_parsed(operator: Any, limit: timedelta) -> None:
-    arguments = {"duration": "2h"} if operator is RenewNotebookLeaseOperator else {}
     with pytest.raises(ValueError, match="execution_timeout must be"):
-        operator(task_id="task", notebook_id="n", execution_timeout=limit, **arguments)
+        operator(task_id="task", execution_timeout=limit, **mandatory_arguments(operator))
 
 
 @pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)
