@@ -177,7 +177,7 @@ def test_signature_is_the_documented_one(operator: type) -> None:
 def test_default_args_of_airflow_change_nothing(operator: Any) -> None:
     given = {"task_id": "task", **required(operator)}
     plain = operator(**given)
-    team = {"owner": "x", "retries": 2, "start_date": None, "email": "a@example.com", "pool": "saves"}
+    team = {"owner": "x", "retries": 2, "start_date": None, "pool": "saves"}
 
     task = operator(**given, default_args=team)
 
