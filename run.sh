@@ -7,7 +7,8 @@ usage() {
     cat <<'USAGE'
 usage: bash run.sh PART [arguments]
 
-  demo         nightly snapshot in a real Airflow against the simulator; exit code = outcome
+  demo         an example DAG in a real Airflow against the simulator; exit code = outcome
+                 DAG_ID   which one: nightly_notebook_snapshot by default; --help lists them
                  --keep   leave everything running and print how to log in to the UI (Ctrl-C ends it)
                  --fail   let the save fail, to see how a failure is shown; exit code 0 if it did
   test         every test that needs no service          (arguments go to pytest; -n0 runs one process)

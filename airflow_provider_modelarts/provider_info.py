@@ -127,6 +127,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_modelarts.operators.image",
                     "airflow_provider_modelarts.operators.notebook",
+                    "airflow_provider_modelarts.operators.notebook_list",
                     "airflow_provider_modelarts.operators.retention",
                 ],
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,18 +27,23 @@ def migrate() -> None:
     initdb()
 
 
-def run_dag(file: str, dag_id: str, **conf: Any) -> Any:
-    """Run one DAG of a file to its end, waits and all, and return Airflow's run of it."""
+def run_dag(file: str, dag_id: str, *, change: Callable[[Any], None] = lambda _: None, **conf: Any) -> Any:
+    """
+    Run one DAG of a file to its end, waits and all, and return Airflow's run of it.
+
+    :param change: called with the DAG before it runs.
+    """
     from tests.airflow_versions import PARSED_DAG, DagBag
 
     # Each run stores all DAGs of the folder: a file may make only the one that is wanted.
     with patch.dict(os.environ, {PARSED_DAG: dag_id}):
         bag = DagBag(dag_folder=Path(__file__).parent / "dags" / file)
         assert not bag.import_errors
+        change(bag.dags[dag_id])
         return bag.dags[dag_id].test(run_conf=conf)
 
 
-def run(dag_id: str, **conf: str) -> Run:
+def run(dag_id: str, **conf: Any) -> Run:
     """Run a DAG of modes.py, and return what its only task left behind."""
     from airflow.utils.session import create_session
 

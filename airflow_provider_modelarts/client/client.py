@@ -65,7 +65,7 @@ PollableT = TypeVar("PollableT", bound=Pollable)
 
 
 def _no_swr_endpoint() -> str:
-    raise InvalidConnectionError("Nothing was sent to SWR: its address is not known")
+    raise InvalidConnectionError("Nothing was sent to SWR: swr_endpoint, its address, is not known")
 
 
 class ModelArtsClient:
@@ -220,7 +220,7 @@ class ModelArtsClient:
         """Read pages until the list is complete or a page holds nothing new."""
         offset = int(offset_counts_pages)
         for _ in range(MAX_PAGES):
-            page = await self._page(operation, offset, deadline)
+            page = await self.page(operation, offset, deadline)
             is_new = listing.add(page)
             if listing.is_complete or not is_new:
                 return
@@ -229,10 +229,10 @@ class ModelArtsClient:
             f"{operation.name} did not end after {MAX_PAGES} pages: narrow its filters"
         )
 
-    async def _page(
-        self, operation: Operation[Page[Item]], offset: int, deadline: float | None
+    async def page(
+        self, operation: Operation[Page[Item]], offset: int, deadline: float | None = None
     ) -> Page[Item]:
-        """Return one page, with a smaller ``limit`` as long as the response is too large."""
+        """Return one page as :meth:`call` does, with a smaller ``limit`` while the response is too large."""
         first_limit = int(operation.query.get("limit", 0))
         while True:
             limit = min(first_limit, self._page_limits.get(operation.name, first_limit))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta, timezone
 from email.utils import parsedate_to_datetime
@@ -22,7 +22,12 @@ from airflow_provider_modelarts.client.fields import (
     Timestamp,
 )
 from airflow_provider_modelarts.client.models import MAX_LINE, Image, Page, ResponseModel, iso_utc
-from airflow_provider_modelarts.exceptions import NotebookFailedError, sanitize
+from airflow_provider_modelarts.exceptions import (
+    FieldViolation,
+    NotebookFailedError,
+    RequestValidationError,
+    sanitize,
+)
 
 LeaseType = Literal["timing", "idle"]
 NO_AUTO_STOP = timedelta(milliseconds=-1)
@@ -339,6 +344,22 @@ def image_name(notebook: Notebook, cloud: Cloud) -> str:
     single = {".", "_", "-"}
     name = re.sub(r"[^a-z0-9]+", lambda m: m[0] if m[0] in single else "-", letters).strip("._-")
     return name[: cloud.rules["name"].max_length].rstrip("._-") or f"notebook-{notebook.id.lower()}"
+
+
+def parse_statuses(value: object) -> list[str]:
+    """
+    Return the statuses that the argument ``status`` names, in upper case.
+
+    :param value: one status, or several.
+    :raises RequestValidationError: there is none, or one that no notebook can have.
+    """
+    statuses: Any = [value] if isinstance(value, str) else value
+    is_list = isinstance(statuses, Sequence) and all(isinstance(status, str) for status in statuses)
+    found = [status.strip().upper() for status in statuses] if is_list else []
+    if not found or not KNOWN.issuperset(found):
+        rule = f"must be one or several of {', '.join(sorted(KNOWN))}"
+        raise RequestValidationError([FieldViolation("status", rule, value)])
+    return found
 
 
 def _duration(milliseconds: int) -> timedelta:

@@ -113,6 +113,12 @@ def registry_address(image: Image) -> ImageAddress | None:
     return None if tag is None else ImageAddress(address.registry, address.path, tag, address.digest)
 
 
+def is_in_enterprise_registry(image: Image) -> bool:
+    """Whether an image is in an Enterprise registry, whose tags SWR's basic edition does not have."""
+    address = parse_address(image.swr_path)
+    return bool(image.swr_instance_id) or (address is not None and ".swr-pro." in f".{address.registry}")
+
+
 def total_of(content_range: Any) -> int | None:
     """Return the number of all records from a ``Content-Range`` such as ``0-100/250``; None without one."""
     found = re.fullmatch(r".*/\s*([0-9]{1,18})\s*", content_range if isinstance(content_range, str) else "")

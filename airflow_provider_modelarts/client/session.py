@@ -73,7 +73,8 @@ class Session:
         self._clock = clock
         self._lock = lock or nullcontext()
         self._login = credentials.state_at("")
-        self._authentication = credentials.state_at(endpoint)
+        # One address may serve both, and each decides by itself whether it accepts the credentials.
+        self._authentication = credentials.state_at(endpoint if service == "modelarts" else f"{endpoint}/swr")
         self._failure: tuple[float, ModelArtsError | None] = -math.inf, None
         self._prefix: str | None = None
         self._headers: Mapping[str, str] = {}

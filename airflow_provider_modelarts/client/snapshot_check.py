@@ -103,6 +103,33 @@ def check_stopped(notebook: Notebook, images: Iterable[Image], *, now: int) -> S
     return SnapshotCheck(True, f"was saved before: its newest snapshot is {_label(newest, now)}", newest)
 
 
+class SnapshotIndex:
+    """The ACTIVE images of some workspaces, from which the snapshots of many notebooks are found quickly."""
+
+    def __init__(self, images: Iterable[Image]) -> None:
+        """Parse the marker of each image once; those without one are found by their id."""
+        self._candidates: dict[str, list[Image]] = {}
+        for image in {image.id: image for image in images if image.is_active}.values():
+            marker = parse_marker(image.description)
+            key = marker.notebook_id if marker else image.id
+            self._candidates.setdefault(key.lower(), []).append(image)
+
+    def snapshots_of(self, notebook: Notebook) -> list[Image]:
+        """Return the snapshots of a notebook, newest first, those without a date last."""
+        keys = {notebook.id.lower(), (notebook.image_id or "").lower()}
+        found = [image for key in sorted(keys) for image in self._candidates.get(key, ())]
+        return newest_first(image for image in found if _is_snapshot(notebook, image))
+
+
+def began_within(image: Image, within: timedelta, *, now: int) -> bool:
+    """
+    Return whether an image began at most some time ago; one without a date or from the future did not.
+
+    :param now: the service's time in milliseconds.
+    """
+    return image.create_at is not None and -CLOCK_GRACE <= _between(image.create_at, now) <= within
+
+
 def newest_snapshot(notebook: Notebook, images: Iterable[Image]) -> Image | None:
     """Return the newest ACTIVE snapshot of a notebook; one without a date only if all are."""
     snapshots = newest_first(image for image in images if image.is_active and _is_snapshot(notebook, image))

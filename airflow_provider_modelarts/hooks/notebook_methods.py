@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_modelarts.hooks.blocking_client import BlockingClient
 
 if TYPE_CHECKING:
+    from airflow_provider_modelarts.client.notebook_filter import FoundNotebook, NotebookFilter
     from airflow_provider_modelarts.client.notebook_steps import NotebookSteps, Step, StopRule
     from airflow_provider_modelarts.client.notebooks import Lease, LeaseType, Notebook
 
@@ -118,6 +119,25 @@ class NotebookMethods(BlockingClient):
             return self.list_all(operations.list_notebooks(feature=feature, **filters))
         lists = operations.list_notebooks_of_all_features(**filters)
         return list({found.id: found for listed in lists for found in self.list_all(listed)}.values())
+
+    def find_notebooks(self, wanted: NotebookFilter, *, all_users: bool = False) -> list[FoundNotebook]:
+        """
+        Return the notebooks that match all filters, the free ones included, the oldest first.
+
+        :param wanted: the filters; without a workspace, the connection's is listed.
+        :param all_users: list all users' notebooks; needs ``modelarts:notebook:listAllNotebooks``.
+        """
+        from airflow_provider_modelarts.client.notebook_filter import find_notebooks
+        from airflow_provider_modelarts.transport import block_on
+
+        return block_on(
+            find_notebooks(
+                self._modelarts,
+                wanted,
+                all_users=all_users,
+                default_workspace_id=self.settings.workspace_id,
+            )
+        )
 
     def start_notebook(
         self,

@@ -1,4 +1,4 @@
-"""The operators that start, stop and restore notebooks, and renew their leases."""
+"""The operators that list, start, stop and restore notebooks, and renew their leases."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_provider_modelarts.arguments import duration_of, given, image_id_of
 from airflow_provider_modelarts.exceptions import PERMANENT, ImageFailedError
 from airflow_provider_modelarts.links.console import push_notebook_links
+from airflow_provider_modelarts.operators.notebook_list import ListNotebooksOperator
 from airflow_provider_modelarts.tasks.notebook import (
     DEFAULT_SNAPSHOT_AGE,
     NotebookChangeTask,
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
     from airflow_provider_modelarts.airflow_arguments import OperatorArguments, Templated
     from airflow_provider_modelarts.client.notebook_steps import Step, StopRule
+
+__all__ = [
+    "ListNotebooksOperator",
+    "RenewNotebookLeaseOperator",
+    "RestoreNotebookOperator",
+    "StartNotebookOperator",
+    "StopNotebookOperator",
+]
 
 
 class StartNotebookOperator(NotebookChangeTask):

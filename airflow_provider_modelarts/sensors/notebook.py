@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_modelarts.arguments import refuse_nothing
-from airflow_provider_modelarts.exceptions import (
-    PERMANENT,
-    FieldViolation,
-    NotebookFailedError,
-    RequestValidationError,
-)
+from airflow_provider_modelarts.exceptions import PERMANENT, NotebookFailedError
 from airflow_provider_modelarts.links.console import NotebookLink, NotebookListLink, push_notebook_links
 from airflow_provider_modelarts.tasks.sensor import WaitingSensor
 
@@ -110,15 +105,9 @@ class NotebookStatusSensor(WaitingSensor["Notebook"]):
 
         :raises RequestValidationError: one is unknown, so that the wait would not end.
         """
-        from airflow_provider_modelarts.client.notebooks import KNOWN
+        from airflow_provider_modelarts.client.notebooks import parse_statuses
 
-        statuses = [self.status] if isinstance(self.status, str) else self.status
-        is_list = isinstance(statuses, Sequence) and all(isinstance(status, str) for status in statuses)
-        found = [status.strip().upper() for status in statuses] if is_list else []
-        if not found or not KNOWN.issuperset(found):
-            rule = f"must be one or several of {', '.join(sorted(KNOWN))}"
-            raise RequestValidationError([FieldViolation("status", rule, self.status)])
-        return found
+        return parse_statuses(self.status)
 
     def _read(self) -> Notebook:
         return self.hook.try_get_notebook(self.notebook_id).raise_unless_in(self._statuses)

@@ -12,8 +12,8 @@ import pytest
 
 from airflow_provider_modelarts.simulator import AfterReads, Simulator
 from tests.browser.airflow2_stack import AIRFLOW_2_COMPONENTS, Airflow2Stack
+from tests.e2e.example_runs import EXAMPLE_DAGS
 from tests.e2e.failure_logs import keep_logs_after_failure
-from tests.e2e.nightly import EXAMPLE_DAGS
 from tests.e2e.stack import AirflowStack
 
 if TYPE_CHECKING:

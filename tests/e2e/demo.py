@@ -1,9 +1,10 @@
 """
-The demo: a nightly snapshot in a real Airflow against the simulated ModelArts, nothing to configure.
+The demo: an example DAG in a real Airflow against the simulated ModelArts, nothing to configure.
 
-Run by ``bash run.sh demo``. The exit code is 0 only if the run succeeded, its sensor was seen
-deferred, and XCom holds exactly the image that the simulator issued; with ``--fail`` only if the
-sensor failed with the reason that the simulator gave.
+Run by ``bash run.sh demo``, which runs the nightly snapshot, or with the id of another example DAG. The exit
+code is 0 only if the run succeeded, a task of it was seen deferred, each image in its XComs is one that the
+simulator issued, and the notebook is what the DAG should have made of it; with ``--fail`` only if the sensor
+failed with the reason that the simulator gave.
 """
 
 from __future__ import annotations
@@ -19,19 +20,22 @@ from types import FrameType
 
 from airflow_provider_modelarts.simulator import Fault, Simulator
 from tests.e2e.components import StackError
-from tests.e2e.nightly import (
-    DAG_ID,
+from tests.e2e.demonstrations import dag_ids, demonstration_of
+from tests.e2e.example_runs import (
     EXAMPLE_DAGS,
+    NIGHTLY,
     SAVE,
-    SAVE_TASK,
     WAIT_TASK,
-    NightlyRun,
+    ExampleRun,
     airflow_environment,
-    run_nightly,
+    make_pool,
+    run_example,
 )
 from tests.e2e.stack import AirflowStack
 
 FAILURE_MESSAGE = "The image could not be pushed: the disk of the notebook is full."
+SHOWN = ("image_id", "swr_path", "notebook_id", "status")
+"""The XComs that are printed."""
 
 
 MAX_SILENCE = 9.0
@@ -91,14 +95,26 @@ class Stopwatch:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo and return its exit code."""
-    parser = argparse.ArgumentParser(prog="bash run.sh demo", description="A nightly snapshot, end to end.")
+    parser = argparse.ArgumentParser(prog="bash run.sh demo", description="An example DAG, end to end.")
+    ids = dag_ids()
+    parser.add_argument(
+        "dag_id",
+        nargs="?",
+        default=NIGHTLY,
+        metavar="DAG_ID",
+        help=f"by default {NIGHTLY}; one of: {', '.join(ids)}",
+    )
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     parser.add_argument(
         "--fail",
         action="store_true",
-        help="let the save fail, to see how a failure is shown; exit code 0 if it did",
+        help=f"let the save of {NIGHTLY} fail, to see how a failure is shown; exit code 0 if it did",
     )
     options = parser.parse_args(argv)
+    if options.dag_id not in ids:
+        parser.error(f"there is no example DAG {options.dag_id!r}: choose one of {', '.join(ids)}")
+    if options.fail and options.dag_id != NIGHTLY:
+        parser.error(f"--fail is for {NIGHTLY} only")
     # SIGTERM too must leave the with blocks below, so that no process is left behind.
     signal.signal(signal.SIGTERM, _exit_on_signal)
     watch = Stopwatch()
@@ -126,15 +142,26 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
         if options.fail:
             watch.say("--fail: the save will fail, as asked")
             simulator.inject(Fault(kind="save_fails", operation="CreateImage", message=FAILURE_MESSAGE))
+        demonstration = demonstration_of(options.dag_id)
+        conf = demonstration.prepare(simulator)
         stack = AirflowStack(
             EXAMPLE_DAGS, env=airflow_environment(simulator), keep_logs=options.keep, progress=watch.say
         )
         with stack:
-            stack.wait_for_dag(DAG_ID)
-            watch.say(f"Airflow at {stack.url} has loaded {DAG_ID}")
-            run = run_nightly(stack, simulator, progress=watch.say)
-            report = _report_failure if options.fail else _report
-            complaints = report(run, stack, simulator)
+            stack.wait_for_dag(options.dag_id)
+            for name, slots in demonstration.pools.items():
+                make_pool(stack, name, slots)
+                watch.say(f"made the pool {name} with {slots} slots")
+            watch.say(f"Airflow at {stack.url} has loaded {options.dag_id}")
+            run = run_example(stack, simulator, options.dag_id, conf, progress=watch.say)
+            if options.fail:
+                complaints = _report_failure(run, stack)
+            else:
+                complaints = [*_report(run, stack, simulator)]
+                if demonstration.defers and not run.deferred:
+                    complaints.append("no task was seen deferred.")
+                if not complaints:
+                    complaints += demonstration.check(simulator, conf)
             for complaint in complaints:
                 print(f"FAILED: {complaint}", flush=True)
             if complaints:
@@ -150,37 +177,33 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
     return 1 if complaints else 0
 
 
-def _report(run: NightlyRun, stack: AirflowStack, simulator: Simulator) -> list[str]:
+def _report(run: ExampleRun, stack: AirflowStack, simulator: Simulator) -> list[str]:
     """Print what the run left behind and return what is wrong with it."""
     for task_id, links in run.links.items():
         for text, address in links.items():
             print(f"link while deferred  {task_id}: {text} -> {address}", flush=True)
     print(f"create-image requests {run.creates}", flush=True)
+    if run.state != "success":
+        return _task_errors(run, stack)
 
     complaints: list[str] = []
-    if not run.deferred:
-        complaints.append(f"{WAIT_TASK} was never deferred.")
-    if run.creates != 1:
-        complaints.append(f"the simulator received {run.creates} create-image requests instead of one.")
-    if run.state != "success":
-        complaints.extend(_task_errors(run, stack))
-        return complaints
-
     issued = {image["id"]: image["swr_path"] for image in simulator.images}
-    for task_id in (SAVE_TASK, WAIT_TASK):
-        image_id = stack.xcom(DAG_ID, run.run_id, task_id, "image_id")
-        swr_path = stack.xcom(DAG_ID, run.run_id, task_id, "swr_path")
-        print(f"XCom of {task_id}", flush=True)
-        print(f"  image_id           {image_id}", flush=True)
-        print(f"  swr_path           {swr_path}", flush=True)
-        if issued.get(image_id) != swr_path:
-            complaints.append(f"{task_id} pushed {image_id}, {swr_path}; the simulator issued {issued}.")
+    for task_id in run.tasks:
+        keys = stack.xcom_keys(run.dag_id, run.run_id, task_id)
+        pushed = {key: stack.xcom(run.dag_id, run.run_id, task_id, key) for key in SHOWN if key in keys}
+        if pushed:
+            print(f"XCom of {task_id}", flush=True)
+        for key, value in pushed.items():
+            print(f"  {key:<18} {value}", flush=True)
+        image_id = pushed.get("image_id")
+        if image_id and issued.get(image_id) != pushed["swr_path"]:
+            complaints.append(f"{task_id} pushed {pushed}; the simulator issued {issued}.")
     if not complaints:
-        print("both are the image in the simulator", flush=True)
+        print("each image in XCom is one in the simulator", flush=True)
     return complaints
 
 
-def _report_failure(run: NightlyRun, stack: AirflowStack, _: Simulator) -> list[str]:
+def _report_failure(run: ExampleRun, stack: AirflowStack) -> list[str]:
     """Print how the run failed, and return what is wrong with that."""
     if run.state != "failed":
         return [f"the run ended as {run.state}, although the save was to fail."]
@@ -193,13 +216,13 @@ def _report_failure(run: NightlyRun, stack: AirflowStack, _: Simulator) -> list[
     return []
 
 
-def _task_errors(run: NightlyRun, stack: AirflowStack) -> list[str]:
+def _task_errors(run: ExampleRun, stack: AirflowStack) -> list[str]:
     """Return the error in the log of each failed task."""
-    tries = stack.task_instances(DAG_ID, run.run_id)
+    tries = stack.task_instances(run.dag_id, run.run_id)
     errors: list[str] = []
     for task_id, state in run.tasks.items():
         if state == "failed":
-            log = stack.task_log(DAG_ID, run.run_id, task_id, try_number=tries[task_id]["try_number"])
+            log = stack.task_log(run.dag_id, run.run_id, task_id, try_number=tries[task_id]["try_number"])
             lines = log.splitlines()
             first = next((at for at, line in enumerate(lines) if line.startswith("error:")), 0)
             text = "\n".join(f"    {line}" for line in lines[first:] if "::group::" not in line)

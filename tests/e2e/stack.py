@@ -316,9 +316,16 @@ class AirflowStack:
         return str(self.request("GET", self._run_path(dag_id, run_id))["state"])
 
     def task_instances(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
-        """Return the task instances of a run by task id, as the REST API describes them."""
+        """
+        Return the task instances of a run by task id, as the REST API describes them.
+
+        That of an expanded task is followed by its map index, as in ``save[0]``.
+        """
         found = self.request("GET", self._run_path(dag_id, run_id) + "/taskInstances")["task_instances"]
-        return {item["task_id"]: item for item in found}
+        return {
+            item["task_id"] if item["map_index"] < 0 else f"{item['task_id']}[{item['map_index']}]": item
+            for item in found
+        }
 
     def snapshot(self, dag_id: str, run_id: str) -> RunSnapshot:
         """Return the state of a run and of its tasks, the run read first: an ended run has ended tasks."""
@@ -345,14 +352,20 @@ class AirflowStack:
                 time.sleep(POLL_SECONDS)
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        """Return one XCom value of a task."""
-        path = f"{self._task_path(dag_id, run_id, task_id)}/xcomEntries/{quote(key)}"
-        return self.request("GET", path)["value"]
+        """Return one XCom value of a task, whose id may be followed by a map index."""
+        path, of_index = self._task_path(dag_id, run_id, task_id)
+        return self.request("GET", f"{path}/xcomEntries/{quote(key)}", **of_index)["value"]
+
+    def xcom_keys(self, dag_id: str, run_id: str, task_id: str) -> set[str]:
+        """Return the keys of a task's XComs."""
+        path, of_index = self._task_path(dag_id, run_id, task_id)
+        found = self.request("GET", f"{path}/xcomEntries", **of_index)["xcom_entries"]
+        return {entry["key"] for entry in found}
 
     def extra_links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
         """Return the extra links of a task by the text of their button; a missing address is None."""
-        links = self.request("GET", self._task_path(dag_id, run_id, task_id) + "/links")["extra_links"]
-        return dict(links)
+        path, of_index = self._task_path(dag_id, run_id, task_id)
+        return dict(self.request("GET", f"{path}/links", **of_index)["extra_links"])
 
     def newest_asset_event(self) -> str:
         """Return the extra of the newest event of any asset, as JSON."""
@@ -363,9 +376,10 @@ class AirflowStack:
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, *, try_number: int = 1) -> str:
         """Return the log of one try of a task as text, the exceptions in it one per line."""
-        path = f"{self._task_path(dag_id, run_id, task_id)}/logs/{try_number}"
+        path, of_index = self._task_path(dag_id, run_id, task_id)
         lines: list[str] = []
-        for entry in self.request("GET", path, full_content="true")["content"]:
+        found = self.request("GET", f"{path}/logs/{try_number}", full_content="true", **of_index)
+        for entry in found["content"]:
             if isinstance(entry, str):
                 lines.append(entry)
                 continue
@@ -378,8 +392,11 @@ class AirflowStack:
     def _run_path(self, dag_id: str, run_id: str) -> str:
         return f"{self.api}/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
 
-    def _task_path(self, dag_id: str, run_id: str, task_id: str) -> str:
-        return f"{self._run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}"
+    def _task_path(self, dag_id: str, run_id: str, task_id: str) -> tuple[str, dict[str, Any]]:
+        """Return the path of a task, and the query that selects its map index, if it has one."""
+        name, _, index = task_id.removesuffix("]").partition("[")
+        path = f"{self._run_path(dag_id, run_id)}/taskInstances/{quote(name)}"
+        return path, {"map_index": index} if index else {}
 
 
 def free_port() -> int:

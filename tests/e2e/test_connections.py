@@ -14,18 +14,18 @@ import pytest
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Fault, Simulator
-from tests.e2e.failure_logs import keep_logs_after_failure
-from tests.e2e.nightly import (
-    DAG_ID,
+from tests.e2e.example_runs import (
     EXAMPLE_DAGS,
+    NIGHTLY,
     RUN_SECONDS,
     SAVE,
     SAVE_TASK,
     WAIT_TASK,
-    NightlyRun,
+    ExampleRun,
     airflow_environment,
-    run_nightly,
+    run_example,
 )
+from tests.e2e.failure_logs import keep_logs_after_failure
 from tests.e2e.stack import AirflowStack, free_port
 
 pytestmark = pytest.mark.e2e
@@ -59,7 +59,7 @@ def stack(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[Airf
     ):
         stored = as_stored("modelarts_default", by_password_and_agency(simulator))
         running.request("POST", "/api/v2/connections", body=stored)
-        running.wait_for_dag(DAG_ID)
+        running.wait_for_dag(NIGHTLY)
         yield running
 
 
@@ -158,18 +158,18 @@ def test_test_connection_command_returns_message_of_hook(
 
 
 @pytest.fixture(scope="module")
-def good_run(stack: AirflowStack, simulator: Simulator) -> NightlyRun:
+def good_run(stack: AirflowStack, simulator: Simulator) -> ExampleRun:
     """Run the DAG with the stored connection."""
-    return run_nightly(stack, simulator)
+    return run_example(stack, simulator)
 
 
 @pytest.fixture(scope="module")
-def bad_run(good_run: NightlyRun, stack: AirflowStack, simulator: Simulator) -> str:
+def bad_run(good_run: ExampleRun, stack: AirflowStack, simulator: Simulator) -> str:
     """Fail a task for lack of keys: the traceback passes through everything that holds secrets."""
     assert good_run.state == "success"
     simulator.inject(Fault("error", "CreateTemporaryAccessKey", times=None, status=403, code="IAM.0002"))
-    run_id = stack.trigger_run(DAG_ID)
-    for now in stack.watch_run(DAG_ID, run_id, timeout=RUN_SECONDS):
+    run_id = stack.trigger_run(NIGHTLY)
+    for now in stack.watch_run(NIGHTLY, run_id, timeout=RUN_SECONDS):
         if now.tasks[SAVE_TASK] in {"up_for_retry", "failed", "success"}:
             break
     return run_id
@@ -226,14 +226,14 @@ def test_search_finds_secret_in_each_encoding(
 
 
 def test_no_secret_in_logs_and_database(
-    good_run: NightlyRun, bad_run: str, stack: AirflowStack, simulator: Simulator
+    good_run: ExampleRun, bad_run: str, stack: AirflowStack, simulator: Simulator
 ) -> None:
     """The database holds the XComs and the connection, which is encrypted."""
-    image_id = stack.xcom(DAG_ID, good_run.run_id, SAVE_TASK, "image_id")
+    image_id = stack.xcom(NIGHTLY, good_run.run_id, SAVE_TASK, "image_id")
     places = places_of([image_id], stack.home)[image_id]
     for pattern in (r"\.db", rf"{SAVE_TASK}/.*\.log$", rf"{WAIT_TASK}/.*\.trigger\.\d+\.log$"):
         assert [place for place in places if re.search(pattern, place)], f"{pattern} is not searched"
-    assert "IAM.0002" in stack.task_log(DAG_ID, bad_run, SAVE_TASK)
+    assert "IAM.0002" in stack.task_log(NIGHTLY, bad_run, SAVE_TASK)
 
     secrets = secrets_of(simulator)
 

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_modelarts.simulator import Fault, Simulator
-from tests.e2e.failure_logs import keep_logs_after_failure
-from tests.e2e.nightly import (
-    DAG_ID,
+from tests.e2e.example_runs import (
     EXAMPLE_DAGS,
+    NIGHTLY,
     SAVE,
     SAVE_TASK,
     WAIT_TASK,
-    NightlyRun,
+    ExampleRun,
     airflow_environment,
-    run_nightly,
+    run_example,
 )
+from tests.e2e.failure_logs import keep_logs_after_failure
 from tests.e2e.stack import AirflowStack
 
 pytestmark = pytest.mark.e2e
@@ -39,24 +39,24 @@ def stack(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[Airf
         AirflowStack(EXAMPLE_DAGS, env=airflow_environment(simulator)) as running,
         keep_logs_after_failure(running, request.session),
     ):
-        running.wait_for_dag(DAG_ID)
+        running.wait_for_dag(NIGHTLY)
         yield running
 
 
 @pytest.fixture(scope="module")
-def good_run(stack: AirflowStack, simulator: Simulator) -> NightlyRun:
+def good_run(stack: AirflowStack, simulator: Simulator) -> ExampleRun:
     """Run the DAG while all is well."""
-    return run_nightly(stack, simulator)
+    return run_example(stack, simulator)
 
 
 @pytest.fixture(scope="module")
-def bad_run(stack: AirflowStack, simulator: Simulator) -> NightlyRun:
+def bad_run(stack: AirflowStack, simulator: Simulator) -> ExampleRun:
     """Run the DAG while the save ends CREATE_FAILED."""
     simulator.inject(Fault(kind="save_fails", operation="CreateImage", message=STATUS_MESSAGE))
-    return run_nightly(stack, simulator)
+    return run_example(stack, simulator)
 
 
-def test_nightly_dag_succeeds_with_deferred_sensor(good_run: NightlyRun) -> None:
+def test_nightly_dag_succeeds_with_deferred_sensor(good_run: ExampleRun) -> None:
     assert good_run.state == "success"
     assert set(good_run.tasks.values()) == {"success"}
     assert good_run.deferred
@@ -64,27 +64,27 @@ def test_nightly_dag_succeeds_with_deferred_sensor(good_run: NightlyRun) -> None
 
 @pytest.mark.parametrize("task_id", [SAVE_TASK, WAIT_TASK])
 def test_operator_and_sensor_push_image_of_service(
-    task_id: str, good_run: NightlyRun, stack: AirflowStack, simulator: Simulator
+    task_id: str, good_run: ExampleRun, stack: AirflowStack, simulator: Simulator
 ) -> None:
-    image_id = stack.xcom(DAG_ID, good_run.run_id, task_id, "image_id")
-    swr_path = stack.xcom(DAG_ID, good_run.run_id, task_id, "swr_path")
-    returned = stack.xcom(DAG_ID, good_run.run_id, task_id)
+    image_id = stack.xcom(NIGHTLY, good_run.run_id, task_id, "image_id")
+    swr_path = stack.xcom(NIGHTLY, good_run.run_id, task_id, "swr_path")
+    returned = stack.xcom(NIGHTLY, good_run.run_id, task_id)
 
     assert {image["id"]: image["swr_path"] for image in simulator.images}[image_id] == swr_path
     assert (returned["image_id"], returned["swr_path"]) == (image_id, swr_path)
 
 
-def test_downstream_task_receives_both_results(good_run: NightlyRun, stack: AirflowStack) -> None:
-    image_id = stack.xcom(DAG_ID, good_run.run_id, WAIT_TASK, "image_id")
-    swr_path = stack.xcom(DAG_ID, good_run.run_id, WAIT_TASK, "swr_path")
+def test_downstream_task_receives_both_results(good_run: ExampleRun, stack: AirflowStack) -> None:
+    image_id = stack.xcom(NIGHTLY, good_run.run_id, WAIT_TASK, "image_id")
+    swr_path = stack.xcom(NIGHTLY, good_run.run_id, WAIT_TASK, "swr_path")
 
-    announced = stack.xcom(DAG_ID, good_run.run_id, "announce")
+    announced = stack.xcom(NIGHTLY, good_run.run_id, "announce")
 
     assert announced == f"Image {image_id} can be pulled from {swr_path}"
 
 
 @pytest.mark.parametrize("task_id", [SAVE_TASK, WAIT_TASK])
-def test_links_work_while_sensor_is_deferred(task_id: str, good_run: NightlyRun) -> None:
+def test_links_work_while_sensor_is_deferred(task_id: str, good_run: ExampleRun) -> None:
     """Those to one notebook and image need what this connection and a first try do not know."""
     links = {name: url for name, url in good_run.links[task_id].items() if name.endswith("(list)")}
 
@@ -92,12 +92,12 @@ def test_links_work_while_sensor_is_deferred(task_id: str, good_run: NightlyRun)
     assert all(address and address.startswith("https://") for address in links.values())
 
 
-def test_nightly_dag_sends_one_create_image(good_run: NightlyRun) -> None:
+def test_nightly_dag_sends_one_create_image(good_run: ExampleRun) -> None:
     assert good_run.creates == 1
 
 
-def test_failed_image_fails_run_without_retry(bad_run: NightlyRun, stack: AirflowStack) -> None:
-    task = stack.task_instances(DAG_ID, bad_run.run_id)[WAIT_TASK]
+def test_failed_image_fails_run_without_retry(bad_run: ExampleRun, stack: AirflowStack) -> None:
+    task = stack.task_instances(NIGHTLY, bad_run.run_id)[WAIT_TASK]
 
     assert bad_run.state == "failed"
     assert bad_run.tasks[WAIT_TASK] == "failed"
@@ -106,10 +106,10 @@ def test_failed_image_fails_run_without_retry(bad_run: NightlyRun, stack: Airflo
     assert bad_run.creates == 1
 
 
-def test_task_log_names_reason_of_failed_image(bad_run: NightlyRun, stack: AirflowStack) -> None:
-    image_id = stack.xcom(DAG_ID, bad_run.run_id, SAVE_TASK, "image_id")
+def test_task_log_names_reason_of_failed_image(bad_run: ExampleRun, stack: AirflowStack) -> None:
+    image_id = stack.xcom(NIGHTLY, bad_run.run_id, SAVE_TASK, "image_id")
 
-    log = stack.task_log(DAG_ID, bad_run.run_id, WAIT_TASK)
+    log = stack.task_log(NIGHTLY, bad_run.run_id, WAIT_TASK)
 
     assert STATUS_MESSAGE in log
     assert image_id in log

@@ -12,7 +12,9 @@ import pytest
 from airflow.providers.common.compat.sdk import BaseOperator, BaseSensorOperator
 
 from airflow_provider_modelarts import operators, sensors
+from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.operators.notebook import (
+    ListNotebooksOperator,
     RenewNotebookLeaseOperator,
     RestoreNotebookOperator,
     StartNotebookOperator,
@@ -34,6 +36,24 @@ WAITS = {
     "modelarts_conn_id": "modelarts_default",
 }
 SIGNATURES: dict[type, dict[str, Any]] = {
+    CreateNotebookImageOperator: {
+        "notebook_id": ...,
+        "name": None,
+        "namespace": None,
+        "tag": None,
+        "description": None,
+        "workspace_id": None,
+        "swr_instance_id": None,
+        "swr_instance_domain": None,
+        "if_exists": "fail",
+        "if_not_running": "fail",
+        "on_clear": "adopt",
+        "min_lease": None,
+        **WAITS,
+        "wait_for_completion": False,
+        "wait_for_notebook": True,
+        "verify_in_registry": False,
+    },
     StartNotebookOperator: {"notebook_id": ..., "duration": None, **WAITS},
     StopNotebookOperator: {
         "notebook_id": ...,
@@ -56,6 +76,19 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         "require_snapshot_within": "2h",
         "discard_environment": False,
         **WAITS,
+    },
+    ListNotebooksOperator: {
+        "status": None,
+        "name": None,
+        "owner_id": None,
+        "flavor": None,
+        "workspace_id": None,
+        "all_users": False,
+        "lease_ends_within": None,
+        "not_saved_within": None,
+        "limit": 1000,
+        "truncate": False,
+        "modelarts_conn_id": "modelarts_default",
     },
     NotebookStatusSensor: {
         "notebook_id": ...,
@@ -105,10 +138,9 @@ SIGNATURES: dict[type, dict[str, Any]] = {
     },
 }
 NO_TEXT = {"start", "stop_running", "discard_environment", "wait_for_completion", "deferrable"}
+NO_TEXT |= {"wait_for_notebook", "poll_interval", "poke_interval", "timeout"}
+NO_TEXT |= {"all_users", "limit", "truncate", "verify_in_registry"}
 NO_TEXT |= {
-    "poll_interval",
-    "poke_interval",
-    "timeout",
     "all_of_project",
     "max_deletions",
     "include_unmarked",
@@ -132,14 +164,15 @@ def classes() -> list[type]:
     ]
 
 
+def mandatory_arguments(operator: type) -> dict[str, str]:
+    """Return a value of each argument without a default."""
+    values = dict.fromkeys(("notebook_id", "image_id", "new_tag", "swr_path"), "x") | {"duration": "2h"}
+    return {n: values[n] for n, p in own_arguments(operator).items() if p.default is inspect.Parameter.empty}
+
+
 def own_arguments(operator: type) -> dict[str, inspect.Parameter]:
     parameters = inspect.signature(operator).parameters.values()
     return {p.name: p for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD}
-
-
-def required(operator: type) -> dict[str, str]:
-    """Return the arguments without which there is no such task."""
-    return {name: "x" for name, default in SIGNATURES[operator].items() if default is ...}
 
 
 @pytest.mark.parametrize("operator", classes(), ids=lambda operator: operator.__name__)
@@ -175,7 +208,7 @@ def test_signature_is_the_documented_one(operator: type) -> None:
 
 @pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)
 def test_default_args_of_airflow_change_nothing(operator: Any) -> None:
-    given = {"task_id": "task", **required(operator)}
+    given = {"task_id": "task", **mandatory_arguments(operator)}
     plain = operator(**given)
     team = {"owner": "x", "retries": 2, "start_date": None, "pool": "saves"}
 
@@ -190,7 +223,7 @@ def test_default_args_of_airflow_change_nothing(operator: Any) -> None:
 @pytest.mark.parametrize("limit", [timedelta(-1), timedelta.max])
 def test_execution_timeout_is_checked_when_dag_is_parsed(operator: Any, limit: timedelta) -> None:
     with pytest.raises(ValueError, match="execution_timeout must be"):
-        operator(task_id="task", execution_timeout=limit, **required(operator))
+        operator(task_id="task", execution_timeout=limit, **mandatory_arguments(operator))
 
 
 @pytest.mark.parametrize("operator", SIGNATURES, ids=lambda operator: operator.__name__)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from unittest.mock import patch
 
 from airflow_provider_modelarts.client import operations
@@ -16,8 +16,8 @@ from airflow_provider_modelarts.client.clouds import CLOUDS
 from airflow_provider_modelarts.client.credentials import EcsAgencyCredentials
 from airflow_provider_modelarts.client.idempotent_create import IdempotentCreate
 from airflow_provider_modelarts.client.marker import IdempotencyKey, prepare_request
-from airflow_provider_modelarts.client.models import CreateImageRequest, Image
-from airflow_provider_modelarts.client.poll_plan import RequestPace
+from airflow_provider_modelarts.client.models import CreateImageRequest
+from airflow_provider_modelarts.client.poll_plan import ItemT, PolledResource, RequestPace
 from airflow_provider_modelarts.client.polled_resources import IMAGES
 from airflow_provider_modelarts.exceptions import ModelArtsError
 from airflow_provider_modelarts.hooks import pool
@@ -87,30 +87,52 @@ STRANGE = ("empty 200", "invalid JSON")
 UNREADABLE = (*FOREIGN, *TOO_LARGE, *STRANGE)
 
 
-AwaitImage = Callable[[ModelArtsClient, str, float], Awaitable[Image]]
+class Await(Protocol):
+    """Waits until a resource is done."""
+
+    async def __call__(
+        self,
+        modelarts: ModelArtsClient,
+        kind: PolledResource[ItemT],
+        resource_id: str,
+        *,
+        is_done: Callable[[ItemT], bool],
+        deadline: float,
+    ) -> ItemT:
+        """Return the resource."""
 
 
-async def watch(modelarts: ModelArtsClient, image_id: str, deadline: float) -> Image:
+async def watch(
+    modelarts: ModelArtsClient,
+    kind: PolledResource[ItemT],
+    resource_id: str,
+    *,
+    is_done: Callable[[ItemT], bool],
+    deadline: float,
+) -> ItemT:
     """Wait as a worker does."""
-    return await modelarts.watch(
-        operations.show_image(image_id),
-        is_done=lambda image: not image.is_pending,
-        poll_interval=POLL_INTERVAL,
-        deadline=deadline,
-    )
+    show = kind.show(resource_id)
+    return await modelarts.watch(show, is_done=is_done, poll_interval=POLL_INTERVAL, deadline=deadline)
 
 
-async def wait_in_poller(modelarts: ModelArtsClient, image_id: str, deadline: float) -> Image:
+async def wait_in_poller(
+    modelarts: ModelArtsClient,
+    kind: PolledResource[ItemT],
+    resource_id: str,
+    *,
+    is_done: Callable[[ItemT], bool],
+    deadline: float,
+) -> ItemT:
     """Wait as a triggerer does, where the shared poll has this wait only."""
 
     @asynccontextmanager
     async def open_client(_: Settings) -> AsyncIterator[ModelArtsClient]:
         yield modelarts
 
-    wait: Wait[Image] = Wait(
-        image_id,
-        f"image {image_id}",
-        is_done=lambda image: not image.is_pending,
+    wait: Wait[ItemT] = Wait(
+        resource_id,
+        f"{kind.name} {resource_id}",
+        is_done=is_done,
         poll_interval=POLL_INTERVAL,
         deadline=deadline,
         not_before=None,
@@ -118,7 +140,7 @@ async def wait_in_poller(modelarts: ModelArtsClient, image_id: str, deadline: fl
     client_pool: LoopLocalPool[Any, ModelArtsClient] = LoopLocalPool(open_client)
     with patch.object(pool, "client_pool", client_pool):
         nothing: Any = None
-        poller = Poller(nothing, "0", IMAGES, RequestPace())
+        poller = Poller(nothing, "0", kind, RequestPace())
         try:
             return await wait.result(poller)
         finally:
@@ -216,14 +238,18 @@ class Scenario:
         return prepare_request(CLOUDS[self.cloud], simulator.notebook_id, KEY, self.words)[0]
 
     async def attempt(
-        self, modelarts: ModelArtsClient, simulator: Simulator, wait: AwaitImage, *, check_existing: bool
+        self, modelarts: ModelArtsClient, simulator: Simulator, wait: Await, *, check_existing: bool
     ) -> None:
         """Do what one try of the operator does."""
         if self.lists_notebooks:
             await modelarts.list_all(operations.list_notebooks())
         saving = IdempotentCreate(modelarts, CLOUDS[self.cloud], simulator.notebook_id, KEY, **self.words)
         image, _ = await saving.save(check_existing=check_existing)
-        ended = await wait(modelarts, image.id, simulator.now() + WAIT_SECONDS)
+        ended = await wait(
+            *(modelarts, IMAGES, image.id),
+            is_done=lambda image: not image.is_pending,
+            deadline=simulator.now() + WAIT_SECONDS,
+        )
         ended.raise_for_status()
 
     def effects(self, simulator: Simulator) -> int:
