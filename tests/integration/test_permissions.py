@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_modelarts.exceptions import (
     InvalidResponseError,
@@ -27,16 +27,21 @@ from airflow_provider_modelarts.exceptions import (
     TransportError,
 )
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
 from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport
+from tests.integration.permission_saves import (
+    IMAGE,
+    finish,
+    lease_is_renewed,
+    save,
+    stopped_notebook_is_skipped,
+)
 from tests.recorder import TaskInstance, TaskStateStore, context
 
 PAGE = Path(__file__).parents[2] / "docs" / "connection.md"
 ACTION = re.compile(r"`([a-z]+:\w+:\w+)`")
 BUILT_IN = "00000000-0000-4000-8000-000000000002"
-IMAGE = {"name": "research", "namespace": "team", "tag": "nightly"}
 OPERATOR = "CreateNotebookImageOperator"
 Scenario = Callable[[Simulator], object]
 
@@ -56,29 +61,6 @@ IN_SWR = {ACTION.findall(action)[0]: ACTION.findall(needed) for action, needed, 
 def granted(row: str) -> list[str]:
     """The actions that the page lists for a row."""
     return list(dict.fromkeys(action for own in ROWS[row] for action in (own, *IN_SWR[own])))
-
-
-def save(simulator: Simulator, *, try_number: int = 1, run_id: str = "nightly", **arguments: Any) -> Any:
-    """Run the operator."""
-    given = {**IMAGE, "notebook_id": simulator.notebook_id, "poll_interval": 1, **arguments}
-    store = given.pop("store", None)
-    task = CreateNotebookImageOperator(task_id="save", **given)
-    ti = TaskInstance(try_number=try_number, run_id=run_id)
-    return finish(task, context(ti, **({"task_state_store": store} if store else {})))
-
-
-def finish(task: Any, given: Any) -> Any:
-    """Execute a task and, when it defers, its trigger, and go on."""
-    try:
-        return task.execute(given)
-    except TaskDeferred as deferred:
-        trigger: Any = deferred.trigger
-
-        async def events() -> list[Any]:
-            return [event.payload async for event in trigger.run()]
-
-        (event,) = asyncio.run(events())
-        return task.execute_complete(given, event)
 
 
 def test_permission_tables_are_parsed() -> None:
@@ -192,23 +174,6 @@ def wait(simulator: Simulator) -> None:
 
 def deferred_wait(simulator: Simulator) -> None:
     assert save(simulator, wait_for_completion=True, deferrable=True)["status"] == "ACTIVE"
-
-
-def stopped_notebook_is_skipped(simulator: Simulator) -> None:
-    simulator.notebook().stop()
-    with pytest.raises(AirflowSkipException):
-        save(simulator, if_not_running="skip")
-    assert simulator.saves == 0
-
-
-def lease_is_renewed(simulator: Simulator) -> None:
-    simulator.notebook().set_lease(seconds=600)
-    save(simulator, min_lease="2h")
-    assert simulator.saves == 1
-    if (simulator.notebook().lease_ends_at or 0) < simulator.now() + 3600:
-        raise ModelArtsError(
-            "No lease was renewed: modelarts:notebook:updateStopPolicy, modelarts:notebook:get"
-        )
 
 
 def sensor(**arguments: Any) -> Scenario:
