@@ -33,7 +33,7 @@ from airflow_provider_modelarts.client.planned_image import PlannedImage, Tags
 from airflow_provider_modelarts.client.prune_plan import plan_prune
 from airflow_provider_modelarts.client.prune_rules import PruneRules
 from airflow_provider_modelarts.client.repository_tags import read_tags
-from airflow_provider_modelarts.exceptions import ModelArtsError, NotFoundError
+from airflow_provider_modelarts.exceptions import InvalidConnectionError, ModelArtsError, NotFoundError
 
 MAX_FAILURES = 3
 """Deletions in a row that may fail before the others are left to a retry."""
@@ -163,6 +163,8 @@ class Prune:
             try:
                 self._tags[repository] = await read_tags(self._client, address)
             except ModelArtsError as error:
+                if isinstance(error, InvalidConnectionError) and self._rules.mode == "delete":
+                    raise  # it names the field that is missing: no tag at all could be deleted
                 self._tags[repository] = None
                 log.warning("The tags of %s cannot be read: %s", repository, error)
             if rules_are_read:

@@ -16,6 +16,7 @@ from airflow_provider_modelarts.client.prune import Prune, PruneResult
 from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
 from airflow_provider_modelarts.client.retention import Policy
 from airflow_provider_modelarts.exceptions import (
+    InvalidConnectionError,
     InvalidResponseError,
     ModelArtsError,
     PermissionDeniedError,
@@ -449,3 +450,17 @@ def test_prune_groups_by_source_notebook(transport: TransportRunner, simulator: 
     snapshot(simulator, "a", age=5 * DAY, notebook_id=NOTEBOOK)
     snapshot(simulator, "b", age=3 * DAY, notebook_id=OTHER)
     assert ids(prune(transport, simulator).deleted) == []
+
+
+def test_prune_without_address_of_swr_deletes_nothing(
+    transport: TransportRunner, simulator: Simulator
+) -> None:
+    daily(simulator, 2)
+    extra = {"swr_endpoint": None}
+
+    async def scenario(client: ModelArtsClient) -> PruneResult:
+        return await Prune(client, rules(), workspace_id="0").run()
+
+    with pytest.raises(InvalidConnectionError, match="swr_endpoint"):
+        transport.run(simulator, scenario, extra=extra)
+    assert sent(simulator) == []
