@@ -26,6 +26,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "call_path": (),
     "import_cost": ("--rounds", "3"),
     "poll": (),
+    "prune": (),
     "renewals": (),
     "start": (),
     "waits": (),
@@ -34,6 +35,7 @@ SMALL: dict[str, tuple[str, ...]] = {
 RECORDED: dict[str, tuple[str, ...]] = {
     "import_cost": ("--rounds", "9"),
     "poll": ("--rounds", "9", "--seconds", "5"),
+    "prune": ("--images", "10000", "--notebooks", "300", "--deletions", "500"),
     "start": ("--rounds", "3", "--no-together"),
     "waits": (
         *("--waits", "1000", "--interval", "10", "--seconds", "40", "--rounds", "2"),

@@ -13,6 +13,7 @@ from airflow_provider_modelarts.hooks.image_methods import ImageMethods
 from airflow_provider_modelarts.hooks.imports import import_in_thread
 from airflow_provider_modelarts.hooks.notebook_methods import NotebookMethods
 from airflow_provider_modelarts.hooks.registry_methods import RegistryMethods
+from airflow_provider_modelarts.hooks.retention_methods import RetentionMethods
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.client.client import ModelArtsClient, Pollable
@@ -33,7 +34,7 @@ _IMPORTS = (
 """What a call or a wait on an event loop needs."""
 
 
-class ModelArtsHook(ImageMethods, NotebookMethods, RegistryMethods, BaseHook):
+class ModelArtsHook(ImageMethods, NotebookMethods, RegistryMethods, RetentionMethods, BaseHook):
     """
     Call ModelArts on Huawei Cloud or Open Telekom Cloud.
 

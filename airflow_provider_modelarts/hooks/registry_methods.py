@@ -43,6 +43,31 @@ class RegistryMethods(BlockingClient):
         )
         return block_on(verification)
 
+    def wait_for_verification(
+        self, image: Image, *, poll_interval: float = 10, deadline: float
+    ) -> dict[str, Any]:
+        """
+        Verify an image as :meth:`verify_image` does, again after transient errors until the deadline.
+
+        :param image: the image, which is ACTIVE.
+        :param poll_interval: seconds after an error until the next try.
+        :param deadline: epoch seconds.
+        :raises ImageNotInRegistryError: three checks, five seconds apart, did not find the tag.
+        :raises WaitTimeoutError: every try until the deadline failed.
+        """
+        from airflow_provider_modelarts.client.image_verification import wait_for_verification
+        from airflow_provider_modelarts.transport import block_on
+
+        self.settings.require_swr_endpoint()
+        workspace_id = self.settings.workspace_id
+        verification = wait_for_verification(
+            *(self._modelarts, image),
+            workspace_id=workspace_id,
+            poll_interval=poll_interval,
+            deadline=deadline,
+        )
+        return block_on(verification)
+
     def list_tags(self, namespace: str, repository: str) -> list[RegistryTag]:
         """
         Return all tags of a repository, those that were set last first.

@@ -71,7 +71,8 @@ class Fault:
     Where the effect is an option, ``takes_effect=True`` lets the request be processed first.
     ``retry_after`` is sent as Retry-After: seconds, or an HTTP date, which a client compares with the
     response's ``Date``, the simulator's time. An empty ``code`` is left out of the body. ``operation`` is the
-    name of an API operation, or ``*`` for all. With a ``chance``, such as 0.05, the fault happens to each
+    name of an API operation, or ``*`` for all; with a ``resource_id``, only requests about this notebook or
+    image match, which have its id in their path. With a ``chance``, such as 0.05, the fault happens to each
     matching request with this probability, drawn from a generator with the simulator's seed; ``times``
     counts how often it happened.
 
@@ -86,6 +87,7 @@ class Fault:
     times: int | None = 1
     skip: int = 0
     chance: float | None = None
+    resource_id: str | None = None
     retry_after: int | str | None = None
     status: int | None = None
     code: str | None = None
@@ -119,7 +121,7 @@ class Fault:
         self._refuse_foreign_options()
 
     def _refuse_foreign_options(self) -> None:
-        for field in fields(self)[5:]:
+        for field in fields(self)[6:]:
             if getattr(self, field.name) != field.default and field.name not in _OPTIONS[self.kind]:
                 raise ValueError(f"the option {field.name!r} does not apply to the fault {self.kind!r}")
         if self.kind == "redirect" and self.location is None:
@@ -157,13 +159,21 @@ class FaultQueue:
         """Append a fault."""
         self._faults.append(fault)
 
-    def take(self, operation: str) -> Fault | None:
-        """Return the fault that happens to a request, or None, and count it."""
-        return self._take(lambda fault: fault.kind != "save_fails" and fault.operation in ("*", operation))
+    def take(self, operation: str, resource_id: str = "") -> Fault | None:
+        """Return the fault that happens to a request about a resource, or None, and count it."""
+        return self._take(
+            lambda fault: (
+                fault.kind != "save_fails"
+                and fault.operation in ("*", operation)
+                and fault.resource_id in (None, resource_id)
+            )
+        )
 
-    def take_save_failure(self) -> Fault | None:
-        """Return the fault that lets a save fail, or None, and count it."""
-        return self._take(lambda fault: fault.kind == "save_fails")
+    def take_save_failure(self, notebook_id: str) -> Fault | None:
+        """Return the fault that lets the save of a notebook fail, or None, and count it."""
+        return self._take(
+            lambda fault: fault.kind == "save_fails" and fault.resource_id in (None, notebook_id)
+        )
 
     def _take(self, fits: Callable[[Fault], bool]) -> Fault | None:
         for index, fault in enumerate(self._faults):

@@ -95,7 +95,7 @@ class Handler:
     def _answer(self, request: HttpRequest, request_id: str) -> HttpReply:
         route = routes.find(request)
         operation = route.operation if route else routes.UNKNOWN
-        fault = self._faults.take(operation)
+        fault = self._faults.take(operation, route.id if route else "")
         reached = fault is None or fault.processed
         outcome = self._process(request, route, request_id) if reached else _UNTOUCHED
         reply = fault.spoil(outcome.reply, request_id) if fault else outcome.reply

@@ -46,7 +46,7 @@ class Operations:
         store = self._store(route)
         given = create_image_fields(store.cloud, request.body)
         image = store.start_save(route.id, given)
-        failure = self._faults.take_save_failure()
+        failure = self._faults.take_save_failure(route.id)
         if failure is not None:
             store.doom(image.id, failure.message or "Failed to save the image.")
         reply = json_reply(self._create_status, image.document())

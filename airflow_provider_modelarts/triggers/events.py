@@ -19,16 +19,18 @@ class ImageEvent(WaitEvent):
     :param image: the image, as it goes to XCom.
     :param notebook_id: the notebook that the image's marker names.
     :param content: what SWR has of the image, if it was verified.
+    :param seen_at: epoch seconds of the first poll that found the image ACTIVE.
     """
 
     remedy: ClassVar[str] = "The image may have been saved; clear the task to check."
     image: dict[str, Any] = Field(default_factory=dict)
     notebook_id: str | None = None
     content: dict[str, Any] = Field(default_factory=dict)
+    seen_at: float | None = None
 
-    @field_validator("notebook_id", mode="wrap")
+    @field_validator("notebook_id", "seen_at", mode="wrap")
     @classmethod
-    def _ignore_unreadable_id(cls, value: Any, validate: Any) -> Any:
+    def _ignore_unreadable_fact(cls, value: Any, validate: Any) -> Any:
         return none_if_unreadable(value, validate)
 
     @model_validator(mode="after")
@@ -47,12 +49,14 @@ class ImageEvent(WaitEvent):
         *,
         since: float | None = None,
         content: dict[str, Any] | None = None,
+        seen_at: float | None = None,
     ) -> ImageEvent:
         """
         Return the event of a wait that succeeded.
 
         :param since: epoch seconds at which the wait began.
         :param content: what SWR has of the image, if it was verified.
+        :param seen_at: epoch seconds at which it ended.
         """
         notebook_id = source_notebook(image)
         return cls(
@@ -61,6 +65,7 @@ class ImageEvent(WaitEvent):
             notebook_id=notebook_id,
             since=since,
             content=content or {},
+            seen_at=seen_at,
             passthrough=passthrough,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_modelarts.triggers.wait import TriggererWait
@@ -41,6 +42,7 @@ class NotebookImageTrigger(TriggererWait):
             not_before=self.not_before,
             workspace_id=self.workspace_id,
         )
+        seen_at = time.time()
         content = None
         if self.verify_in_registry:
             content = await hook.await_verification(
@@ -49,7 +51,9 @@ class NotebookImageTrigger(TriggererWait):
                 deadline=self.deadline,
                 workspace_id=self.workspace_id,
             )
-        return self.event_class().of_image(image, self.passthrough, since=since, content=content)
+        return self.event_class().of_image(
+            image, self.passthrough, since=since, seen_at=seen_at, content=content
+        )
 
     def event_class(self) -> type[ImageEvent]:
         """Return the class of the events."""

@@ -58,6 +58,8 @@ class Notebooks(RuleBasedStateMachine):
             starting=AtOnce(),
             stopping=AtOnce(),
             snapshotting=AfterSeconds(120),
+            # A start without auto stop makes the lease that there was.
+            no_auto_stop="unlimited" if lease["seconds"] is None else "disabled",
             touched_by=touched_by,
             lease_interrupts_save=interrupts,
         )
