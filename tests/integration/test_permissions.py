@@ -1,5 +1,5 @@
 """
-The table of permissions in docs/connection.md, executed.
+The tables of docs/permissions.md, executed.
 
 With exactly the actions of a row every scenario of its task passes, and each action taken away makes the
 scenarios fail that are named here.
@@ -31,9 +31,10 @@ from airflow_provider_modelarts.operators.image import CreateNotebookImageOperat
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
 from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport
+from tests.integration import notebook_permissions
 from tests.recorder import TaskInstance, TaskStateStore, context
 
-PAGE = Path(__file__).parents[2] / "docs" / "connection.md"
+PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
 ACTION = re.compile(r"`([a-z]+:\w+:\w+)`")
 BUILT_IN = "00000000-0000-4000-8000-000000000002"
 IMAGE = {"name": "research", "namespace": "team", "tag": "nightly"}
@@ -42,9 +43,8 @@ Scenario = Callable[[Simulator], object]
 
 
 def tables() -> Iterator[list[list[str]]]:
-    """Give the tables of the section as rows of cells, without their heads."""
-    section = PAGE.read_text().partition("## Permissions\n")[2].partition("\n## ")[0]
-    for block in re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE):
+    """Give the tables of the page as rows of cells, without their heads."""
+    for block in re.findall(r"(?:^\|.*\n)+", PAGE.read_text(), re.MULTILINE):
         yield [[cell.strip() for cell in line.strip("| ").split("|")] for line in block.splitlines()[2:]]
 
 
@@ -321,6 +321,7 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
             *("UpdateNotebook", "ShowNotebook"),
         )
     },
+    **notebook_permissions.SCENARIOS,
     "The test button": {"the test button": try_the_button},
     "No project_id, with access keys (in addition)": {"a project by name": project_by_its_name},
 }
@@ -360,6 +361,8 @@ FAILS: dict[str, set[str]] = {
     "iam:projects:listProjects": {"a project by name"},
 }
 """What fails without an action, of the scenarios of a row: the page lists the same."""
+for action, of_notebooks in notebook_permissions.FAILS.items():
+    FAILS[action] = FAILS[action] | of_notebooks
 
 STAYS: dict[str, set[str]] = {
     "modelarts:image:list": {"a save", "a stopped notebook", "a busy notebook", "a tag taken by another"},
@@ -368,6 +371,8 @@ STAYS: dict[str, set[str]] = {
     "modelarts:image:delete": {"a save", "a retry after a crash", "a tag taken by this task"},
 }
 """What works as usual without it."""
+for action, of_notebooks in notebook_permissions.STAYS.items():
+    STAYS[action] = STAYS[action] | of_notebooks
 
 KEEPS_ITS_REFUSAL: dict[str, tuple[type[ModelArtsError], ...]] = dict.fromkeys(
     [*LOST, "a lost request"], (TransportError, ServerError, InvalidResponseError)
@@ -381,12 +386,16 @@ KEEPS_ITS_REFUSAL: dict[str, tuple[type[ModelArtsError], ...]] = dict.fromkeys(
 }
 """Errors in place of the denial: the first refusal, where the check of it is denied."""
 
+SAME_ON_BOTH = {row for row in SCENARIOS if "replace" in row or "wait" in row} | (
+    notebook_permissions.SCENARIOS.keys()
+)
+
 CASES = [
     pytest.param(row, name, cloud, id=f"{row}-{name}-{cloud}")
     for row, of_row in SCENARIOS.items()
     for name in of_row
     # What the other rows of the operator add does not differ between the clouds.
-    for cloud in (("huaweicloud", "otc") if "replace" not in row and "wait" not in row else ("huaweicloud",))
+    for cloud in (("huaweicloud", "otc") if row not in SAME_ON_BOTH else ("huaweicloud",))
 ]
 REMOVED = [
     pytest.param(row, action, id=f"{row}-{action}")
