@@ -22,6 +22,7 @@ The exceptions of this provider, grouped by what a caller can do about them.
         RateLimitError         too many requests; ``retry_after`` seconds          (transient)
         ServerError            the service or its gateway failed                   (transient)
       ImageFailedError         the image ended as CREATE_FAILED, ERROR or DELETED
+      ImageNotInRegistryError  the image is ACTIVE, but its tag is not in SWR
       NotebookFailedError      the notebook failed, was deleted or is frozen
       StopRefusedError         a stop would lose what is installed; it was not sent
       WaitTimeoutError         the deadline passed; the image may still be saved
@@ -286,6 +287,14 @@ class ServerError(ApiError):
 
 class ImageFailedError(ModelArtsError):
     """The image ended as CREATE_FAILED, ERROR or DELETED, which is final."""
+
+
+class ImageNotInRegistryError(ModelArtsError):
+    """
+    The image is ACTIVE in ModelArts, but several checks did not find its tag in SWR.
+
+    A retry checks again, and a retry of a save reuses the image.
+    """
 
 
 class NotebookFailedError(ModelArtsError):

@@ -199,15 +199,21 @@ def _swr_uri(context: Context, outlet: Any) -> str | None:
 
 
 def event_extra(result: dict[str, Any]) -> dict[str, Any]:
-    """Return the image as the extra of an asset event: None where unknown, and the digest only if known."""
+    """
+    Return the image as the extra of an asset event: None where unknown.
+
+    The digest is there only if it is known, and what else SWR has of the image only if that was verified.
+    """
     address = parse_address(result.get("swr_path"))
     digest = result.get("digest") or (address and address.digest)
+    verified = {key: value for key, value in result.items() if key in {"size_bytes", "layers", "unchanged"}}
     return {
         "image_id": result["image_id"],
         "swr_path": result.get("swr_path"),
         "tag": result.get("tag") or (address and address.tag),
         "notebook_id": result.get("notebook_id"),
         **({"digest": digest} if digest else {}),
+        **verified,
     }
 
 

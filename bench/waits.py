@@ -257,7 +257,12 @@ def _described(stall: dict[str, object], key: str) -> str:
     samples = stall["samples"]
     assert isinstance(samples, list)  # noqa: S101 - for mypy
     where = next((text for is_ours, text in samples if is_ours or key == "seconds"), "")
-    return f"{1000 * seconds:.0f} ms" + (f" in `{where}`" if where and seconds else "")
+    collecting = 1000 * float(str(stall["collecting"])) if key == "seconds" else 0.0
+    return (
+        f"{1000 * seconds:.0f} ms"
+        + (f", of which {collecting:.0f} ms garbage collector," if collecting >= 1 else "")
+        + (f" in `{where}`" if where and seconds else "")
+    )
 
 
 def limit_verdict(ours: Measurement, rate: float) -> Verdict:

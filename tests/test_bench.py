@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import re
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +148,28 @@ def test_stall_watch_finds_what_holds_the_loop() -> None:
     (stall,) = [stall for stall in watch.stalls if "hold_the_loop" in str(stall.samples)]
     assert stall.seconds > 5 * LIMIT
     assert stall.ours == 0
+
+
+def test_stall_watch_blames_nobody_for_the_garbage_collector() -> None:
+    watch = StallWatch()
+
+    def collect_garbage() -> None:
+        end = time.thread_time() + 10 * LIMIT
+        while time.thread_time() < end:
+            gc.collect()
+
+    async def run() -> None:
+        with watch.watching(asyncio.get_running_loop()):
+            await asyncio.sleep(0)
+            collect_garbage()
+            await asyncio.sleep(0)
+
+    callbacks = list(gc.callbacks)
+    asyncio.run(run())
+    assert gc.callbacks == callbacks
+    stall = max(watch.stalls, key=lambda stall: stall.collecting)
+    assert stall.collecting > 5 * LIMIT
+    assert replace(stall, samples=[(True, "ours")]).ours <= stall.seconds - 5 * LIMIT
 
 
 def test_report_fails_only_for_what_has_failed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,9 +50,10 @@ def test_assets_page_watches_images(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_assets_page_lists_keys_of_event() -> None:
     (table,) = re.findall(r"^\| key \| is \|\n(.*?)\n\n", PAGE, re.MULTILINE | re.DOTALL)
-    keys = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
+    keys = re.findall(r"`(\w+)`", "\n".join(row.split("|")[1] for row in table.splitlines()))
 
-    assert keys == list(event_extra({"image_id": "i", "digest": "sha256:1"}))
+    verified = {"digest": "sha256:1", "size_bytes": 1, "layers": 1, "unchanged": False}
+    assert keys == list(event_extra({"image_id": "i", **verified}))
 
 
 def test_assets_page_explains_arguments_of_watcher() -> None:

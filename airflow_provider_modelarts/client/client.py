@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from functools import cached_property
+from functools import cached_property, partial
 from random import Random
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -20,6 +20,7 @@ from airflow_provider_modelarts.client.session import Project, Session
 from airflow_provider_modelarts.exceptions import (
     RETRYABLE_ERRORS,
     ApiError,
+    InvalidConnectionError,
     InvalidResponseError,
     ModelArtsError,
     ResponseTooLargeError,
@@ -63,11 +64,17 @@ class Pollable(Protocol):
 PollableT = TypeVar("PollableT", bound=Pollable)
 
 
+def _no_swr_endpoint() -> str:
+    raise InvalidConnectionError("Nothing was sent to SWR: swr_endpoint, its address, is not known")
+
+
 class ModelArtsClient:
     """
     A client for one project of ModelArts with one set of credentials.
 
     :param endpoint: scheme, host and port of ModelArts, without a path.
+    :param swr_endpoint: returns that of SWR's API when an operation needs it, or raises an error that names
+        the missing field.
     :param random: for jitter.
     :param lock: serialises logins and the first requests with credentials that may be wrong. A worker, which
         has no concurrency, needs none.
@@ -83,15 +90,14 @@ class ModelArtsClient:
         clock: Clock,
         random: Random,
         lock: AbstractAsyncContextManager[Any] | None = None,
+        swr_endpoint: Callable[[], str] = _no_swr_endpoint,
     ) -> None:
-        self._session = Session(
-            endpoint=endpoint,
-            project=project,
-            credentials=credentials,
-            transport=transport,
-            clock=clock,
-            lock=lock,
+        self._open_session = partial(
+            Session, project=project, credentials=credentials, transport=transport, clock=clock, lock=lock
         )
+        self._session = self._open_session(endpoint=endpoint)
+        self._swr_endpoint = swr_endpoint
+        self._swr_session: Session | None = None
         self._transport = transport
         self._clock = clock
         self._random = random
@@ -105,7 +111,16 @@ class ModelArtsClient:
     @property
     def refused_at(self) -> float:
         """When the credentials were last refused, in monotonic seconds."""
-        return self._session.refused_at
+        swr = self._swr_session
+        return self._session.refused_at if swr is None else max(self._session.refused_at, swr.refused_at)
+
+    def _session_for(self, operation: Operation[Any]) -> Session:
+        """Return the session with the service of an operation."""
+        if operation.service == "modelarts":
+            return self._session
+        if self._swr_session is None:
+            self._swr_session = self._open_session(endpoint=self._swr_endpoint(), service="swr")
+        return self._swr_session
 
     async def call(self, operation: Operation[T], *, deadline: float | None = None) -> T:
         """
@@ -119,12 +134,14 @@ class ModelArtsClient:
         :raises TransportError: no complete response; see ``may_have_been_processed`` for a write.
         :raises InvalidResponseError: the response cannot be parsed.
         :raises ApiError: an error response; the class depends on its status and code.
+        :raises InvalidConnectionError: SWR's address is needed and not known; nothing was sent.
         """
+        session = self._session_for(operation)
         give_up_at = self._clock.monotonic() + min(RETRY_TIMEOUT, self._left(deadline))
         failures = 0
         while True:
             try:
-                return await self._session.send(operation)
+                return await session.send(operation)
             except ModelArtsError as error:
                 if not (isinstance(error, RETRYABLE_ERRORS) or error.is_brief):
                     raise
@@ -203,7 +220,7 @@ class ModelArtsClient:
         """Read pages until the list is complete or a page holds nothing new."""
         offset = int(offset_counts_pages)
         for _ in range(MAX_PAGES):
-            page = await self._page(operation, offset, deadline)
+            page = await self.page(operation, offset, deadline)
             is_new = listing.add(page)
             if listing.is_complete or not is_new:
                 return
@@ -212,10 +229,10 @@ class ModelArtsClient:
             f"{operation.name} did not end after {MAX_PAGES} pages: narrow its filters"
         )
 
-    async def _page(
-        self, operation: Operation[Page[Item]], offset: int, deadline: float | None
+    async def page(
+        self, operation: Operation[Page[Item]], offset: int, deadline: float | None = None
     ) -> Page[Item]:
-        """Return one page, with a smaller ``limit`` as long as the response is too large."""
+        """Return one page as :meth:`call` does, with a smaller ``limit`` while the response is too large."""
         first_limit = int(operation.query.get("limit", 0))
         while True:
             limit = min(first_limit, self._page_limits.get(operation.name, first_limit))

@@ -53,6 +53,7 @@ class Cloud:
     :param rules: of create-image by field; a field without a rule does not exist on this cloud.
     :param signature: the default format of signatures, ``access`` or ``credential``.
     :param console: the console's address.
+    :param has_create_tag: whether its SWR can give an image another tag.
     :param image: path of the console's page of one image's repository, if the page is known.
     """
 
@@ -64,6 +65,7 @@ class Cloud:
     rules: Mapping[str, Rule] = field(repr=False)
     hosts: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
     image: str = ""
+    has_create_tag: bool = True
 
     # The console's lists of notebooks and of private images in SWR.
     notebooks = "/modelarts/?region={region}#/dev-container"
@@ -157,6 +159,8 @@ OPEN_TELEKOM_CLOUD = Cloud(
     signature="credential",
     console="https://console.otc.t-systems.com",
     rules=_OTC_RULES,
+    # https://docs.otc.t-systems.com/software-repository-container/api-ref/apis/image_tag_management/
+    has_create_tag=False,
     hosts={
         ("iam", "eu-ch2"): "iam-pub.eu-ch2.sc.otc.t-systems.com",
         ("modelarts", "eu-ch2"): "modelarts.eu-ch2.sc.otc.t-systems.com",

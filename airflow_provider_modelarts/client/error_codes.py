@@ -1,5 +1,5 @@
 """
-The error codes of ModelArts and its gateway, as data: exception class, remedy and documenting page.
+The error codes of ModelArts, SWR and their gateway, as data: exception class, remedy and documenting page.
 
 One code can mean different things under different HTTP statuses, so the key is both.
 """
@@ -26,6 +26,8 @@ from airflow_provider_modelarts.exceptions import (
 MODELARTS_PAGE = "https://docs.otc.t-systems.com/modelarts/api-ref/appendix/error_codes.html"
 # Huawei Cloud has the same table:
 # https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0095.html
+SWR_PAGE = "https://docs.otc.t-systems.com/software-repository-container/api-ref/appendixes/error_codes.html"
+# Huawei Cloud has the same table: https://support.huaweicloud.com/intl/en-us/api-swr/ErrorCode.html
 GATEWAY_PAGE = "https://docs.otc.t-systems.com/api-gateway/umn/published_api_calling/error_codes.html"
 
 
@@ -71,6 +73,12 @@ _MOUNT = ErrorCode(BadRequestError, "Check the mount path of the storage.")
 _SUSPENDED = ErrorCode(AccountSuspendedError, "Settle the account's state in the console.")
 _FAILED = ErrorCode(ServerError, "The service failed. If this continues, give the request id to its support.")
 _BUSY = ErrorCode(RateLimitError, "The service is busy: send fewer requests, or retry later.")
+_NO_TAG = ErrorCode(NotFoundError, "The repository in SWR has no such tag; it may have been deleted.")
+_NO_REPOSITORY = ErrorCode(NotFoundError, "SWR has no such repository; it may have been deleted.")
+_NO_ORGANIZATION = ErrorCode(NotFoundError, "SWR has no such organization: check it and the region.")
+_SWR_POLICY = ErrorCode(
+    PermissionDeniedError, "Grant the connection's user a permission on the organization or image in SWR."
+)
 
 
 def _documented(page: str, rows: Mapping[tuple[int, str], ErrorCode]) -> dict[tuple[int, str], ErrorCode]:
@@ -220,6 +228,60 @@ ERROR_CODES: dict[tuple[int, str], ErrorCode] = {
             (403, "APIGW.0306"): _POLICY,
             (401, "APIGW.0307"): _TOKEN,
             (429, "APIGW.0308"): _BUSY,
+        },
+    ),
+    **_documented(
+        SWR_PAGE,
+        {
+            (404, "SVCSTG.SWR.4040048"): _NO_TAG,
+            (404, "SVCSTG.SWR.4040115"): _NO_TAG,
+            (404, "SVCSTG.SWR.4041056"): _NO_TAG,
+            (404, "SVCSTG.SWR.4041057"): _NO_TAG,
+            (404, "SVCSTG.SWR.4041060"): _NO_TAG,
+            (404, "SVCSTG.SWR.4040009"): _NO_REPOSITORY,
+            (404, "SVCSTG.SWR.4040010"): _NO_REPOSITORY,
+            (404, "SVCSTG.SWR.4040113"): _NO_REPOSITORY,
+            (404, "SVCSTG.SWR.4040058"): _NO_ORGANIZATION,
+            (404, "SVCSTG.SWR.4041061"): _NO_ORGANIZATION,
+            # As APIGW.0101 no NotFoundError, which would count as a missing tag.
+            (404, "SVCSTG.SWR.4040083"): ErrorCode(
+                BadRequestError, "SWR has no such API: check the connection's swr_endpoint."
+            ),
+            (409, "SVCSTG.SWR.4090006"): ErrorCode(
+                TagConflictError, "The tag exists: choose another one, or allow to move it with override."
+            ),
+            (409, "SVCSTG.SWR.4090023"): _BUSY,
+            (403, "SVCSTG.SWR.4031032"): _BUSY,
+            (403, "SVCSTG.SWR.4031042"): _BUSY,
+            (401, "SVCSTG.SWR.4010000"): _TOKEN,
+            (403, "SVCSTG.SWR.4031043"): _TOKEN,
+            (400, "SVCSTG.SWR.4000031"): _TOKEN,
+            (401, "SVCSTG.SWR.4011044"): _SWR_POLICY,
+            (401, "SVCSTG.SWR.4011064"): _SWR_POLICY,
+            (403, "SVCSTG.SWR.4037017"): _SWR_POLICY,
+            (403, "SVCSTG.SWR.4037018"): _SWR_POLICY,
+            (403, "SVCSTG.SWR.4037020"): _SWR_POLICY,
+            (403, "SVCSTG.SWR.4039001"): _SWR_POLICY,
+            (403, "SVCSTG.SWR.4039002"): _SWR_POLICY,
+            (400, "SVCSTG.SWR.4000097"): _QUOTA,
+            (400, "SVCSTG.SWR.4000098"): _QUOTA,
+            (400, "SVCSTG.SWR.4000099"): _QUOTA,
+            (400, "SVCSTG.SWR.4000014"): _VALUE,
+            (400, "SVCSTG.SWR.4000056"): _VALUE,
+            (400, "SVCSTG.SWR.4001008"): _VALUE,
+            (400, "SVCSTG.SWR.4001014"): _VALUE,
+            (400, "SVCSTG.SWR.4001025"): _VALUE,
+            (400, "SVCSTG.SWR.4001028"): _VALUE,
+            (400, "SVCSTG.SWR.4001029"): _VALUE,
+            (400, "SVCSTG.SWR.4001035"): _VALUE,
+            (400, "SVCSTG.SWR.4009010"): _VALUE,
+            (400, "SVCSTG.SWR.4009011"): _VALUE,
+            (400, "SVCSTG.SWR.4009021"): _VALUE,
+            # No refusal of the token, which is 4010000.
+            (400, "SVCSTG.SWR.4001048"): _FAILED,
+            (507, "SVCSTG.SWR.5070070"): ErrorCode(
+                ServerError, "SWR cannot use OBS, which stores the images: check OBS in the console."
+            ),
         },
     ),
     # Seen in other clients of the API; no page of the vendors documents them.

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
+Service = Literal["modelarts", "swr"]
+"""The services that operations go to: ModelArts, and SWR, the registry of its images."""
 
 
 MAX_BYTES = 256 * 1024
@@ -60,17 +62,32 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class Items:
+    """
+    The records of a response that is an array, as :attr:`Operation.parse` receives them.
+
+    :param content_range: the header ``Content-Range``, with the number of all records; None without one.
+    """
+
+    records: list[Any] = field(repr=False)
+    content_range: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Operation(Generic[T]):
     """
     An API operation as a value: what to send and how to parse the response.
 
     :param name: the API's name of the operation, for messages.
-    :param path: below ``/v1/{project_id}``, with every variable part quoted.
-    :param parse: makes the result from the response's decoded JSON.
+    :param path: below ``/v1/{project_id}`` of ModelArts or ``/v2/manage`` of SWR, with every variable part
+        quoted.
+    :param parse: makes the result from the response's decoded JSON; see :func:`parse_response` for what is
+        added from the headers.
     :param subject: the resource, for messages, such as ``image 4e0d…``.
     :param max_bytes: bytes of the largest response body that is read.
     :param page_sizes: of a list, the values of ``limit`` that may be sent, largest first. If a page exceeds
         ``max_bytes``, it is requested again with the next smaller one.
+    :param service: that the operation is sent to.
     """
 
     name: str
@@ -82,6 +99,7 @@ class Operation(Generic[T]):
     max_bytes: int = MAX_BYTES
     page_sizes: tuple[int, ...] = ()
     subject: str = ""
+    service: Service = "modelarts"
 
     @property
     def is_read(self) -> bool:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.clouds import Cloud
-from airflow_provider_modelarts.client.fields import flatten
 from airflow_provider_modelarts.client.http_types import Operation
 from airflow_provider_modelarts.client.marker import (
     IdempotencyKey,
@@ -23,8 +21,9 @@ from airflow_provider_modelarts.client.marker import (
     parse_marker,
     prepare_request,
 )
-from airflow_provider_modelarts.client.models import Image, Page
+from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.notebooks import Notebook
+from airflow_provider_modelarts.client.own_images import list_same_name
 from airflow_provider_modelarts.exceptions import (
     PERMANENT,
     ApiError,
@@ -99,8 +98,11 @@ class IdempotentCreate:
         self._on_notebook = on_notebook
         self._failure = ModelArtsError("create-image was not sent")
         self._is_later_try = False
-        self._ambiguous_error: ModelArtsError | None = None
         self._uses_other_tag = False
+        self.ambiguous_error: ModelArtsError | None = None
+        """After it the image of this task may exist without being listed yet."""
+        self.accepted_at: float | None = None
+        """Epoch seconds at which create-image was accepted, or may have been."""
 
     async def save(self, *, check_existing: bool, image_id_hint: str | None = None) -> tuple[Image, bool]:
         """
@@ -113,13 +115,20 @@ class IdempotentCreate:
         :raises PermissionDeniedError: the permission to save or to list images is missing.
         :raises ModelArtsError: any other error response, or a lost response that no lookup could resolve.
         """
-        self._is_later_try = check_existing
-        image = await self._check_hint(image_id_hint) if image_id_hint else None
-        if check_existing and image is None:
-            image = await self._find_earlier()
-        if image:
-            log.info("Reusing the image that an earlier try created: %s", image.describe())
+        if check_existing and (image := await self.find_earlier(image_id_hint)):
             return image, True
+        return await self.create()
+
+    async def find_earlier(self, image_id_hint: str | None = None) -> Image | None:
+        """Return the image of an earlier try, or None; the argument and errors are those of :meth:`save`."""
+        self._is_later_try = True
+        image = await self.check_hint(image_id_hint) if image_id_hint else None
+        if image := image or await self._find_earlier():
+            log.info("Reusing the image that an earlier try created: %s", image.describe())
+        return image
+
+    async def create(self) -> tuple[Image, bool]:
+        """Send create-image, and return the image and whether it was reused; see :meth:`save`."""
         for _ in range(MAX_ATTEMPTS):
             if saved := await self._send():
                 return saved
@@ -127,18 +136,22 @@ class IdempotentCreate:
 
     async def _send(self) -> tuple[Image, bool] | None:
         """Return the image, and whether it was reused; None if create-image may be sent again."""
+        sent_at = self._modelarts.time()
         try:
-            return await self._call(operations.create_image(self._notebook_id, self.request)), False
+            created = await self._call(operations.create_image(self._notebook_id, self.request))
         except ModelArtsError as error:
-            self._failure, image = error, await self._recover_lost_response(error)
+            self._failure, image = error, await self._recover_lost_response(error, sent_at)
+        else:
+            self.accepted_at = self._modelarts.time()
+            return created, False
         if image is None:
             return None
         if not self._is_own(image):
             return image, True
         log.info("Reusing the image that this task's save created: %s", image.describe())
-        return image, self._ambiguous_error is None
+        return image, self.ambiguous_error is None
 
-    async def _recover_lost_response(self, error: ModelArtsError) -> Image | None:
+    async def _recover_lost_response(self, error: ModelArtsError, sent_at: float) -> Image | None:
         """Return the image that exists although create-image failed; None if it may be sent again."""
         if isinstance(error, TagConflictError):
             return await self._resolve_tag_conflict(error)
@@ -148,7 +161,7 @@ class IdempotentCreate:
         is_ambiguous = isinstance(error, AMBIGUOUS_ERRORS) or type(error) is ApiError
         if not (error.may_have_been_processed and is_ambiguous):
             raise error
-        self._ambiguous_error = error
+        self.ambiguous_error, self.accepted_at = error, sent_at
         if type(error) is ApiError and error.code.startswith("ModelArts."):
             # The service and not a gateway refuses it: sending it again now would have the same result.
             return await self._find_or_raise(error)
@@ -156,7 +169,7 @@ class IdempotentCreate:
 
     async def _find_or_raise(self, refusal: ModelArtsError) -> Image:
         """Return this task's own image, or raise the refusal."""
-        image = await self._checked(self._find_existing(), LIST_IMAGES, refusal)
+        image = await self._checked(self.find_existing(), LIST_IMAGES, refusal)
         if image is None:
             raise refusal
         return image
@@ -203,9 +216,9 @@ class IdempotentCreate:
     async def _resolve_tag_conflict(self, error: TagConflictError) -> Image | None:
         """Return the image to reuse; None if create-image may be sent again."""
         image = await self._checked(self._search(self._find_tag_owner), LIST_IMAGES, error)
-        if image is None and (self._ambiguous_error or self._is_later_try):
+        if image is None and (self.ambiguous_error or self._is_later_try):
             # Not the conflict itself, which is permanent: a list that lags may not show an own image yet.
-            cause = self._ambiguous_error or ApiError(error.message, **error.facts)
+            cause = self.ambiguous_error or ApiError(error.message, **error.facts)
             raise cause.with_message(
                 f"{cause.message.rstrip('.')}. Tag {self.request.tag!r} is now in use, perhaps by this "
                 "task's own save, but the image that uses it is not listed: the next try checks again"
@@ -295,14 +308,14 @@ class IdempotentCreate:
     def _is_named(self) -> bool:
         return bool(self.request.name and self.request.namespace)
 
-    async def _check_hint(self, image_id: str) -> Image | None:
+    async def check_hint(self, image_id: str) -> Image | None:
         """Return the image of a stored id if it can be reused; the id may be out of date."""
         try:
             image = await self._call(operations.show_image(image_id))
         except ModelArtsError as error:
             if not (isinstance(error, HINT_ERRORS) or type(error) is ApiError):
                 raise
-            log.info("Cannot read image %s of an earlier try, searching for its marker: %s", image_id, error)
+            log.info("Cannot check whether an earlier try created image %s: %s", image_id, error)
             return None
         return image if self._is_reusable(image) else None
 
@@ -328,7 +341,7 @@ class IdempotentCreate:
                 break
         return own
 
-    async def _find_existing(self) -> Image | None:
+    async def find_existing(self) -> Image | None:
         """Return this task's own image with the requested tag, unless it failed."""
         return self._own(await self._list_same_name())
 
@@ -371,24 +384,8 @@ class IdempotentCreate:
 
     async def _list_same_name(self) -> list[Image]:
         """Return the images of the requested name; without a name, all private images."""
-        operation = operations.list_images(
-            name=self.request.name,
-            namespace=self.request.namespace,
-            workspace_id=self.request.workspace_id,
-        )
-
-        def parse(data: Any) -> Page[Image]:
-            page = operation.parse(data)
-            is_short = page.records > len(page.data)
-            if is_short and self._count_in(data) > sum(self._count_in(i.description) for i in page.data):
-                # Other records may be skipped if they cannot be parsed, but not this task's own.
-                raise ValueError("a record with this task's marker cannot be parsed")
-            return page
-
-        return await self._modelarts.list_all(replace(operation, parse=parse), deadline=self._deadline)
-
-    def _count_in(self, value: Any) -> int:
-        return self._key.count_in(flatten(value), self._notebook_id)
+        operation = list_same_name(self.request, self._key, self._notebook_id)
+        return await self._modelarts.list_all(operation, deadline=self._deadline)
 
     async def _call(self, operation: Operation[T]) -> T:
         return await self._modelarts.call(operation, deadline=self._deadline)

@@ -27,6 +27,16 @@ class ImageAddress:
     digest: str | None = None
 
     @property
+    def namespace(self) -> str:
+        """The organization of SWR that the repository is in."""
+        return self.path.partition("/")[0]
+
+    @property
+    def repository(self) -> str:
+        """The name of the repository in its organization, which may contain slashes."""
+        return self.path.partition("/")[2]
+
+    @property
     def uri(self) -> str:
         """The URI of the repository, which all tags share."""
         return f"{SCHEME}://{self.registry}/{self.path}"

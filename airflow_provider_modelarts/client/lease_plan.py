@@ -39,18 +39,28 @@ class LeaseTerms:
         return f"with a lease of {length}" + (" without use" if self.type == "idle" else "")
 
 
+def ends_within(lease: Lease | None, now: int, duration: timedelta) -> bool:
+    """
+    Return whether a lease ends sooner than some time from now.
+
+    One that is disabled, unlimited or idle has no end, and that of another one may be unknown: these do not.
+
+    :param now: the service's time in milliseconds.
+    """
+    left = lease.left(now) if lease else None
+    return left is not None and left < duration
+
+
 def plan_renewal(lease: Lease | None, now: int, at_least: timedelta) -> LeaseTerms | None:
     """
     Return the renewal that a lease needs to last for some time from now, or None if it needs none.
 
-    A lease that is disabled, unlimited or idle has no end, and one whose end is unknown could be shortened:
-    they are left as they are.
+    A lease that does not end, or whose end is unknown, could be shortened: it is left as it is.
 
     :param now: the service's time in milliseconds.
     :param at_least: how long the notebook must not stop by itself.
     """
-    left = lease.left(now) if lease else None
-    if left is None or left >= at_least:
+    if not ends_within(lease, now, at_least):
         return None
     return LeaseTerms(max(at_least, MIN_LEASE), "timing")
 

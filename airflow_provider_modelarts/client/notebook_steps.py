@@ -184,10 +184,14 @@ class NotebookSteps:
             raise NotebookNotReadyError(
                 f"{notebook.describe()}: a lease can only be renewed while the notebook runs"
             )
+        return await self.prolong_lease(notebook, duration)
+
+    async def prolong_lease(self, notebook: Notebook, duration: timedelta) -> Notebook:
+        """Do what :meth:`renew` does, with a notebook that was just read and runs."""
         lease = notebook.lease
         if lease is None:
             lease = await self._client.call(operations.show_lease(self._id), deadline=self._deadline)
-        terms = plan_renewal(lease, self._now(notebook), duration)
+        terms = plan_renewal(lease, self.now(notebook), duration)
         if terms is None or terms.duration is None:
             log.info("The lease of notebook %s is not renewed: %s", self._id, lease.describe())
         else:
@@ -260,7 +264,7 @@ class NotebookSteps:
         found = check_snapshot(
             notebook,
             images,
-            now=self._now(notebook),
+            now=self.now(notebook),
             require_snapshot_within=rule.require_snapshot_within,
             given=given,
         )
@@ -305,16 +309,21 @@ class NotebookSteps:
             given = await self._client.call(show, deadline=self._deadline)
             within = rule.require_snapshot_within
             if check_snapshot(
-                notebook, (), now=self._now(notebook), require_snapshot_within=within, given=given
+                notebook, (), now=self.now(notebook), require_snapshot_within=within, given=given
             ).is_safe:
                 return given, []
-        return given, await self._list_images(notebook)
+        return given, await self.list_images(notebook)
 
-    async def _list_images(self, notebook: Notebook) -> list[Image]:
-        """Return the images of the notebook's workspace and of the connection's, where saves go."""
+    async def list_images(self, notebook: Notebook, *workspaces: str | None) -> list[Image]:
+        """
+        Return the images of the notebook's workspace and of the connection's, where saves go.
+
+        :param workspaces: further ones; None is the connection's.
+        """
         images: list[Image] = []
         default = self._workspace_id or "0"
-        for workspace_id in dict.fromkeys((notebook.workspace_id or default, default)):
+        ids = (workspace_id or default for workspace_id in (notebook.workspace_id, None, *workspaces))
+        for workspace_id in dict.fromkeys(ids):
             listed = operations.list_images(workspace_id=workspace_id)
             images += await self._client.list_all(listed, deadline=self._deadline)
         return images
@@ -327,7 +336,7 @@ class NotebookSteps:
 
         :raises NotFoundError: there is no such image either.
         """
-        images = [image for image in await self._list_images(notebook) if image.is_active]
+        images = [image for image in await self.list_images(notebook) if image.is_active]
         snapshot = next(iter(snapshots_of(self._id, images)), None) or newest_snapshot(notebook, images)
         if snapshot is None:
             raise NotFoundError(
@@ -353,7 +362,7 @@ class NotebookSteps:
     async def _show(self) -> Notebook:
         return await self._client.call(operations.show_notebook(self._id), deadline=self._deadline)
 
-    def _now(self, notebook: Notebook) -> int:
+    def now(self, notebook: Notebook) -> int:
         """Return the service's time in milliseconds, as far as a response has it."""
         service_time = notebook.service_time
         return int(self._client.time() * 1000) if service_time is None else service_time

@@ -16,6 +16,8 @@ from airflow_provider_modelarts.client.models import Page
 
 MAX_REQUESTS_PER_SECOND = 10.0
 """Requests of all polls of one project."""
+PAGE_PRECEDENCE = 0.5
+"""Seconds for which a page that had to wait keeps shows back, and between two shows meanwhile."""
 LIST_REFUSAL_TTL = 300.0
 """Seconds for which a list that was refused is not requested again."""
 FAILURES_BEFORE_PROBE = 3
@@ -120,7 +122,6 @@ class PollPlan(Generic[ItemT]):
         # The present pass.
         self._reads_list = False
         self._is_probe = False
-        self._waited_for = 0
         self._unseen: dict[str, None] = {}
         self._limit = self._granted = self._max_size
         self._offset = self._requests = self._pages = self._records = 0
@@ -158,21 +159,22 @@ class PollPlan(Generic[ItemT]):
         """Begin a pass over all resources that are waited for now."""
         self._is_probe = self._failed_passes >= FAILURES_BEFORE_PROBE
         self._reads_list = self._may_list(now)
-        self._waited_for = len(self._known)
         self._unseen = dict.fromkeys(self._known)
         self._begin_list()
 
     def _begin_list(self) -> None:
         sizes = [size for size in self._resource.page_sizes if size <= self._max_size]
-        self._limit = self._granted = next((s for s in sizes if s >= 2 * self._waited_for), sizes[-1])
+        self._limit = self._granted = next((s for s in sizes if s >= 2 * len(self._known)), sizes[-1])
         self._offset = self._requests = self._pages = self._records = 0
         self._has_ended = False
         self._first_id = None
 
     def next_page(self) -> PageQuery | None:
         """Return the page that the pass reads next; None if it reads no more."""
-        # To read pages of one record each would cost more than to show the resources.
-        max_pages = min(math.ceil(2 * self._waited_for / self._granted), self._waited_for)
+        # Those that joined since the pass began are on these pages too. To read pages of one record each
+        # would cost more than to show the resources.
+        waited_for = len(self._known)
+        max_pages = min(math.ceil(2 * waited_for / self._granted), waited_for)
         has_more = self._unseen and not self._has_ended and self._requests < max(2, max_pages)
         if not self._reads_list or not has_more:
             return None
@@ -222,21 +224,24 @@ class PollPlan(Generic[ItemT]):
             self._has_ended = True
         self._offset = self._pages if self._offset_counts_pages else self._records
 
-    def finish_pass(self, poll_interval: float) -> None:
+    def finish_pass(self, seconds_left: float) -> None:
         """
-        End a pass whose pages were all read; what they did not contain is shown within the interval.
+        End a pass whose pages were all read; what they did not contain is shown in the time that is left.
 
-        What was shown last comes last, if more is to be shown than an interval allows.
+        What was shown last comes last, if more is to be shown than there is time for.
+
+        :param seconds_left: until the next pass.
         """
         if self._reads_list:
             self.pages = self._requests
             self._failed_passes = 0
             self._shows_work = False
-        self._shows = self._unseen.copy()
+        # In the order of the last shows, some of which were sent during the pass.
+        self._shows = {key: None for key in self._known if key in self._unseen}
         if self._is_probe:
             self._shows = dict.fromkeys(list(self._shows)[:1])
         shortest = 1 / MAX_REQUESTS_PER_SECOND
-        self._spacing = max(shortest, poll_interval / len(self._shows)) if self._shows else shortest
+        self._spacing = max(shortest, seconds_left / len(self._shows)) if self._shows else shortest
 
     def abort_pass(self, now: float) -> None:
         """End a pass one of whose pages failed; nothing is shown until the next one."""
@@ -356,15 +361,28 @@ class PollPlan(Generic[ItemT]):
 
 
 class RequestPace:
-    """Spaces the requests of all polls of one project, :data:`MAX_REQUESTS_PER_SECOND` at most."""
+    """
+    Spaces the requests of all polls of one project, :data:`MAX_REQUESTS_PER_SECOND` at most.
+
+    A page answers many waits, a show hardly more than one. So while pages have to wait, a show is sent only
+    every :data:`PAGE_PRECEDENCE`.
+    """
 
     def __init__(self) -> None:
         self._next_at = -math.inf
+        self._page_waited_at = self._shown_at = -math.inf
 
-    def delay(self, now: float) -> float:
-        """Return the seconds until a request may be sent."""
-        return max(0.0, self._next_at - now)
+    def delay(self, now: float, *, is_show: bool) -> float:
+        """Return the seconds until a page may be requested, or a resource shown."""
+        next_at = self._next_at
+        if is_show and now < self._page_waited_at + PAGE_PRECEDENCE:
+            next_at = min(self._page_waited_at, self._shown_at) + PAGE_PRECEDENCE
+        elif next_at > now and not is_show:
+            self._page_waited_at = now
+        return max(0.0, next_at - now)
 
-    def take(self, now: float) -> None:
+    def take(self, now: float, *, is_show: bool) -> None:
         """Count a request that is sent now."""
-        self._next_at = now + 1 / MAX_REQUESTS_PER_SECOND
+        self._next_at = max(now, self._next_at) + 1 / MAX_REQUESTS_PER_SECOND
+        if is_show:
+            self._shown_at = now

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from airflow_provider_modelarts.client.error_codes import ErrorCode, classify
-from airflow_provider_modelarts.client.http_types import Response
+from airflow_provider_modelarts.client.http_types import Items, Response
 from airflow_provider_modelarts.exceptions import InvalidResponseError, sanitize
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ def parse_response(
 
     :param what: the operation, for messages.
     :param parse: makes the result from the response's JSON, to which ``request_id`` and ``response_date`` are
-        added, from the headers.
+        added, from the headers. It receives an array as :class:`Items`.
     :param now: epoch seconds, with which ``Retry-After`` and the header ``Date`` are compared.
     :param classify: returns the meaning of an HTTP status and an error code.
     :raises InvalidResponseError: the response cannot be parsed, or it is a redirect.
@@ -48,7 +48,9 @@ def parse_response(
     data = _decode(response.body)
     request_id = _request_id(response, data)
     if 200 <= response.status < 300:
-        if isinstance(data, dict):
+        if isinstance(data, list):
+            data = Items(data, response.headers.get("content-range"))
+        elif isinstance(data, dict):
             data["request_id"] = request_id
             data["response_date"] = response.headers.get("date")
         try:
@@ -138,11 +140,12 @@ def _facts(response: Response, request_id: str) -> str:
     return f"{facts}, request id {request_id}" if request_id else facts
 
 
-# The fields of an error response differ: ModelArts and the gateway, older ModelArts, other services, IAM.
+# The fields of an error response: ModelArts and the gateway, older ModelArts, other services, SWR, IAM.
 _ENVELOPES = (
     ("error_code", "error_msg"),
     ("error_code", "error_message"),
     ("errorCode", "errorMsg"),
+    ("errorCode", "errorMessage"),
     ("code", "message"),
 )
 
@@ -163,8 +166,8 @@ def _parse_error(data: Any) -> tuple[str, str]:
                     text = text or _scrub(part[message])
                     if part[code]:
                         return _scrub(part[code]), text
-            if part.get("error_code"):
-                return _scrub(part["error_code"]), text
+            if lone := part.get("error_code") or part.get("errorCode"):
+                return _scrub(lone), text
             inner += part.values()
         level = inner
     return "", text

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from airflow_provider_modelarts.client.credentials import Credentials
-from airflow_provider_modelarts.client.http_types import Clock, Operation, Request, Transport
+from airflow_provider_modelarts.client.http_types import Clock, Operation, Request, Service, Transport
 from airflow_provider_modelarts.client.responses import parse_response
 from airflow_provider_modelarts.exceptions import (
     RETRYABLE_ERRORS,
@@ -49,6 +49,7 @@ class Session:
     """
     Sends requests to one service with one set of credentials.
 
+    :param service: the name of the service, which derived signatures contain.
     :param endpoint: scheme, host and port of the service, without a path.
     :param lock: serialises logins and the first requests; see :class:`ModelArtsClient`.
     """
@@ -62,7 +63,9 @@ class Session:
         transport: Transport,
         clock: Clock,
         lock: AbstractAsyncContextManager[Any] | None,
+        service: Service = "modelarts",
     ) -> None:
+        self._service = service
         self._endpoint = endpoint
         self._project = project
         self._credentials = credentials
@@ -70,7 +73,8 @@ class Session:
         self._clock = clock
         self._lock = lock or nullcontext()
         self._login = credentials.state_at("")
-        self._authentication = credentials.state_at(endpoint)
+        # One address may serve both, and each decides by itself whether it accepts the credentials.
+        self._authentication = credentials.state_at(endpoint if service == "modelarts" else f"{endpoint}/swr")
         self._failure: tuple[float, ModelArtsError | None] = -math.inf, None
         self._prefix: str | None = None
         self._headers: Mapping[str, str] = {}
@@ -199,12 +203,12 @@ class Session:
             self._project.endpoint, self._project.name, self._transport, self._clock
         )
         if self._prefix is None or self._headers["X-Project-Id"] != project_id:
-            self._prefix, self._headers = _project_prefix(self._endpoint, project_id)
+            self._prefix, self._headers = _request_prefix(self._service, self._endpoint, project_id)
         url = f"{self._prefix}{operation.path}"
         if operation.query:
             url = f"{url}?{urlencode(sorted(operation.query.items()), quote_via=quote, safe='~')}"
         body = b"" if operation.body is None else json.dumps(operation.body, ensure_ascii=False).encode()
-        request = Request(operation.method, url, self._headers, body, max_bytes=operation.max_bytes)
+        request = Request(operation.method, url, self._headers, body, self._service, operation.max_bytes)
         return await self._credentials.authenticate(request, self._transport, self._clock)
 
 
@@ -214,12 +218,13 @@ def _unnamed(error: E) -> E:
     return unnamed.with_message(error.reason or error.message)
 
 
-def _project_prefix(endpoint: str, project_id: str) -> tuple[str, Mapping[str, str]]:
-    """Return how all addresses in a project begin, and the headers that all requests to it have."""
+def _request_prefix(service: Service, endpoint: str, project_id: str) -> tuple[str, Mapping[str, str]]:
+    """Return how all addresses of a service begin, and the headers that all requests in a project have."""
     headers = {
         "Accept": "application/json",
         "Content-Type": "application/json",
         "X-Language": "en-us",
         "X-Project-Id": project_id,
     }
-    return f"{endpoint}/v1/{quote(project_id, safe='')}", MappingProxyType(headers)
+    path = "/v2/manage" if service == "swr" else f"/v1/{quote(project_id, safe='')}"
+    return f"{endpoint}{path}", MappingProxyType(headers)

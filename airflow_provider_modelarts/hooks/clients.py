@@ -63,6 +63,7 @@ def create_client(
         )
     return ModelArtsClient(
         endpoint=settings.endpoint,
+        swr_endpoint=settings.require_swr_endpoint,
         project=Project(who.project_id, who.project_name, who.iam_endpoint),
         credentials=credentials or shared_credentials(who),
         transport=transport,

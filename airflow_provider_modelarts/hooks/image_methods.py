@@ -12,6 +12,7 @@ from airflow_provider_modelarts.hooks.blocking_client import BlockingClient
 if TYPE_CHECKING:
     from airflow_provider_modelarts.client.marker import IdempotencyKey
     from airflow_provider_modelarts.client.models import Image
+    from airflow_provider_modelarts.client.notebook_save import Saved, SaveRules
     from airflow_provider_modelarts.client.notebooks import Notebook
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ class ImageMethods(BlockingClient):
         *,
         poll_interval: float = 10,
         timeout: float = 3600,
+        deadline: float | None = None,
         on_poll: Callable[[Image], None] | None = None,
     ) -> Image:
         """
@@ -33,6 +35,7 @@ class ImageMethods(BlockingClient):
 
         :param poll_interval: seconds between polls.
         :param timeout: seconds to wait.
+        :param deadline: epoch seconds of the last poll, in place of ``timeout``.
         :param on_poll: called with the image after each successful poll.
         :raises ImageFailedError: the image failed or was deleted.
         :raises WaitTimeoutError: the image was not ACTIVE in time.
@@ -48,7 +51,7 @@ class ImageMethods(BlockingClient):
             operations.show_image(image_id),
             is_done=is_done,
             poll_interval=poll_interval,
-            deadline=time.time() + timeout,
+            deadline=time.time() + timeout if deadline is None else deadline,
         ).raise_for_status()
 
     def try_get_image(self, image_id: str) -> Image:
@@ -137,7 +140,51 @@ class ImageMethods(BlockingClient):
         :raises NotebookNotReadyError: the notebook is stopped or busy; a later try may succeed.
         :raises TagConflictError: another image has the tag.
         """
+        from airflow_provider_modelarts.client.notebook_save import SaveRules
+
+        saved = self.save_notebook(
+            key,
+            notebook_id,
+            SaveRules(),
+            check_existing=check_existing,
+            image_id_hint=image_id_hint,
+            if_exists=if_exists,
+            deadline=deadline,
+            on_notebook=on_notebook,
+            name=name,
+            namespace=namespace,
+            tag=tag,
+            description=description,
+            workspace_id=workspace_id,
+            swr_instance_id=swr_instance_id,
+            swr_instance_domain=swr_instance_domain,
+        )
+        assert saved.image is not None  # noqa: S101 - only a rule skips a notebook
+        return saved.image, saved.is_adopted
+
+    def save_notebook(
+        self,
+        key: IdempotencyKey,
+        notebook_id: str,
+        rules: SaveRules,
+        *,
+        check_existing: bool,
+        image_id_hint: str | None = None,
+        if_exists: Literal["fail", "adopt"] = "fail",
+        deadline: float | None = None,
+        on_notebook: Callable[[Notebook], None] | None = None,
+        workspace_id: str | None = None,
+        **fields: str | None,
+    ) -> Saved:
+        """
+        Save a notebook as :meth:`create_image_once` does, by the rules of a task; see :class:`NotebookSave`.
+
+        :param rules: of which some need the notebook before the first create-image request.
+        :param fields: of :meth:`create_image`.
+        :return: the image, or why there is none, and the facts of the save.
+        """
         from airflow_provider_modelarts.client.idempotent_create import IdempotentCreate
+        from airflow_provider_modelarts.client.notebook_save import NotebookSave
         from airflow_provider_modelarts.transport import block_on
 
         creation = IdempotentCreate(
@@ -148,13 +195,7 @@ class ImageMethods(BlockingClient):
             if_exists=if_exists,
             deadline=deadline,
             on_notebook=on_notebook,
-            name=name,
-            namespace=namespace,
-            tag=tag,
-            description=description,
-            workspace_id=self._workspace(workspace_id),
-            swr_instance_id=swr_instance_id,
-            swr_instance_domain=swr_instance_domain,
+            **{**fields, "workspace_id": self._workspace(workspace_id)},
         )
         log.info(
             "Saving notebook %s as %s in %s (%s)",
@@ -165,7 +206,16 @@ class ImageMethods(BlockingClient):
                 self.settings.endpoint,
             ),
         )
-        return block_on(creation.save(check_existing=check_existing, image_id_hint=image_id_hint))
+        save = NotebookSave(
+            self._modelarts,
+            creation,
+            notebook_id,
+            rules,
+            workspace_id=self.settings.workspace_id,
+            deadline=deadline,
+            on_notebook=on_notebook,
+        )
+        return block_on(save.save(check_existing=check_existing, image_id_hint=image_id_hint))
 
     def get_image(self, image_id: str) -> Image:
         """

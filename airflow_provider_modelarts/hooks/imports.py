@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import threading
 from weakref import WeakKeyDictionary
 
 _imports: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, ...], asyncio.Future[None]]] = (
@@ -17,13 +18,17 @@ async def import_in_thread(*modules: str) -> None:
     imports = _imports.setdefault(loop, {})
     importing = imports.get(modules)
     if importing is None or (importing.done() and (importing.cancelled() or importing.exception())):
-        importing = imports[modules] = loop.run_in_executor(None, _import, modules)
+        # The new thread's first import would hold the interpreter while the event loop waits for its start.
+        has_started = threading.Event()
+        importing = imports[modules] = loop.run_in_executor(None, _import, modules, has_started)
+        has_started.set()
     if not importing.done():
         # Shielded, because the cancellation of one trigger must not cancel the import for the others.
         await asyncio.shield(importing)
     importing.result()
 
 
-def _import(modules: tuple[str, ...]) -> None:
+def _import(modules: tuple[str, ...], has_started: threading.Event) -> None:
+    has_started.wait()
     for module in modules:
         importlib.import_module(module)

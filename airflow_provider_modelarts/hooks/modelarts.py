@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_modelarts.hooks.image_methods import ImageMethods
 from airflow_provider_modelarts.hooks.imports import import_in_thread
 from airflow_provider_modelarts.hooks.notebook_methods import NotebookMethods
+from airflow_provider_modelarts.hooks.registry_methods import RegistryMethods
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.client.client import ModelArtsClient, Pollable
@@ -32,7 +33,7 @@ _IMPORTS = (
 """What a call or a wait on an event loop needs."""
 
 
-class ModelArtsHook(ImageMethods, NotebookMethods, BaseHook):
+class ModelArtsHook(ImageMethods, NotebookMethods, RegistryMethods, BaseHook):
     """
     Call ModelArts on Huawei Cloud or Open Telekom Cloud.
 
@@ -175,6 +176,31 @@ class ModelArtsHook(ImageMethods, NotebookMethods, BaseHook):
             not_before=not_before,
         )
         return image.raise_for_status()
+
+    async def await_verification(
+        self, image: Image, *, poll_interval: float = 10, deadline: float, workspace_id: str | None = None
+    ) -> dict[str, Any]:
+        """
+        Verify from a trigger that an image is in SWR; see :meth:`verify_image`.
+
+        Transient errors are retried until the deadline.
+
+        :param deadline: epoch seconds.
+        :param workspace_id: the workspace of the image, if its record has none.
+        :raises WaitTimeoutError: the deadline passed first; raised some seconds later, whatever hangs.
+        """
+        await import_in_thread(*_IMPORTS, "airflow_provider_modelarts.client.image_verification")
+        from airflow_provider_modelarts.client.image_verification import wait_for_verification
+        from airflow_provider_modelarts.hooks.pool import run_until
+
+        return await run_until(
+            self.modelarts_conn_id,
+            lambda modelarts: wait_for_verification(
+                modelarts, image, workspace_id=workspace_id, poll_interval=poll_interval, deadline=deadline
+            ),
+            deadline,
+            subject=f"the tag of image {image.id} in SWR",
+        )
 
     async def await_notebook(
         self,

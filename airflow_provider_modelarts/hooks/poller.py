@@ -37,6 +37,8 @@ LAST_PASS_PAUSE = 1.0
 """Seconds between two passes that waits need at their deadlines."""
 LAST_POLL_GATHERING = 0.05
 """Seconds for which waits with the same deadline are gathered, so that one pass answers all of them."""
+MIN_TIME_FOR_SHOWS = 0.2
+"""The part of the time between two passes that shows have, even if the pages take all of it."""
 CONCERNS_ALL = (AuthenticationError, InvalidConnectionError, AccountSuspendedError)
 """Errors that end all waits, whichever request they belong to."""
 
@@ -192,10 +194,10 @@ class Poller(Generic[ItemT]):
             self.waits.last_shows[wait] = None
             self._next_show = min(self._next_show, time.monotonic())
 
-    def _delay(self, client: ModelArtsClient) -> float:
+    def _delay(self, client: ModelArtsClient, *, is_show: bool) -> float:
         """Return 0 if a request must be sent now, else the seconds to wait before asking again."""
         now = time.monotonic()
-        if delay := self._pace.delay(now):
+        if delay := self._pace.delay(now, is_show=is_show):
             return delay
         is_last = bool(self.waits.due or self.waits.last_shows)
         delay = client.delay_before_poll(self.waits.interval, is_last=is_last)
@@ -204,7 +206,7 @@ class Poller(Generic[ItemT]):
             for wait in self.waits.take_last_polls():
                 self._time_out(wait, client.last_poll_error)
         else:
-            self._pace.take(now)
+            self._pace.take(now, is_show=is_show)
         return delay
 
     async def _make_pass(self, client: ModelArtsClient) -> None:
@@ -226,8 +228,11 @@ class Poller(Generic[ItemT]):
         now, interval = time.monotonic(), self.waits.interval
         self._next_pass = max(began + interval * uniform(0.9, 1.1), now)  # noqa: S311 - jitter
         if is_complete:
-            self._plan.finish_pass(interval)
-            self._log_cycle(interval)
+            between = self._next_pass - began
+            left = max(self._next_pass - now, MIN_TIME_FOR_SHOWS * between)
+            self._plan.finish_pass(left)
+            if self._plan.show_cycle > 1.01 * left:
+                self._log_cycle(interval, self._plan.show_cycle * between / left)
             self.waits.succeed(self._plan.has_seen)
             self._next_show = min(self._next_show, now)
             self._show_last([wait for wait in due if not self._plan.has_seen(wait.key)])
@@ -251,7 +256,7 @@ class Poller(Generic[ItemT]):
         """Read the pages of a pass that has begun, and return whether all of them were read."""
         is_first = True
         while (query := self._plan.next_page()) is not None:
-            if delay := self._delay(client):
+            if delay := self._delay(client, is_show=False):
                 await self._pass_pause.until(time.monotonic() + delay)
                 if is_first:
                     self._plan.begin_pass(time.monotonic())  # with the waits that have joined meanwhile
@@ -308,9 +313,8 @@ class Poller(Generic[ItemT]):
         self._log.failed(error)
         return False
 
-    def _log_cycle(self, interval: float) -> None:
-        cycle = self._plan.show_cycle
-        if cycle > 1.01 * interval and not self._has_logged_cycle:
+    def _log_cycle(self, interval: float, cycle: float) -> None:
+        if not self._has_logged_cycle:
             self._has_logged_cycle = True
             log.warning(
                 "%d %ss are polled one by one, as no list contains them, each every %.0f s instead of %.0f s",
@@ -326,7 +330,7 @@ class Poller(Generic[ItemT]):
         if key in self._showing:
             self._plan.begin_show(resource_id)  # the request of the last interval is still in flight
             return
-        if delay := self._delay(client):
+        if delay := self._delay(client, is_show=True):
             self._next_show = time.monotonic() + delay
             return
         self._plan.begin_show(resource_id)

@@ -254,6 +254,23 @@ async def run_shared(
     return await run_with_settings(conn_id, client_pool.use, run, deadline)
 
 
+async def run_until(
+    conn_id: str, run: Callable[[ModelArtsClient], Awaitable[T]], deadline: float, *, subject: str
+) -> T:
+    """
+    Run a function, as :func:`run_shared`, that ends at a deadline by itself unless one of its steps hangs.
+
+    :param subject: what it waits for, for messages.
+    :raises WaitTimeoutError: it still ran :data:`DEADLINE_GRACE` after the deadline.
+    """
+    began = time.monotonic()
+    running = run_shared(conn_id, run, deadline)
+    try:
+        return await bounded(running, max(0.0, deadline - time.time()) + DEADLINE_GRACE)
+    except StillRunningError:
+        raise hung(subject, time.monotonic() - began, "") from None
+
+
 async def _lookup(cache: ConnectionCache, after: float, deadline: float | None) -> Settings:
     """Return the settings as the cache does, but not later than some seconds after the deadline."""
     found = cache.newest(after)

@@ -43,12 +43,19 @@ class NotebookImageSensor(WaitingSensor["Image"]):
     ``status`` and, as far as ModelArts returns them, ``name``, ``namespace``, ``tag``, ``workspace_id``,
     ``arch``, ``size`` (KB), ``created_at`` and ``updated_at`` (ISO 8601, UTC).
 
+    **Verified in the registry.** With ``verify_in_registry=True`` the task ends only when SWR lists the
+    image's tag, and its result has ``digest``, ``size_bytes`` and ``layers`` (their number), as far as SWR
+    returns them, and ``unchanged``: whether the newest earlier ACTIVE snapshot of the same notebook in the
+    same repository has the same digest. Without permission to list the tags there is one warning and none of
+    these keys. The extra of asset events has the same keys.
+
     **Assets.** The events of ``outlets`` that are the image's repository (``swr://registry/namespace/name``)
     or an AssetAlias get the image as ``extra``.
 
     :param image_id: the image to wait for: its id, or the result of the task that saves it. Templates always
         render to text; one that renders to nothing or to the word ``None`` is refused, because the save
         failed or was skipped. (templated)
+    :param verify_in_registry: also wait until SWR lists the image's tag.
     :param poke_interval: seconds between polls, or a timedelta; longer if ModelArts sends ``Retry-After``.
         Default: 10 seconds; 60 with ``mode="reschedule"``, where each poll starts a process.
     :param timeout: seconds to wait, or a timedelta.
@@ -62,6 +69,8 @@ class NotebookImageSensor(WaitingSensor["Image"]):
     :raises AirflowSensorTimeout: ``timeout`` is over. Airflow does not retry.
     :raises AirflowSkipException: the same, with ``soft_fail``.
     :raises AirflowTaskTimeout: ``execution_timeout`` is over. Airflow retries.
+    :raises ImageNotInRegistryError: with ``verify_in_registry``: the image is ACTIVE, but three checks, five
+        seconds apart, did not find its tag. Airflow retries.
     :raises ConnectionLookupError: Airflow could not read the connection. Airflow retries.
     """
 
@@ -76,6 +85,7 @@ class NotebookImageSensor(WaitingSensor["Image"]):
         self,
         *,
         image_id: Templated | dict[str, Any],
+        verify_in_registry: bool = False,
         poke_interval: float | timedelta | None = None,
         timeout: float | timedelta = 3600,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -90,6 +100,8 @@ class NotebookImageSensor(WaitingSensor["Image"]):
             **kwargs,
         )
         self.image_id = image_id
+        self.verify_in_registry = verify_in_registry
+        self._content: dict[str, Any] = {}
 
     @property
     def _subject(self) -> str:
@@ -101,8 +113,11 @@ class NotebookImageSensor(WaitingSensor["Image"]):
         Validate the image id and push the link to the list.
 
         :raises RequestValidationError: it is invalid.
+        :raises InvalidConnectionError: the connection lacks the address of SWR that this task needs.
         """
         image_id_of(self.image_id)
+        if self.verify_in_registry:
+            self.hook.settings.require_swr_endpoint()
         push_image_links(context["ti"], self.hook.settings)
 
     def _push_links(self, context: Context, resource: Image) -> None:
@@ -110,8 +125,14 @@ class NotebookImageSensor(WaitingSensor["Image"]):
         push_image_links(context["ti"], self.hook.settings, resource.swr_path)
 
     def _read(self) -> Image:
-        """Return the image, with one request."""
-        return self.hook.try_get_image(image_id_of(self.image_id))
+        """Return the image, which is verified if it is ACTIVE; no request is retried."""
+        image = self.hook.try_get_image(image_id_of(self.image_id))
+        if self.verify_in_registry and image.is_active:
+            from airflow_provider_modelarts.client.client import NO_RETRY
+
+            self._status = image.status  # which a timeout reports, even if SWR fails
+            self._content = self.hook.verify_image(image, deadline=NO_RETRY)
+        return image
 
     def _is_done(self, resource: Image) -> bool:
         """Whether the image is ACTIVE; one that failed raises when it is read."""
@@ -122,7 +143,8 @@ class NotebookImageSensor(WaitingSensor["Image"]):
         from airflow_provider_modelarts.results import describe_wait, end_with_image, source_notebook
 
         log.info("%s", describe_wait(resource.id, resource.swr_path, self._waited))
-        return end_with_image(self, context, resource.to_xcom(), notebook_id=source_notebook(resource))
+        result = {**resource.to_xcom(), **self._content}
+        return end_with_image(self, context, result, notebook_id=source_notebook(resource))
 
     def _defer_wait(self, *, poll_interval: float, retry_after: float, workspace_id: str | None) -> NoReturn:
         """Move the wait to the triggerer."""
@@ -136,6 +158,7 @@ class NotebookImageSensor(WaitingSensor["Image"]):
             poll_interval=poll_interval,
             retry_after=retry_after,
             workspace_id=workspace_id,
+            verify_in_registry=self.verify_in_registry,
         )
 
     def _complete(self, context: Context, event: Any) -> dict[str, Any]:

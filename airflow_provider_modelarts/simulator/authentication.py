@@ -37,6 +37,7 @@ _TOKEN_REFUSALS: Mapping[Gate, Mapping[Flaw, tuple[str, str]]] = {
     },
     Gate.KEYSTONE: dict.fromkeys(Flaw, ("", _INVALID)) | {Flaw.MISSING: ("", _UNPROVEN)},
     Gate.IAM: dict.fromkeys(Flaw, ("IAM.0001", _UNPROVEN)),
+    Gate.SWR: dict.fromkeys(Flaw, ("SVCSTG.SWR.4010000", "Authenticate Error")),
 }
 
 

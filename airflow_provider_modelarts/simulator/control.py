@@ -82,7 +82,7 @@ class Control:
         return {
             "now": self._clock.now(),
             "saves": self._projects.saves,
-            "swr_paths": sorted(self._projects.swr_paths),
+            "swr_paths": sorted(self._projects.registry),
             "notebooks": [
                 asdict(notebook) | {"environment": sorted(store.environments.of_notebook(notebook.id))}
                 for store in self._projects.stores()

@@ -26,6 +26,9 @@ NOTEBOOK_STATUSES = (
 )
 """The notebook statuses of both clouds' documentation."""
 
+IMAGE_SIZE = 3_984_588
+"""The size of an image, 3.8 GB; the pages give it in KB."""
+
 OWNER = "2c94c2b7e1f04d5b8a6c3d9e0f1a2b3c"
 """The id of the user of the connection, who owns all notebooks by default."""
 
@@ -134,6 +137,28 @@ class NotebookRecord:
             "workspace_id": self.workspace_id,
         }
         return document | ({"fail_reason": self.fail_reason} if self.fail_reason else {})
+
+
+def image_defaults(image_id: str, given: Mapping[str, Any], registry: str, now: int) -> dict[str, Any]:
+    """
+    Return the values of fields that a request omits.
+
+    No page documents which name, namespace or tag the service chooses if one is omitted. These values are
+    invented, so a client must read them from the response.
+    """
+    name = given.get("name", f"notebook-image-{image_id[:8]}")
+    namespace = given.get("namespace", "modelarts-default")
+    tag = given.get("tag", image_id[:8])
+    return {
+        "id": image_id,
+        "name": name,
+        "namespace": namespace,
+        "tag": tag,
+        "swr_path": f"{registry}/{namespace}/{name}:{tag}",
+        "create_at": now,
+        "update_at": given.get("create_at", now),
+        "size": IMAGE_SIZE if given.get("status", "ACTIVE") == "ACTIVE" else None,
+    }
 
 
 def built_in_images(registry: str, ascend: bool, at: int) -> list[ImageRecord]:

@@ -11,8 +11,11 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-ENVELOPES = ("modelarts", "legacy", "gateway", "iam")
-"""Forms of error bodies: of ModelArts v1, its older notebook API, the API gateway, and IAM."""
+ENVELOPES = ("modelarts", "legacy", "gateway", "iam", "swr", "swr_errors")
+"""
+Forms of error bodies: of ModelArts v1, its older notebook API, the API gateway, IAM, and SWR, whose page has
+an array; another client parses an object with the array ``errors``.
+"""
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,10 @@ class Refusal(Exception):
         self.code = code
         self.message = message
 
-    def reply(self, request_id: str) -> HttpReply:
-        """Return the error response in the form of the service that refuses."""
+    def reply(self, request_id: str, swr: str = "swr") -> HttpReply:
+        """Return the error response in the form of the service that refuses; ``swr`` is the form of SWR."""
         service = self.code.partition(".")[0]
-        envelope = {"APIGW": "gateway", "": "iam"}.get(service, "modelarts")
+        envelope = {"APIGW": "gateway", "": "iam", "SVCSTG": swr}.get(service, "modelarts")
         return error_reply(envelope, self.status, self.code, self.message, request_id)
 
 
@@ -115,15 +118,20 @@ def json_reply(status: int, document: Any, *headers: tuple[str, str]) -> HttpRep
 
 def error_reply(envelope: str, status: int, code: str, message: str, request_id: str) -> HttpReply:
     """Return an error response in one of :data:`ENVELOPES`."""
-    documents: Mapping[str, dict[str, Any]] = {
+    error = {"errorCode": code, "errorMessage": message, "detail": ""}
+    documents: Mapping[str, Any] = {
         "modelarts": {"error_code": code, "error_msg": message},
         "legacy": {"error_code": code, "error_message": message},
         "gateway": {"error_msg": message, "error_code": code, "request_id": request_id},
         "iam": {"error": {"code": status, "message": message, "title": phrase(status)}},
+        "swr": [error],
+        "swr_errors": {"errors": [error]},
     }
     document = documents[envelope]
     if not code:
-        document.pop("error_code", None)
+        error.pop("errorCode")
+        if isinstance(document, dict):
+            document.pop("error_code", None)
     return json_reply(status, document)
 
 

@@ -36,6 +36,8 @@ _OPTIONS: Mapping[str, frozenset[str]] = {
 KINDS = tuple(_OPTIONS)
 _ALWAYS_EFFECTIVE = ("torn", "slow", "reset_after", "garbage", "miscount")
 _HANG = 3600.0
+_INTERNAL = {"gateway": "APIGW.0201", "swr": "SVCSTG.SWR.5000063", "swr_errors": "SVCSTG.SWR.5000063"}
+"""Codes of an internal error, where it is not that of ModelArts."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Fault:
     Where the effect is an option, ``takes_effect=True`` lets the request be processed first.
     ``retry_after`` is sent as Retry-After: seconds, or an HTTP date, which a client compares with the
     response's ``Date``, the simulator's time. An empty ``code`` is left out of the body. ``operation`` is the
-    name of an API operation, or ``*`` for all. With a ``chance``, such as 0.05, the fault happens to each
+    name of an API operation, or ``*`` for all; with a ``resource_id``, only requests about this notebook or
+    image match, which have its id in their path. With a ``chance``, such as 0.05, the fault happens to each
     matching request with this probability, drawn from a generator with the simulator's seed; ``times``
     counts how often it happened.
 
@@ -84,6 +87,7 @@ class Fault:
     times: int | None = 1
     skip: int = 0
     chance: float | None = None
+    resource_id: str | None = None
     retry_after: int | str | None = None
     status: int | None = None
     code: str | None = None
@@ -117,7 +121,7 @@ class Fault:
         self._refuse_foreign_options()
 
     def _refuse_foreign_options(self) -> None:
-        for field in fields(self)[5:]:
+        for field in fields(self)[6:]:
             if getattr(self, field.name) != field.default and field.name not in _OPTIONS[self.kind]:
                 raise ValueError(f"the option {field.name!r} does not apply to the fault {self.kind!r}")
         if self.kind == "redirect" and self.location is None:
@@ -155,13 +159,21 @@ class FaultQueue:
         """Append a fault."""
         self._faults.append(fault)
 
-    def take(self, operation: str) -> Fault | None:
-        """Return the fault that happens to a request, or None, and count it."""
-        return self._take(lambda fault: fault.kind != "save_fails" and fault.operation in ("*", operation))
+    def take(self, operation: str, resource_id: str = "") -> Fault | None:
+        """Return the fault that happens to a request about a resource, or None, and count it."""
+        return self._take(
+            lambda fault: (
+                fault.kind != "save_fails"
+                and fault.operation in ("*", operation)
+                and fault.resource_id in (None, resource_id)
+            )
+        )
 
-    def take_save_failure(self) -> Fault | None:
-        """Return the fault that lets a save fail, or None, and count it."""
-        return self._take(lambda fault: fault.kind == "save_fails")
+    def take_save_failure(self, notebook_id: str) -> Fault | None:
+        """Return the fault that lets the save of a notebook fail, or None, and count it."""
+        return self._take(
+            lambda fault: fault.kind == "save_fails" and fault.resource_id in (None, notebook_id)
+        )
 
     def _take(self, fits: Callable[[Fault], bool]) -> Fault | None:
         for index, fault in enumerate(self._faults):
@@ -183,7 +195,7 @@ class FaultQueue:
 def _error(fault: Fault, _reply: HttpReply, request_id: str) -> HttpReply:
     """Return an error body; code and message default to the internal error of the envelope's service."""
     envelope = fault.envelope or "modelarts"
-    code = ("APIGW.0201" if envelope == "gateway" else "ModelArts.6102") if fault.code is None else fault.code
+    code = _INTERNAL.get(envelope, "ModelArts.6102") if fault.code is None else fault.code
     message = fault.message or "Internal error."
     return error_reply(envelope, fault.status or 500, code, message, request_id)
 
@@ -241,10 +253,16 @@ def _garbage(_fault: Fault, reply: HttpReply, _request_id: str) -> HttpReply:
 
 
 def _miscount(fault: Fault, reply: HttpReply, _request_id: str) -> HttpReply:
+    added = 1 if fault.count is None else fault.count
+    if ranges := [value for name, value in reply.headers if name == "Content-Range"]:
+        records, _, total = ranges[0].partition("/")
+        others = tuple(header for header in reply.headers if header[0] != "Content-Range")
+        changed = f"{records}/{max(0, int(total) + added)}"
+        return replace(reply, headers=(*others, ("Content-Range", changed)))
     document = json.loads(reply.body) if reply.body else None
     if not isinstance(document, dict) or "total" not in document:
         return reply
-    document["total"] = max(0, document["total"] + (1 if fault.count is None else fault.count))
+    document["total"] = max(0, document["total"] + added)
     return replace(reply, body=json.dumps(document, ensure_ascii=False).encode())
 
 

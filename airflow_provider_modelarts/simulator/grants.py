@@ -4,7 +4,8 @@ The IAM actions that are granted, and the actions that each operation needs.
 The actions are those of Huawei's page "Permissions and supported actions" of ModelArts, with the SWR actions
 that the page lists as dependencies, for every deletion, forced or not. The pages do not document the code and
 status of a denial for each operation: the table of errors has two codes for a policy that denies, and another
-client's source has a third.
+client's source has a third. The actions of SWR's own operations are those of its page "Actions Supported by
+Identity Policy-based Authorization".
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "UpdateNotebook": ("modelarts:notebook:update",),
     "ListNotebooks": ("modelarts:notebook:list",),
     "ListAllNotebooks": ("modelarts:notebook:listAllNotebooks",),
+    "ListRepositoryTags": ("swr:repo:listRepoTags",),
+    "CreateRepoTag": ("swr:repo:createRepoTag",),
+    "DeleteRepoTag": ("swr:repo:deleteRepoTag",),
+    "ListRetentions": ("swr:repo:listRetentions",),
     "ListProjects": ("iam:projects:listProjects",),
 }
 """All actions that each operation needs; an operation that is missing here, such as ShowLease, needs none."""
@@ -86,13 +91,15 @@ class Grants:
         """Refuse an operation unless all its actions are granted; the message names the first missing one."""
         for action in ACTIONS.get(operation, ()):
             if not self._is_granted(action):
-                raise self._refusal(action)
+                raise self._refusal(operation, action)
 
     def _is_granted(self, action: str) -> bool:
         matching = (is_granted for word, is_granted in reversed(self._words) if fnmatchcase(action, word))
         return next(matching, False)
 
-    def _refusal(self, action: str) -> Refusal:
+    def _refusal(self, operation: str, action: str) -> Refusal:
+        if ACTIONS[operation][0].startswith("swr:"):
+            return Refusal(403, "SVCSTG.SWR.4039002", f"Policy doesn't allow {action} to be performed.")
         if action.startswith("iam:"):
             return Refusal(403, "", f"You are not authorized to perform the requested action: {action}.")
         return Refusal(self._status, self._code, f"Policy doesn't allow {action} to be performed.")

@@ -57,6 +57,7 @@ class Handler:
         self._request_log = request_log
         self._traffic = traffic
         self._services = services
+        self._swr_envelope = "swr" if projects.registry.behaviour.error_form == "array" else "swr_errors"
         self._operations = {name: run for service in services for name, run in service.by_name.items()}
         self._control = Control(
             projects,
@@ -94,7 +95,7 @@ class Handler:
     def _answer(self, request: HttpRequest, request_id: str) -> HttpReply:
         route = routes.find(request)
         operation = route.operation if route else routes.UNKNOWN
-        fault = self._faults.take(operation)
+        fault = self._faults.take(operation, route.id if route else "")
         reached = fault is None or fault.processed
         outcome = self._process(request, route, request_id) if reached else _UNTOUCHED
         reply = fault.spoil(outcome.reply, request_id) if fault else outcome.reply
@@ -118,7 +119,7 @@ class Handler:
         try:
             return self._run(request, route)
         except Refusal as refusal:
-            return Outcome(refusal.reply(request_id))
+            return Outcome(refusal.reply(request_id, swr=self._swr_envelope))
 
     def _run(self, request: HttpRequest, route: MatchedRoute | None) -> Outcome:
         """Authenticate and run a request; raises Refusal."""

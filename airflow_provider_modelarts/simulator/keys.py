@@ -37,7 +37,8 @@ class KeyPair:
 
     def connection(self, endpoint: str, region: str, cloud: str, project_id: str) -> dict[str, Any]:
         """Return an Airflow connection with this pair, in JSON form."""
-        extra = {"region": region, "cloud": cloud, "project_id": project_id, "iam_endpoint": endpoint}
+        extra = {"region": region, "cloud": cloud, "project_id": project_id}
+        extra |= {"iam_endpoint": endpoint, "swr_endpoint": endpoint}
         if self.security_token is not None:
             extra["security_token"] = self.security_token
         return {

@@ -59,12 +59,15 @@ class Notebooks:
         clock: SimulatedClock,
         environments: Environments,
         image_of: Callable[[NotebookRecord], ImageRecord],
+        *,
+        has_content: Callable[[str], bool],
     ) -> None:
         """Start without any notebook."""
         self.behaviour = behaviour
         self._clock = clock
         self._environments = environments
         self._image_of = image_of
+        self._has_content = has_content
         self._notebooks: dict[str, NotebookRecord] = {}
         self._transitions: dict[str, _Transition] = {}
         self.starts: dict[str, int] = {}
@@ -120,7 +123,8 @@ class Notebooks:
         notebook = self.current(notebook_id)
         if notebook.status != "STOPPED":
             raise self._refusal("start", notebook)
-        if self._image_of(notebook).deleted:
+        image = self._image_of(notebook)
+        if image.deleted or not self._has_content(image.swr_path):
             raise Refusal(400, "ModelArts.6797", f"The image {notebook.image_id} cannot be found.")
         now = self._milliseconds()
         if terms.duration == NO_AUTO_STOP:

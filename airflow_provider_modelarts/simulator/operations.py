@@ -46,7 +46,7 @@ class Operations:
         store = self._store(route)
         given = create_image_fields(store.cloud, request.body)
         image = store.start_save(route.id, given)
-        failure = self._faults.take_save_failure()
+        failure = self._faults.take_save_failure(route.id)
         if failure is not None:
             store.doom(image.id, failure.message or "Failed to save the image.")
         reply = json_reply(self._create_status, image.document())
@@ -67,7 +67,11 @@ class Operations:
         for name, value in document.items():
             if name != "is_force" or not isinstance(value, bool):
                 raise invalid(name, "is not a parameter of this API, which has is_force, true or false")
-        force = listing.Query(request).boolean("force", False) or document.get("is_force", False)
+        flags = {
+            "query": listing.Query(request).boolean("force", False),
+            "body": document.get("is_force", False),
+        }
+        force = flags.get(self._projects.registry.behaviour.delete_flag, any(flags.values()))
         image = self._store(route).delete_image(route.id, force)
         return Outcome(json_reply(200, image.document()), effect=True)
 
@@ -78,13 +82,13 @@ class Operations:
     def _list_notebooks(self, request: HttpRequest, route: MatchedRoute) -> Outcome:
         """List the user's own notebooks."""
         store = self._store(route)
-        own = [notebook for notebook in store.notebooks() if notebook.owner == OWNER]
+        own = [notebook for notebook in store.listed_notebooks() if notebook.owner == OWNER]
         return self._notebook_page(request, store, own)
 
     def _list_all_notebooks(self, request: HttpRequest, route: MatchedRoute) -> Outcome:
         """List the notebooks of all users."""
         store = self._store(route)
-        return self._notebook_page(request, store, store.notebooks())
+        return self._notebook_page(request, store, store.listed_notebooks())
 
     def _notebook_page(
         self, request: HttpRequest, store: ProjectStore, notebooks: Sequence[NotebookRecord]

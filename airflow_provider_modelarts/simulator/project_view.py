@@ -80,6 +80,11 @@ class ProjectView:
                 flavor=flavor,
             )
 
+    def hide(self, *ids: str) -> None:
+        """Let the lists of this project miss these images and notebooks, which exist nevertheless."""
+        with self._lock:
+            self._projects.store(self.id).hidden.update(ids)
+
     def add_image(self, **fields: Any) -> str:
         """Add an image record and return its id; the fields are the API's, and all have defaults."""
         with self._lock:

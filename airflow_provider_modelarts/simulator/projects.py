@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .account import Account
+from .registry import Registry
 from .store import ProjectStore
 
 
@@ -16,24 +17,25 @@ class Projects:
     SWR organizations belong to the account, so its projects share one registry.
     """
 
-    def __init__(self, account: Account, build: Callable[..., ProjectStore], notebook_id: str) -> None:
+    def __init__(
+        self, account: Account, registry: Registry, build: Callable[..., ProjectStore], notebook_id: str
+    ) -> None:
         """
         Start with the first project, in which one notebook is running.
 
-        :param build: returns a project's store for ``swr_paths`` and ``notebook_id``, its running notebook
+        :param build: returns a project's store for ``registry`` and ``notebook_id``, its running notebook
         """
         self._account = account
         self._build = build
         self._notebook_id = notebook_id
-        self.swr_paths: set[str] = set()
+        self.registry = registry
         self.reset()
 
     def reset(self) -> None:
         """Restore the initial state; the account removes its added projects itself."""
-        self.swr_paths.clear()
-        self._stores = {
-            self._account.home.id: self._build(swr_paths=self.swr_paths, notebook_id=self._notebook_id)
-        }
+        self.registry.clear()
+        home = self._build(registry=self.registry, notebook_id=self._notebook_id)
+        self._stores = {self._account.home.id: home}
 
     @property
     def home(self) -> ProjectStore:
@@ -48,7 +50,7 @@ class Projects:
     def add(self, name: str, project_id: str | None = None) -> str:
         """Add a project with only the built-in images and return its id."""
         added = self._account.add_project(name, project_id)
-        self._stores[added] = self._build(swr_paths=self.swr_paths, notebook_id=None)
+        self._stores[added] = self._build(registry=self.registry, notebook_id=None)
         return added
 
     def store(self, project_id: str) -> ProjectStore:

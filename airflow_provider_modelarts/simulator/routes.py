@@ -21,10 +21,13 @@ class Gate(Enum):
     """Any token or signature, checked as in Keystone, the part of IAM under ``/v3``."""
     IAM = auto()
     """Any token or signature, checked as in the rest of IAM."""
+    SWR = auto()
+    """A token for a project, or a signature, checked as in SWR, whose content is the account's."""
     OPEN = auto()
     """None."""
 
 
+_REPOSITORY = "v2/manage/namespaces/{namespace}/repos/{repository}"
 _ROUTES: Mapping[str, tuple[str, str, Gate]] = {
     "CreateImage": ("POST", "v1/{project_id}/notebooks/{id}/create-image", Gate.PROJECT),
     "ShowImage": ("GET", "v1/{project_id}/images/{id}", Gate.PROJECT),
@@ -40,6 +43,10 @@ _ROUTES: Mapping[str, tuple[str, str, Gate]] = {
     "ShowLease": ("GET", "v1/{project_id}/notebooks/{id}/lease", Gate.PROJECT),
     "RenewLease": ("PATCH", "v1/{project_id}/notebooks/{id}/lease", Gate.PROJECT),
     "ListNotebooks": ("GET", "v1/{project_id}/notebooks", Gate.PROJECT),
+    "ListRepositoryTags": ("GET", f"{_REPOSITORY}/tags", Gate.SWR),
+    "CreateRepoTag": ("POST", f"{_REPOSITORY}/tags", Gate.SWR),
+    "DeleteRepoTag": ("DELETE", f"{_REPOSITORY}/tags/{{tag}}", Gate.SWR),
+    "ListRetentions": ("GET", f"{_REPOSITORY}/retentions", Gate.SWR),
     "CreateToken": ("POST", "v3/auth/tokens", Gate.OPEN),
     "ListProjects": ("GET", "v3/projects", Gate.KEYSTONE),
     "CreateTemporaryAccessKey": ("POST", "v3.0/OS-CREDENTIAL/securitytokens", Gate.IAM),
@@ -51,12 +58,13 @@ OPERATIONS = tuple(_ROUTES)
 
 @dataclass(frozen=True)
 class MatchedRoute:
-    """The operation of a request, with the ids in its path."""
+    """The operation of a request, with the ids in its path, and all its names as the route has them."""
 
     operation: str
     gate: Gate
     project_id: str
     id: str
+    names: Mapping[str, str]
 
 
 OperationHandler = Callable[[HttpRequest, MatchedRoute], Outcome]
@@ -73,5 +81,6 @@ def find(request: HttpRequest) -> MatchedRoute | None:
         if request.method == method and len(names) == len(segments):
             values = dict(zip(names, segments, strict=True))
             if all(name == value for name, value in values.items() if not name.startswith("{")):
-                return MatchedRoute(operation, gate, values.get("{project_id}", ""), values.get("{id}", ""))
+                project_id, id_ = values.get("{project_id}", ""), values.get("{id}", "")
+                return MatchedRoute(operation, gate, project_id, id_, values)
     return None

@@ -52,6 +52,8 @@ class CloudRules:
     """Milliseconds of the shortest and the longest lease."""
     has_partial_update: bool = False
     """Whether the page's sample of an updated notebook lacks id and status."""
+    has_create_tag: bool = True
+    """Whether its SWR has the operation that gives an image another tag."""
 
     def registry(self, region: str) -> str:
         """Return the SWR host of a region."""
@@ -106,6 +108,7 @@ CLOUDS: Mapping[str, CloudRules] = {
         keeps_used_images=False,
         lease_range=(1, 10**12),
         has_partial_update=True,
+        has_create_tag=False,
     ),
 }
 

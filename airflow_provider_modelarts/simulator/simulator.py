@@ -26,6 +26,10 @@ from .notebook_view import NotebookView
 from .operations import Operations
 from .project_view import ProjectView
 from .projects import Projects
+from .registry import Registry
+from .registry_behaviour import RegistryBehaviour
+from .registry_service import RegistryService
+from .registry_view import RegistryView
 from .request_log import JournalEntry, RequestLog
 from .rules import CLOUDS
 from .save_timing import AfterReads, SaveTiming
@@ -47,8 +51,8 @@ class Simulator:
     A simulated ModelArts API on 127.0.0.1, for tests of its clients.
 
     It validates signatures, tokens and requests by the vendors' pages, changes the statuses of notebooks and
-    images as a save does, and injects faults. IAM and the ECS metadata service, which have their own hosts in
-    a cloud, are at the same address::
+    images as a save does, and injects faults. SWR, IAM and the ECS metadata service, which have their own
+    hosts in a cloud, are at the same address::
 
         with Simulator(cloud="otc") as simulator:
             simulator.inject(Fault("throttle", "CreateImage", retry_after=1))
@@ -69,6 +73,7 @@ class Simulator:
         save: SaveTiming = SAVE,
         notebook_id: str = NOTEBOOK_ID,
         notebooks: NotebookBehaviour | None = None,
+        registry: RegistryBehaviour | None = None,
         security_token: str | None = None,
         create_status: int = 200,
         offset_unit: str = "records",
@@ -106,6 +111,7 @@ class Simulator:
         :param save: when a save ends: ``AtOnce``, ``AfterReads`` or ``AfterSeconds``
         :param notebook_id: id of the notebook that is running at the start
         :param notebooks: how starts, stops, leases and lists of notebooks behave
+        :param registry: how SWR behaves
         :param security_token: makes the user's keys temporary ones that need this token
         :param create_status: HTTP status of create-image; the documents allow 200 and 201
         :param offset_unit: what ``offset`` counts in lists: ``records`` as documented, or ``pages``; ``none``
@@ -138,17 +144,16 @@ class Simulator:
         """
         check_choice("cloud", cloud, CLOUDS)
         self.notebook_id = notebook_id
-        self._cloud = cloud
-        self._region = region or CLOUDS[cloud].region
+        self._cloud, rules = cloud, CLOUDS[cloud]
+        self._region = region or rules.region
         self._clock = SimulatedClock()
         self._faults = FaultQueue(seed)
         self._request_log = RequestLog(observer)
-        self._issued_secrets = IssuedSecrets()
-        self._issued_secrets.add(user_password)
+        self._issued_secrets = issued = IssuedSecrets()
+        issued.add(user_password)
         now = self._clock.now
-        self._keyring = Keyring(KeyPair(access_key, secret_key, security_token), now, self._issued_secrets)
-        self._tokens = Tokens(now, self._issued_secrets)
-        self._metadata_tokens = Tokens(now, self._issued_secrets)
+        self._keyring = Keyring(KeyPair(access_key, secret_key, security_token), now, issued)
+        self._tokens, self._metadata_tokens = Tokens(now, issued), Tokens(now, issued)
         self._account = Account(
             User(user_name, user_password, Domain(domain_name)),
             AgencyRecord(agency_name, Domain(agency_domain_name)),
@@ -157,22 +162,16 @@ class Simulator:
         behaviour = Behaviour(
             save_timing=save,
             failed_image_holds_tag=failed_image_holds_tag,
-            refuse_delete_in_use=(
-                CLOUDS[cloud].keeps_used_images if refuse_delete_in_use is None else refuse_delete_in_use
-            ),
+            refuse_delete_in_use=refuse_delete_in_use,
             list_lag=list_lag,
             read_lag=read_lag,
             notebooks=notebooks or NotebookBehaviour(),
         )
         build = partial(
-            ProjectStore,
-            CLOUDS[cloud],
-            self._region,
-            behaviour,
-            clock=self._clock,
-            issued_secrets=self._issued_secrets,
+            ProjectStore, rules, self._region, behaviour, clock=self._clock, issued_secrets=issued
         )
-        self._projects = Projects(self._account, build, notebook_id)
+        content = Registry(registry or RegistryBehaviour(), self._clock, rules.registry(self._region))
+        self._projects = Projects(self._account, content, build, notebook_id)
         self._grants = Grants(grants, denied_code, denied_status)
         self._traffic = Traffic()
         identity = IamService(
@@ -183,6 +182,7 @@ class Simulator:
             token_lifetime=token_lifetime,
             endpoint=lambda: self.endpoint,
         )
+        pages = Pages(offset_unit, page_cap, list_order, seed)
         self._handler = Handler(
             clock=self._clock,
             projects=self._projects,
@@ -192,13 +192,9 @@ class Simulator:
             request_log=self._request_log,
             traffic=self._traffic,
             services=(
-                Operations(
-                    self._projects,
-                    self._faults,
-                    create_status,
-                    Pages(offset_unit, page_cap, list_order, seed),
-                ),
+                Operations(self._projects, self._faults, create_status, pages),
                 Lifecycle(self._projects, self._clock),
+                RegistryService(content, rules),
                 identity,
                 Metadata(metadata, self._keyring, self._metadata_tokens, key_lifetime),
             ),
@@ -270,9 +266,14 @@ class Simulator:
 
     @property
     def swr_paths(self) -> frozenset[str]:
-        """The addresses that can be pulled from SWR; only a forced delete removes one."""
+        """The addresses that can be pulled from SWR."""
         with self._lock:
-            return frozenset(self._projects.swr_paths)
+            return frozenset(self._projects.registry)
+
+    @property
+    def registry(self) -> RegistryView:
+        """A view of SWR: its tags, digests and retention rules."""
+        return RegistryView(self._projects.registry, self._lock)
 
     @property
     def saves(self) -> int:

@@ -8,18 +8,17 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .clock import SimulatedClock
-from .documents import OWNER, ImageRecord, NotebookRecord, built_in_images
+from .documents import IMAGE_SIZE, OWNER, ImageRecord, NotebookRecord, built_in_images, image_defaults
 from .environments import Environments
 from .exchange import Refusal
 from .issued_secrets import IssuedSecrets
 from .lease import LeaseRecord
 from .notebook_behaviour import NotebookBehaviour
 from .notebooks import Notebooks
+from .registry import Registry
 from .rules import CloudRules
 from .save_timing import SaveTiming, Stage, end_of
 
-# The pages give the size in KB; this is an image of 3.8 GB.
-_SIZE = 3_984_588
 _LEASE = 259_200_000
 """Milliseconds of the lease of an added notebook, the longest one."""
 _IMAGE_FIELDS = frozenset(field.name for field in fields(ImageRecord))
@@ -31,7 +30,7 @@ class Behaviour:
 
     save_timing: SaveTiming
     failed_image_holds_tag: bool
-    refuse_delete_in_use: bool
+    refuse_delete_in_use: bool | None
     list_lag: float
     read_lag: float
     notebooks: NotebookBehaviour
@@ -60,30 +59,33 @@ class ProjectStore:
         *,
         clock: SimulatedClock,
         issued_secrets: IssuedSecrets,
-        swr_paths: set[str],
+        registry: Registry,
         notebook_id: str | None,
     ) -> None:
         """
         Start with the built-in images and, optionally, one running notebook.
 
-        :param swr_paths: addresses in the registry, which the projects of an account share
+        :param registry: the registry, which the projects of an account share
         :param notebook_id: id of the running notebook, or None
         """
         self.cloud = cloud
         self.notebook_host = f"authoring-modelarts-{region}.{cloud.domain}"
-        self._registry = cloud.registry(region)
+        self._registry = registry
         self._clock = clock
         self._issued_secrets = issued_secrets
         self._behaviour = behaviour
-        self._swr_paths = swr_paths
-        built_in = built_in_images(self._registry, self.cloud.ascend, self._milliseconds())
+        built_in = built_in_images(registry.host, self.cloud.ascend, self._milliseconds())
         self._images = {image.id: image for image in built_in}
         self.notebook_behaviour = behaviour.notebooks
         self.environments = Environments()
-        self._notebooks = Notebooks(behaviour.notebooks, clock, self.environments, self.image_of)
+        self._notebooks = Notebooks(
+            behaviour.notebooks, clock, self.environments, self.image_of, has_content=registry.__contains__
+        )
+        self.hidden: set[str] = set()
         self._saves: dict[str, _Save] = {}
         self.saves = 0
-        swr_paths |= {image.swr_path for image in built_in}
+        for image in built_in:
+            registry.ensure(image.swr_path)
         if notebook_id is not None:
             self.add_notebook(notebook_id)
 
@@ -132,7 +134,7 @@ class ProjectStore:
         image_id = given.get("id") or str(uuid.uuid4())
         if image_id in self._images:
             raise ValueError(f"image {image_id} already exists")
-        values = self._defaults(image_id, given, self._registry) | {
+        values = image_defaults(image_id, given, self._registry.host, self._milliseconds()) | {
             name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
         }
         self._put(ImageRecord(**values))
@@ -162,6 +164,10 @@ class ProjectStore:
         """Return all notebooks in their current state."""
         self._settle_all()
         return [self._notebooks.current(notebook_id) for notebook_id in self._notebooks.ids()]
+
+    def listed_notebooks(self) -> list[NotebookRecord]:
+        """Return the notebooks that lists have."""
+        return [notebook for notebook in self.notebooks() if notebook.id not in self.hidden]
 
     def read_notebooks(self, notebook_ids: Iterable[str]) -> list[NotebookRecord]:
         """Count a read of each notebook, which may end a change of its status, and return the notebooks."""
@@ -193,7 +199,8 @@ class ProjectStore:
 
     def listed_images(self) -> list[ImageRecord]:
         """Return the image records that are already in lists."""
-        return [image for image in self.images() if self._is_shown(image, self._behaviour.list_lag)]
+        lag = self._behaviour.list_lag
+        return [i for i in self.images() if self._is_shown(i, lag) and i.id not in self.hidden]
 
     def saved_images(self) -> list[dict[str, Any]]:
         """Return the project's images in API form, oldest first, without built-in ones."""
@@ -223,8 +230,8 @@ class ProjectStore:
         source = self.image_of(notebook)
         kept = {name: value for name, value in given.items() if name in _IMAGE_FIELDS} | {"status": "INIT"}
         # Inferred: an image in the Enterprise edition of SWR has the address of that registry.
-        registry = given.get("swr_instance_domain", self._registry)
-        values = self._defaults(str(uuid.uuid4()), kept, registry) | kept
+        registry = given.get("swr_instance_domain", self._registry.host)
+        values = image_defaults(str(uuid.uuid4()), kept, registry, self._milliseconds()) | kept
         image = ImageRecord(**values, arch=source.arch, resource_categories=source.resource_categories)
         self._refuse_taken_tag(image)
         self._put(image)
@@ -245,18 +252,19 @@ class ProjectStore:
         if image.type == "BUILD_IN":
             raise Refusal(400, "ModelArts.6347", f"The image {image_id} is a built-in one.")
         is_used = any(notebook.image_id == image_id for notebook in self.notebooks())
-        if is_used and self._behaviour.refuse_delete_in_use:
+        refuses = self._behaviour.refuse_delete_in_use
+        if is_used and (self.cloud.keeps_used_images if refuses is None else refuses):
             raise Refusal(400, "ModelArts.6347", f"The image {image_id} is used by a notebook.")
         self._images[image_id] = replace(image, status="DELETED", update_at=self._milliseconds())
         if force:
-            self._swr_paths.discard(image.swr_path)
+            self._registry.delete(image.swr_path)
         return self._images[image_id]
 
     def register_image(self, given: Mapping[str, str]) -> ImageRecord:
         """Add a record of an image that is in SWR and has none."""
         swr_path = given["swr_path"]
         self._settle_all()
-        if swr_path not in self._swr_paths:
+        if swr_path not in self._registry:
             raise Refusal(400, "ModelArts.6797", f"The image {swr_path} cannot be found.")
         if any(image.swr_path == swr_path and not image.deleted for image in self._images.values()):
             raise Refusal(400, "ModelArts.6301", f"The image {swr_path} is already registered.")
@@ -285,28 +293,6 @@ class ProjectStore:
             self._change(image_id, status, message)
             if image_id in self._saves:
                 self._saves[image_id].pinned = True
-
-    def _defaults(self, image_id: str, given: Mapping[str, Any], registry: str) -> dict[str, Any]:
-        """
-        Return the values of fields that a request omits.
-
-        No page documents which name, namespace or tag the service chooses if one is omitted. These values are
-        invented, so a client must read them from the response.
-        """
-        now = self._milliseconds()
-        name = given.get("name", f"notebook-image-{image_id[:8]}")
-        namespace = given.get("namespace", "modelarts-default")
-        tag = given.get("tag", image_id[:8])
-        return {
-            "id": image_id,
-            "name": name,
-            "namespace": namespace,
-            "tag": tag,
-            "swr_path": f"{registry}/{namespace}/{name}:{tag}",
-            "create_at": now,
-            "update_at": given.get("create_at", now),
-            "size": _SIZE if given.get("status", "ACTIVE") == "ACTIVE" else None,
-        }
 
     def _refuse_taken_tag(self, new: ImageRecord) -> None:
         self._settle_all()
@@ -356,8 +342,12 @@ class ProjectStore:
 
     def _finish(self, image_id: str, status: str, message: str | None, at: float | None = None) -> None:
         """Set the final status of an image and end its save: its notebook runs again, on the new image."""
-        self._change(image_id, status, message, at)
         save = self._saves.pop(image_id, None)
+        if save is not None and status == "ACTIVE":
+            base = self.image_of(self._notebooks.stored(save.notebook_id)).swr_path
+            installed = save.environment - self.environments.of_image(base)
+            self._registry.commit(self._images[image_id].swr_path, base=base, installed=installed)
+        self._change(image_id, status, message, at)
         if status == "ACTIVE":
             self._complete(image_id, save)
         if save is not None:
@@ -372,7 +362,7 @@ class ProjectStore:
         self._put(
             replace(
                 image,
-                size=image.size or _SIZE,
+                size=image.size or IMAGE_SIZE,
                 support_res_categories=image.resource_categories,
                 flavor_type=source.flavor_type,
             )
@@ -382,7 +372,7 @@ class ProjectStore:
         """Store an image; an ACTIVE one is also in SWR."""
         self._images[image.id] = image
         if image.status == "ACTIVE":
-            self._swr_paths.add(image.swr_path)
+            self._registry.ensure(image.swr_path)
 
     def _is_shown(self, image: ImageRecord, lag: float) -> bool:
         """Return whether an image is built-in or older than the lag."""

@@ -200,7 +200,7 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
                 # cause, may skip.
                 if isinstance(skip.__cause__, AirflowFailException):
                     raise skip.__cause__ from skip.__cause__.__cause__
-                if isinstance(skip.__cause__, AirflowTaskTimeout):
+                if isinstance(skip.__cause__, (AirflowTaskTimeout, ModelArtsError)):
                     raise skip.__cause__ from skip
                 if skip.__cause__ or "timed out" not in str(skip):  # raised by a subclass
                     raise

@@ -18,15 +18,19 @@ class ImageEvent(WaitEvent):
 
     :param image: the image, as it goes to XCom.
     :param notebook_id: the notebook that the image's marker names.
+    :param content: what SWR has of the image, if it was verified.
+    :param seen_at: epoch seconds of the first poll that found the image ACTIVE.
     """
 
     remedy: ClassVar[str] = "The image may have been saved; clear the task to check."
     image: dict[str, Any] = Field(default_factory=dict)
     notebook_id: str | None = None
+    content: dict[str, Any] = Field(default_factory=dict)
+    seen_at: float | None = None
 
-    @field_validator("notebook_id", mode="wrap")
+    @field_validator("notebook_id", "seen_at", mode="wrap")
     @classmethod
-    def _ignore_unreadable_id(cls, value: Any, validate: Any) -> Any:
+    def _ignore_unreadable_fact(cls, value: Any, validate: Any) -> Any:
         return none_if_unreadable(value, validate)
 
     @model_validator(mode="after")
@@ -38,11 +42,21 @@ class ImageEvent(WaitEvent):
         return self
 
     @classmethod
-    def of_image(cls, image: Image, passthrough: dict[str, Any], *, since: float | None = None) -> ImageEvent:
+    def of_image(
+        cls,
+        image: Image,
+        passthrough: dict[str, Any],
+        *,
+        since: float | None = None,
+        content: dict[str, Any] | None = None,
+        seen_at: float | None = None,
+    ) -> ImageEvent:
         """
         Return the event of a wait that succeeded.
 
         :param since: epoch seconds at which the wait began.
+        :param content: what SWR has of the image, if it was verified.
+        :param seen_at: epoch seconds at which it ended.
         """
         notebook_id = source_notebook(image)
         return cls(
@@ -50,18 +64,20 @@ class ImageEvent(WaitEvent):
             image=image.to_xcom(),
             notebook_id=notebook_id,
             since=since,
+            content=content or {},
+            seen_at=seen_at,
             passthrough=passthrough,
         )
 
     def result(self) -> dict[str, Any]:
         """
-        Return the image, with the values that were passed through.
+        Return the image, with what SWR has of it and the values that were passed through.
 
         :raises WaitTimeoutError: the image was not ACTIVE in time.
         :raises ModelArtsError: the wait failed; the class is that of the error that ended it.
         """
         self.raise_unless_success()
-        return {**self.image, **self.passthrough}
+        return {**self.image, **self.content, **self.passthrough}
 
 
 class NotebookEvent(WaitEvent):

@@ -122,7 +122,7 @@ class Measurement:
         return float(mean(events[str(number + 1)] - at for number, at in enumerate(active_at)))
 
 
-_NO_STALL: dict[str, Any] = {"seconds": 0.0, "ours": 0.0, "samples": []}
+_NO_STALL: dict[str, Any] = {"seconds": 0.0, "ours": 0.0, "samples": [], "collecting": 0.0}
 
 
 def start_cpu(measured: Measurement, idle: Measurement) -> float:

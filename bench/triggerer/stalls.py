@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 import threading
@@ -34,11 +35,14 @@ class Stall:
     """Without the time in which the machine let the thread wait for a core."""
     samples: list[tuple[bool, str]] = field(default_factory=list)
     """Whether code of the package was on the stack, and the innermost lines."""
+    collecting: float = 0.0
+    """Seconds of the garbage collector, which scans all that Airflow has loaded and interrupts any line."""
 
     @property
     def ours(self) -> float:
-        """The seconds in which code of the package was on the stack."""
-        return self.seconds * sum(is_ours for is_ours, _ in self.samples) / max(1, len(self.samples))
+        """The seconds in which code of the package was on the stack, without the garbage collector's."""
+        ours = sum(is_ours for is_ours, _ in self.samples) / max(1, len(self.samples))
+        return max(0.0, self.seconds - self.collecting) * ours
 
 
 class StallWatch:
@@ -56,6 +60,8 @@ class StallWatch:
         self._queued = _queued()
         self._samples: list[tuple[bool, str]] = []
         self._is_armed = False
+        self._collected = 0.0
+        self._collecting_since: float | None = None
 
     @contextmanager
     def watching(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
@@ -65,6 +71,7 @@ class StallWatch:
 
         def watched(timeout: float | None = None) -> Any:
             asleep_at = self._end_run()
+            self._collected = 0.0
             used = time.process_time()
             ready = select(timeout)
             self._begin_run()
@@ -73,13 +80,16 @@ class StallWatch:
                 if late > LIMIT:
                     # Another thread held the interpreter. If the machine was busy, the process got no CPU.
                     self._add(min(late, time.process_time() - used), _other_threads())
+            self._collected = 0.0
             return ready
 
         selector.select = watched
         before = signal.signal(signal.SIGALRM, self._sample)
+        gc.callbacks.append(self._note_collection)
         try:
             yield
         finally:
+            gc.callbacks.remove(self._note_collection)
             selector.select = select
             self._end_run()
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -104,7 +114,14 @@ class StallWatch:
         before, self._queued = self._queued, _queued()
         seconds -= min(seconds, self._queued - before)
         if seconds > LIMIT:
-            self.stalls.append(Stall(time.time(), seconds, samples))
+            self._note_collection("stop", {})  # the other thread may not have come to that yet
+            self.stalls.append(Stall(time.time(), seconds, samples, self._collected))
+
+    def _note_collection(self, phase: str, _: dict[str, int]) -> None:
+        now = time.monotonic()
+        if self._collecting_since is not None:
+            self._collected += now - self._collecting_since
+        self._collecting_since = now if phase == "start" else None
 
     def _sample(self, _: int, frame: FrameType | None) -> None:
         self._is_armed = False

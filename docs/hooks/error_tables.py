@@ -7,10 +7,15 @@ import re
 from collections.abc import Iterator
 
 from airflow_provider_modelarts import exceptions
-from airflow_provider_modelarts.client.error_codes import ERROR_CODES, GATEWAY_PAGE, MODELARTS_PAGE
+from airflow_provider_modelarts.client.error_codes import ERROR_CODES, GATEWAY_PAGE, MODELARTS_PAGE, SWR_PAGE
 from airflow_provider_modelarts.exceptions import PERMANENT, ImageFailedError, ModelArtsError
 
-SOURCES = {MODELARTS_PAGE: "ModelArts", GATEWAY_PAGE: "API gateway", "": "other clients of the API"}
+SOURCES = {
+    MODELARTS_PAGE: "ModelArts",
+    SWR_PAGE: "SWR",
+    GATEWAY_PAGE: "API gateway",
+    "": "other clients of the API",
+}
 
 
 def tables() -> dict[str, str]:

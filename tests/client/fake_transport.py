@@ -15,6 +15,7 @@ from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.credentials import AccessKeyCredentials
 from airflow_provider_modelarts.client.http_types import Request, Response
 from airflow_provider_modelarts.client.session import Project
+from airflow_provider_modelarts.exceptions import InvalidConnectionError
 from airflow_provider_modelarts.transport import block_on
 
 T = TypeVar("T")
@@ -89,8 +90,16 @@ def run_together(transport: ConcurrentFakeTransport, *coroutines: Coroutine[Any,
     return outcomes
 
 
-def modelarts(transport: FakeTransport, *, seed: int = 1, project_id: str = "p1") -> ModelArtsClient:
+def modelarts(
+    transport: FakeTransport, *, seed: int = 1, project_id: str = "p1", swr_endpoint: str | None = None
+) -> ModelArtsClient:
     """Return a client of the scripted transport."""
+
+    def find_swr() -> str:
+        if swr_endpoint is None:
+            raise InvalidConnectionError("swr_endpoint is missing")
+        return swr_endpoint
+
     return ModelArtsClient(
         endpoint=ENDPOINT,
         project=Project(project_id),
@@ -98,6 +107,7 @@ def modelarts(transport: FakeTransport, *, seed: int = 1, project_id: str = "p1"
         transport=transport,
         clock=transport,
         random=Random(seed),
+        swr_endpoint=find_swr,
     )
 
 

@@ -16,7 +16,6 @@ from airflow_provider_modelarts.client.poll_plan import (
     PageQuery,
     PolledResource,
     PollPlan,
-    RequestPace,
 )
 from airflow_provider_modelarts.client.polled_resources import IMAGES
 
@@ -387,14 +386,3 @@ def test_images_page_asks_for_the_newest_saved_images_of_a_workspace() -> None:
     unordered = IMAGES.list_page(workspace_id="w", offset=0, limit=20, newest_first=False)
     assert not {"sort_dir", "sort_key"} & unordered.query.keys()
     assert json.dumps(dict(unordered.query))
-
-
-def test_request_pace_spaces_requests() -> None:
-    pace, now, sent = RequestPace(), 0.0, []
-    while now < 1.05:
-        if not pace.delay(now):
-            pace.take(now)
-            sent.append(now)
-        now += 0.01
-
-    assert len(sent) in {10, 11}

@@ -28,6 +28,7 @@ from tests.e2e.example_runs import (
     WAIT_TASK,
     ExampleRun,
     airflow_environment,
+    make_pool,
     run_example,
 )
 from tests.e2e.stack import AirflowStack
@@ -148,6 +149,9 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
         )
         with stack:
             stack.wait_for_dag(options.dag_id)
+            for name, slots in demonstration.pools.items():
+                make_pool(stack, name, slots)
+                watch.say(f"made the pool {name} with {slots} slots")
             watch.say(f"Airflow at {stack.url} has loaded {options.dag_id}")
             run = run_example(stack, simulator, options.dag_id, conf, progress=watch.say)
             if options.fail:

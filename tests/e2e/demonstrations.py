@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_modelarts.simulator import Simulator
@@ -29,11 +29,13 @@ class Demonstration:
     :param check: is called with the simulator and these params after a run that succeeded, and yields what is
         wrong.
     :param defers: whether a task must have been seen deferred.
+    :param pools: slots by name of the pools that the DAG needs.
     """
 
     prepare: Callable[[Simulator], dict[str, Any]] = lambda _: {}
     check: Callable[[Simulator, dict[str, Any]], Iterator[str]] = lambda *_: iter(())
     defers: bool = True
+    pools: Mapping[str, int] = field(default_factory=dict)
 
 
 def demonstration_of(dag_id: str) -> Demonstration:
@@ -111,6 +113,18 @@ def _that_one_is_saved(simulator: Simulator, conf: dict[str, Any]) -> Iterator[s
     yield from _expect(simulator, conf["ends_later"], "RUNNING", creates=0, stops=0)
 
 
+def _fleet(simulator: Simulator) -> dict[str, Any]:
+    """Add two running notebooks of one name and a stopped one; the DAG finds them without these params."""
+    running = [_add_used_notebook(simulator, lease=200_000) for _ in range(2)]
+    return {"running": running, **_stopped(simulator)}
+
+
+def _fleet_is_saved(simulator: Simulator, conf: dict[str, Any]) -> Iterator[str]:
+    for notebook_id in conf["running"]:
+        yield from _expect(simulator, notebook_id, "RUNNING", stops=0)
+    yield from _expect(simulator, conf["notebook_id"], "STOPPED", creates=0, starts=0)
+
+
 def _first_notebook(simulator: Simulator) -> dict[str, Any]:
     return {"notebook_id": simulator.notebook_id, "namespace": NAMESPACE}
 
@@ -121,6 +135,7 @@ def _is_saved(simulator: Simulator, _: dict[str, Any]) -> Iterator[str]:
 
 DEMONSTRATIONS = {
     NIGHTLY: Demonstration(check=_is_saved),
+    "nightly_fleet": Demonstration(_fleet, _fleet_is_saved, pools={"modelarts_saves": 2}),
     "restore_notebook": Demonstration(_with_snapshot, _is_restored),
     "save_and_stop": Demonstration(_evening, _is_saved_and_stopped),
     "save_and_stop_teardown": Demonstration(_stopped, _was_started_saved_and_stopped),

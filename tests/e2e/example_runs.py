@@ -32,6 +32,12 @@ def airflow_environment(simulator: Simulator) -> dict[str, str]:
     }
 
 
+def make_pool(stack: AirflowStack, name: str, slots: int) -> None:
+    """Make a pool in which a deferred task keeps its slot."""
+    body = {"name": name, "slots": slots, "include_deferred": True}
+    stack.request("POST", f"{stack.api}/pools", body=body)
+
+
 @dataclass(frozen=True)
 class ExampleRun:
     """

@@ -15,7 +15,7 @@ from tests.e2e.stack import AirflowStack
 
 pytestmark = pytest.mark.e2e
 
-OWN_TESTS = {NIGHTLY, "snapshot_on_demand", "save_training_image"}
+OWN_TESTS = {NIGHTLY, "nightly_fleet", "snapshot_on_demand", "save_training_image"}
 """These save the simulator's first notebook, which only one can do at a time, and have tests elsewhere."""
 DAG_IDS = sorted(DEMONSTRATIONS.keys() - OWN_TESTS)
 

@@ -63,10 +63,11 @@ def test_operator_that_waits_returns_same_result_in_every_mode(dag_id: str, simu
 
     image_id, swr_path = issued(simulator)
     assert run.state == "success"
-    assert run.xcom.keys() == LINKS | {"image_id", "swr_path", "return_value"}
+    # The notebook, which the task waits for too, has the address of the link to it.
+    assert run.xcom.keys() == LINKS | {"image_id", "swr_path", "return_value", "modelarts_notebook_url"}
     assert (run.xcom["image_id"], run.xcom["swr_path"]) == (image_id, swr_path)
     result = run.xcom["return_value"]
-    assert result.keys() == FACTS | {"image_id", "swr_path", "notebook_id", "adopted"}
+    assert result.keys() == FACTS | {"image_id", "swr_path", "notebook_id", "adopted", "duration_seconds"}
     assert (result["image_id"], result["swr_path"], result["status"]) == (image_id, swr_path, "ACTIVE")
     assert (result["notebook_id"], result["adopted"]) == (simulator.notebook_id, False)
     assert simulator.saves == 1

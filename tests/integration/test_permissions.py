@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,30 +31,13 @@ from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
 from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport
 from tests.integration import notebook_permissions
+from tests.integration.permission_tables import IN_SWR, NEEDS, ROWS, TASKS, granted
 from tests.recorder import TaskInstance, TaskStateStore, context
 
-PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
-ACTION = re.compile(r"`([a-z]+:\w+:\w+)`")
 BUILT_IN = "00000000-0000-4000-8000-000000000002"
 IMAGE = {"name": "research", "namespace": "team", "tag": "nightly"}
 OPERATOR = "CreateNotebookImageOperator"
 Scenario = Callable[[Simulator], object]
-
-
-def tables() -> Iterator[list[list[str]]]:
-    """Give the tables of the page as rows of cells, without their heads."""
-    for block in re.findall(r"(?:^\|.*\n)+", PAGE.read_text(), re.MULTILINE):
-        yield [[cell.strip() for cell in line.strip("| ").split("|")] for line in block.splitlines()[2:]]
-
-
-TASKS, NEEDS = tables()
-ROWS = {task.replace("`", ""): ACTION.findall(actions) for task, actions in TASKS}
-IN_SWR = {ACTION.findall(action)[0]: ACTION.findall(needed) for action, needed, _ in NEEDS}
-
-
-def granted(row: str) -> list[str]:
-    """The actions that the page lists for a row."""
-    return list(dict.fromkeys(action for own in ROWS[row] for action in (own, *IN_SWR[own])))
 
 
 def save(simulator: Simulator, *, try_number: int = 1, run_id: str = "nightly", **arguments: Any) -> Any:
@@ -215,6 +197,22 @@ def hook(use: Callable[[ModelArtsHook, Simulator], object], operation: str) -> S
     return use_of_the_hook
 
 
+def tagged(simulator: Simulator) -> ModelArtsHook:
+    simulator.add_image(**IMAGE)
+    return ModelArtsHook()
+
+
+def verified_sensor(simulator: Simulator) -> None:
+    image_id = simulator.add_image(
+        **IMAGE, description=f"[airflow:{'0' * 16} notebook:{simulator.notebook_id}]"
+    )
+    task = NotebookImageSensor(task_id="wait", image_id=image_id, verify_in_registry=True)
+    result = finish(task, context(TaskInstance()))
+    for key, action in (("digest", "swr:repo:listRepoTags"), ("unchanged", "modelarts:image:list")):
+        if key not in result:
+            raise ModelArtsError(action)
+
+
 def reread(use: Callable[[ModelArtsHook, str], object], *operations: str) -> Scenario:
     """A change whose result is read again, of a running notebook, or of a stopped one to update it."""
 
@@ -273,6 +271,14 @@ SAVING: dict[str, Scenario] = {
     "a tag taken by this task": own_tag_is_taken,
     "a tag taken by another": tag_of_another_is_reported,
 }
+IN_REGISTRY: dict[str, Scenario] = {
+    "list_tags": lambda simulator: tagged(simulator).list_tags("team", "research"),
+    "delete_tag": lambda simulator: tagged(simulator).delete_tag("team", "research", "nightly"),
+    "create_tag, on Huawei Cloud": lambda simulator: tagged(simulator).create_tag(
+        "team", "research", source_tag="nightly", destination_tag="stable"
+    ),
+    "list_retention_rules": lambda simulator: tagged(simulator).list_retention_rules("team", "research"),
+}
 WAITING: dict[str, Scenario] = {"a wait": wait, "a deferred wait": deferred_wait}
 SCENARIOS: dict[str, dict[str, Scenario]] = {
     f"{OPERATOR}, with any if_exists": SAVING | {"another's image to adopt": tag_of_another_is_adopted},
@@ -280,6 +286,8 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
     f"{OPERATOR} that may replace its own failed image": SAVING
     | {"an own image that failed": own_failed_image_is_replaced},
     "NotebookImageSensor": {"a sensor": sensor(), "a deferred sensor": sensor(deferrable=True)},
+    "NotebookImageSensor with verify_in_registry": {"a verified sensor": verified_sensor},
+    **{f"ModelArtsHook.{name}": {name.partition(",")[0]: use} for name, use in IN_REGISTRY.items()},
     "ModelArtsHook.create_image": {"create_image": hook(create, "CreateImage")},
     "ModelArtsHook.get_image": {
         "get_image": hook(lambda hook, simulator: hook.get_image(simulator.add_image()), "ShowImage")
@@ -347,8 +355,11 @@ FAILS: dict[str, set[str]] = {
         "an own image that failed",
         "list_images",
         "the test button",
+        "a verified sensor",
     },
-    "modelarts:image:get": {"a wait", "a deferred wait", "a sensor", "a deferred sensor", "get_image"},
+    "modelarts:image:get": {
+        *("a wait", "a deferred wait", "a sensor", "a deferred sensor", "a verified sensor", "get_image"),
+    },
     "modelarts:image:register": {"register_image"},
     "modelarts:notebook:get": {"a lost request", "get_notebook", "update_notebook"},
     "modelarts:notebook:start": {"start_notebook"},
@@ -358,6 +369,10 @@ FAILS: dict[str, set[str]] = {
     "modelarts:image:delete": {"an own image that failed", "delete_image"},
     "modelarts:notebook:list": {"list_notebooks", "list_notebooks of both features"},
     "modelarts:notebook:listAllNotebooks": {"list_notebooks of all"},
+    "swr:repo:listRepoTags": {"list_tags", "a verified sensor"},
+    "swr:repo:deleteRepoTag": {"delete_tag"},
+    "swr:repo:createRepoTag": {"create_tag"},
+    "swr:repo:listRetentions": {"list_retention_rules"},
     "iam:projects:listProjects": {"a project by name"},
 }
 """What fails without an action, of the scenarios of a row: the page lists the same."""
@@ -386,7 +401,7 @@ KEEPS_ITS_REFUSAL: dict[str, tuple[type[ModelArtsError], ...]] = dict.fromkeys(
 }
 """Errors in place of the denial: the first refusal, where the check of it is denied."""
 
-SAME_ON_BOTH = {row for row in SCENARIOS if "replace" in row or "wait" in row} | (
+SAME_ON_BOTH = {row for row in SCENARIOS if re.search("replace|wait|on Huawei Cloud", row)} | (
     notebook_permissions.SCENARIOS.keys()
 )
 

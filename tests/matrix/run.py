@@ -39,7 +39,11 @@ TOOLS = ("hypothesis>=6.120", "pytest>=9.0")
 ROOT_TESTS = ("test_arguments.py", "test_exceptions.py", "test_templates.py")
 OUT = ("simulator",)
 MODES = "integration/test_modes.py::test_{}_returns_same_result_in_every_mode"
-IN_AIRFLOW = (MODES.format("operator_that_waits"), MODES.format("sensor"))
+IN_AIRFLOW = (
+    MODES.format("operator_that_waits"),
+    MODES.format("sensor"),
+    "integration/test_example_nightly_fleet.py",
+)
 SCENARIOS = {"the nightly DAG": "nightly", "clears": "clearing"}
 STEP_SECONDS = 1200.0
 HANGING_SECONDS = 300

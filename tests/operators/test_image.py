@@ -102,7 +102,9 @@ def test_operator_polls_once_then_defers_with_plain_values(simulator: Simulator)
             context(TaskInstance())
         )
 
-    assert [entry.operation for entry in simulator.journal] == ["CreateImage", "ShowImage"]
+    # The last one is for the warning that the lease ends too soon.
+    sent = [entry.operation for entry in simulator.journal]
+    assert sent == ["CreateImage", "ShowImage", "ShowNotebook"]
     _, arguments = deferred.value.trigger.serialize()
     assert json.loads(json.dumps(arguments)) == arguments
     assert arguments["image_id"] == simulator.images[0]["id"]
@@ -334,6 +336,7 @@ def test_operator_templates_every_text_argument() -> None:
         "workspace_id",
         "swr_instance_id",
         "swr_instance_domain",
+        "min_lease",
         "modelarts_conn_id",
     }
 

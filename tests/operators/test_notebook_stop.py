@@ -39,8 +39,9 @@ def stop(simulator: Simulator, **arguments: Any) -> StopNotebookOperator:
 
 
 def save(simulator: Simulator, **arguments: Any) -> dict[str, Any]:
-    """Save the notebook, and return the task's result."""
+    """Save the notebook, and return the task's result as soon as the image is ACTIVE."""
     given = {"notebook_id": simulator.notebook_id, "name": "research", "namespace": "team", **arguments}
+    given.setdefault("wait_for_notebook", False)
     task = CreateNotebookImageOperator(
         task_id="save", **{"wait_for_completion": True, "poll_interval": 0.02, **given}
     )

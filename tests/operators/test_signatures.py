@@ -12,6 +12,7 @@ import pytest
 from airflow.providers.common.compat.sdk import BaseOperator, BaseSensorOperator
 
 from airflow_provider_modelarts import operators, sensors
+from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.operators.notebook import (
     ListNotebooksOperator,
     RenewNotebookLeaseOperator,
@@ -29,6 +30,24 @@ WAITS = {
     "modelarts_conn_id": "modelarts_default",
 }
 SIGNATURES: dict[type, dict[str, Any]] = {
+    CreateNotebookImageOperator: {
+        "notebook_id": ...,
+        "name": None,
+        "namespace": None,
+        "tag": None,
+        "description": None,
+        "workspace_id": None,
+        "swr_instance_id": None,
+        "swr_instance_domain": None,
+        "if_exists": "fail",
+        "if_not_running": "fail",
+        "on_clear": "adopt",
+        "min_lease": None,
+        **WAITS,
+        "wait_for_completion": False,
+        "wait_for_notebook": True,
+        "verify_in_registry": False,
+    },
     StartNotebookOperator: {"notebook_id": ..., "duration": None, **WAITS},
     StopNotebookOperator: {
         "notebook_id": ...,
@@ -75,7 +94,8 @@ SIGNATURES: dict[type, dict[str, Any]] = {
     },
 }
 NO_TEXT = {"start", "stop_running", "discard_environment", "wait_for_completion", "deferrable"}
-NO_TEXT |= {"poll_interval", "poke_interval", "timeout", "all_users", "limit", "truncate"}
+NO_TEXT |= {"wait_for_notebook", "poll_interval", "poke_interval", "timeout"}
+NO_TEXT |= {"all_users", "limit", "truncate", "verify_in_registry"}
 
 
 def classes() -> list[type]:
@@ -139,7 +159,7 @@ def test_signature_is_the_documented_one(operator: type) -> None:
 def test_default_args_of_airflow_change_nothing(operator: Any) -> None:
     given = {"task_id": "task", **mandatory_arguments(operator)}
     plain = operator(**given)
-    team = {"owner": "x", "retries": 2, "start_date": None, "email": "a@example.com", "pool": "saves"}
+    team = {"owner": "x", "retries": 2, "start_date": None, "pool": "saves"}
 
     task = operator(**given, default_args=team)
 

@@ -45,6 +45,7 @@ from tests.reliability.fault_scenarios import (
 )
 from tests.reliability.notebook_scenarios import NOTEBOOK_SCENARIOS
 from tests.reliability.operator_scenarios import OPERATOR_SCENARIOS
+from tests.reliability.registry_scenarios import REGISTRY_SCENARIOS
 from tests.transports import BlockingRunner
 
 
@@ -164,6 +165,7 @@ SCENARIOS = [
     ),
     *OPERATOR_SCENARIOS,
     *NOTEBOOK_SCENARIOS,
+    *REGISTRY_SCENARIOS,
 ]
 
 
@@ -213,9 +215,10 @@ def page(outcomes: dict[Case, TaskRun]) -> str:
     summary = (
         f"{runs} cases: {len(SCENARIOS)} scenarios, {len(FAULTS)} faults, each once and permanently (a "
         "permanent timeout only for create-image and ShowImage), through both transports with the same "
-        f"outcome. In {successes} cases the image was saved, or the notebook changed; the others ended with "
-        "an error that names the cause. Requests of each save, start, stop, renewal, update and registration "
-        f"that took effect, per run: {most} at most, and exactly 1 where the run succeeded."
+        f"outcome. In {successes} cases the image was saved, or the notebook or tag changed; the others "
+        "ended with an error that names the cause. Requests of each save, start, stop, renewal, update, "
+        f"registration, deletion and tag that took effect, per run: {most} at most, and exactly 1 where the "
+        "run succeeded."
     )
     lines = [summary]
     for lasting, title in ((False, "Once"), (True, "Permanently")):

@@ -69,6 +69,7 @@ def test_command_prints_connection_serves_and_stops_on_signal(number: signal.Sig
         "region": "eu-de",
         "project_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
         "iam_endpoint": f"http://{host}",
+        "swr_endpoint": f"http://{host}",
     }
     assert re.fullmatch(r"\d\d:\d\d:\d\d GET /v1/p/images ListImages: 401\n", line)
 

@@ -13,6 +13,7 @@ from airflow_provider_modelarts.simulator.grants import ACTIONS
 if TYPE_CHECKING:
     from tests.simulator.conftest import Answer, Client, Start
 
+REPOSITORY = "/v2/manage/namespaces/team/repos/research"
 REQUESTS: dict[str, Callable[[Client], Answer]] = {
     "CreateImage": lambda client: client.save(),
     "ShowImage": lambda client: client.image("x"),
@@ -26,6 +27,10 @@ REQUESTS: dict[str, Callable[[Client], Answer]] = {
     "UpdateNotebook": lambda client: client.call("PUT", f"/notebooks/{client.notebook_id}"),
     "ListNotebooks": lambda client: client.notebooks(),
     "ListAllNotebooks": lambda client: client.call("GET", "/notebooks/all"),
+    "ListRepositoryTags": lambda client: client.call_signed("GET", f"{REPOSITORY}/tags"),
+    "CreateRepoTag": lambda client: client.call_signed("POST", f"{REPOSITORY}/tags"),
+    "DeleteRepoTag": lambda client: client.call_signed("DELETE", f"{REPOSITORY}/tags/v1"),
+    "ListRetentions": lambda client: client.call_signed("GET", f"{REPOSITORY}/retentions"),
     "ListProjects": lambda client: client.call_signed("GET", "/v3/projects"),
 }
 NEEDS = [

@@ -48,6 +48,7 @@ def test_connection_is_an_airflow_connection(start: Start, cloud: str, region: s
             "cloud": cloud,
             "project_id": "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
             "iam_endpoint": simulator.endpoint,
+            "swr_endpoint": simulator.endpoint,
         },
     }
 

@@ -1,0 +1,223 @@
+"""Whether the registry has an image that ModelArts reports as ACTIVE, and what it contains there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import Any
+
+from airflow_provider_modelarts.client import operations
+from airflow_provider_modelarts.client.client import MAX_PAGES, ModelArtsClient
+from airflow_provider_modelarts.client.image_address import ImageAddress, parse_address
+from airflow_provider_modelarts.client.marker import parse_marker, snapshots_of
+from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.client.poll_log import timed_out
+from airflow_provider_modelarts.client.registry import (
+    RegistryTag,
+    is_in_enterprise_registry,
+    registry_address,
+)
+from airflow_provider_modelarts.exceptions import (
+    RETRYABLE_ERRORS,
+    ApiError,
+    ImageNotInRegistryError,
+    ModelArtsError,
+    NotFoundError,
+    PermissionDeniedError,
+)
+
+CHECKS = 3
+"""Checks that must miss a tag before it counts as absent, as the lists of SWR may lag."""
+CHECK_INTERVAL = 5.0
+"""Seconds between two checks."""
+
+log = logging.getLogger(__name__)
+
+
+async def verify_image(
+    modelarts: ModelArtsClient,
+    image: Image,
+    *,
+    workspace_id: str | None = None,
+    deadline: float | None = None,
+) -> dict[str, Any]:
+    """
+    Return what the registry has under the address of an ACTIVE image, as plain JSON.
+
+    The keys are ``digest``, ``size_bytes`` and ``layers``, as far as SWR returns them, and ``unchanged``:
+    whether the newest earlier ACTIVE snapshot of the same notebook in the same repository has the same
+    digest; without permission to list images there is no ``unchanged``. Without permission to list the tags,
+    and for an image in an Enterprise registry, there is one warning and the result is empty.
+
+    :param workspace_id: of the image, if its record has none.
+    :param deadline: epoch seconds after which no request is retried. The checks, of at most ten seconds, end.
+    :raises ImageNotInRegistryError: three checks, five seconds apart, did not find the tag.
+    :raises ModelArtsError: as :meth:`ModelArtsClient.call`.
+    """
+    address = registry_address(image)
+    if is_in_enterprise_registry(image):
+        log.warning(
+            "Image %s is ACTIVE, but not verified: %s is in an Enterprise registry, whose tags this provider "
+            "does not read",
+            *(image.id, image.swr_path),
+        )
+        return {}
+    if address is None:
+        raise ImageNotInRegistryError(
+            f"Image {image.id} is ACTIVE, but its record names no repository and tag, so it cannot be found "
+            "in SWR. Open it in the console"
+        )
+    earlier, is_compared = await _earlier_snapshot(modelarts, image, address, workspace_id, deadline)
+    try:
+        tag, earlier_tag = await _find_tags(modelarts, image, address, earlier, deadline)
+    except PermissionDeniedError as error:
+        log.warning(
+            "Image %s is ACTIVE, but not verified, because SWR does not let this connection list the tags of "
+            "%s. Grant swr:repo:listRepoTags, or set verify_in_registry=False: %s",
+            *(image.id, address.path, error),
+        )
+        return {}
+    is_same = earlier_tag is not None and tag.digest is not None and earlier_tag.digest == tag.digest
+    log.info(
+        "Image %s is in SWR as %s:%s: digest %s, %s bytes, %s layers%s",
+        *(image.id, address.path, address.tag, tag.digest, tag.size_bytes, tag.layers),
+        f"; nothing has changed since image {earlier.id}" if earlier and is_same else "",
+    )
+    return {**tag.to_xcom(), **({"unchanged": is_same} if is_compared else {})}
+
+
+async def wait_for_verification(
+    modelarts: ModelArtsClient,
+    image: Image,
+    *,
+    workspace_id: str | None,
+    poll_interval: float,
+    deadline: float,
+) -> dict[str, Any]:
+    """
+    Verify an image as :func:`verify_image` does, again after transient errors until the deadline.
+
+    :param poll_interval: seconds after an error until the next try.
+    :param deadline: epoch seconds.
+    :raises WaitTimeoutError: every try until the deadline failed.
+    """
+    began = modelarts.time()
+    while True:
+        try:
+            return await verify_image(modelarts, image, workspace_id=workspace_id, deadline=deadline)
+        except ModelArtsError as failure:
+            if not failure.is_transient:
+                raise
+            error = failure
+        left = deadline - modelarts.time()
+        if left <= 0:
+            subject = f"the tag of image {image.id} in SWR"
+            raise timed_out(subject, modelarts.time() - began, image.describe(), error) from error
+        log.warning("Image %s is ACTIVE, but its tag in SWR cannot be read, will retry: %s", image.id, error)
+        await modelarts.sleep(min(max(poll_interval, error.retry_after or 0.0), left))
+
+
+async def _earlier_snapshot(
+    modelarts: ModelArtsClient,
+    image: Image,
+    address: ImageAddress,
+    workspace_id: str | None,
+    deadline: float | None,
+) -> tuple[Image | None, bool]:
+    """
+    Return the newest earlier ACTIVE snapshot of the image's notebook in its repository.
+
+    :return: the snapshot, or None, and whether the images could be listed.
+    """
+    marker = parse_marker(image.description)
+    if marker is None or image.create_at is None:
+        return None, True
+    listing = operations.list_images(
+        name=image.name,
+        namespace=image.namespace,
+        workspace_id=image.workspace_id or workspace_id,
+    )
+    try:
+        images = await modelarts.list_all(listing, deadline=deadline)
+    except ApiError as error:
+        if not (isinstance(error, PermissionDeniedError) or error.is_denied_without_code):
+            raise
+        log.warning(
+            "Image %s is not compared with earlier ones, because this connection may not list images. Grant "
+            "modelarts:image:list: %s",
+            *(image.id, error),
+        )
+        return None, False
+    for snapshot in snapshots_of(marker.notebook_id, images):
+        other = parse_address(snapshot.swr_path)
+        is_earlier = snapshot.create_at is not None and snapshot.create_at < image.create_at
+        is_in_repository = other is not None and other.uri == address.uri and other.tag != address.tag
+        if snapshot.is_active and is_earlier and is_in_repository:
+            return snapshot, True
+    return None, True
+
+
+async def _find_tags(
+    modelarts: ModelArtsClient,
+    image: Image,
+    address: ImageAddress,
+    earlier: Image | None,
+    deadline: float | None,
+) -> tuple[RegistryTag, RegistryTag | None]:
+    """Return the image's tag and, if there is one, that of an earlier image; check three times for it."""
+    earlier_address = earlier and registry_address(earlier)
+    wanted = [str(found.tag) for found in (address, earlier_address) if found]
+    errors: list[ModelArtsError] = []
+    for check in range(1, CHECKS + 1):
+        seen = await _check(modelarts, address, wanted, deadline)
+        if isinstance(seen, ModelArtsError):
+            errors.append(seen)
+        elif tag := seen.get(wanted[0]):
+            return tag, seen.get(wanted[-1]) if earlier else None
+        log.info("Image %s: check %d of %d found no tag in SWR", image.id, check, CHECKS)
+        if check < CHECKS:
+            await modelarts.sleep(CHECK_INTERVAL)
+    if len(errors) == CHECKS and all(error.is_denied_without_code for error in errors):
+        raise PermissionDeniedError(
+            f"{CHECKS} requests in a row failed with HTTP 403 and no error code", **errors[-1].facts
+        )
+    if errors:
+        raise errors[-1]
+    raise ImageNotInRegistryError(
+        f"Image {image.id} is ACTIVE in ModelArts, but {CHECKS} checks within "
+        f"{CHECK_INTERVAL * (CHECKS - 1):.0f} s found no tag {address.path}:{address.tag} in SWR. SWR's own "
+        "retention or a person may have deleted it: open the repository in the console, then save the "
+        "notebook again"
+    )
+
+
+async def _check(
+    modelarts: ModelArtsClient, address: ImageAddress, wanted: Collection[str], deadline: float | None
+) -> dict[str, RegistryTag] | ModelArtsError:
+    """Return the wanted tags that are listed, or an error that does not show whether they are absent."""
+    try:
+        return await _read_tags(modelarts, address, wanted, deadline)
+    except NotFoundError:
+        return {}
+    except ModelArtsError as error:
+        # A 404 without a code of SWR may come from a gateway.
+        if not error.is_transient or isinstance(error, RETRYABLE_ERRORS):
+            raise
+        return error
+
+
+async def _read_tags(
+    modelarts: ModelArtsClient, address: ImageAddress, wanted: Collection[str], deadline: float | None
+) -> dict[str, RegistryTag]:
+    """Return the wanted tags of a repository: the first page has the newest, so it is mostly the only one."""
+    listing = operations.list_tags(address.namespace, address.repository)
+    found: dict[str, RegistryTag] = {}
+    offset = 0
+    for _ in range(MAX_PAGES):
+        page = await modelarts.page(listing, offset, deadline)
+        found |= {tag.tag: tag for tag in page.data if tag.tag in wanted}
+        offset += page.records
+        is_end = page.total is not None and offset >= page.total
+        if len(found) == len(set(wanted)) or not page.records or is_end:
+            break
+    return found

@@ -1,0 +1,121 @@
+"""
+Save all running notebooks nightly, some at a time, and end with one summary.
+
+The summary names every notebook with its image, or with the reason why it has none, and fails if one
+failed. Notebooks that were saved within the last twelve hours are left out, so that another run saves only
+what the first one missed.
+
+Before the first run, set the Airflow Variable ``modelarts_namespace`` (the SWR organization), and make the
+pool, without which Airflow starts no save::
+
+    airflow pools set modelarts_saves 5 "ModelArts notebooks that are saved at once" --include-deferred
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, task, task_group
+
+from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
+from airflow_provider_modelarts.operators.notebook import ListNotebooksOperator
+from airflow_provider_modelarts.sensors.notebook import NotebookStatusSensor
+
+POOL = "modelarts_saves"
+
+
+def keep_error(context: Any) -> None:
+    """Keep for the summary why a task failed for good."""
+    keep(context, "error")
+
+
+def keep_skip(context: Any) -> None:
+    """Keep for the summary that a task was skipped."""
+    keep(context, "skip")
+
+
+def keep(context: Any, key: str) -> None:
+    """Push the reason of a task's end, with its place in the list; not every Airflow passes the reason."""
+    reason = f"{context.get('exception') or 'see the log of the task'}"
+    context["ti"].xcom_push(key=key, value=[context["ti"].map_index, reason])
+
+
+def pulled(ti: Any, key: str, *task_ids: str) -> list[Any]:
+    """Return a value of all instances of mapped tasks that have one."""
+    return [value for value in ti.xcom_pull(task_ids=task_ids, key=key) or [] if value is not None]
+
+
+with DAG(
+    dag_id="nightly_fleet",
+    schedule="0 2 * * *",
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 3},
+    doc_md=__doc__,
+    tags=["modelarts"],
+):
+    # --8<-- [start:fleet]
+    notebooks = ListNotebooksOperator(
+        task_id="list_notebooks", status="RUNNING", not_saved_within="12h", all_users=True
+    )
+
+    @task_group
+    def snapshot(notebook_id: str, image_name: str, workspace_id: str) -> None:
+        """Save one notebook. Of its dict in the list, Airflow passes what is named here."""
+        save = CreateNotebookImageOperator(
+            task_id="save",
+            notebook_id=notebook_id,
+            # Notebooks may have the same name. Without a tag, each image gets a tag of its own.
+            name=image_name,
+            namespace="{{ var.value.modelarts_namespace }}",
+            workspace_id=workspace_id,
+            # A save occupies a slot of the pool until its image is ACTIVE.
+            wait_for_completion=True,
+            deferrable=True,
+            pool=POOL,
+            on_failure_callback=keep_error,
+            on_skipped_callback=keep_skip,
+        )
+        # Until its user can go on, or has stopped it. This needs no slot of the pool.
+        wait = NotebookStatusSensor(
+            task_id="wait",
+            notebook_id=notebook_id,
+            status=["RUNNING", "STOPPING", "STOPPED"],
+            deferrable=True,
+            on_failure_callback=keep_error,
+        )
+        save >> wait
+
+    snapshots = snapshot.expand_kwargs(notebooks.output)
+    # --8<-- [end:fleet]
+
+    # --8<-- [start:summary]
+    @task(trigger_rule="all_done")
+    def summarize(listed: Any, ti: Any = None) -> None:
+        """Name every notebook with its image, skip or error; fail if there is an error."""
+        if listed is None:
+            raise AirflowFailException("The notebooks were not listed: see the log of list_notebooks")
+        images = {
+            image["notebook_id"]: image["swr_path"] for image in pulled(ti, "return_value", "snapshot.save")
+        }
+        skips = dict(pulled(ti, "skip", "snapshot.save"))
+        errors = dict(pulled(ti, "error", "snapshot.save", "snapshot.wait"))
+        lines = []
+        for index, notebook in enumerate(listed):
+            image = images.get(notebook["notebook_id"])
+            if image is None and index not in skips:
+                errors.setdefault(index, "no result, see the log of the task")
+            outcome = [f"saved as {image}"] if image else []
+            outcome += [f"skipped: {skips[index]}"] if index in skips else []
+            outcome += [f"FAILED: {errors[index]}"] if index in errors else []
+            lines.append(f"{notebook['name']} ({notebook['notebook_id']}): {'; '.join(outcome)}")
+        print("\n".join([f"{len(listed)} notebooks, {len(images)} images, {len(errors)} errors", *lines]))
+        ti.xcom_push(key="summary", value=lines)
+        if errors:
+            failed = "\n".join(lines[index] for index in sorted(errors))
+            raise AirflowFailException(f"{len(errors)} of {len(listed)} notebooks failed:\n{failed}")
+
+    snapshots >> summarize(notebooks.output)
+    # --8<-- [end:summary]
