@@ -25,6 +25,8 @@ The exceptions of this provider, grouped by what a caller can do about them.
       ImageNotInRegistryError  the image is ACTIVE, but its tag is not in SWR
       NotebookFailedError      the notebook failed, was deleted or is frozen
       StopRefusedError         a stop would lose what is installed; it was not sent
+      ImageInUseError          a notebook uses the image; it was not deleted
+      PruneIncompleteError     some images could not be deleted; a retry continues
       WaitTimeoutError         the deadline passed; the image may still be saved
 
 :mod:`airflow_provider_modelarts.client.error_codes` chooses the class of an error response from its HTTP
@@ -305,6 +307,14 @@ class StopRefusedError(ModelArtsError):
     """The notebook was not stopped, because what is installed in it is in no image, or nobody allowed it."""
 
 
+class ImageInUseError(ModelArtsError):
+    """The image was not deleted, because a notebook that uses it could not start again."""
+
+
+class PruneIncompleteError(ModelArtsError):
+    """Some images could not be deleted; a retry continues with them."""
+
+
 class WaitTimeoutError(ModelArtsError):
     """The wait reached its deadline; the image may still be saved."""
 
@@ -319,6 +329,7 @@ PERMANENT: tuple[type[ModelArtsError], ...] = (
     AccountSuspendedError,
     BadRequestError,
     StopRefusedError,
+    ImageInUseError,
 )
 """
 Errors that a retry cannot fix: somebody must change the task, the connection, a permission or the account.

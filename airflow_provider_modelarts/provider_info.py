@@ -128,6 +128,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_modelarts.operators.image",
                     "airflow_provider_modelarts.operators.notebook",
                     "airflow_provider_modelarts.operators.notebook_list",
+                    "airflow_provider_modelarts.operators.retention",
                 ],
             }
         ],

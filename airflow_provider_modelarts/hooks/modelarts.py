@@ -13,6 +13,7 @@ from airflow_provider_modelarts.hooks.image_methods import ImageMethods
 from airflow_provider_modelarts.hooks.imports import import_in_thread
 from airflow_provider_modelarts.hooks.notebook_methods import NotebookMethods
 from airflow_provider_modelarts.hooks.registry_methods import RegistryMethods
+from airflow_provider_modelarts.hooks.retention_methods import RetentionMethods
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.client.client import ModelArtsClient, Pollable
@@ -33,7 +34,7 @@ _IMPORTS = (
 """What a call or a wait on an event loop needs."""
 
 
-class ModelArtsHook(ImageMethods, NotebookMethods, RegistryMethods, BaseHook):
+class ModelArtsHook(ImageMethods, NotebookMethods, RegistryMethods, RetentionMethods, BaseHook):
     """
     Call ModelArts on Huawei Cloud or Open Telekom Cloud.
 
@@ -189,17 +190,15 @@ class ModelArtsHook(ImageMethods, NotebookMethods, RegistryMethods, BaseHook):
         :param workspace_id: the workspace of the image, if its record has none.
         :raises WaitTimeoutError: the deadline passed first; raised some seconds later, whatever hangs.
         """
-        await import_in_thread(*_IMPORTS, "airflow_provider_modelarts.client.image_verification")
-        from airflow_provider_modelarts.client.image_verification import wait_for_verification
-        from airflow_provider_modelarts.hooks.pool import run_until
+        await import_in_thread("airflow_provider_modelarts.hooks.verification")
+        from airflow_provider_modelarts.hooks.verification import await_verification
 
-        return await run_until(
+        return await await_verification(
             self.modelarts_conn_id,
-            lambda modelarts: wait_for_verification(
-                modelarts, image, workspace_id=workspace_id, poll_interval=poll_interval, deadline=deadline
-            ),
-            deadline,
-            subject=f"the tag of image {image.id} in SWR",
+            image,
+            workspace_id=workspace_id,
+            poll_interval=poll_interval,
+            deadline=deadline,
         )
 
     async def await_notebook(

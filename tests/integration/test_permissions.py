@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 
 from airflow_provider_modelarts.exceptions import (
     InvalidResponseError,
@@ -176,6 +176,23 @@ def deferred_wait(simulator: Simulator) -> None:
     assert save(simulator, wait_for_completion=True, deferrable=True)["status"] == "ACTIVE"
 
 
+def stopped_notebook_is_skipped(simulator: Simulator) -> None:
+    simulator.notebook().stop()
+    with pytest.raises(AirflowSkipException):
+        save(simulator, if_not_running="skip")
+    assert simulator.saves == 0
+
+
+def lease_is_renewed(simulator: Simulator) -> None:
+    simulator.notebook().set_lease(seconds=600)
+    save(simulator, min_lease="2h")
+    assert simulator.saves == 1
+    if (simulator.notebook().lease_ends_at or 0) < simulator.now() + 3600:
+        raise ModelArtsError(
+            "No lease was renewed: modelarts:notebook:updateStopPolicy, modelarts:notebook:get"
+        )
+
+
 def sensor(**arguments: Any) -> Scenario:
     def wait_of_the_sensor(simulator: Simulator) -> None:
         image_id = simulator.add_image()
@@ -285,6 +302,14 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
     f"{OPERATOR} with wait_for_completion": SAVING | WAITING,
     f"{OPERATOR} that may replace its own failed image": SAVING
     | {"an own image that failed": own_failed_image_is_replaced},
+    f'{OPERATOR} with if_not_running="skip"': {
+        **{name: SAVING[name] for name in ("a save", "a retry after a crash", "a lost request")},
+        "a stopped notebook to skip": stopped_notebook_is_skipped,
+    },
+    f"{OPERATOR} with min_lease": {
+        **{name: SAVING[name] for name in ("a save", "a retry after a crash", "a lost request")},
+        "a lease that ends soon": lease_is_renewed,
+    },
     "NotebookImageSensor": {"a sensor": sensor(), "a deferred sensor": sensor(deferrable=True)},
     "NotebookImageSensor with verify_in_registry": {"a verified sensor": verified_sensor},
     **{f"ModelArtsHook.{name}": {name.partition(",")[0]: use} for name, use in IN_REGISTRY.items()},
@@ -353,6 +378,7 @@ FAILS: dict[str, set[str]] = {
         "a tag taken by this task",
         "another's image to adopt",
         "an own image that failed",
+        "a stopped notebook to skip",
         "list_images",
         "the test button",
         "a verified sensor",
@@ -361,10 +387,13 @@ FAILS: dict[str, set[str]] = {
         *("a wait", "a deferred wait", "a sensor", "a deferred sensor", "a verified sensor", "get_image"),
     },
     "modelarts:image:register": {"register_image"},
-    "modelarts:notebook:get": {"a lost request", "get_notebook", "update_notebook"},
+    "modelarts:notebook:get": {
+        *("a lost request", "a stopped notebook to skip", "a lease that ends soon"),
+        *("get_notebook", "update_notebook"),
+    },
     "modelarts:notebook:start": {"start_notebook"},
     "modelarts:notebook:stop": {"stop_notebook"},
-    "modelarts:notebook:updateStopPolicy": {"renew_lease"},
+    "modelarts:notebook:updateStopPolicy": {"renew_lease", "a lease that ends soon"},
     "modelarts:notebook:update": {"update_notebook"},
     "modelarts:image:delete": {"an own image that failed", "delete_image"},
     "modelarts:notebook:list": {"list_notebooks", "list_notebooks of both features"},
@@ -382,7 +411,7 @@ for action, of_notebooks in notebook_permissions.FAILS.items():
 STAYS: dict[str, set[str]] = {
     "modelarts:image:list": {"a save", "a stopped notebook", "a busy notebook", "a tag taken by another"},
     "modelarts:image:get": {"a save", "a retry after a crash", "a retry that remembers its image"},
-    "modelarts:notebook:get": {"a save", "a retry after a crash", "a stopped notebook", *LOST},
+    "modelarts:notebook:get": {"a save", "a retry after a crash", "a stopped notebook", *LOST, *WAITING},
     "modelarts:image:delete": {"a save", "a retry after a crash", "a tag taken by this task"},
 }
 """What works as usual without it."""
@@ -396,21 +425,30 @@ KEEPS_ITS_REFUSAL: dict[str, tuple[type[ModelArtsError], ...]] = dict.fromkeys(
     "a retry after a crash": (NotebookNotReadyError, TagConflictError),
     "a retry that remembers its image": (NotebookNotReadyError, TagConflictError),
     "a tag taken by this task": (TagConflictError,),
+    "a stopped notebook to skip": (NotebookNotReadyError,),
     "another's image to adopt": (TagConflictError,),
     "an own image that failed": (TagConflictError,),
 }
 """Errors in place of the denial: the first refusal, where the check of it is denied."""
 
+<<<<<<< HEAD
 SAME_ON_BOTH = {row for row in SCENARIOS if re.search("replace|wait|on Huawei Cloud", row)} | (
     notebook_permissions.SCENARIOS.keys()
 )
 
+=======
+ONLY_ONE_CLOUD = "replace|wait|if_not_running|min_lease|on Huawei Cloud"
+>>>>>>> main
 CASES = [
     pytest.param(row, name, cloud, id=f"{row}-{name}-{cloud}")
     for row, of_row in SCENARIOS.items()
     for name in of_row
     # What the other rows of the operator add does not differ between the clouds.
+<<<<<<< HEAD
     for cloud in (("huaweicloud", "otc") if row not in SAME_ON_BOTH else ("huaweicloud",))
+=======
+    for cloud in (("huaweicloud",) if re.search(ONLY_ONE_CLOUD, row) else ("huaweicloud", "otc"))
+>>>>>>> main
 ]
 REMOVED = [
     pytest.param(row, action, id=f"{row}-{action}")

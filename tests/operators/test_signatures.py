@@ -20,6 +20,12 @@ from airflow_provider_modelarts.operators.notebook import (
     StartNotebookOperator,
     StopNotebookOperator,
 )
+from airflow_provider_modelarts.operators.retention import (
+    DeleteNotebookImageOperator,
+    PruneNotebookImagesOperator,
+    RegisterNotebookImageOperator,
+    TagNotebookImageOperator,
+)
 from airflow_provider_modelarts.sensors.notebook import NotebookStatusSensor
 
 WAITS = {
@@ -92,10 +98,55 @@ SIGNATURES: dict[type, dict[str, Any]] = {
         "deferrable": False,
         "modelarts_conn_id": "modelarts_default",
     },
+    PruneNotebookImagesOperator: {
+        "namespace": None,
+        "name": None,
+        "notebook_ids": None,
+        "all_of_project": False,
+        "workspace_id": None,
+        "mode": "report",
+        **dict.fromkeys(("keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_monthly")),
+        "keep_yearly": None,
+        "keep_within": None,
+        "keep_tags": (),
+        "protect": (),
+        "timezone": None,
+        "min_age": "1d",
+        "max_deletions": 100,
+        "include_unmarked": False,
+        "own_notebooks_only": False,
+        "modelarts_conn_id": "modelarts_default",
+    },
+    DeleteNotebookImageOperator: {
+        "image_id": ...,
+        "delete_swr_image": False,
+        "own_notebooks_only": False,
+        "modelarts_conn_id": "modelarts_default",
+    },
+    TagNotebookImageOperator: {
+        "image_id": ...,
+        "new_tag": ...,
+        "override": True,
+        "modelarts_conn_id": "modelarts_default",
+    },
+    RegisterNotebookImageOperator: {
+        "swr_path": ...,
+        "description": None,
+        "arch": None,
+        "workspace_id": None,
+        "modelarts_conn_id": "modelarts_default",
+    },
 }
 NO_TEXT = {"start", "stop_running", "discard_environment", "wait_for_completion", "deferrable"}
 NO_TEXT |= {"wait_for_notebook", "poll_interval", "poke_interval", "timeout"}
 NO_TEXT |= {"all_users", "limit", "truncate", "verify_in_registry"}
+NO_TEXT |= {
+    "all_of_project",
+    "max_deletions",
+    "include_unmarked",
+}
+NO_TEXT |= {"own_notebooks_only", "delete_swr_image", "override"}
+NO_TEXT |= {f"keep_{rule}" for rule in ("last", "hourly", "daily", "weekly", "monthly", "yearly")}
 
 
 def classes() -> list[type]:
@@ -115,7 +166,7 @@ def classes() -> list[type]:
 
 def mandatory_arguments(operator: type) -> dict[str, str]:
     """Return a value of each argument without a default."""
-    values = {"notebook_id": "n", "duration": "2h"}
+    values = dict.fromkeys(("notebook_id", "image_id", "new_tag", "swr_path"), "x") | {"duration": "2h"}
     return {n: values[n] for n, p in own_arguments(operator).items() if p.default is inspect.Parameter.empty}
 
 

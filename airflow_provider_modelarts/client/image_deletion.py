@@ -1,0 +1,189 @@
+"""
+Deletes images, after a check of what uses them.
+
+A notebook whose image is gone does not start again. So everything that can use an image is read before a
+deletion, and the record goes before the tag: a service that refuses to delete an image in use refuses the
+record, and the tag must not be gone by then.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_modelarts.client import operations
+from airflow_provider_modelarts.client.client import ModelArtsClient
+from airflow_provider_modelarts.client.http_types import Operation
+from airflow_provider_modelarts.client.image_address import ImageAddress
+from airflow_provider_modelarts.client.image_uses import ImageUses
+from airflow_provider_modelarts.client.models import Image, Page
+from airflow_provider_modelarts.client.notebooks import Notebook
+from airflow_provider_modelarts.client.repository_tags import find_tag
+from airflow_provider_modelarts.exceptions import (
+    RETRYABLE_ERRORS,
+    AccountSuspendedError,
+    ApiError,
+    AuthenticationError,
+    InvalidConnectionError,
+    InvalidResponseError,
+    ModelArtsError,
+    NotFoundError,
+    PermissionDeniedError,
+)
+
+OF_ALL_IMAGES = (
+    AuthenticationError,
+    AccountSuspendedError,
+    PermissionDeniedError,
+    InvalidConnectionError,
+)
+"""Errors that are about the caller, so that another image's deletion would get them too."""
+
+USES_TTL = 30.0
+"""Seconds after which the notebooks are read again before the next deletion."""
+
+log = logging.getLogger(__name__)
+
+
+async def read_uses(client: ModelArtsClient, *, own_notebooks_only: bool = False) -> ImageUses:
+    """
+    Return what the notebooks of the project use: of all users, workspaces and features.
+
+    The connection's workspace is no filter here. A record that cannot be read fails the list, because its
+    notebook may use an image too.
+
+    :param own_notebooks_only: read only the notebooks of the connection's user.
+    :raises ModelArtsError: the list was refused, failed or ended early; the message names the permission.
+    """
+    began = client.time()
+    try:
+        found: dict[str, Notebook] = {}
+        for listed in operations.list_notebooks_of_all_features(all_users=not own_notebooks_only):
+            for notebook in await client.list_all(_strictly(listed)):
+                found[notebook.id.lower()] = notebook
+        for notebook_id in ImageUses.of(found.values()).unclear:
+            shown = await _shown_notebook(client, notebook_id)
+            if shown is None:
+                found.pop(notebook_id.lower())
+            else:
+                found[notebook_id.lower()] = shown
+    except ModelArtsError as error:
+        raise error.with_message(f"{_unread(own_notebooks_only)}. {error.message}") from error
+    uses = ImageUses.of(found.values(), read_at=began)
+    if uses.unclear:
+        raise InvalidResponseError(
+            f"{_unread(own_notebooks_only)}. Notebook {uses.unclear[0]} does not show which image it uses"
+        )
+    return uses
+
+
+def _unread(own_notebooks_only: bool) -> str:
+    if own_notebooks_only:
+        return (
+            "No image is deleted while it is not known what uses it, and the list of your notebooks failed. "
+            "It needs the permission modelarts:notebook:list"
+        )
+    return (
+        "No image is deleted while it is not known what uses it, and the list of all users' notebooks "
+        "failed. It needs the permission modelarts:notebook:listAllNotebooks. Without it, "
+        "own_notebooks_only=True is your word that nobody else's notebooks matter"
+    )
+
+
+def _strictly(operation: Operation[Page[Notebook]]) -> Operation[Page[Notebook]]:
+    """Return a list that fails on a record that cannot be read, which would otherwise be left out."""
+
+    def parse(data: Any) -> Page[Notebook]:
+        page = operation.parse(data)
+        if page.records > len(page.data):
+            raise ValueError(f"{page.records - len(page.data)} of its notebooks cannot be read")
+        return page
+
+    return replace(operation, parse=parse)
+
+
+async def _shown_notebook(client: ModelArtsClient, notebook_id: str) -> Notebook | None:
+    try:
+        return await client.call(operations.show_notebook(notebook_id))
+    except NotFoundError:
+        return None
+
+
+async def show_image(client: ModelArtsClient, image_id: str) -> Image | None:
+    """
+    Return an image, or None if it is gone.
+
+    :raises ModelArtsError: the image cannot be read.
+    """
+    try:
+        image = await client.call(operations.show_image(image_id))
+    except NotFoundError:
+        return None
+    return None if image.status == "DELETED" else image
+
+
+async def delete_record(client: ModelArtsClient, image_id: str, *, delete_swr_image: bool) -> bool:
+    """
+    Delete the record of an image in ModelArts, and return whether there was one.
+
+    Neither a refusal nor a lost response proves anything, as the code for an image in use is unknown. Then
+    the image is read once more. If it is gone, that is a success.
+
+    :raises ModelArtsError: the image is still there, with the error of the deletion; or that is unknown.
+    """
+    deletion: Operation[Any] = operations.delete_image(image_id, delete_swr_image=delete_swr_image)
+    try:
+        if await client.call(replace(deletion, parse=_is_deleted)):
+            return True
+        failure: ModelArtsError = InvalidResponseError(
+            f"DeleteImage was accepted, but image {image_id} is still there"
+        )
+    except ModelArtsError as error:
+        if not (getattr(error, "code", "") or error.may_have_been_processed):
+            raise  # it was never sent
+        failure = error
+    log.info("Image %s is read again, because its deletion is not proven: %s", image_id, failure)
+    try:
+        image = await show_image(client, image_id)
+    except ModelArtsError as unread:
+        log.warning("Image %s cannot be read: %s", image_id, unread)
+        raise failure from unread
+    if image is not None:
+        raise failure
+    return not isinstance(failure, NotFoundError)
+
+
+def _is_deleted(data: Any) -> bool:
+    """Whether the response of a deletion shows that the image is gone; it may be empty."""
+    return not data or (isinstance(data, dict) and str(data.get("status")).upper() == "DELETED")
+
+
+def is_refusal(error: ModelArtsError) -> bool:
+    """Whether ModelArts refused the deletion of one image, as it does for one in use; the code is unknown."""
+    is_answer = isinstance(error, ApiError) and error.code and error.status < 500
+    return bool(is_answer) and not isinstance(error, (*OF_ALL_IMAGES, *RETRYABLE_ERRORS))
+
+
+async def delete_tag(client: ModelArtsClient, address: ImageAddress, digest: str | None = None) -> bool:
+    """
+    Delete the tag of an image whose record is gone, and return whether there was one.
+
+    It is read first: SWR may have deleted it with the record, and one that names other content by now is
+    another image.
+
+    :param digest: that the tag had when its deletion was planned; None if it is unknown.
+    :raises ModelArtsError: the tag is still there, or that is unknown.
+    """
+    try:
+        found = await find_tag(client, address)
+        if found is None:
+            return False
+        if digest and found.digest and found.digest != digest:
+            log.info("The tag %s:%s names other content by now and stays", address.path, address.tag)
+            return False
+        deletion = operations.delete_tag(address.namespace, address.repository, address.tag or "")
+        await client.call(deletion)
+    except NotFoundError:
+        return False
+    return True

@@ -1,0 +1,87 @@
+"""What protects an image from a prune, whatever the policy keeps: each reason as a text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from airflow_provider_modelarts.client.image_uses import ImageUses
+from airflow_provider_modelarts.client.planned_image import PlannedImage
+from airflow_provider_modelarts.client.prune_rules import PruneRules
+from airflow_provider_modelarts.client.registry import RegistryTag
+
+USED = "used by notebook "
+"""How the reason begins that a notebook uses an image."""
+
+_MARKER_BEGIN = re.compile(r"\[\s*airflow\s*:", re.IGNORECASE)
+
+
+def foreign_reason(planned: PlannedImage, *, include_unmarked: bool) -> str | None:
+    """Return why an image is no candidate because of its marker, or None."""
+    if planned.notebook_id is not None:
+        return None
+    if _MARKER_BEGIN.search(planned.image.description or ""):
+        return "its marker cannot be read"
+    return None if include_unmarked else "has no marker, so no task of Airflow saved it"
+
+
+def is_in_enterprise_registry(planned: PlannedImage) -> bool:
+    """Whether an image is in an Enterprise registry, whose tags the operations of SWR do not reach."""
+    registry = planned.address.registry if planned.address else ""
+    return bool(planned.image.swr_instance_id) or ".swr-pro." in registry
+
+
+def own_reasons(planned: PlannedImage, rules: PruneRules, now: datetime) -> list[str]:
+    """Return why an image is protected by itself, whatever else there is."""
+    address = planned.address
+    if address is None:
+        return ["its address in SWR is unknown"]
+    reasons = []
+    if is_in_enterprise_registry(planned):
+        reasons.append("is in an Enterprise registry")
+    if glob := rules.protecting_glob(address):
+        reasons.append(f"its address matches {glob!r} of protect")
+    if rules.keeps_tag(address.tag):
+        reasons.append(f"its tag {address.tag!r} matches keep_tags")
+    if planned.created_at is not None and now - planned.created_at < rules.min_age:
+        reasons.append(f"is younger than min_age, {rules.min_age}")
+    return reasons
+
+
+def use_reasons(planned: PlannedImage, uses: ImageUses | None) -> list[str]:
+    """Return which notebooks use an image: by its id, its address or, if it is known, its content."""
+    if uses is None:
+        return []
+    return [f"{USED}{user}" for user in uses.of_image(planned.image.id, planned.address, planned.digest)]
+
+
+def content_reasons(
+    planned: PlannedImage,
+    read: Mapping[str, RegistryTag],
+    kept_contents: Mapping[tuple[str, str], str],
+    rules: PruneRules,
+) -> list[str]:
+    """
+    Return why an image's content is kept, by whichever of its tags.
+
+    :param read: all tags of the repository.
+    :param kept_contents: of :func:`contents_of` the images that are kept.
+    """
+    if planned.content is None:
+        return []  # its tag is gone: only its record is left
+    if not planned.digest:
+        return ["the digest of its tag is unknown"]
+    reasons = [
+        f"its content has the tag {tag!r}, which matches keep_tags"
+        for tag, content in read.items()
+        if content.digest == planned.digest and rules.keeps_tag(tag)
+    ]
+    if kept := kept_contents.get((planned.repository, planned.digest)):
+        reasons.append(f"its content is that of the tag {kept!r}, which is kept")
+    return reasons
+
+
+def contents_of(images: Iterable[PlannedImage]) -> dict[tuple[str, str], str]:
+    """Return the contents of images, by repository and digest, each with one of its tags."""
+    return {(image.repository, image.digest): image.tag for image in images if image.digest}

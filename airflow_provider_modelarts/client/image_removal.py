@@ -1,0 +1,125 @@
+"""Deletes one image that somebody named, unless a notebook uses it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow_provider_modelarts.client import operations
+from airflow_provider_modelarts.client.client import ModelArtsClient
+from airflow_provider_modelarts.client.image_address import ImageAddress
+from airflow_provider_modelarts.client.image_deletion import (
+    delete_record,
+    delete_tag,
+    read_uses,
+    show_image,
+)
+from airflow_provider_modelarts.client.image_protection import is_in_enterprise_registry
+from airflow_provider_modelarts.client.left_tags import plan_left_tags, read_entry, stored_entry
+from airflow_provider_modelarts.client.planned_image import PlannedImage
+from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
+from airflow_provider_modelarts.client.registry import RegistryTag
+from airflow_provider_modelarts.client.repository_tags import find_tag, read_tags
+from airflow_provider_modelarts.client.retention import Policy
+from airflow_provider_modelarts.exceptions import ImageInUseError, NotFoundError
+
+_RULES = PruneRules(Scope(), Policy(keep_last=1), mode="delete", min_age=timedelta(0))
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """
+    What was done.
+
+    :param swr_path: the address of the image; None if it was gone already.
+    :param is_changed: whether this try deleted anything.
+    """
+
+    swr_path: str | None
+    is_changed: bool
+
+
+async def remove_image(
+    client: ModelArtsClient,
+    image_id: str,
+    *,
+    workspace_id: str,
+    delete_swr_image: bool = False,
+    own_notebooks_only: bool = False,
+    earlier: Iterable[object] = (),
+    store: Callable[[list[dict[str, Any]]], None] = lambda _: None,
+) -> Removal:
+    """
+    Delete an image; one that is gone is a success.
+
+    :param workspace_id: whose images are read if only the tag is left.
+    :param delete_swr_image: also delete its tag in SWR, once its record is gone.
+    :param own_notebooks_only: do not read other users' notebooks.
+    :param earlier: what an earlier try of the same task stored.
+    :param store: stores what the next try needs, before the first deletion.
+    :raises ImageInUseError: a notebook uses it; nothing was sent.
+    :raises ModelArtsError: what uses images cannot be read, and nothing was sent; or it is still there.
+    """
+    image = await show_image(client, image_id)
+    if image is None:
+        stored = [found for entry in earlier if (found := read_entry(entry))]
+        left = [found for found in stored if found.image.id.lower() == image_id.lower()]
+        log.info("Image %s is gone already", image_id)
+        if not (delete_swr_image and left and left[0].content):
+            return Removal(left[0].image.swr_path if left else None, is_changed=False)
+        return await _remove_left_tag(client, left[0], workspace_id, own_notebooks_only)
+    planned = PlannedImage.of(image)
+    uses = await read_uses(client, own_notebooks_only=own_notebooks_only)
+    refuse_used(image_id, uses.of_image(image_id, planned.address))
+    if delete_swr_image and planned.address and not is_in_enterprise_registry(planned):
+        planned = replace(planned, content=await _content(client, planned.address))
+        refuse_used(image_id, uses.of_image(image_id, planned.address, planned.digest))
+    store([stored_entry(planned)])
+    is_changed = await delete_record(client, image_id, delete_swr_image=delete_swr_image)
+    if planned.content and planned.address:
+        is_changed |= await delete_tag(client, planned.address, planned.digest)
+    return Removal(image.swr_path, is_changed)
+
+
+async def _content(client: ModelArtsClient, address: ImageAddress) -> RegistryTag | None:
+    try:
+        return await find_tag(client, address)
+    except NotFoundError:
+        return None
+
+
+async def _remove_left_tag(
+    client: ModelArtsClient, left: PlannedImage, workspace_id: str, own_notebooks_only: bool
+) -> Removal:
+    """Delete the tag that an earlier try left, unless it is another image's by now."""
+    uses = await read_uses(client, own_notebooks_only=own_notebooks_only)
+    images = await client.list_all(operations.list_images(workspace_id=workspace_id))
+    address = left.address
+    tags = {left.repository: await read_tags(client, address)} if address else {}
+    now = datetime.fromtimestamp(client.time(), timezone.utc)
+    plan = plan_left_tags([left], images, _RULES, uses=uses, tags=tags, now=now)
+    for kept in plan.kept:
+        log.warning("The tag %s:%s stays: %s", kept.repository, kept.tag, "; ".join(kept.reasons))
+    is_changed = False
+    for removed in plan.removed:
+        if removed.address:
+            is_changed = await delete_tag(client, removed.address, removed.digest)
+    return Removal(left.image.swr_path, is_changed)
+
+
+def refuse_used(image_id: str, users: tuple[str, ...]) -> None:
+    """
+    Refuse to delete an image that notebooks use.
+
+    :raises ImageInUseError: there are such notebooks.
+    """
+    if users:
+        raise ImageInUseError(
+            f"Image {image_id} was not deleted: it is used by notebook {', '.join(users)}, which could not "
+            "start again without it. Restore another image there first, or delete the notebook"
+        )

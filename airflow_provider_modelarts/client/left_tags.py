@@ -1,0 +1,105 @@
+"""
+What an earlier try of a prune left in SWR: tags of images whose records it deleted before it ended.
+
+A tag without a record may also be a promotion, or another project's. So only tags of images that the earlier
+try stored are considered, and only while they name the content that they had then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_modelarts.client.image_address import parse_address
+from airflow_provider_modelarts.client.image_protection import (
+    content_reasons,
+    contents_of,
+    own_reasons,
+    use_reasons,
+)
+from airflow_provider_modelarts.client.image_uses import ImageUses
+from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.client.planned_image import PlannedImage, Tags
+from airflow_provider_modelarts.client.prune_rules import PruneRules
+from airflow_provider_modelarts.client.registry import RegistryTag
+
+
+@dataclass(frozen=True, slots=True)
+class LeftTags:
+    """
+    What is left of images whose records an earlier try deleted.
+
+    :param nothing: images of which nothing is left, or whose tag is another image's by now.
+    :param removed: images whose tags are to be removed.
+    :param kept: images whose tags are protected by now, or could not be read.
+    """
+
+    nothing: tuple[PlannedImage, ...] = ()
+    removed: tuple[PlannedImage, ...] = ()
+    kept: tuple[PlannedImage, ...] = ()
+
+
+def stored_entry(planned: PlannedImage) -> dict[str, Any]:
+    """Return what the next try needs to know of an image that is about to be removed, as plain JSON."""
+    content = planned.content
+    return {
+        "image_id": planned.image.id,
+        "swr_path": planned.image.swr_path,
+        "create_at": planned.image.create_at,
+        "digest": planned.digest or None,
+        "size_bytes": content.size_bytes if content else None,
+    }
+
+
+def read_entry(entry: object) -> PlannedImage | None:
+    """Return the image of a stored entry, with the content that it had, or None if it is no such entry."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("image_id"), str):
+        return None
+    fields = {"swr_path": entry.get("swr_path"), "create_at": entry.get("create_at")}
+    image = Image.model_validate({"id": entry["image_id"], **fields})
+    address = parse_address(image.swr_path)
+    content = None
+    if address and address.tag and isinstance(entry.get("digest"), str):
+        facts = {"digest": entry["digest"], "size_bytes": entry.get("size_bytes")}
+        content = RegistryTag.model_validate({"tag": address.tag, **facts})
+    return PlannedImage(image, address, content=content)
+
+
+def plan_left_tags(
+    gone: Iterable[PlannedImage],
+    images: Iterable[Image],
+    rules: PruneRules,
+    *,
+    uses: ImageUses | None,
+    tags: Mapping[str, Tags],
+    now: datetime,
+) -> LeftTags:
+    """
+    Return which tags to remove of images whose records an earlier try deleted.
+
+    :param gone: the images, with the content that they had.
+    :param images: all of the workspace.
+    """
+    listed = [PlannedImage.of(image).with_content(tags) for image in images]
+    recorded = {(image.repository, image.tag) for image in listed}
+    kept_contents = contents_of(listed)
+    nothing, removed, kept = [], [], []
+    for image in gone:
+        read = tags.get(image.repository)
+        if rules.mode != "delete" or image.content is None or (image.repository, image.tag) in recorded:
+            nothing.append(image.because("removed by an earlier try"))
+        elif read is None:
+            kept.append(image.because("its record is gone; the tags of its repository could not be read"))
+        elif image.tag not in read or read[image.tag].digest != image.digest:
+            nothing.append(image.because("removed by an earlier try"))
+        elif reasons := [
+            *own_reasons(image, rules, now),
+            *use_reasons(image, uses),
+            *content_reasons(image, read, kept_contents, rules),
+        ]:
+            kept.append(image.because("its record is gone", *reasons))
+        else:
+            removed.append(image.because("its record was removed by an earlier try"))
+    return LeftTags(tuple(nothing), tuple(removed), tuple(kept))

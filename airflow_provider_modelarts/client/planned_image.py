@@ -1,0 +1,99 @@
+"""An image of a prune, with what happens to it and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow_provider_modelarts.client.image_address import ImageAddress
+from airflow_provider_modelarts.client.marker import parse_marker
+from airflow_provider_modelarts.client.models import Image, iso_utc
+from airflow_provider_modelarts.client.registry import RegistryTag, registry_address
+
+Tags = Mapping[str, RegistryTag] | None
+"""The tags of a repository by their names; None if they could not be read completely."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedImage:
+    """
+    An image and what happens to it.
+
+    :param address: where the registry has it, with its tag; None if its record does not show that.
+    :param notebook_id: the notebook that its marker names, in lower case; None without a marker.
+    :param reasons: why it is kept, removed or skipped.
+    :param content: its tag as the registry has it; None if that was not read, or there is no such tag.
+    """
+
+    image: Image
+    address: ImageAddress | None = None
+    notebook_id: str | None = None
+    reasons: tuple[str, ...] = ()
+    content: RegistryTag | None = None
+
+    @classmethod
+    def of(cls, image: Image) -> PlannedImage:
+        """Return an image as its record shows it, without reasons."""
+        marker = parse_marker(image.description)
+        return cls(image, registry_address(image), marker.notebook_id.lower() if marker else None)
+
+    @property
+    def repository(self) -> str:
+        """Organization and name, by which tags are read; empty if they are unknown."""
+        return self.address.path if self.address else ""
+
+    @property
+    def tag(self) -> str:
+        """The tag; empty if it is unknown."""
+        return (self.address.tag if self.address else self.image.tag) or ""
+
+    @property
+    def digest(self) -> str:
+        """The digest of its content; empty if it is unknown."""
+        return (self.content.digest if self.content else None) or ""
+
+    @property
+    def name(self) -> tuple[str | None, str | None]:
+        """Organization and name, as the record or else the address has them."""
+        namespace, _, name = self.repository.partition("/")
+        return self.image.namespace or namespace or None, self.image.name or name or None
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the image was begun; None if its record shows no time."""
+        try:
+            return (
+                None
+                if self.image.create_at is None
+                else _EPOCH + timedelta(milliseconds=self.image.create_at)
+            )
+        except OverflowError:  # out of the calendar's range
+            return None
+
+    @property
+    def order(self) -> tuple[float, str]:
+        """What images are sorted by, oldest first and always in the same way."""
+        return (self.created_at or _EPOCH).timestamp(), self.image.id
+
+    def because(self, *reasons: str) -> PlannedImage:
+        """Return the image with more reasons."""
+        return replace(self, reasons=self.reasons + reasons)
+
+    def with_content(self, tags: Mapping[str, Tags]) -> PlannedImage:
+        """Return the image with its content, if the tags of its repository were read."""
+        read = tags.get(self.repository)
+        return replace(self, content=read.get(self.tag)) if read else self
+
+    def to_xcom(self) -> dict[str, Any]:
+        """Return the image as plain JSON."""
+        return {
+            "image_id": self.image.id,
+            "swr_path": self.image.swr_path,
+            "tag": self.tag or None,
+            "created_at": iso_utc(self.image.create_at),
+            "reasons": list(self.reasons),
+        }

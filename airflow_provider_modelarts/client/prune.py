@@ -1,0 +1,246 @@
+"""
+Removes the images that a policy does not keep.
+
+Images, notebooks and tags are read, a plan is made of them, and the plan is stored before the first deletion.
+The notebooks are read again while the deletions take their time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_provider_modelarts.client import operations
+from airflow_provider_modelarts.client.client import ModelArtsClient
+from airflow_provider_modelarts.client.image_address import ImageAddress
+from airflow_provider_modelarts.client.image_deletion import (
+    OF_ALL_IMAGES,
+    USES_TTL,
+    delete_record,
+    delete_tag,
+    is_refusal,
+    read_uses,
+    show_image,
+)
+from airflow_provider_modelarts.client.image_protection import use_reasons
+from airflow_provider_modelarts.client.image_uses import ImageUses
+from airflow_provider_modelarts.client.left_tags import LeftTags, plan_left_tags, read_entry, stored_entry
+from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.client.planned_image import PlannedImage, Tags
+from airflow_provider_modelarts.client.prune_plan import plan_prune
+from airflow_provider_modelarts.client.prune_rules import PruneRules
+from airflow_provider_modelarts.client.repository_tags import read_tags
+from airflow_provider_modelarts.exceptions import ModelArtsError, NotFoundError
+
+MAX_FAILURES = 3
+"""Deletions in a row that may fail before the others are left to a retry."""
+
+Stored = list[dict[str, Any]]
+"""What a try stores for the next one, as plain JSON."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class PruneResult:
+    """
+    What a prune did.
+
+    :param deleted: what was removed; in a report what would be.
+    :param freed_bytes: an upper bound, because images share layers.
+    :param notebooks_seen: how many notebooks there are; None if that is unknown, which a report accepts.
+    :param tags_without_record: addresses of tags in SWR that no image of the workspace has.
+    :param error: the last failure, or the one that ended the prune early; None without any.
+    """
+
+    mode: str
+    kept: list[PlannedImage] = field(default_factory=list)
+    deleted: list[PlannedImage] = field(default_factory=list)
+    skipped: list[PlannedImage] = field(default_factory=list)
+    failed: list[PlannedImage] = field(default_factory=list)
+    freed_bytes: int = 0
+    notebooks_seen: int | None = None
+    tags_without_record: tuple[str, ...] = ()
+    error: ModelArtsError | None = None
+
+    @property
+    def lists(self) -> dict[str, list[PlannedImage]]:
+        """The images by what happened to them."""
+        return {name: getattr(self, name) for name in ("kept", "deleted", "skipped", "failed")}
+
+    def to_xcom(self) -> dict[str, Any]:
+        """Return the result of the task, as plain JSON."""
+        return {
+            "mode": self.mode,
+            **{name: [image.to_xcom() for image in images] for name, images in self.lists.items()},
+            "freed_bytes": self.freed_bytes,
+            "notebooks_seen": self.notebooks_seen,
+        }
+
+
+class Prune:
+    """
+    One prune of a workspace.
+
+    :param workspace_id: of the images.
+    :param own_notebooks_only: do not read other users' notebooks.
+    :param earlier: what an earlier try of the same task stored.
+    :param store: stores what the next try needs, before the first deletion.
+    """
+
+    def __init__(
+        self,
+        client: ModelArtsClient,
+        rules: PruneRules,
+        *,
+        workspace_id: str,
+        own_notebooks_only: bool = False,
+        earlier: Iterable[object] = (),
+        store: Callable[[Stored], None] = lambda _: None,
+    ) -> None:
+        self._client = client
+        self._rules = rules
+        self._workspace_id = workspace_id
+        self._own_notebooks_only = own_notebooks_only
+        self._earlier = [image for entry in earlier if (image := read_entry(entry))]
+        self._store = store
+        self._uses: ImageUses | None = None
+        self._tags: dict[str, Tags] = {}
+
+    async def run(self) -> PruneResult:
+        """
+        Prune, and return what was done.
+
+        :raises ModelArtsError: the images or, unless it is a report, the notebooks cannot be listed, and
+            nothing was deleted. What fails later is in the result.
+        """
+        rules = self._rules
+        images = await self._client.list_all(operations.list_images(workspace_id=self._workspace_id))
+        try:
+            self._uses = await self._read_uses()
+        except ModelArtsError as error:
+            if rules.mode != "report":
+                raise
+            log.warning("The report does not show which images are in use. %s", error)
+        gone = await self._gone(images)
+        now = datetime.fromtimestamp(self._client.time(), timezone.utc)
+        known: dict[str, Any] = {"uses": self._uses, "now": now}
+        draft = plan_prune(images, rules, tags=None, **known)
+        kept = draft.kept if rules.mode == "report" else ()
+        await self._read_repositories([*kept, *draft.deleted, *draft.skipped, *gone])
+        left = plan_left_tags(gone, images, rules, tags=self._tags, **known)
+        plan = plan_prune(images, rules, tags=self._tags, left=rules.max_deletions - len(gone), **known)
+        result = PruneResult(rules.mode, [*plan.kept], [*left.nothing], [*left.kept, *plan.skipped])
+        result.notebooks_seen = self._uses.notebooks if self._uses else None
+        result.tags_without_record = plan.tags_without_record
+        if rules.mode == "report":
+            result.deleted += plan.deleted
+        elif plan.deleted or left.removed:
+            self._store([stored_entry(image) for image in (*gone, *plan.deleted)])
+            await self._remove(left, plan.deleted, result)
+        if rules.mode != "unregister":
+            result.freed_bytes = self._freed(result.deleted)
+        return result
+
+    async def _read_uses(self) -> ImageUses:
+        return await read_uses(self._client, own_notebooks_only=self._own_notebooks_only)
+
+    async def _gone(self, images: list[Image]) -> list[PlannedImage]:
+        """Return the images whose records an earlier try deleted."""
+        listed = {image.id.lower() for image in images}
+        missing = [image for image in self._earlier if image.image.id.lower() not in listed]
+        # Lists may lag: only ShowImage proves that a record is gone.
+        return [image for image in missing if await show_image(self._client, image.image.id) is None]
+
+    async def _read_repositories(self, planned: list[PlannedImage]) -> None:
+        """Read the tags of repositories, each once, and warn of SWR's own retention rules."""
+        addresses = {image.repository: image.address for image in planned if image.address}
+        rules_are_read = True
+        for repository, address in sorted(addresses.items()):
+            try:
+                self._tags[repository] = await read_tags(self._client, address)
+            except ModelArtsError as error:
+                self._tags[repository] = None
+                log.warning("The tags of %s cannot be read: %s", repository, error)
+            if rules_are_read:
+                rules_are_read = await self._warn_of_retention(address)
+
+    async def _warn_of_retention(self, address: ImageAddress) -> bool:
+        """Warn of SWR's own retention rules, and return whether those of other repositories can be read."""
+        try:
+            found = await self._client.call(
+                operations.list_retention_rules(address.namespace, address.repository)
+            )
+        except ModelArtsError as error:
+            log.info("SWR's own retention rules for %s are not known: %s", address.path, error)
+            return isinstance(error, NotFoundError)
+        if found:
+            log.warning(
+                "SWR has a retention rule of its own for %s: it %s, whatever uses them. Remove it in the "
+                "console of SWR, or exempt the tags of notebooks' images",
+                *(address.path, "; ".join(rule.describe() for rule in found)),
+            )
+        return True
+
+    async def _remove(self, left: LeftTags, planned: Iterable[PlannedImage], result: PruneResult) -> None:
+        """Remove what an earlier try left and then what is planned, each oldest first."""
+        rest = [(image, False) for image in left.removed] + [(image, True) for image in planned]
+        failures = 0
+        while rest and failures < MAX_FAILURES:
+            image, has_record = rest.pop(0)
+            try:
+                skipped = await self._remove_one(image, has_record=has_record)
+            except ModelArtsError as error:
+                log.warning("Image %s was not removed: %s", image.image.id, error)
+                result.error = error
+                result.failed.append(image.because(f"failed: {error}"))
+                # Another deletion would be refused too.
+                failures = MAX_FAILURES if isinstance(error, OF_ALL_IMAGES) else failures + 1
+                continue
+            failures = 0
+            if skipped:
+                result.skipped.append(image.because(*skipped))
+            else:
+                result.deleted.append(image)
+                log.info("Removed image %s: %s", image.image.id, image.image.swr_path)
+        result.failed += [image.because("not tried, because others failed") for image, _ in rest]
+
+    async def _remove_one(self, image: PlannedImage, *, has_record: bool) -> list[str]:
+        """
+        Remove an image, and return why it was skipped instead; nothing if it was not.
+
+        :raises ModelArtsError: its record or its tag is still there, or that is unknown.
+        """
+        if self._uses is None or not 0 <= self._client.time() - self._uses.read_at <= USES_TTL:
+            self._uses = await self._read_uses()
+        if reasons := use_reasons(image, self._uses):
+            return reasons
+        # Without a tag that was read, there is none, or it must stay.
+        has_tag = self._rules.mode == "delete" and image.content is not None
+        if has_record:
+            try:
+                await delete_record(self._client, image.image.id, delete_swr_image=has_tag)
+            except ModelArtsError as error:
+                if not is_refusal(error):
+                    raise
+                return [f"ModelArts refuses to delete it: {error}"]
+        if has_tag and image.address:
+            await delete_tag(self._client, image.address, image.digest)
+        return []
+
+    def _freed(self, deleted: list[PlannedImage]) -> int:
+        """Return the bytes of contents that no other tag of their repository names."""
+        gone = {(image.repository, image.tag) for image in deleted}
+        sizes = {
+            (image.repository, image.digest): image.content.size_bytes or 0
+            for image in deleted
+            if image.content
+        }
+        for repository, tags in self._tags.items():
+            for tag, content in (tags or {}).items():
+                if (repository, tag) not in gone:
+                    sizes.pop((repository, content.digest or ""), None)
+        return sum(sizes.values())

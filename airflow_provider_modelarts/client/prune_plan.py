@@ -1,0 +1,161 @@
+"""
+Which images a prune removes, which it keeps and why: pure values.
+
+Protection comes before the policy: what is in use, new, named by the user or shared with something that is
+kept is not removed, whatever the policy keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow_provider_modelarts.client.image_protection import (
+    USED,
+    content_reasons,
+    contents_of,
+    foreign_reason,
+    own_reasons,
+    use_reasons,
+)
+from airflow_provider_modelarts.client.image_uses import ImageUses
+from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.client.planned_image import PlannedImage, Tags
+from airflow_provider_modelarts.client.prune_rules import PruneRules
+from airflow_provider_modelarts.client.retention import MAX_CLOCK_DIFFERENCE, reasons_to_keep
+
+
+@dataclass(frozen=True, slots=True)
+class PrunePlan:
+    """
+    What a prune does.
+
+    :param kept: what the policy or a protection keeps, newest first.
+    :param deleted: what is to be removed, oldest first.
+    :param skipped: what no rule keeps, but is not removed now.
+    :param tags_without_record: addresses of tags that no image of the workspace has. None is ever removed.
+    """
+
+    kept: tuple[PlannedImage, ...] = ()
+    deleted: tuple[PlannedImage, ...] = ()
+    skipped: tuple[PlannedImage, ...] = ()
+    tags_without_record: tuple[str, ...] = ()
+
+
+def plan_prune(
+    images: Iterable[Image],
+    rules: PruneRules,
+    *,
+    uses: ImageUses | None,
+    tags: Mapping[str, Tags] | None,
+    now: datetime,
+    left: int | None = None,
+) -> PrunePlan:
+    """
+    Return what a prune does.
+
+    :param images: all of the workspace, of any status.
+    :param uses: what notebooks use; None if that is unknown, which only a report accepts.
+    :param tags: the tags of repositories. None if none were read yet: such a plan shows which ones to read,
+        those of all images that it does not keep.
+    :param now: the present time.
+    :param left: images that may still be removed, if fewer than ``max_deletions``.
+    """
+    listed = [PlannedImage.of(image).with_content(tags or {}) for image in images]
+    judged, skipped = _judge(listed, rules, now)
+    judged = [image.because(*use_reasons(image, uses)) for image in judged]
+    removable = {image.image.id for image in judged if not image.reasons}
+    kept_contents = contents_of(image for image in listed if image.image.id not in removable)
+    judged = [_with_content_reasons(image, kept_contents, rules, tags) for image in judged]
+    kept, deleted = [], []
+    for image in judged:
+        if not image.reasons:
+            deleted.append(image)
+        elif all(reason.startswith((USED, _UNREAD)) for reason in image.reasons):
+            skipped.append(image)
+        else:
+            kept.append(image)
+    deleted = [image.because("no rule keeps it") for image in sorted(deleted, key=lambda image: image.order)]
+    most = rules.max_deletions if left is None else max(0, min(left, rules.max_deletions))
+    rest = f"max_deletions is {rules.max_deletions}: left to the next run"
+    skipped += [image.because(rest) for image in deleted[most:]]
+    return PrunePlan(
+        tuple(sorted(kept, key=lambda image: image.order, reverse=True)),
+        tuple(deleted[:most]),
+        tuple(sorted(skipped, key=lambda image: image.order)),
+        _tags_without_record(listed, tags or {}),
+    )
+
+
+_UNREAD = "the tags of its repository could not be read"
+
+
+def _judge(
+    listed: list[PlannedImage], rules: PruneRules, now: datetime
+) -> tuple[list[PlannedImage], list[PlannedImage]]:
+    """Return the images in scope with the reasons of policy and protection, and the failed ones apart."""
+    failed: list[PlannedImage] = []
+    judged: list[PlannedImage] = []
+    groups: dict[tuple[str | None, ...], list[PlannedImage]] = {}
+    for planned in listed:
+        image = planned.image
+        if not rules.scope.has(*planned.name, planned.notebook_id):
+            continue
+        if image.has_failed:
+            failed.append(planned.because(f"is {image.status}: records of failed saves are left alone"))
+        elif image.is_pending:
+            judged.append(planned.because(f"is {image.status or 'without a status'}, not ACTIVE"))
+        elif reason := foreign_reason(planned, include_unmarked=rules.include_unmarked):
+            judged.append(planned.because(reason))
+        else:
+            registry = planned.address.registry if planned.address else None
+            groups.setdefault((registry, *planned.name, planned.notebook_id), []).append(planned)
+    for group in groups.values():
+        judged += _judge_group(group, rules, now)
+    return judged, failed
+
+
+def _judge_group(group: list[PlannedImage], rules: PruneRules, now: datetime) -> list[PlannedImage]:
+    """Return the ACTIVE images of one group with the reasons of policy and protection."""
+    ordered = {image.image.id: image for image in sorted(group, key=lambda image: image.order, reverse=True)}
+    created_at = {key: image.created_at for key, image in ordered.items()}
+    by_policy = reasons_to_keep(rules.policy, created_at, zone=rules.zone, now=now)
+    latest = now + MAX_CLOCK_DIFFERENCE
+    newest = next((key for key, at in created_at.items() if at is not None and at <= latest), None)
+    return [
+        image.because(
+            *(["is the newest ACTIVE image of its group"] if key == newest else []),
+            *by_policy[key],
+            *own_reasons(image, rules, now),
+        )
+        for key, image in ordered.items()
+    ]
+
+
+def _with_content_reasons(
+    image: PlannedImage,
+    kept_contents: Mapping[tuple[str, str], str],
+    rules: PruneRules,
+    tags: Mapping[str, Tags] | None,
+) -> PlannedImage:
+    """Return an image that nothing else keeps with the reasons that tags of the same content give."""
+    if image.reasons or tags is None:
+        return image
+    read = tags.get(image.repository)
+    if read is not None:
+        return image.because(*content_reasons(image, read, kept_contents, rules))
+    # The record may go without the tag, unless the tags would show that it is to be kept.
+    is_harmless = rules.mode == "unregister" and not rules.keep_tags
+    return image if is_harmless else image.because(_UNREAD)
+
+
+def _tags_without_record(listed: list[PlannedImage], tags: Mapping[str, Tags]) -> tuple[str, ...]:
+    """Return the tags, of the repositories that were read, that no image of the workspace has."""
+    recorded = {(image.repository, image.tag) for image in listed}
+    return tuple(
+        f"{repository}:{tag}"
+        for repository in sorted(tags)
+        for tag in sorted(tags[repository] or ())
+        if (repository, tag) not in recorded
+    )

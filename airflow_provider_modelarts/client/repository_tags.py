@@ -1,0 +1,48 @@
+"""Reads the tags of a repository in SWR."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_modelarts.client import operations
+from airflow_provider_modelarts.client.client import ModelArtsClient
+from airflow_provider_modelarts.client.image_address import ImageAddress
+from airflow_provider_modelarts.client.models import Page
+from airflow_provider_modelarts.client.registry import RegistryTag
+from airflow_provider_modelarts.exceptions import NotFoundError
+
+
+async def read_tags(client: ModelArtsClient, repository: ImageAddress) -> dict[str, RegistryTag]:
+    """
+    Return all tags of a repository by their names; none if SWR has no such repository.
+
+    A record that cannot be read fails the list, because it may be a tag of the same content.
+
+    :raises ModelArtsError: the tags cannot be read completely.
+    """
+    operation = operations.list_tags(repository.namespace, repository.repository)
+
+    def parse(data: Any) -> Page[RegistryTag]:
+        page = operation.parse(data)
+        if page.records > len(page.data):
+            raise ValueError(f"{page.records - len(page.data)} of its tags cannot be read")
+        return page
+
+    try:
+        found = await client.list_all(replace(operation, parse=parse))
+    except NotFoundError:
+        return {}
+    return {tag.tag: tag for tag in found}
+
+
+async def find_tag(client: ModelArtsClient, address: ImageAddress) -> RegistryTag | None:
+    """
+    Return the tag of an address, or None if SWR has no such tag.
+
+    :raises NotFoundError: SWR has no such repository.
+    :raises ModelArtsError: the tag cannot be read.
+    """
+    named = operations.list_tags(address.namespace, address.repository).with_query(tag=address.tag or "")
+    # The filter may match parts of tags, or be ignored.
+    return {entry.tag: entry for entry in await client.list_all(named)}.get(address.tag or "")
