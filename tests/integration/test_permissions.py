@@ -11,7 +11,6 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -30,12 +29,11 @@ from airflow_provider_modelarts.operators.image import CreateNotebookImageOperat
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
 from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport
-from tests.integration import notebook_permissions
+from tests.integration import hook_permissions, notebook_permissions
+from tests.integration.hook_permissions import IMAGE
 from tests.integration.permission_tables import IN_SWR, NEEDS, ROWS, TASKS, granted
 from tests.recorder import TaskInstance, TaskStateStore, context
 
-BUILT_IN = "00000000-0000-4000-8000-000000000002"
-IMAGE = {"name": "research", "namespace": "team", "tag": "nightly"}
 OPERATOR = "CreateNotebookImageOperator"
 Scenario = Callable[[Simulator], object]
 
@@ -205,15 +203,6 @@ def sensor(**arguments: Any) -> Scenario:
     return wait_of_the_sensor
 
 
-def hook(use: Callable[[ModelArtsHook, Simulator], object], operation: str) -> Scenario:
-    def use_of_the_hook(simulator: Simulator) -> None:
-        use(ModelArtsHook(), simulator)
-        (entry,) = simulator.journal
-        assert (entry.operation, entry.status) == (operation, 200)
-
-    return use_of_the_hook
-
-
 def tagged(simulator: Simulator) -> ModelArtsHook:
     simulator.add_image(**IMAGE)
     return ModelArtsHook()
@@ -228,35 +217,6 @@ def verified_sensor(simulator: Simulator) -> None:
     for key, action in (("digest", "swr:repo:listRepoTags"), ("unchanged", "modelarts:image:list")):
         if key not in result:
             raise ModelArtsError(action)
-
-
-def reread(use: Callable[[ModelArtsHook, str], object], *operations: str) -> Scenario:
-    """A change whose result is read again, of a running notebook, or of a stopped one to update it."""
-
-    def use_of_the_hook(simulator: Simulator) -> None:
-        if "UpdateNotebook" in operations:
-            simulator.notebook().stop()
-        use(ModelArtsHook(), simulator.notebook_id)
-        assert [(entry.operation, entry.status) for entry in simulator.journal] == [
-            (operation, 200) for operation in operations
-        ]
-
-    return use_of_the_hook
-
-
-def start_stopped(hook: ModelArtsHook, simulator: Simulator) -> None:
-    simulator.notebook().stop()
-    hook.start_notebook(simulator.notebook_id)
-
-
-def register_removed(hook: ModelArtsHook, simulator: Simulator) -> None:
-    simulator.set_image_status(simulator.add_image(), "DELETED")
-    (swr_path,) = (image["swr_path"] for image in simulator.images)
-    hook.register_image(swr_path)
-
-
-def create(hook: ModelArtsHook, simulator: Simulator) -> None:
-    hook.create_image(simulator.notebook_id, **IMAGE)
 
 
 def try_the_button(_: Simulator) -> None:
@@ -313,47 +273,7 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
     "NotebookImageSensor": {"a sensor": sensor(), "a deferred sensor": sensor(deferrable=True)},
     "NotebookImageSensor with verify_in_registry": {"a verified sensor": verified_sensor},
     **{f"ModelArtsHook.{name}": {name.partition(",")[0]: use} for name, use in IN_REGISTRY.items()},
-    "ModelArtsHook.create_image": {"create_image": hook(create, "CreateImage")},
-    "ModelArtsHook.get_image": {
-        "get_image": hook(lambda hook, simulator: hook.get_image(simulator.add_image()), "ShowImage")
-    },
-    "ModelArtsHook.list_images": {"list_images": hook(lambda hook, _: hook.list_images(), "ListImages")},
-    "ModelArtsHook.delete_image": {
-        "delete_image": hook(lambda hook, simulator: hook.delete_image(simulator.add_image()), "DeleteImage")
-    },
-    "ModelArtsHook.get_notebook": {
-        "get_notebook": hook(lambda hook, simulator: hook.get_notebook(simulator.notebook_id), "ShowNotebook")
-    },
-    "ModelArtsHook.list_notebooks": {
-        "list_notebooks": hook(lambda hook, _: hook.list_notebooks(), "ListNotebooks")
-    },
-    "ModelArtsHook.list_notebooks with all_users=True": {
-        "list_notebooks of all": hook(lambda hook, _: hook.list_notebooks(all_users=True), "ListAllNotebooks")
-    },
-    "ModelArtsHook.list_notebooks with feature=None": {
-        "list_notebooks of both features": reread(
-            lambda hook, _: hook.list_notebooks(feature=None), "ListNotebooks", "ListNotebooks"
-        )
-    },
-    "ModelArtsHook.register_image": {"register_image": hook(register_removed, "RegisterImage")},
-    "ModelArtsHook.start_notebook": {"start_notebook": hook(start_stopped, "StartNotebook")},
-    "ModelArtsHook.stop_notebook": {
-        "stop_notebook": hook(
-            lambda hook, simulator: hook.stop_notebook(simulator.notebook_id), "StopNotebook"
-        )
-    },
-    "ModelArtsHook.renew_lease": {
-        "renew_lease": reread(
-            lambda hook, notebook_id: hook.renew_lease(notebook_id, timedelta(hours=2)),
-            *("RenewLease", "ShowLease"),
-        )
-    },
-    "ModelArtsHook.update_notebook": {
-        "update_notebook": reread(
-            lambda hook, notebook_id: hook.update_notebook(notebook_id, image_id=BUILT_IN),
-            *("UpdateNotebook", "ShowNotebook"),
-        )
-    },
+    **hook_permissions.SCENARIOS,
     **notebook_permissions.SCENARIOS,
     "The test button": {"the test button": try_the_button},
     "No project_id, with access keys (in addition)": {"a project by name": project_by_its_name},
@@ -431,24 +351,18 @@ KEEPS_ITS_REFUSAL: dict[str, tuple[type[ModelArtsError], ...]] = dict.fromkeys(
 }
 """Errors in place of the denial: the first refusal, where the check of it is denied."""
 
-<<<<<<< HEAD
-SAME_ON_BOTH = {row for row in SCENARIOS if re.search("replace|wait|on Huawei Cloud", row)} | (
-    notebook_permissions.SCENARIOS.keys()
-)
-
-=======
-ONLY_ONE_CLOUD = "replace|wait|if_not_running|min_lease|on Huawei Cloud"
->>>>>>> main
+ONLY_ONE_CLOUD = {
+    row
+    for row in SCENARIOS
+    if re.search("replace|wait|if_not_running|min_lease|on Huawei Cloud", row)
+    or row in notebook_permissions.SCENARIOS
+}
 CASES = [
     pytest.param(row, name, cloud, id=f"{row}-{name}-{cloud}")
     for row, of_row in SCENARIOS.items()
     for name in of_row
     # What the other rows of the operator add does not differ between the clouds.
-<<<<<<< HEAD
-    for cloud in (("huaweicloud", "otc") if row not in SAME_ON_BOTH else ("huaweicloud",))
-=======
-    for cloud in (("huaweicloud",) if re.search(ONLY_ONE_CLOUD, row) else ("huaweicloud", "otc"))
->>>>>>> main
+    for cloud in (("huaweicloud",) if row in ONLY_ONE_CLOUD else ("huaweicloud", "otc"))
 ]
 REMOVED = [
     pytest.param(row, action, id=f"{row}-{action}")
