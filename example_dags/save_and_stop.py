@@ -1,7 +1,8 @@
 """
 Save a running notebook in the evening, and stop it when its image is ACTIVE.
 
-A stop discards what is installed outside of ``/home/ma-user/work``, so the stop is refused unless the
+The lease is renewed first, if the notebook would stop by itself meanwhile; a notebook that is stopped is left
+alone. A stop discards what is installed outside of ``/home/ma-user/work``, so the stop is refused unless the
 environment is saved. ``save_and_stop_teardown`` does the same as the teardown of a job that needs the
 notebook: it starts it, runs the job, saves and stops it, also if the job fails.
 
@@ -16,11 +17,7 @@ from datetime import datetime, timedelta, timezone
 from airflow.providers.common.compat.sdk import DAG, Param, task
 
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
-from airflow_provider_modelarts.operators.notebook import (
-    RenewNotebookLeaseOperator,
-    StartNotebookOperator,
-    StopNotebookOperator,
-)
+from airflow_provider_modelarts.operators.notebook import StartNotebookOperator, StopNotebookOperator
 
 NOTEBOOK_ID = "{{ params.notebook_id or var.value.modelarts_notebook_id }}"
 NAMESPACE = "{{ var.value.modelarts_namespace }}"
@@ -46,25 +43,21 @@ with DAG(
     tags=["modelarts"],
 ):
     # --8<-- [start:evening]
-    renew = RenewNotebookLeaseOperator(
-        task_id="renew_lease", notebook_id=NOTEBOOK_ID, duration="2h", retries=0
-    )
     save = CreateNotebookImageOperator(
         task_id="save_notebook",
         notebook_id=NOTEBOOK_ID,
         name="research-environment",
         namespace=NAMESPACE,
+        min_lease="2h",
+        if_not_running="skip",
         wait_for_completion=True,
         deferrable=True,
         # A run that is cleared saves what the notebook has then; an older image would not allow the stop.
         on_clear="save_again",
-        # A lease that cannot be renewed is a reason to save, not to do nothing.
-        trigger_rule="all_done",
     )
-    stop = StopNotebookOperator(
+    StopNotebookOperator(
         task_id="stop_notebook", notebook_id=NOTEBOOK_ID, image_id=save.output, deferrable=True
     )
-    renew >> save >> stop
     # --8<-- [end:evening]
 
 with DAG(

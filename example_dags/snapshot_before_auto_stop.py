@@ -47,6 +47,9 @@ with DAG(
     CreateNotebookImageOperator.partial(
         task_id="save_notebook",
         namespace="{{ var.value.modelarts_namespace }}",
+        # It may have stopped meanwhile. Its lease is not renewed (min_lease): each save would keep a notebook
+        # that nobody uses from stopping.
+        if_not_running="skip",
         wait_for_completion=True,
         deferrable=True,
         retries=2,

@@ -11,9 +11,8 @@ from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferr
 from airflow_provider_modelarts.exceptions import ModelArtsError
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.simulator import Simulator
+from tests.integration.hook_permissions import IMAGE
 from tests.recorder import TaskInstance, context
-
-IMAGE = {"name": "research", "namespace": "team", "tag": "nightly"}
 
 
 def save(simulator: Simulator, *, try_number: int = 1, run_id: str = "nightly", **arguments: Any) -> Any:

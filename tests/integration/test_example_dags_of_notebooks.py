@@ -85,8 +85,17 @@ def test_evening_saves_and_stops_notebook_whose_lease_is_not_renewed(simulator: 
 
     states = run("save_and_stop", conf)
 
-    assert (states.pop("renew_lease"), set(states.values())) == ("failed", {"success"})
+    assert set(states.values()) == {"success"}
     assert list(demonstration.check(simulator, conf)) == []
+
+
+def test_evening_leaves_stopped_notebook_alone(simulator: Simulator) -> None:
+    simulator.notebook().stop()
+
+    states = run("save_and_stop", {})
+
+    assert states == {"save_notebook": "skipped", "stop_notebook": "skipped", "save_and_stop": "success"}
+    assert simulator.saves == simulator.notebook().starts == 0
 
 
 def test_evening_leaves_notebook_running_whose_save_failed(simulator: Simulator) -> None:

@@ -67,7 +67,13 @@ class Operators(Notebooks):
     # What happens besides the requests of an operator
 
     def before(self, request: Request) -> None:
-        """Let somebody act before one of the requests, and judge each stop that the operator sends."""
+        """Judge each stop that the operator sends, and let somebody act before one of its requests."""
+        operation = request.url.partition("?")[0].rpartition("/")[2]
+        if operation == "start":
+            self.started_at = self.now
+        # Judged before somebody acts: what happens after the last read is the window that the API leaves.
+        if operation == "stop" and self.notebook.status == "RUNNING":
+            self.judge_stop()
         act, at = self.act
         if next(self.requests) == at and act != "nothing":
             self.act = NOTHING
@@ -78,11 +84,6 @@ class Operators(Notebooks):
                 self.person(act)
             else:
                 self.simulator.inject(Fault(act))
-        operation = request.url.partition("?")[0].rpartition("/")[2]
-        if operation == "start":
-            self.started_at = self.now
-        if operation == "stop" and self.notebook.status == "RUNNING":
-            self.judge_stop()
 
     def person(self, act: str) -> None:
         if act == "person_installs":

@@ -1,5 +1,5 @@
 """
-The table of permissions in docs/connection.md, executed.
+The tables of docs/permissions.md, executed.
 
 With exactly the actions of a row every scenario of its task passes, and each action taken away makes the
 scenarios fail that are named here.
@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,37 +28,19 @@ from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
 from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport
+from tests.integration import hook_permissions, notebook_permissions
+from tests.integration.hook_permissions import IMAGE
 from tests.integration.permission_saves import (
-    IMAGE,
     finish,
     lease_is_renewed,
     save,
     stopped_notebook_is_skipped,
 )
+from tests.integration.permission_tables import IN_SWR, NEEDS, ROWS, TASKS, granted
 from tests.recorder import TaskInstance, TaskStateStore, context
 
-PAGE = Path(__file__).parents[2] / "docs" / "connection.md"
-ACTION = re.compile(r"`([a-z]+:\w+:\w+)`")
-BUILT_IN = "00000000-0000-4000-8000-000000000002"
 OPERATOR = "CreateNotebookImageOperator"
 Scenario = Callable[[Simulator], object]
-
-
-def tables() -> Iterator[list[list[str]]]:
-    """Give the tables of the section as rows of cells, without their heads."""
-    section = PAGE.read_text().partition("## Permissions\n")[2].partition("\n## ")[0]
-    for block in re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE):
-        yield [[cell.strip() for cell in line.strip("| ").split("|")] for line in block.splitlines()[2:]]
-
-
-TASKS, NEEDS = tables()
-ROWS = {task.replace("`", ""): ACTION.findall(actions) for task, actions in TASKS}
-IN_SWR = {ACTION.findall(action)[0]: ACTION.findall(needed) for action, needed, _ in NEEDS}
-
-
-def granted(row: str) -> list[str]:
-    """The actions that the page lists for a row."""
-    return list(dict.fromkeys(action for own in ROWS[row] for action in (own, *IN_SWR[own])))
 
 
 def test_permission_tables_are_parsed() -> None:
@@ -188,15 +168,6 @@ def sensor(**arguments: Any) -> Scenario:
     return wait_of_the_sensor
 
 
-def hook(use: Callable[[ModelArtsHook, Simulator], object], operation: str) -> Scenario:
-    def use_of_the_hook(simulator: Simulator) -> None:
-        use(ModelArtsHook(), simulator)
-        (entry,) = simulator.journal
-        assert (entry.operation, entry.status) == (operation, 200)
-
-    return use_of_the_hook
-
-
 def tagged(simulator: Simulator) -> ModelArtsHook:
     simulator.add_image(**IMAGE)
     return ModelArtsHook()
@@ -211,35 +182,6 @@ def verified_sensor(simulator: Simulator) -> None:
     for key, action in (("digest", "swr:repo:listRepoTags"), ("unchanged", "modelarts:image:list")):
         if key not in result:
             raise ModelArtsError(action)
-
-
-def reread(use: Callable[[ModelArtsHook, str], object], *operations: str) -> Scenario:
-    """A change whose result is read again, of a running notebook, or of a stopped one to update it."""
-
-    def use_of_the_hook(simulator: Simulator) -> None:
-        if "UpdateNotebook" in operations:
-            simulator.notebook().stop()
-        use(ModelArtsHook(), simulator.notebook_id)
-        assert [(entry.operation, entry.status) for entry in simulator.journal] == [
-            (operation, 200) for operation in operations
-        ]
-
-    return use_of_the_hook
-
-
-def start_stopped(hook: ModelArtsHook, simulator: Simulator) -> None:
-    simulator.notebook().stop()
-    hook.start_notebook(simulator.notebook_id)
-
-
-def register_removed(hook: ModelArtsHook, simulator: Simulator) -> None:
-    simulator.set_image_status(simulator.add_image(), "DELETED")
-    (swr_path,) = (image["swr_path"] for image in simulator.images)
-    hook.register_image(swr_path)
-
-
-def create(hook: ModelArtsHook, simulator: Simulator) -> None:
-    hook.create_image(simulator.notebook_id, **IMAGE)
 
 
 def try_the_button(_: Simulator) -> None:
@@ -296,47 +238,8 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
     "NotebookImageSensor": {"a sensor": sensor(), "a deferred sensor": sensor(deferrable=True)},
     "NotebookImageSensor with verify_in_registry": {"a verified sensor": verified_sensor},
     **{f"ModelArtsHook.{name}": {name.partition(",")[0]: use} for name, use in IN_REGISTRY.items()},
-    "ModelArtsHook.create_image": {"create_image": hook(create, "CreateImage")},
-    "ModelArtsHook.get_image": {
-        "get_image": hook(lambda hook, simulator: hook.get_image(simulator.add_image()), "ShowImage")
-    },
-    "ModelArtsHook.list_images": {"list_images": hook(lambda hook, _: hook.list_images(), "ListImages")},
-    "ModelArtsHook.delete_image": {
-        "delete_image": hook(lambda hook, simulator: hook.delete_image(simulator.add_image()), "DeleteImage")
-    },
-    "ModelArtsHook.get_notebook": {
-        "get_notebook": hook(lambda hook, simulator: hook.get_notebook(simulator.notebook_id), "ShowNotebook")
-    },
-    "ModelArtsHook.list_notebooks": {
-        "list_notebooks": hook(lambda hook, _: hook.list_notebooks(), "ListNotebooks")
-    },
-    "ModelArtsHook.list_notebooks with all_users=True": {
-        "list_notebooks of all": hook(lambda hook, _: hook.list_notebooks(all_users=True), "ListAllNotebooks")
-    },
-    "ModelArtsHook.list_notebooks with feature=None": {
-        "list_notebooks of both features": reread(
-            lambda hook, _: hook.list_notebooks(feature=None), "ListNotebooks", "ListNotebooks"
-        )
-    },
-    "ModelArtsHook.register_image": {"register_image": hook(register_removed, "RegisterImage")},
-    "ModelArtsHook.start_notebook": {"start_notebook": hook(start_stopped, "StartNotebook")},
-    "ModelArtsHook.stop_notebook": {
-        "stop_notebook": hook(
-            lambda hook, simulator: hook.stop_notebook(simulator.notebook_id), "StopNotebook"
-        )
-    },
-    "ModelArtsHook.renew_lease": {
-        "renew_lease": reread(
-            lambda hook, notebook_id: hook.renew_lease(notebook_id, timedelta(hours=2)),
-            *("RenewLease", "ShowLease"),
-        )
-    },
-    "ModelArtsHook.update_notebook": {
-        "update_notebook": reread(
-            lambda hook, notebook_id: hook.update_notebook(notebook_id, image_id=BUILT_IN),
-            *("UpdateNotebook", "ShowNotebook"),
-        )
-    },
+    **hook_permissions.SCENARIOS,
+    **notebook_permissions.SCENARIOS,
     "The test button": {"the test button": try_the_button},
     "No project_id, with access keys (in addition)": {"a project by name": project_by_its_name},
 }
@@ -387,6 +290,8 @@ FAILS: dict[str, set[str]] = {
     "iam:projects:listProjects": {"a project by name"},
 }
 """What fails without an action, of the scenarios of a row: the page lists the same."""
+for action, of_notebooks in notebook_permissions.FAILS.items():
+    FAILS[action] = FAILS[action] | of_notebooks
 
 STAYS: dict[str, set[str]] = {
     "modelarts:image:list": {"a save", "a stopped notebook", "a busy notebook", "a tag taken by another"},
@@ -395,6 +300,8 @@ STAYS: dict[str, set[str]] = {
     "modelarts:image:delete": {"a save", "a retry after a crash", "a tag taken by this task"},
 }
 """What works as usual without it."""
+for action, of_notebooks in notebook_permissions.STAYS.items():
+    STAYS[action] = STAYS[action] | of_notebooks
 
 KEEPS_ITS_REFUSAL: dict[str, tuple[type[ModelArtsError], ...]] = dict.fromkeys(
     [*LOST, "a lost request"], (TransportError, ServerError, InvalidResponseError)
@@ -409,13 +316,18 @@ KEEPS_ITS_REFUSAL: dict[str, tuple[type[ModelArtsError], ...]] = dict.fromkeys(
 }
 """Errors in place of the denial: the first refusal, where the check of it is denied."""
 
-ONLY_ONE_CLOUD = "replace|wait|if_not_running|min_lease|on Huawei Cloud"
+ONLY_ONE_CLOUD = {
+    row
+    for row in SCENARIOS
+    if re.search("replace|wait|if_not_running|min_lease|on Huawei Cloud", row)
+    or row in notebook_permissions.SCENARIOS
+}
 CASES = [
     pytest.param(row, name, cloud, id=f"{row}-{name}-{cloud}")
     for row, of_row in SCENARIOS.items()
     for name in of_row
     # What the other rows of the operator add does not differ between the clouds.
-    for cloud in (("huaweicloud",) if re.search(ONLY_ONE_CLOUD, row) else ("huaweicloud", "otc"))
+    for cloud in (("huaweicloud",) if row in ONLY_ONE_CLOUD else ("huaweicloud", "otc"))
 ]
 REMOVED = [
     pytest.param(row, action, id=f"{row}-{action}")
