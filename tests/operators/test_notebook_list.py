@@ -242,3 +242,15 @@ def test_list_fails_with_retry_while_service_fails(
     simulator.inject(Fault("html", "ListNotebooks", times=None))
     with pytest.raises(ServerError):
         listing()
+
+
+def test_list_uses_workspace_of_connection(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {**simulator.connection["extra"], "workspace_id": "w1"}
+    connection = json.dumps({**simulator.connection, "extra": extra})
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", connection)
+    own, other = (simulator.add_notebook(workspace_id=workspace) for workspace in ("w1", "w2"))
+
+    assert ids(listing()) == [own]
+    assert ids(listing(workspace_id="w2", not_saved_within="1h")) == [other]
+    asked = [entry.query for entry in simulator.journal if entry.operation == "ListImages"]
+    assert [query.partition("workspace_id=")[2][:2] for query in asked] == ["w1", "w2"]
