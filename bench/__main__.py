@@ -13,6 +13,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -54,7 +55,12 @@ def run(name: str, arguments: tuple[str, ...]) -> tuple[int, str]:
     print(f"--- {name} {' '.join(arguments)}", flush=True)
     began = time.monotonic()
     command = [sys.executable, "-m", f"bench.{name}", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        tempfile.TemporaryDirectory(prefix="modelarts-bench-") as home,
+        subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "AIRFLOW_HOME": home}, stdout=subprocess.PIPE, text=True
+        ) as process,
+    ):
         assert process.stdout is not None  # noqa: S101 - for mypy
         lines = []
         for line in process.stdout:
