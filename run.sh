@@ -26,6 +26,7 @@ usage: bash run.sh PART [arguments]
                  --record  write them into that page     (--help after one of them lists its options)
                  kills and failover-time, like e2e, install Debian's PostgreSQL and Redis where missing
   docs         the pages of docs/ as a site in site/      (arguments go to mkdocs build)
+                 --record  only write the tables of errors and codes into docs/errors.md
   constraints  renew the pins in constraints.txt
 
 Needs Python 3.10 to 3.13 with venv, or uv. The first run makes .venv in this folder.
@@ -200,6 +201,11 @@ run_reliability() {
     exec python -m "tests.reliability.${which//-/_}" "$@"
 }
 
+run_docs() {
+    [[ "${1:-}" != --record ]] || exec python -m tests.error_tables
+    exec env NO_MKDOCS_2_WARNING=true python -m mkdocs build --strict "$@"
+}
+
 renew_constraints() {
     find_uv >/dev/null || ensure_venv
     ensure_uv || die "Renewing the pins needs uv, and it could not be installed: install uv and put it on PATH."
@@ -239,5 +245,5 @@ e2e) exec python -m pytest -m e2e "$@" ;;
 browser) run_browser "$@" ;;
 bench) exec python -m bench "$@" ;;
 reliability) run_reliability "$@" ;;
-docs) exec env NO_MKDOCS_2_WARNING=true python -m mkdocs build --strict "$@" ;;
+docs) run_docs "$@" ;;
 esac

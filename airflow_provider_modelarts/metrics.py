@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Save:
-    """The outcome: ``created``, ``adopted`` for an existing image, or ``skipped`` for a stopped notebook."""
+    """The outcome of a save that succeeds: ``created``, or ``adopted`` for an existing image."""
 
     outcome: str = "created"
 
@@ -43,7 +43,7 @@ class Wait:
 @contextmanager
 def measure_save(context: Any) -> Iterator[Save]:
     """
-    Count a save by its outcome, and measure it if there is an image.
+    Count a save by its outcome, and measure it if it succeeds.
 
     The outcome is ``refused`` after an error that no retry can fix, and ``failed`` after any other.
     """
@@ -56,8 +56,7 @@ def measure_save(context: Any) -> Iterator[Save]:
         _count(f"save.{outcome}", context, error=type(error).__name__)
         raise
     _count(f"save.{save.outcome}", context)
-    if save.outcome != "skipped":
-        _time("save.duration", time.monotonic() - began, context)
+    _time("save.duration", time.monotonic() - began, context)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ with DAG(
     dag_id="save_training_image",
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    max_active_runs=1,
     doc_md=__doc__,
     tags=["modelarts"],
 ):

@@ -1,29 +1,14 @@
-"""The tables that the site's page of errors is made with."""
+"""The tables of docs/errors.md."""
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from types import ModuleType
-
-import pytest
 
 from airflow_provider_modelarts import exceptions
 from airflow_provider_modelarts.client.error_codes import ERROR_CODES
 from airflow_provider_modelarts.exceptions import PERMANENT, ModelArtsError
-from tests.pages import ROOT, pages
-
-
-@pytest.fixture(scope="module")
-def error_tables() -> ModuleType:
-    """The module that MkDocs loads by its path."""
-    path = ROOT / "docs" / "hooks" / "error_tables.py"
-    spec = importlib.util.spec_from_file_location("error_tables", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests import error_tables
+from tests.reliability.document import recorded
 
 
 def rows(table: str) -> list[list[str]]:
@@ -31,13 +16,14 @@ def rows(table: str) -> list[list[str]]:
     return [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.splitlines()[2:]]
 
 
-def test_error_tables_have_their_places_on_the_page(error_tables: ModuleType) -> None:
-    places = re.findall(r"^<!-- table: (\w+) -->$", pages()["docs/errors.md"], re.MULTILINE)
+def test_error_tables_on_page_are_up_to_date() -> None:
+    """Readers of a checkout search the page itself: bash run.sh docs --record."""
+    made = error_tables.tables()
 
-    assert places == list(error_tables.tables())
+    assert {name: recorded(name, error_tables.PAGE) for name in made} == made
 
 
-def test_error_tables_list_every_code_with_its_statuses_in_order(error_tables: ModuleType) -> None:
+def test_error_tables_list_every_code_with_its_statuses_in_order() -> None:
     found = rows(error_tables.codes_table())
 
     listed = {
@@ -48,7 +34,7 @@ def test_error_tables_list_every_code_with_its_statuses_in_order(error_tables: M
     assert {len(row) for row in found} == {5}
 
 
-def test_error_tables_list_every_class_from_a_to_z(error_tables: ModuleType) -> None:
+def test_error_tables_list_every_class_from_a_to_z() -> None:
     public = {
         name
         for name, value in vars(exceptions).items()

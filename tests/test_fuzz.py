@@ -75,6 +75,7 @@ REFUSALS: list[Any] = [
     {"error_code": "APIGW.0301", "error_msg": f"verify failed, canonicalRequest: GET {PLANTED}"},
     {"error": {"code": 401, "message": "The request needs authentication.", "title": "Unauthorized"}},
     {"errors": [{"errorCode": "X.1", "errorMsg": "no"}], "data": {"token": PLANTED}},
+    [{"errorCode": "SVCSTG.SWR.4040115", "errorMessage": "no tag", "detail": PLANTED}],
 ]
 PAGES: list[Any] = [
     {"current": 0, "data": [IMAGE, {"id": "b"}], "pages": 1, "total": 2},
@@ -91,6 +92,8 @@ CALLS: dict[str, Operation[Any]] = {
     "ShowLease": operations.show_lease(ID),
     "RenewLease": operations.renew_lease(ID, timedelta(hours=1)),
     "RegisterImage": operations.register_image("swr.example.com/team/research:v1"),
+    "ListRepositoryTags": operations.list_tags("team", "research"),
+    "ListRetentions": operations.list_retention_rules("team", "research"),
 }
 
 OWN: dict[str, Any] = {
@@ -104,6 +107,16 @@ OWN: dict[str, Any] = {
     "ShowLease": NOTEBOOK["lease"],
     "RenewLease": NOTEBOOK["lease"],
     "RegisterImage": {"id": ID},
+    "ListRepositoryTags": [
+        {
+            "Tag": "v1",
+            "digest": "sha256:1",
+            "size": 9,
+            "manifest": '{"layers": [{}]}',
+            "created": "2026-01-02",
+        },
+    ],
+    "ListRetentions": [{"rules": [{"template": "tag_rule", "params": {"num": "10"}, "tag_selectors": []}]}],
 }
 FAILED = {**IMAGE, "status": "CREATE_FAILED", "status_message": "The disk is full."}
 

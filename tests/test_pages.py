@@ -142,8 +142,8 @@ def test_site_navigation_has_every_page_once() -> None:
     assert sorted(re.findall(r"(\S+\.md)$", navigation, re.MULTILINE)) == sorted(written | GENERATED)
 
 
-def test_blocks_are_found_in_tabs_and_without_an_end() -> None:
-    lines = ["# One", '=== "A"', "", "    ```json", "    {", '      "a": 1}', "    ```"]
+def test_blocks_are_found_in_lists_and_without_an_end() -> None:
+    lines = ["# One", "- A", "", "    ```json", "    {", '      "a": 1}', "    ```"]
     text = "\n".join([*lines, "## Two", "```bash", "# Not a heading", "ls"])
 
     found = [(block.heading, block.language, block.code) for block in blocks_of("p.md", text)]

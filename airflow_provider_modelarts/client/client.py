@@ -268,7 +268,7 @@ class ModelArtsClient:
         """
         sent_at = self._clock.monotonic()
         try:
-            result = await self._session.send(operation, timeout=timeout)
+            result = await self._session_for(operation).send(operation, timeout=timeout)
         except ModelArtsError as error:
             if isinstance(error, RETRYABLE_ERRORS) or type(error) is ApiError:
                 self._breaker.record_failure(error, self._clock.monotonic(), poll_interval, sent_at=sent_at)
@@ -328,7 +328,9 @@ class ModelArtsClient:
             left = self._left(deadline)
             is_last = pause >= left
             await self._transport.sleep(min(pause, left))
-            self._session.check()  # credentials that were refused to one wait end all waits that use them
+            self._session_for(
+                operation
+            ).check()  # credentials that were refused to one wait end all waits that use them
             pause = self.delay_before_poll(poll_interval, is_last=is_last)
             if not pause:
                 pause = poll_interval * self._random.uniform(0.9, 1.1)

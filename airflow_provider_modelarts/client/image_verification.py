@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from airflow_provider_modelarts.client import operations
-from airflow_provider_modelarts.client.client import MAX_PAGES, ModelArtsClient
-from airflow_provider_modelarts.client.image_address import ImageAddress, parse_address
+from airflow_provider_modelarts.client.client import MAX_PAGES, NO_RETRY, ModelArtsClient
+from airflow_provider_modelarts.client.image_address import ImageAddress
 from airflow_provider_modelarts.client.marker import parse_marker, snapshots_of
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.poll_log import timed_out
@@ -93,18 +94,22 @@ async def wait_for_verification(
     workspace_id: str | None,
     poll_interval: float,
     deadline: float,
+    turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> dict[str, Any]:
     """
     Verify an image as :func:`verify_image` does, again after transient errors until the deadline.
 
     :param poll_interval: seconds after an error until the next try.
     :param deadline: epoch seconds.
+    :param turn: admits one try, so that many waits do not try together.
     :raises WaitTimeoutError: every try until the deadline failed.
     """
     began = modelarts.time()
     while True:
         try:
-            return await verify_image(modelarts, image, workspace_id=workspace_id, deadline=deadline)
+            async with turn():
+                # The next try is the retry of a request.
+                return await verify_image(modelarts, image, workspace_id=workspace_id, deadline=NO_RETRY)
         except ModelArtsError as failure:
             if not failure.is_transient:
                 raise
@@ -149,10 +154,16 @@ async def _earlier_snapshot(
         )
         return None, False
     for snapshot in snapshots_of(marker.notebook_id, images):
-        other = parse_address(snapshot.swr_path)
+        other = registry_address(snapshot)
         is_earlier = snapshot.create_at is not None and snapshot.create_at < image.create_at
-        is_in_repository = other is not None and other.uri == address.uri and other.tag != address.tag
-        if snapshot.is_active and is_earlier and is_in_repository:
+        # A record may name no registry; two records of one tag are one image.
+        is_beside = (
+            other is not None
+            and other.path == address.path
+            and (other.registry == address.registry or not (other.registry and address.registry))
+            and other.tag != address.tag
+        )
+        if snapshot.is_active and is_earlier and is_beside:
             return snapshot, True
     return None, True
 

@@ -197,7 +197,9 @@ class NotebookSave:
                 else:
                     notebook = await self._steps.prolong_lease(notebook, wanted)
             except ModelArtsError as error:
-                log.warning("The lease of notebook %s was not renewed; its save goes on: %s", self._id, error)
+                log.warning(
+                    "The lease of notebook %s may not be renewed; its save goes on: %s", self._id, error
+                )
         warn_of_lease(notebook, self._steps.now(notebook), self._rules)
         return notebook
 

@@ -101,7 +101,15 @@ def _derived_key(secret_key: str, day: str, region: str, service: str) -> bytes:
 
 
 def _hmac(key: bytes, message: str) -> bytes:
-    return hmac.digest(key, message.encode(), "sha256")
+    mac = _keyed(key).copy()
+    mac.update(message.encode())
+    return mac.digest()
+
+
+@lru_cache(maxsize=64)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """Return the state of an HMAC after its key, to which OpenSSL needs more time than to a short message."""
+    return hmac.new(key, digestmod="sha256")
 
 
 def _quoted(text: str) -> str:

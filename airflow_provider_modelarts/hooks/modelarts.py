@@ -190,17 +190,15 @@ class ModelArtsHook(ImageMethods, NotebookMethods, RegistryMethods, RetentionMet
         :param workspace_id: the workspace of the image, if its record has none.
         :raises WaitTimeoutError: the deadline passed first; raised some seconds later, whatever hangs.
         """
-        await import_in_thread(*_IMPORTS, "airflow_provider_modelarts.client.image_verification")
-        from airflow_provider_modelarts.client.image_verification import wait_for_verification
-        from airflow_provider_modelarts.hooks.pool import run_until
+        await import_in_thread("airflow_provider_modelarts.hooks.verification")
+        from airflow_provider_modelarts.hooks.verification import await_verification
 
-        return await run_until(
+        return await await_verification(
             self.modelarts_conn_id,
-            lambda modelarts: wait_for_verification(
-                modelarts, image, workspace_id=workspace_id, poll_interval=poll_interval, deadline=deadline
-            ),
-            deadline,
-            subject=f"the tag of image {image.id} in SWR",
+            image,
+            workspace_id=workspace_id,
+            poll_interval=poll_interval,
+            deadline=deadline,
         )
 
     async def await_notebook(

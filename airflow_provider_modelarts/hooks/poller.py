@@ -8,6 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Coroutine, Iterable
+from functools import lru_cache
 from random import uniform
 from typing import Any, Generic
 
@@ -37,6 +38,8 @@ LAST_PASS_PAUSE = 1.0
 """Seconds between two passes that waits need at their deadlines."""
 LAST_POLL_GATHERING = 0.05
 """Seconds for which waits with the same deadline are gathered, so that one pass answers all of them."""
+MAX_OPERATIONS = 1024
+"""Shows that are kept, so that not every poll of a resource makes a new one."""
 MIN_TIME_FOR_SHOWS = 0.2
 """The part of the time between two passes that shows have, even if the pages take all of it."""
 CONCERNS_ALL = (AuthenticationError, InvalidConnectionError, AccountSuspendedError)
@@ -60,6 +63,7 @@ class Poller(Generic[ItemT]):
         self._resource = resource
         self._pace = pace
         self._plan = PollPlan(resource)
+        self._show_operation = lru_cache(MAX_OPERATIONS)(resource.show)
         self._not_before = -math.inf
         self._next_pass = math.inf
         self._last_pass = -math.inf
@@ -352,7 +356,7 @@ class Poller(Generic[ItemT]):
 
     async def _read_show(self, client: ModelArtsClient, resource_id: str, timeout: float) -> None:
         key = resource_id.lower()
-        operation = self._resource.show(resource_id)
+        operation = self._show_operation(resource_id)
         try:
             item = await client.poll(operation, poll_interval=self.waits.interval, timeout=timeout)
         except CONCERNS_ALL as error:

@@ -91,6 +91,7 @@ class Registry:
         """Remove everything."""
         self._repositories: dict[str, Repository] = {}
         self._number = 0
+        self.hidden: set[int] = set()
 
     def __contains__(self, swr_path: str) -> bool:
         """Return whether an address can be pulled."""
@@ -155,7 +156,11 @@ class Registry:
     def listed(self, repository: Repository) -> dict[str, TagRecord]:
         """Return the tags that are already in lists."""
         until = self._clock.now() - self.behaviour.list_lag
-        return {name: tag for name, tag in repository.tags.items() if tag.created <= until}
+        return {
+            name: tag
+            for name, tag in repository.tags.items()
+            if tag.created <= until and tag.number not in self.hidden
+        }
 
     def add_rule(self, namespace: str, name: str, rule: dict[str, Any]) -> None:
         """Add a retention rule, which is only listed: tags are deleted by :meth:`delete`."""

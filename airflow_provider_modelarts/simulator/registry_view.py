@@ -53,6 +53,11 @@ class RegistryView:
         with self._lock:
             self._registry.delete(swr_path)
 
+    def hide(self, swr_path: str) -> None:
+        """Let lists miss a tag, which exists nevertheless; raises ValueError if it does not."""
+        with self._lock:
+            self._registry.hidden.add(self._registry.tag(swr_path).number)
+
     def add_rule(
         self,
         namespace: str,

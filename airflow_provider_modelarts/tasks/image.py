@@ -87,9 +87,9 @@ class SaveTask(ModelArtsOperator):
             rules = self._check_arguments(context)
             push_notebook_links(ti, self.hook.settings)
             saved = self._save(context, rules)
-            save.outcome = "adopted" if saved.is_adopted else "created" if saved.image else "skipped"
-        if saved.image is None:
-            self._skip(saved)
+            if saved.image is None:
+                self._skip(saved)
+            save.outcome = "adopted" if saved.is_adopted else "created"
         image = saved.image
         self._image_id = image.id
         push_image_links(ti, self.hook.settings, image.swr_path)
@@ -300,7 +300,8 @@ class SaveTask(ModelArtsOperator):
                 raise
             self.log.warning("Poll failed, the triggerer will retry: %s", error)
             retry_after = error.retry_after
-        self._warn_of_lease(context, image, rules)
+        else:
+            self._warn_of_lease(context, polled, rules)
         from airflow_provider_modelarts.triggers.deferral import defer_until_done
         from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 

@@ -1,4 +1,4 @@
-"""What MkDocs cannot do alone: a page from a file outside of docs/, generated tables, a check of pages."""
+"""What MkDocs cannot do alone: a page from a file outside of docs/, links out of docs/, a check of pages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-# MkDocs finds modules beside a hook; the package itself is found in the current folder.
-from error_tables import tables
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -16,7 +14,6 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((\.\./[^)]+)\)")
-PLACEHOLDER = re.compile(r"^<!-- table: (\w+) -->$", re.MULTILINE)
 FOREIGN = re.compile(r"""<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=["']?(?:https?:)?//[^>]*>""")
 
 
@@ -28,12 +25,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Insert generated tables, and keep the names of files of the repository without their links."""
-    made = tables()
-    if page.file.src_uri == "errors.md" and set(PLACEHOLDER.findall(markdown)) != set(made):
-        raise PluginError(f"errors.md must have one place for each table: {', '.join(made)}")
-    text = PLACEHOLDER.sub(lambda found: made[found[1]], markdown)
-    return RELATIVE_LINK.sub(lambda link: _unless_outside(link, page.file.src_uri), text)
+    """Keep the names of files of the repository without their links."""
+    return RELATIVE_LINK.sub(lambda link: _unless_outside(link, page.file.src_uri), markdown)
 
 
 def _unless_outside(link: re.Match[str], page: str) -> str:

@@ -34,7 +34,7 @@ from tests.e2e.example_runs import (
 from tests.e2e.stack import AirflowStack
 
 FAILURE_MESSAGE = "The image could not be pushed: the disk of the notebook is full."
-SHOWN = ("image_id", "swr_path", "notebook_id", "status")
+SHOWN = ("image_id", "swr_path", "notebook_id", "status", "summary")
 """The XComs that are printed."""
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts.pytest_plugin import modelarts_simulator
-from airflow_provider_modelarts.simulator import AfterReads, Simulator
+from airflow_provider_modelarts.simulator import AfterReads, RegistryBehaviour, Simulator
 from tests import airflow_runs
 from tests.fast_forward import FastForward
 
 __all__ = ["modelarts_simulator"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
-CONFTEST, RUN, FAULT = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+CONFTEST, RUN, FAULT, REGISTRY = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def run(code: str) -> dict[str, Any]:
@@ -54,3 +54,16 @@ def test_testing_page_injects_fault(modelarts_simulator: Simulator) -> None:
 
     (parameters,) = test.pytestmark
     assert parameters.args == ("modelarts_simulator", [{"cloud": "otc", "save": AfterReads(3)}])
+
+
+@pytest.mark.parametrize(
+    "modelarts_simulator", [{"registry": RegistryBehaviour(error_form="errors")}], indirect=True, ids=["swr"]
+)
+def test_testing_page_deletes_tag(modelarts_simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    FastForward(monkeypatch)
+    test = run(REGISTRY)["test_deleted_tag_is_reported"]
+
+    test(modelarts_simulator)
+
+    (parameters,) = test.pytestmark
+    assert parameters.args[1] == [{"registry": RegistryBehaviour(error_form="errors")}]

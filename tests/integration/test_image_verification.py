@@ -102,6 +102,9 @@ def _same(simulator: Simulator) -> None:
         pytest.param({"namespace": "other"}, _same, False, id="in another organization"),
         pytest.param({"name": "other"}, _same, False, id="in another repository"),
         pytest.param({"create_at": 4_000_000_000_000}, _same, False, id="a later one"),
+        pytest.param({"swr_path": "team/research:v1"}, _same, True, id="without a registry in its address"),
+        pytest.param({"swr_path": "swr.other/team/research:v1"}, _same, False, id="in another registry"),
+        pytest.param({"swr_path": "PATH", "tag": "v2"}, _nothing, False, id="another record of its own tag"),
     ],
 )
 def test_verify_image_compares_with_newest_earlier_snapshot(
@@ -115,7 +118,9 @@ def test_verify_image_compares_with_newest_earlier_snapshot(
         if earlier.get("description") == "other":
             earlier = {"description": marked(simulator, notebook_id=simulator.add_notebook())}
         simulator.registry.push(path(simulator, "v1"))
-        add(simulator, "v1", **earlier)
+        if earlier.get("swr_path") == "PATH":
+            earlier = {**earlier, "swr_path": path(simulator, "v2")}
+        add(simulator, **{"tag": "v1", **earlier})
         image_id = add(simulator, "v2")
         change(simulator)
 
@@ -337,7 +342,7 @@ def wait(transport: TransportRunner, simulator: Simulator, image_id: str) -> dic
     async def scenario(modelarts: ModelArtsClient) -> dict[str, Any]:
         image = await modelarts.call(operations.show_image(image_id))
         return await image_verification.wait_for_verification(
-            modelarts, image, workspace_id=None, poll_interval=10, deadline=simulator.now() + 600
+            modelarts, image, workspace_id=None, poll_interval=60, deadline=simulator.now() + 600
         )
 
     return transport.run(simulator, scenario)

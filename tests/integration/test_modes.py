@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
+from airflow_provider_modelarts.simulator import AfterReads, Fault, NotebookBehaviour, Simulator
 from tests import airflow_runs
 from tests.airflow_versions import AIRFLOW_VERSION
 from tests.fast_forward import FastForward
@@ -71,6 +71,19 @@ def test_operator_that_waits_returns_same_result_in_every_mode(dag_id: str, simu
     assert (result["image_id"], result["swr_path"], result["status"]) == (image_id, swr_path, "ACTIVE")
     assert (result["notebook_id"], result["adopted"]) == (simulator.notebook_id, False)
     assert simulator.saves == 1
+
+
+@pytest.mark.parametrize(
+    "simulator", [NotebookBehaviour(snapshotting=AfterReads(4))], indirect=True, ids=["snapshotting"]
+)
+@pytest.mark.usefixtures("connection")
+def test_operator_that_waits_is_deferred_for_image_and_then_for_notebook(simulator: Simulator) -> None:
+    run = airflow_runs.run("save_deferrable", notebook_id=simulator.notebook_id)
+
+    assert run.state == "success"
+    assert simulator.notebook().status == "RUNNING"
+    assert run.xcom["return_value"].keys() >= {"image_id", "duration_seconds"}
+    assert "progress" not in run.xcom["return_value"]
 
 
 @pytest.mark.usefixtures("connection")

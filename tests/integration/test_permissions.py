@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_modelarts.exceptions import (
     InvalidResponseError,
@@ -27,16 +27,21 @@ from airflow_provider_modelarts.exceptions import (
     TransportError,
 )
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
 from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport
+from tests.integration.permission_saves import (
+    IMAGE,
+    finish,
+    lease_is_renewed,
+    save,
+    stopped_notebook_is_skipped,
+)
 from tests.recorder import TaskInstance, TaskStateStore, context
 
 PAGE = Path(__file__).parents[2] / "docs" / "connection.md"
 ACTION = re.compile(r"`([a-z]+:\w+:\w+)`")
 BUILT_IN = "00000000-0000-4000-8000-000000000002"
-IMAGE = {"name": "research", "namespace": "team", "tag": "nightly"}
 OPERATOR = "CreateNotebookImageOperator"
 Scenario = Callable[[Simulator], object]
 
@@ -56,29 +61,6 @@ IN_SWR = {ACTION.findall(action)[0]: ACTION.findall(needed) for action, needed, 
 def granted(row: str) -> list[str]:
     """The actions that the page lists for a row."""
     return list(dict.fromkeys(action for own in ROWS[row] for action in (own, *IN_SWR[own])))
-
-
-def save(simulator: Simulator, *, try_number: int = 1, run_id: str = "nightly", **arguments: Any) -> Any:
-    """Run the operator."""
-    given = {**IMAGE, "notebook_id": simulator.notebook_id, "poll_interval": 1, **arguments}
-    store = given.pop("store", None)
-    task = CreateNotebookImageOperator(task_id="save", **given)
-    ti = TaskInstance(try_number=try_number, run_id=run_id)
-    return finish(task, context(ti, **({"task_state_store": store} if store else {})))
-
-
-def finish(task: Any, given: Any) -> Any:
-    """Execute a task and, when it defers, its trigger, and go on."""
-    try:
-        return task.execute(given)
-    except TaskDeferred as deferred:
-        trigger: Any = deferred.trigger
-
-        async def events() -> list[Any]:
-            return [event.payload async for event in trigger.run()]
-
-        (event,) = asyncio.run(events())
-        return task.execute_complete(given, event)
 
 
 def test_permission_tables_are_parsed() -> None:
@@ -303,6 +285,14 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
     f"{OPERATOR} with wait_for_completion": SAVING | WAITING,
     f"{OPERATOR} that may replace its own failed image": SAVING
     | {"an own image that failed": own_failed_image_is_replaced},
+    f'{OPERATOR} with if_not_running="skip"': {
+        **{name: SAVING[name] for name in ("a save", "a retry after a crash", "a lost request")},
+        "a stopped notebook to skip": stopped_notebook_is_skipped,
+    },
+    f"{OPERATOR} with min_lease": {
+        **{name: SAVING[name] for name in ("a save", "a retry after a crash", "a lost request")},
+        "a lease that ends soon": lease_is_renewed,
+    },
     "NotebookImageSensor": {"a sensor": sensor(), "a deferred sensor": sensor(deferrable=True)},
     "NotebookImageSensor with verify_in_registry": {"a verified sensor": verified_sensor},
     **{f"ModelArtsHook.{name}": {name.partition(",")[0]: use} for name, use in IN_REGISTRY.items()},
@@ -370,6 +360,7 @@ FAILS: dict[str, set[str]] = {
         "a tag taken by this task",
         "another's image to adopt",
         "an own image that failed",
+        "a stopped notebook to skip",
         "list_images",
         "the test button",
         "a verified sensor",
@@ -378,10 +369,13 @@ FAILS: dict[str, set[str]] = {
         *("a wait", "a deferred wait", "a sensor", "a deferred sensor", "a verified sensor", "get_image"),
     },
     "modelarts:image:register": {"register_image"},
-    "modelarts:notebook:get": {"a lost request", "get_notebook", "update_notebook"},
+    "modelarts:notebook:get": {
+        *("a lost request", "a stopped notebook to skip", "a lease that ends soon"),
+        *("get_notebook", "update_notebook"),
+    },
     "modelarts:notebook:start": {"start_notebook"},
     "modelarts:notebook:stop": {"stop_notebook"},
-    "modelarts:notebook:updateStopPolicy": {"renew_lease"},
+    "modelarts:notebook:updateStopPolicy": {"renew_lease", "a lease that ends soon"},
     "modelarts:notebook:update": {"update_notebook"},
     "modelarts:image:delete": {"an own image that failed", "delete_image"},
     "modelarts:notebook:list": {"list_notebooks", "list_notebooks of both features"},
@@ -397,7 +391,7 @@ FAILS: dict[str, set[str]] = {
 STAYS: dict[str, set[str]] = {
     "modelarts:image:list": {"a save", "a stopped notebook", "a busy notebook", "a tag taken by another"},
     "modelarts:image:get": {"a save", "a retry after a crash", "a retry that remembers its image"},
-    "modelarts:notebook:get": {"a save", "a retry after a crash", "a stopped notebook", *LOST},
+    "modelarts:notebook:get": {"a save", "a retry after a crash", "a stopped notebook", *LOST, *WAITING},
     "modelarts:image:delete": {"a save", "a retry after a crash", "a tag taken by this task"},
 }
 """What works as usual without it."""
@@ -409,19 +403,19 @@ KEEPS_ITS_REFUSAL: dict[str, tuple[type[ModelArtsError], ...]] = dict.fromkeys(
     "a retry after a crash": (NotebookNotReadyError, TagConflictError),
     "a retry that remembers its image": (NotebookNotReadyError, TagConflictError),
     "a tag taken by this task": (TagConflictError,),
+    "a stopped notebook to skip": (NotebookNotReadyError,),
     "another's image to adopt": (TagConflictError,),
     "an own image that failed": (TagConflictError,),
 }
 """Errors in place of the denial: the first refusal, where the check of it is denied."""
 
+ONLY_ONE_CLOUD = "replace|wait|if_not_running|min_lease|on Huawei Cloud"
 CASES = [
     pytest.param(row, name, cloud, id=f"{row}-{name}-{cloud}")
     for row, of_row in SCENARIOS.items()
     for name in of_row
     # What the other rows of the operator add does not differ between the clouds.
-    for cloud in (
-        ("huaweicloud",) if re.search("replace|wait|on Huawei Cloud", row) else ("huaweicloud", "otc")
-    )
+    for cloud in (("huaweicloud",) if re.search(ONLY_ONE_CLOUD, row) else ("huaweicloud", "otc"))
 ]
 REMOVED = [
     pytest.param(row, action, id=f"{row}-{action}")

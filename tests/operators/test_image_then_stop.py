@@ -10,7 +10,7 @@ from airflow_provider_modelarts.exceptions import WaitTimeoutError
 from airflow_provider_modelarts.operators.notebook import StopNotebookOperator
 from airflow_provider_modelarts.simulator import AfterReads, AfterSeconds, NotebookBehaviour, Simulator
 from tests.fast_forward import FastForward
-from tests.operators.saves import in_both, save, sent, simulated
+from tests.operators.saves import save, sent, simulated
 from tests.recorder import TaskInstance
 from tests.task_runs import run
 
@@ -23,22 +23,22 @@ def stop(simulator: Simulator, image_id: Any, **arguments: Any) -> dict[str, Any
     return result
 
 
-@in_both
 @pytest.mark.parametrize("touched_by", REWRITES, ids=lambda events: "+".join(events) or "nothing")
 @pytest.mark.parametrize(
-    ("lease", "arguments"),
+    ("lease", "arguments", "deferrable"),
     [
-        ({"seconds": 600}, {"min_lease": "2h"}),
-        ({"seconds": 9000}, {"if_not_running": "skip"}),
-        ({"seconds": None}, {"min_lease": "2h", "if_not_running": "skip"}),
+        ({"seconds": 600}, {"min_lease": "2h"}, False),
+        ({"seconds": 600}, {"min_lease": "2h"}, True),
+        ({"seconds": 9000}, {"if_not_running": "skip"}, False),
+        ({"seconds": None}, {"min_lease": "2h", "if_not_running": "skip"}, True),
     ],
-    ids=["renewed", "timed", "unlimited"],
+    ids=["renewed, worker", "renewed, triggerer", "timed", "unlimited"],
 )
 def test_stop_after_save_is_never_refused(
-    deferrable: bool,
     touched_by: tuple[str, ...],
     lease: dict[str, Any],
     arguments: dict[str, Any],
+    deferrable: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     FastForward(monkeypatch)
@@ -78,12 +78,10 @@ def test_stop_after_retry_is_never_refused(
         assert simulator.notebook().environment == {"numpy"}
 
 
-@pytest.mark.parametrize("lag", [0.0, 100_000.0], ids=["listed at once", "listed a day later"])
-def test_retry_whose_image_is_not_listed_yet_renews_nothing(
-    lag: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_retry_whose_image_is_not_listed_yet_renews_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the notebook would seem to have been started after its save."""
-    with simulated(monkeypatch, save=AfterReads(1), list_lag=lag) as simulator:
+    FastForward(monkeypatch)
+    with simulated(monkeypatch, save=AfterReads(1), list_lag=100_000.0) as simulator:
         simulator.notebook().set_lease(seconds=600)
         simulator.notebook().install("numpy")
         first = save(simulator, min_lease="1h", wait_for_completion=True)

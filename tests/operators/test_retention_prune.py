@@ -117,15 +117,15 @@ def test_prune_reports_by_default(simulator: Simulator) -> None:
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
-        ({"namespace": "te*"}, {"b1"}),
-        ({"name": "research"}, {"b1"}),
-        ({"notebook_ids": [NOTEBOOK]}, {"b1"}),
-        ({"namespace": "team", "name": "oth*"}, {"a1"}),
-        ({"namespace": "nobody"}, {"a1", "b1"}),
+        ({"namespace": "te*"}, ["b1"]),
+        ({"name": "research"}, ["b1"]),
+        ({"notebook_ids": [NOTEBOOK]}, ["b1"]),
+        ({"namespace": "team", "name": "oth*"}, ["a1"]),
+        ({"namespace": "nobody"}, ["a1", "b1"]),
     ],
     ids=str,
 )
-def test_prune_stays_in_its_scope(simulator: Simulator, given: dict[str, Any], kept: set[str]) -> None:
+def test_prune_stays_in_its_scope(simulator: Simulator, given: dict[str, Any], kept: list[str]) -> None:
     other = "99999999-2222-4333-8444-555555555555"
     for n in range(2):
         snapshot(simulator, f"a{n}", age=(2 + n) * DAY)
@@ -135,7 +135,7 @@ def test_prune_stays_in_its_scope(simulator: Simulator, given: dict[str, Any], k
     execute(all_of_project=False, mode="delete", **given)
 
     left = {image["tag"] for image in simulator.images if image["status"] == "ACTIVE"}
-    assert left - {"a0", "b0"} == kept
+    assert sorted(left - {"a0", "b0"}) == kept
 
 
 @pytest.mark.parametrize(("given", "workspace"), [({}, "0"), ({"workspace_id": "w1"}, "w1")])

@@ -215,7 +215,10 @@ def test_registry_lists_can_miss_records(simulator: Simulator, client: Client) -
     notebook_id = simulator.add_notebook()
 
     project.hide(image_id, notebook_id)
+    simulator.registry.hide(f"{PATH}:v1")
 
+    assert client.call_signed("GET", TAGS).json == []
+    assert f"{PATH}:v1" in simulator.swr_paths
     assert client.images(type="DEDICATED").json["total"] == 0
     assert notebook_id not in client.notebooks().body.decode()
     assert client.image(image_id).status == client.call("GET", f"/notebooks/{notebook_id}").status == 200

@@ -40,6 +40,10 @@ with DAG("typed", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone
         namespace="team",
         tag="{{ ds_nodash }}",
         if_exists="adopt",
+        if_not_running="skip",
+        min_lease=timedelta(hours=2),
+        wait_for_completion=True,
+        wait_for_notebook=False,
         poll_interval=timedelta(seconds=30),
         retries=2,
         retry_delay=timedelta(minutes=5),
@@ -59,6 +63,7 @@ with DAG("typed", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone
         task_id="by_parameter",
         notebook_id=dag.param("notebook_id", default=""),
         tag=dag.param("tag", default=None),
+        min_lease=dag.param("min_lease", default="2h"),
         modelarts_conn_id=chosen_connection(),
     )
     NotebookImageSensor(

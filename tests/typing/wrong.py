@@ -21,6 +21,8 @@ from airflow_provider_modelarts.sensors.notebook import NotebookStatusSensor
 
 CreateNotebookImageOperator(task_id="save", notebook_id="n", nmae="research")  # type: ignore[call-arg]
 CreateNotebookImageOperator(task_id="save", notebook_id="n", if_exists="skip")  # type: ignore[arg-type]
+CreateNotebookImageOperator(task_id="save", notebook_id="n", if_not_running="adopt")  # type: ignore[arg-type]
+CreateNotebookImageOperator(task_id="save", notebook_id="n", min_lease=7200)  # type: ignore[arg-type]
 CreateNotebookImageOperator(task_id="save", notebook_id=7)  # type: ignore[arg-type]
 CreateNotebookImageOperator(task_id="save", notebook_id="n", retries="two")  # type: ignore[arg-type]
 CreateNotebookImageOperator(task_id="save")  # type: ignore[call-arg]

@@ -134,6 +134,16 @@ def test_registry_operation_is_not_sent_without_endpoint(operation: Operation[An
     assert transport.requests == []
 
 
+def test_registry_operation_is_sent_to_swr_by_poll_too() -> None:
+    transport = FakeTransport(reply([]))
+    client = modelarts(transport, swr_endpoint=SWR)
+    assert not client.delay_before_poll(1)
+
+    run(client.poll(LIST, poll_interval=1))
+
+    assert transport.requests[0].url.startswith(SWR)
+
+
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 @pytest.mark.parametrize("operation", [DELETE, CREATE], ids=lambda o: o.name)
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b"OK"], ids=repr)

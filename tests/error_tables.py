@@ -1,4 +1,8 @@
-"""The tables of the page about errors, made from the package's own tables when the site is built."""
+"""
+The tables of docs/errors.md, made from the package's own tables.
+
+Written into the page by ``bash run.sh docs --record``.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,9 @@ from collections.abc import Iterator
 from airflow_provider_modelarts import exceptions
 from airflow_provider_modelarts.client.error_codes import ERROR_CODES, GATEWAY_PAGE, MODELARTS_PAGE, SWR_PAGE
 from airflow_provider_modelarts.exceptions import PERMANENT, ImageFailedError, ModelArtsError
+from tests.reliability import document
+
+PAGE = document.PAGE.with_name("errors.md")
 
 SOURCES = {
     MODELARTS_PAGE: "ModelArts",
@@ -19,8 +26,14 @@ SOURCES = {
 
 
 def tables() -> dict[str, str]:
-    """Return the tables in Markdown, by the names that the page gives them."""
+    """Return the tables in Markdown, by the names of their places on the page."""
     return {"classes": classes_table(), "codes": codes_table()}
+
+
+def main() -> None:
+    """Write the tables into the page."""
+    for name, table in tables().items():
+        document.record(name, table, PAGE)
 
 
 def classes_table() -> str:
@@ -74,3 +87,7 @@ def _retries(error: type[ModelArtsError]) -> str:
 def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    main()
