@@ -9,7 +9,7 @@ from datetime import datetime
 from airflow_provider_modelarts.client.image_uses import ImageUses
 from airflow_provider_modelarts.client.planned_image import PlannedImage
 from airflow_provider_modelarts.client.prune_rules import PruneRules
-from airflow_provider_modelarts.client.registry import RegistryTag
+from airflow_provider_modelarts.client.registry import RegistryTag, is_in_enterprise_registry
 
 USED = "used by notebook "
 """How the reason begins that a notebook uses an image."""
@@ -26,19 +26,13 @@ def foreign_reason(planned: PlannedImage, *, include_unmarked: bool) -> str | No
     return None if include_unmarked else "has no marker, so no task of Airflow saved it"
 
 
-def is_in_enterprise_registry(planned: PlannedImage) -> bool:
-    """Whether an image is in an Enterprise registry, whose tags the operations of SWR do not reach."""
-    registry = planned.address.registry if planned.address else ""
-    return bool(planned.image.swr_instance_id) or ".swr-pro." in registry
-
-
 def own_reasons(planned: PlannedImage, rules: PruneRules, now: datetime) -> list[str]:
     """Return why an image is protected by itself, whatever else there is."""
     address = planned.address
     if address is None:
         return ["its address in SWR is unknown"]
     reasons = []
-    if is_in_enterprise_registry(planned):
+    if is_in_enterprise_registry(planned.image):
         reasons.append("is in an Enterprise registry")
     if glob := rules.protecting_glob(address):
         reasons.append(f"its address matches {glob!r} of protect")

@@ -17,11 +17,10 @@ from airflow_provider_modelarts.client.image_deletion import (
     read_uses,
     show_image,
 )
-from airflow_provider_modelarts.client.image_protection import is_in_enterprise_registry
 from airflow_provider_modelarts.client.left_tags import plan_left_tags, read_entry, stored_entry
 from airflow_provider_modelarts.client.planned_image import PlannedImage
 from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
-from airflow_provider_modelarts.client.registry import RegistryTag
+from airflow_provider_modelarts.client.registry import RegistryTag, is_in_enterprise_registry
 from airflow_provider_modelarts.client.repository_tags import find_tag, read_tags
 from airflow_provider_modelarts.client.retention import Policy
 from airflow_provider_modelarts.exceptions import ImageInUseError, NotFoundError
@@ -76,7 +75,7 @@ async def remove_image(
     planned = PlannedImage.of(image)
     uses = await read_uses(client, own_notebooks_only=own_notebooks_only)
     refuse_used(image_id, uses.of_image(image_id, planned.address))
-    if delete_swr_image and planned.address and not is_in_enterprise_registry(planned):
+    if delete_swr_image and planned.address and not is_in_enterprise_registry(image):
         planned = replace(planned, content=await _content(client, planned.address))
         refuse_used(image_id, uses.of_image(image_id, planned.address, planned.digest))
     store([stored_entry(planned)])
