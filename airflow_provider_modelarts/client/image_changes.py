@@ -66,8 +66,8 @@ async def tag_image(
         raise ModelArtsError(f"{image.describe()}: its record shows no address in SWR that could get a tag")
     if is_in_enterprise_registry(image):
         raise RequestValidationError(
-            f"Nothing was sent: image {image.id} is in an Enterprise registry, {address.registry}, whose tags "
-            "this provider cannot set. Use a container client"
+            f"Nothing was sent: image {image.id} is in an Enterprise registry, {address.registry}, "
+            "whose tags this provider cannot set. Use a container client"
         )
     creation = operations.create_tag(
         cloud,
