@@ -53,7 +53,7 @@ if ApprovalOperator is not None:
             "- {{ image['swr_path'] }}, created {{ image['created_at'] }}\n"
             "{% endfor %}",
             defaults="Reject",
-            execution_timeout=timedelta(days=2),
+            response_timeout=timedelta(days=2),  # older standard providers: execution_timeout
         )
         delete = PruneNotebookImagesOperator(task_id="delete", mode="delete", retries=2, **RULES)
 

@@ -33,7 +33,13 @@ from airflow_provider_modelarts.client.planned_image import PlannedImage, Tags
 from airflow_provider_modelarts.client.prune_plan import plan_prune
 from airflow_provider_modelarts.client.prune_rules import PruneRules
 from airflow_provider_modelarts.client.repository_tags import read_tags
-from airflow_provider_modelarts.exceptions import InvalidConnectionError, ModelArtsError, NotFoundError
+from airflow_provider_modelarts.exceptions import (
+    AccountSuspendedError,
+    AuthenticationError,
+    InvalidConnectionError,
+    ModelArtsError,
+    NotFoundError,
+)
 
 MAX_FAILURES = 3
 """Deletions in a row that may fail before the others are left to a retry."""
@@ -122,7 +128,7 @@ class Prune:
         try:
             self._uses = await self._read_uses()
         except ModelArtsError as error:
-            if rules.mode != "report":
+            if rules.mode != "report" or isinstance(error, (AuthenticationError, AccountSuspendedError)):
                 raise
             log.warning("The report does not show which images are in use. %s", error)
         gone = await self._gone(images)

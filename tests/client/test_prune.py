@@ -16,6 +16,7 @@ from airflow_provider_modelarts.client.prune import Prune, PruneResult
 from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
 from airflow_provider_modelarts.client.retention import Policy
 from airflow_provider_modelarts.exceptions import (
+    AuthenticationError,
     InvalidConnectionError,
     InvalidResponseError,
     ModelArtsError,
@@ -464,3 +465,14 @@ def test_prune_without_address_of_swr_deletes_nothing(
     with pytest.raises(InvalidConnectionError, match="swr_endpoint"):
         transport.run(simulator, scenario, extra=extra)
     assert sent(simulator) == []
+
+
+def test_prune_report_fails_if_credentials_are_refused(
+    transport: TransportRunner, simulator: Simulator
+) -> None:
+    """Otherwise it would report that nothing is to be deleted."""
+    daily(simulator, 2)
+    fault = Fault("error", "ListAllNotebooks", status=401, code="ModelArts.0201", times=None)
+    simulator.inject(fault)
+    with pytest.raises(AuthenticationError):
+        prune(transport, simulator, rules("report"))
