@@ -1,5 +1,5 @@
 """
-The table of permissions in docs/retention.md, executed.
+The rows of docs/permissions.md about retention, executed.
 
 With exactly the actions of a row its task succeeds; without one of them it fails, or the result is the one
 that stands here.
@@ -7,7 +7,6 @@ that stands here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,20 +21,15 @@ from airflow_provider_modelarts.operators.retention import (
     TagNotebookImageOperator,
 )
 from airflow_provider_modelarts.simulator import Fault, Simulator
-from airflow_provider_modelarts.simulator.grants import ACTIONS
 from tests.fast_forward import FastForward
-from tests.pages import pages
+from tests.integration import permission_tables
+from tests.integration.permission_tables import OF_RETENTION, granted
 from tests.recorder import TaskInstance, TaskStateStore, context
 from tests.snapshots import DAY, active, daily, snapshot
 
 pytestmark = pytest.mark.usefixtures("connection")
 
-ROWS = {
-    task.replace("`", ""): re.findall(r"`([a-z]+:\w+:\w+)`", actions)
-    for task, actions in re.findall(
-        r"^\| (`\w+Operator`.*?) \| (.+) \|$", pages()["docs/retention.md"], re.MULTILINE
-    )
-}
+ROWS = {row: actions for row, actions in permission_tables.ROWS.items() if OF_RETENTION.match(row)}
 PRUNE, DELETE = "PruneNotebookImagesOperator", "DeleteNotebookImageOperator"
 TAG, REGISTER = "TagNotebookImageOperator", "RegisterNotebookImageOperator"
 Scenario = Callable[[Simulator], None]
@@ -44,18 +38,6 @@ Scenario = Callable[[Simulator], None]
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     FastForward(monkeypatch)
-
-
-def granted(row: str) -> list[str]:
-    """Return the actions of a row, and those in SWR that a deletion or a registration needs."""
-    actions = dict.fromkeys(ROWS[row])
-    for action, operation in (
-        ("modelarts:image:delete", "DeleteImage"),
-        ("modelarts:image:register", "RegisterImage"),
-    ):
-        if action in actions:
-            actions |= dict.fromkeys(ACTIONS[operation])
-    return list(actions)
 
 
 def run(kind: Any, **given: Any) -> Any:
