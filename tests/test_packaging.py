@@ -134,16 +134,20 @@ def test_parsing_dag_imports_nothing_heavy() -> None:
 def test_deferrable_defaults_to_airflow_setting() -> None:
     code = """
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
+from airflow_provider_modelarts.operators import notebook as operators
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
-save = CreateNotebookImageOperator(task_id='save', notebook_id='n')
-wait = NotebookImageSensor(task_id='wait', image_id='i')
-print(save.deferrable, wait.deferrable)
+from airflow_provider_modelarts.sensors.notebook import NotebookStatusSensor
+kinds = [CreateNotebookImageOperator, operators.StartNotebookOperator, operators.StopNotebookOperator]
+kinds += [operators.RestoreNotebookOperator, NotebookStatusSensor]
+tasks = [kind(task_id='task', notebook_id='n') for kind in kinds]
+tasks.append(NotebookImageSensor(task_id='wait', image_id='i'))
+print({task.deferrable for task in tasks})
 """
     env = {**os.environ, "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True"}
 
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
 
-    assert ran.stdout.splitlines()[-1] == "True True"
+    assert ran.stdout.splitlines()[-1] == "{True}"
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ within a call unless the service surely did not process it: whoever calls checks
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from airflow_provider_modelarts.client import operations
@@ -17,7 +18,13 @@ from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.http_types import Operation
 from airflow_provider_modelarts.client.models import iso_utc
 from airflow_provider_modelarts.client.notebooks import Lease, LeaseType, Move, Notebook
-from airflow_provider_modelarts.exceptions import PERMANENT, InvalidResponseError, ModelArtsError
+from airflow_provider_modelarts.exceptions import (
+    PERMANENT,
+    InvalidResponseError,
+    ModelArtsError,
+    NotebookNotReadyError,
+    PermissionDeniedError,
+)
 
 T = TypeVar("T")
 
@@ -43,7 +50,8 @@ async def move_notebook(
 
     :param move: of the operation; a notebook in a status in which it is not allowed is left to the service's
         refusal.
-    :param check: called with the notebook right before the request; what it raises prevents the request.
+    :param check: called with the notebook right before the request, also before each retry of it; what it
+        raises prevents the request.
     :param deadline: epoch seconds after which no request is retried.
     :raises NotebookFailedError: the notebook has a final status; nothing was sent.
     :raises NotebookNotReadyError: the notebook is busy.
@@ -54,12 +62,21 @@ async def move_notebook(
     if move.is_done_in(before.status):
         return before, False
     before.raise_for_status()
+
     if check is not None:
         check(before)
+
+    async def check_again() -> None:
+        current = await client.call(show, deadline=deadline)
+        if check is not None and not move.is_done_in(current.status):
+            check(current)
+
+    before_retry = None if check is None else check_again
     try:
-        return await client.call(operation, deadline=deadline), True
+        return await client.call(operation, deadline=deadline, before_retry=before_retry), True
     except ModelArtsError as error:
-        after = await _read_after(client, show, error, lambda now: move.is_done_in(now.status), deadline)
+        read = partial(client.call, show, deadline=deadline)
+        after = await _read_after(read, error, lambda now: move.is_done_in(now.status))
         return after, error.may_have_been_processed and not _is_refusal(error)
 
 
@@ -79,7 +96,6 @@ async def renew_lease(
     :raises InvalidResponseError: the renewal was accepted, but the lease was not renewed.
     :raises ModelArtsError: any other error of the renewal, or of the read after it.
     """
-    show = operations.show_lease(notebook_id)
 
     def is_renewed(lease: Lease) -> bool:
         if type == "idle":
@@ -88,7 +104,8 @@ async def renew_lease(
         return lease.is_timed and (left is None or left >= duration - RENEWAL_TOLERANCE)
 
     operation = operations.renew_lease(notebook_id, duration, type=type)
-    lease = await _change(client, operation, show, is_renewed, deadline)
+    read = partial(read_lease, client, notebook_id, deadline=deadline)
+    lease = await _change(client, operation, read, is_renewed, deadline)
     if not is_renewed(lease):
         raise InvalidResponseError(
             f"RenewLease was accepted, but the lease of notebook {notebook_id} was not renewed: "
@@ -96,6 +113,26 @@ async def renew_lease(
         )
     log.info("The lease of notebook %s was renewed: %s", notebook_id, lease.describe())
     return lease
+
+
+async def read_lease(client: ModelArtsClient, notebook_id: str, *, deadline: float | None = None) -> Lease:
+    """
+    Return the lease of a running notebook.
+
+    Where ShowLease is refused, because a permission is missing or the notebook is being saved, it is the one
+    that ShowNotebook returns.
+
+    :param deadline: epoch seconds after which no request is retried.
+    """
+    try:
+        return await client.call(operations.show_lease(notebook_id), deadline=deadline)
+    except (PermissionDeniedError, NotebookNotReadyError) as error:
+        notebook = await client.call(operations.show_notebook(notebook_id), deadline=deadline)
+        if notebook.lease is None or notebook.status not in {"RUNNING", "SNAPSHOTTING"}:
+            raise
+        log.info("The lease of notebook %s is read with the notebook: %s", notebook_id, error)
+        times = {"current_time": notebook.current_time, "response_date": notebook.response_date}
+        return notebook.lease.model_copy(update=times)
 
 
 async def update_image(
@@ -115,8 +152,8 @@ async def update_image(
         return (notebook.image_id or "").lower() == image_id.lower()
 
     operation = operations.update_notebook(notebook_id, image_id=image_id)
-    show = operations.show_notebook(notebook_id)
-    notebook = await _change(client, operation, show, is_updated, deadline)
+    read = partial(client.call, operations.show_notebook(notebook_id), deadline=deadline)
+    notebook = await _change(client, operation, read, is_updated, deadline)
     if not is_updated(notebook):
         raise InvalidResponseError(
             f"UpdateNotebook was accepted, but notebook {notebook_id} still has the image "
@@ -128,7 +165,7 @@ async def update_image(
 async def _change(
     client: ModelArtsClient,
     operation: Operation[None],
-    show: Operation[T],
+    read: Callable[[], Awaitable[T]],
     is_done: Callable[[T], bool],
     deadline: float | None,
 ) -> T:
@@ -136,16 +173,12 @@ async def _change(
     try:
         await client.call(operation, deadline=deadline)
     except ModelArtsError as error:
-        return await _read_after(client, show, error, is_done, deadline)
-    return await client.call(show, deadline=deadline)
+        return await _read_after(read, error, is_done)
+    return await read()
 
 
 async def _read_after(
-    client: ModelArtsClient,
-    show: Operation[T],
-    error: ModelArtsError,
-    is_done: Callable[[T], bool],
-    deadline: float | None,
+    read: Callable[[], Awaitable[T]], error: ModelArtsError, is_done: Callable[[T], bool]
 ) -> T:
     """
     Return what an operation changed although it failed with an error.
@@ -156,13 +189,13 @@ async def _read_after(
         raise error
     log.warning("Checking whether a request without a usable response took effect: %s", error)
     try:
-        found = await client.call(show, deadline=deadline)
+        found = await read()
     except ModelArtsError as unread:
         log.warning("The check failed: %s", unread)
         raise error from unread
     if not is_done(found):
         raise error
-    log.info("The request took effect, or its effect was there already: %s", show.subject)
+    log.info("The request took effect, or its effect was there already")
     return found
 
 

@@ -18,7 +18,12 @@ from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.lease_plan import LeaseTerms, plan_renewal, plan_start
 from airflow_provider_modelarts.client.marker import snapshots_of
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.client.notebook_changes import move_notebook, renew_lease, update_image
+from airflow_provider_modelarts.client.notebook_changes import (
+    move_notebook,
+    read_lease,
+    renew_lease,
+    update_image,
+)
 from airflow_provider_modelarts.client.notebooks import START, STOP, Notebook
 from airflow_provider_modelarts.client.snapshot_check import (
     SnapshotCheck,
@@ -190,7 +195,7 @@ class NotebookSteps:
         """Do what :meth:`renew` does, with a notebook that was just read and runs."""
         lease = notebook.lease
         if lease is None:
-            lease = await self._client.call(operations.show_lease(self._id), deadline=self._deadline)
+            lease = await read_lease(self._client, self._id, deadline=self._deadline)
         terms = plan_renewal(lease, self.now(notebook), duration)
         if terms is None or terms.duration is None:
             log.info("The lease of notebook %s is not renewed: %s", self._id, lease.describe())

@@ -265,9 +265,11 @@ def stop_rule(image_id: object, require_snapshot_within: object, *, discard_envi
     from airflow_provider_modelarts.client.notebook_steps import StopRule
 
     check_flags(discard_environment=discard_environment)
+    within = given(require_snapshot_within)
     return StopRule(
         None if given(image_id) is None else image_id_of(image_id),
-        duration_of("require_snapshot_within", given(require_snapshot_within) or DEFAULT_SNAPSHOT_AGE),
+        # A zero is not the default, but refused.
+        duration_of("require_snapshot_within", DEFAULT_SNAPSHOT_AGE if within is None else within),
         discard_environment,
     )
 

@@ -122,9 +122,6 @@ def test_min_lease_that_is_no_duration_is_refused_before_anything_is_sent(
         ),
         pytest.param(Fault("reset", "RenewLease"), id="lost request"),
         pytest.param(Fault("html", "RenewLease", status=502), id="gateway"),
-        pytest.param(
-            Fault("error", "ShowLease", times=None, status=403, code="ModelArts.0108"), id="ShowLease"
-        ),
     ],
 )
 def test_failed_renewal_is_a_warning_and_save_goes_on(
