@@ -200,5 +200,6 @@ def _label(image: Image, now: int) -> str:
     name = f"{image.name or 'unnamed'}:{image.tag or 'untagged'} ({image.id})"
     if image.create_at is None:
         return f"{name} of unknown age"
-    age = timedelta(seconds=_between(image.create_at, now) // timedelta(seconds=1))
-    return f"{name}, begun {iso_utc(image.create_at) or 'at an unknown time'}, {age} ago"
+    seconds = _between(image.create_at, now) // timedelta(seconds=1)
+    age = f"{timedelta(seconds=seconds)} ago" if seconds >= 0 else f"in {timedelta(seconds=-seconds)}"
+    return f"{name}, begun {iso_utc(image.create_at) or 'at an unknown time'}, {age}"
