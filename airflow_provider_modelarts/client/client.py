@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property, partial
 from random import Random
@@ -122,7 +122,13 @@ class ModelArtsClient:
             self._swr_session = self._open_session(endpoint=self._swr_endpoint(), service="swr")
         return self._swr_session
 
-    async def call(self, operation: Operation[T], *, deadline: float | None = None) -> T:
+    async def call(
+        self,
+        operation: Operation[T],
+        *,
+        deadline: float | None = None,
+        before_retry: Callable[[], Awaitable[None]] | None = None,
+    ) -> T:
         """
         Send one operation, retry it after temporary failures, and return its result.
 
@@ -131,6 +137,7 @@ class ModelArtsClient:
         refuses it before the service processes it.
 
         :param deadline: epoch seconds after which there is no retry, if that is within the two minutes.
+        :param before_retry: raises an error if what a write relied on is no longer true.
         :raises TransportError: no complete response; see ``may_have_been_processed`` for a write.
         :raises InvalidResponseError: the response cannot be parsed.
         :raises ApiError: an error response; the class depends on its status and code.
@@ -152,6 +159,8 @@ class ModelArtsClient:
                     raise
                 log.warning("%s failed, will retry in %.0f s: %s", operation.name, pause, error)
             await self._transport.sleep(pause)
+            if before_retry is not None:
+                await before_retry()
 
     def _left(self, deadline: float | None) -> float:
         """Return the seconds until a deadline."""
