@@ -48,7 +48,7 @@ def test_lease_is_renewed_and_stop_after_save_allowed_whatever_show_notebook_has
     notebook = simulator.notebook()
     notebook.install("numpy")
     notebook.set_lease(seconds=600)
-    given = {"notebook_id": simulator.notebook_id, "poll_interval": 0.02}
+    given: dict[str, Any] = {"notebook_id": simulator.notebook_id, "poll_interval": 0.02}
 
     saved = save(simulator, min_lease="2h", wait_for_completion=True)
     assert notebook.lease_ends_at == pytest.approx(simulator.now() + 7200, abs=60)
