@@ -96,7 +96,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "placeholders": {
                         "host": "empty: the region's, e.g. modelarts.eu-de.otc.t-systems.com",
-                        "port": "443; without a port Airflow 3.3 cannot test the connection",
+                        "port": "443, or the endpoint's; Airflow 3.3 cannot test without a port",
                     },
                 },
                 "conn-fields": connection_fields(),

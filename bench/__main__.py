@@ -13,6 +13,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -26,6 +27,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "call_path": (),
     "import_cost": ("--rounds", "3"),
     "poll": (),
+    "prune": (),
     "renewals": (),
     "start": (),
     "waits": (),
@@ -34,6 +36,7 @@ SMALL: dict[str, tuple[str, ...]] = {
 RECORDED: dict[str, tuple[str, ...]] = {
     "import_cost": ("--rounds", "9"),
     "poll": ("--rounds", "9", "--seconds", "5"),
+    "prune": ("--images", "10000", "--notebooks", "300", "--deletions", "500"),
     "start": ("--rounds", "3", "--no-together"),
     "waits": (
         *("--waits", "1000", "--interval", "10", "--seconds", "40", "--rounds", "2"),
@@ -52,7 +55,12 @@ def run(name: str, arguments: tuple[str, ...]) -> tuple[int, str]:
     print(f"--- {name} {' '.join(arguments)}", flush=True)
     began = time.monotonic()
     command = [sys.executable, "-m", f"bench.{name}", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        tempfile.TemporaryDirectory(prefix="modelarts-bench-") as home,
+        subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "AIRFLOW_HOME": home}, stdout=subprocess.PIPE, text=True
+        ) as process,
+    ):
         assert process.stdout is not None  # noqa: S101 - for mypy
         lines = []
         for line in process.stdout:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="modelarts-bench-"))
+os.environ["AIRFLOW_HOME"] = os.environ.get("AIRFLOW_HOME") or tempfile.mkdtemp(prefix="modelarts-bench-")
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
 
 from airflow.providers.common.compat.sdk import TaskDeferred
@@ -33,8 +33,12 @@ from airflow_provider_modelarts.simulator import AfterReads, Simulator
 PACKAGE = Path(airflow_provider_modelarts.__file__).parent
 SIMULATOR = PACKAGE / "simulator"
 
-BUDGETS = {"submit": 31, "wait": 34, "resume": 5}
-"""Files that each step may enter: what it enters today. More fails the benchmark."""
+BUDGETS = {"submit": 43, "wait": 36, "resume": 26}
+"""
+Files that each step may enter: what it enters today. More fails the benchmark.
+
+A submit that waits reads the notebook's lease, and a resume the notebook, so both enter what a request needs.
+"""
 
 
 class TaskInstance:

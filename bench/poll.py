@@ -22,7 +22,7 @@ from contextlib import AsyncExitStack
 from statistics import median
 from typing import Any
 
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="modelarts-bench-"))
+os.environ["AIRFLOW_HOME"] = os.environ.get("AIRFLOW_HOME") or tempfile.mkdtemp(prefix="modelarts-bench-")
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
 
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger

@@ -26,19 +26,15 @@ POOL = "modelarts_saves"
 
 
 def keep_error(context: Any) -> None:
-    """Keep for the summary why a task failed for good."""
-    keep(context, "error")
+    """Keep for the summary why a task failed for good; not every Airflow passes the exception."""
+    reason = f"{context.get('exception') or 'see the log of the task'}"
+    context["ti"].xcom_push(key="error", value=[context["ti"].map_index, reason])
 
 
 def keep_skip(context: Any) -> None:
-    """Keep for the summary that a task was skipped."""
-    keep(context, "skip")
-
-
-def keep(context: Any, key: str) -> None:
-    """Push the reason of a task's end, with its place in the list; not every Airflow passes the reason."""
-    reason = f"{context.get('exception') or 'see the log of the task'}"
-    context["ti"].xcom_push(key=key, value=[context["ti"].map_index, reason])
+    """Keep for the summary that a save was skipped."""
+    reason = "it is stopped; the log of the task names its newest snapshot"
+    context["ti"].xcom_push(key="skip", value=[context["ti"].map_index, reason])
 
 
 def pulled(ti: Any, key: str, *task_ids: str) -> list[Any]:
@@ -71,14 +67,17 @@ with DAG(
             name=image_name,
             namespace="{{ var.value.modelarts_namespace }}",
             workspace_id=workspace_id,
-            # A save occupies a slot of the pool until its image is ACTIVE.
+            # It may have been stopped since it was listed.
+            if_not_running="skip",
+            # A save occupies a slot of the pool until its image is ACTIVE; the task behind it needs none.
             wait_for_completion=True,
+            wait_for_notebook=False,
             deferrable=True,
             pool=POOL,
             on_failure_callback=keep_error,
             on_skipped_callback=keep_skip,
         )
-        # Until its user can go on, or has stopped it. This needs no slot of the pool.
+        # Until its user can go on, or has stopped it.
         wait = NotebookStatusSensor(
             task_id="wait",
             notebook_id=notebook_id,

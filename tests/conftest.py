@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,11 @@ settings.register_profile(
 settings.load_profile("no deadline")
 # For a nightly run: bash run.sh test --hypothesis-profile=nightly tests/test_fuzz.py
 settings.register_profile("nightly", settings(), max_examples=10_000)
+
+
+def pytest_unconfigure() -> None:
+    """Remove the folder of this process; each process of pytest-xdist has its own."""
+    shutil.rmtree(AIRFLOW_HOME, ignore_errors=True)
 
 
 @pytest.fixture(params=["huaweicloud", "huaweicloud-eu", "otc"])

@@ -105,7 +105,10 @@ ERROR_CODES: dict[tuple[int, str], ErrorCode] = {
             (400, "ModelArts.6306"): _STATE,
             (400, "ModelArts.6307"): _STATE,
             (400, "ModelArts.6308"): _STATE,
-            (400, "ModelArts.6347"): _STATE,
+            (400, "ModelArts.6347"): ErrorCode(
+                NotebookNotReadyError,
+                "Retry when the status allows the operation: an update needs a stopped notebook.",
+            ),
             (400, "ModelArts.6304"): ErrorCode(NotebookNotReadyError, "Stop the notebook first."),
             (400, "ModelArts.6333"): ErrorCode(
                 NotebookNotReadyError, "The notebook is being restored: retry in some minutes.", is_brief=True

@@ -10,7 +10,11 @@ from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.clouds import Cloud
 from airflow_provider_modelarts.client.image_address import ImageAddress, parse_address
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.client.registry import RegistryTag, registry_address
+from airflow_provider_modelarts.client.registry import (
+    RegistryTag,
+    is_in_enterprise_registry,
+    registry_address,
+)
 from airflow_provider_modelarts.client.repository_tags import find_tag
 from airflow_provider_modelarts.exceptions import (
     BadRequestError,
@@ -60,9 +64,9 @@ async def tag_image(
     address = registry_address(image)
     if address is None or not address.tag:
         raise ModelArtsError(f"{image.describe()}: its record shows no address in SWR that could get a tag")
-    if image.swr_instance_id:
+    if is_in_enterprise_registry(image):
         raise RequestValidationError(
-            f"Nothing was sent: image {image.id} is in the Enterprise registry {image.swr_instance_id}, "
+            f"Nothing was sent: image {image.id} is in an Enterprise registry, {address.registry}, "
             "whose tags this provider cannot set. Use a container client"
         )
     creation = operations.create_tag(

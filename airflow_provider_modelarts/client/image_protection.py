@@ -9,7 +9,7 @@ from datetime import datetime
 from airflow_provider_modelarts.client.image_uses import ImageUses
 from airflow_provider_modelarts.client.planned_image import PlannedImage
 from airflow_provider_modelarts.client.prune_rules import PruneRules
-from airflow_provider_modelarts.client.registry import RegistryTag
+from airflow_provider_modelarts.client.registry import RegistryTag, is_in_enterprise_registry
 
 USED = "used by notebook "
 """How the reason begins that a notebook uses an image."""
@@ -17,19 +17,22 @@ USED = "used by notebook "
 _MARKER_BEGIN = re.compile(r"\[\s*airflow\s*:", re.IGNORECASE)
 
 
-def foreign_reason(planned: PlannedImage, *, include_unmarked: bool) -> str | None:
-    """Return why an image is no candidate because of its marker, or None."""
+def foreign_reason(
+    planned: PlannedImage, *, include_unmarked: bool, workspace_id: str | None = None
+) -> str | None:
+    """
+    Return why an image is no candidate because of its marker or workspace, or None.
+
+    :param workspace_id: whose images are pruned; a service may ignore that filter of its list.
+    """
+    of_workspace = planned.image.workspace_id
+    if workspace_id and of_workspace and of_workspace.lower() != workspace_id.lower():
+        return f"is in another workspace, {of_workspace}"
     if planned.notebook_id is not None:
         return None
     if _MARKER_BEGIN.search(planned.image.description or ""):
         return "its marker cannot be read"
     return None if include_unmarked else "has no marker, so no task of Airflow saved it"
-
-
-def is_in_enterprise_registry(planned: PlannedImage) -> bool:
-    """Whether an image is in an Enterprise registry, whose tags the operations of SWR do not reach."""
-    registry = planned.address.registry if planned.address else ""
-    return bool(planned.image.swr_instance_id) or ".swr-pro." in registry
 
 
 def own_reasons(planned: PlannedImage, rules: PruneRules, now: datetime) -> list[str]:
@@ -38,7 +41,7 @@ def own_reasons(planned: PlannedImage, rules: PruneRules, now: datetime) -> list
     if address is None:
         return ["its address in SWR is unknown"]
     reasons = []
-    if is_in_enterprise_registry(planned):
+    if is_in_enterprise_registry(planned.image):
         reasons.append("is in an Enterprise registry")
     if glob := rules.protecting_glob(address):
         reasons.append(f"its address matches {glob!r} of protect")
@@ -84,4 +87,8 @@ def content_reasons(
 
 def contents_of(images: Iterable[PlannedImage]) -> dict[tuple[str, str], str]:
     """Return the contents of images, by repository and digest, each with one of its tags."""
-    return {(image.repository, image.digest): image.tag for image in images if image.digest}
+    return {
+        (image.repository, image.digest): image.tag
+        for image in images
+        if image.digest and image.may_have_content
+    }

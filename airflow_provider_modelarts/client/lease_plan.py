@@ -82,8 +82,10 @@ def plan_start(lease: Lease | None, duration: timedelta | None = None) -> LeaseT
         return LeaseTerms(_idle_time(lease), "idle")
     if not lease.is_timed:
         return LeaseTerms()
-    # A stop may rewrite the time from which the length counts, which makes it too short, or unknown.
-    return LeaseTerms(max(lease.length or MIN_LEASE, MIN_LEASE), "timing")
+    # A stop may rewrite the time from which the length counts, which makes it too short, or unknown. Where
+    # a renewal does not rewrite it, the length is too long.
+    length = max(lease.length or MIN_LEASE, MIN_LEASE)
+    return LeaseTerms(length, "timing", fallback=MAX_LEASE if length > MAX_LEASE else None)
 
 
 def _idle_time(lease: Lease) -> timedelta | None:

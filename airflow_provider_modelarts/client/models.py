@@ -175,8 +175,16 @@ class Image(ResponseModel):
             return self
         label = f"{self.name or 'unnamed'}:{self.tag or 'untagged'}"
         reason = self.status_message or "the service gave no reason"
+        # True for every reason, as only two are documented. A cleared save does not reuse a failed image.
+        remedy = (
+            "it was deleted; to save again, clear the task that saves the notebook"
+            if self.status == "DELETED"
+            else "check the notebook's disk, the size of its container and its processes, then clear the "
+            "task that saves it"
+        )
         end = sanitize(f"Image {self.id} ({label}) ended as {self.status}: {reason}", MAX_LINE)
-        raise ImageFailedError(f"{end} (request id {self.request_id})" if self.request_id else end)
+        facts = f" (request id {self.request_id})" if self.request_id else ""
+        raise ImageFailedError(f"{end}{facts}; {remedy}")
 
     def describe(self) -> str:
         """Return a line for the log, with the id and the status."""

@@ -63,7 +63,7 @@ class NotebookFilter:
     def has_unknown_end(self, notebook: Notebook) -> bool:
         """Whether a notebook is left out only because nobody knows when its lease ends."""
         lease = notebook.lease
-        is_unknown = lease is None or (lease.is_timed and lease.ends_at is None)
+        is_unknown = lease is None or lease.is_unknown
         is_asked = self.lease_ends_within is not None and notebook.is_running
         return is_asked and is_unknown and self._matches_properties(notebook)
 

@@ -194,11 +194,12 @@ class NotebookSteps:
     async def prolong_lease(self, notebook: Notebook, duration: timedelta) -> Notebook:
         """Do what :meth:`renew` does, with a notebook that was just read and runs."""
         lease = notebook.lease
-        if lease is None:
+        if lease is None or lease.is_unknown:
             lease = await read_lease(self._client, self._id, deadline=self._deadline)
         terms = plan_renewal(lease, self.now(notebook), duration)
         if terms is None or terms.duration is None:
-            log.info("The lease of notebook %s is not renewed: %s", self._id, lease.describe())
+            level = logging.WARNING if lease.is_unknown else logging.INFO
+            log.log(level, "The lease of notebook %s is not renewed: %s", self._id, lease.describe())
         else:
             log.info("Renewing the lease of notebook %s for %s", self._id, terms.duration)
             lease = await renew_lease(
@@ -214,8 +215,8 @@ class NotebookSteps:
             if terms.fallback is None:
                 raise
             log.warning(
-                "Notebook %s cannot start without auto stop, so it gets the longest lease, %s: %s",
-                *(self._id, terms.fallback, error),
+                "Notebook %s cannot start %s, so it gets the longest lease, %s: %s",
+                *(self._id, terms.describe(), terms.fallback, error),
             )
             moved, changed = await self._send_start(LeaseTerms(terms.fallback, "timing"))
         return replace(_until("RUNNING", moved), changed=changed)

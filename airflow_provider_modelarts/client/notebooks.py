@@ -32,6 +32,8 @@ from airflow_provider_modelarts.exceptions import (
 LeaseType = Literal["timing", "idle"]
 NO_AUTO_STOP = timedelta(milliseconds=-1)
 """The duration that starts a notebook without a lease."""
+MAX_DIFFERENCE = timedelta(days=1)
+"""Between ``current_time`` and the header ``Date`` of a response, if both are right."""
 
 BUSY = frozenset({"INIT", "CREATING", "STARTING", "STOPPING", "SNAPSHOTTING", "DELETING"})
 """Statuses that end by themselves."""
@@ -77,9 +79,20 @@ class DatedResponse(ResponseModel):
 
     @property
     def service_time(self) -> int | None:
-        """The service's time in milliseconds, or None if the response has none."""
-        if self.current_time is not None and self.current_time > 0:
-            return self.current_time
+        """
+        The service's time in milliseconds, or None if the response has none.
+
+        No page documents the unit of ``current_time``: where it is far from the header ``Date``, that counts.
+        """
+        date = self._date
+        given = self.current_time if self.current_time is not None and self.current_time > 0 else None
+        if given is None or date is None:
+            return date if given is None else given
+        return given if abs(_duration(given - date)) <= MAX_DIFFERENCE else date
+
+    @property
+    def _date(self) -> int | None:
+        """The header ``Date`` in milliseconds."""
         try:
             date = parsedate_to_datetime(self.response_date or "")
             # The zone "-0000" is UTC too, but the parser returns it without a zone.
@@ -127,6 +140,12 @@ class Lease(DatedResponse):
         return not is_other and self.duration is not None and self.duration > 0
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether the lease does not show when it ends, nor that it has no end."""
+        has_no_end = self.is_disabled or self.is_idle or self.is_unlimited
+        return not has_no_end and self.ends_at is None
+
+    @property
     def ends_at(self) -> int | None:
         """When a timed lease ends; None for another one, and if the creation is missing."""
         if not self.is_timed or self.create_at is None or self.duration is None:
@@ -141,9 +160,11 @@ class Lease(DatedResponse):
     @property
     def length(self) -> timedelta | None:
         """The duration that the last start or renewal asked for; None if the lease does not show it."""
-        if self.ends_at is None or self.update_at is None or self.ends_at <= self.update_at:
+        if self.ends_at is None or self.create_at is None or self.update_at is None:
             return None
-        return _duration(self.ends_at - self.update_at)
+        # What was changed before it was created, or after its end, does not show it.
+        is_shown = self.create_at <= self.update_at < self.ends_at
+        return _duration(self.ends_at - self.update_at) if is_shown else None
 
     def left(self, now: int) -> timedelta | None:
         """

@@ -82,7 +82,8 @@ class RetentionRule(ResponseModel):
             return rule
         params = rule.get("params")
         selectors = rule.get("tag_selectors")
-        patterns = [s.get("pattern") for s in selectors or () if isinstance(s, dict)]
+        listed = selectors if isinstance(selectors, list) else []
+        patterns = [selector.get("pattern") for selector in listed if isinstance(selector, dict)]
         return {
             "template": rule.get("template"),
             **(params if isinstance(params, dict) else {}),

@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from airflow_provider_modelarts.client.error_codes import ErrorCode, classify
 from airflow_provider_modelarts.client.http_types import Items, Response
@@ -119,8 +120,13 @@ def _decode(body: bytes) -> Any:
     Return the JSON of a body, or None if it is missing or malformed.
 
     Invalid UTF-8, a bare line break in a string or a number of thousands of digits spoils one value, so that
-    the rest of its record and the other records of the page can still be read.
+    the rest of its record and the other records of the page can still be read. Pydantic's parser, which needs
+    half of the time, reads all other bodies: almost all.
     """
+    try:
+        return from_json(body)
+    except ValueError:
+        pass
     text = body.decode(json.detect_encoding(body), "replace")
     try:
         return _DECODER.decode(text)

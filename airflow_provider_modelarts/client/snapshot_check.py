@@ -139,7 +139,8 @@ def newest_snapshot(notebook: Notebook, images: Iterable[Image]) -> Image | None
 def _wrong_image(notebook: Notebook, given: Image) -> str | None:
     """Return why the image that the user names cannot be the snapshot, or None."""
     if not given.is_active:
-        return f"is not saved by the given image {given.id}, which is {given.status or 'without a status'}"
+        reason = f"is not saved by the given image {given.id}, which is {given.status or 'without a status'}"
+        return f"{reason}, not ACTIVE yet" if given.is_pending else reason
     marker = parse_marker(given.description)
     if marker and not marker.is_of_notebook(notebook.id):
         return f"is not saved by the given image {given.id}, which was saved of notebook {marker.notebook_id}"
@@ -200,5 +201,6 @@ def _label(image: Image, now: int) -> str:
     name = f"{image.name or 'unnamed'}:{image.tag or 'untagged'} ({image.id})"
     if image.create_at is None:
         return f"{name} of unknown age"
-    age = timedelta(seconds=_between(image.create_at, now) // timedelta(seconds=1))
-    return f"{name}, begun {iso_utc(image.create_at) or 'at an unknown time'}, {age} ago"
+    seconds = _between(image.create_at, now) // timedelta(seconds=1)
+    age = f"{timedelta(seconds=seconds)} ago" if seconds >= 0 else f"in {timedelta(seconds=-seconds)}"
+    return f"{name}, begun {iso_utc(image.create_at) or 'at an unknown time'}, {age}"

@@ -8,13 +8,13 @@ import os
 import shlex
 import signal
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Sequence
 
 from .control import PREFIX
 from .faults import Fault
+from .form import form_values
 from .request_log import JournalEntry
 from .rules import CLOUDS
 from .save_timing import AfterReads, AfterSeconds
@@ -133,18 +133,25 @@ def _simulator(parser: argparse.ArgumentParser, arguments: Sequence[str] | None)
 
 def _introduce(simulator: Simulator) -> None:
     connection = shlex.quote(json.dumps(simulator.connection))
+    values = form_values(simulator.connection)
+    width = max(map(len, values))
+    form = "\n".join(f"{label:<{width}}  {value}" for label, value in values.items())
     changes = "faults, clock, projects, notebooks, images, grants, revocations"
     text = f"""\
-        Serving a simulated ModelArts at {simulator.endpoint}, and IAM and the ECS metadata
-        service at the same address. Press Ctrl-C to stop.
-        Notebook {simulator.notebook_id} is running. To connect Airflow to it:
+Serving a simulated ModelArts at {simulator.endpoint}, and IAM and the ECS metadata
+service at the same address. Press Ctrl-C to stop.
+Notebook {simulator.notebook_id} is running. To connect Airflow to it:
 
-        export AIRFLOW_CONN_MODELARTS_DEFAULT={connection}
+export AIRFLOW_CONN_MODELARTS_DEFAULT={connection}
 
-        GET {simulator.endpoint}{PREFIX}journal, images, state or traffic to see what happened.
-        POST {simulator.endpoint}{PREFIX}{changes} or reset to change the simulation.
-        """
-    print(textwrap.dedent(text), end="", flush=True)
+Airflow's UI shows only connections that are stored. To store one there, fill in:
+
+{form}
+
+GET {simulator.endpoint}{PREFIX}journal, images, state or traffic to see what happened.
+POST {simulator.endpoint}{PREFIX}{changes} or reset to change the simulation.
+"""
+    print(text, end="", flush=True)
 
 
 def _report(entry: JournalEntry) -> None:

@@ -8,6 +8,7 @@ import string
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from .clock import iso
 from .issued_secrets import IssuedSecrets
@@ -44,6 +45,8 @@ class KeyPair:
         return {
             "conn_type": "modelarts",
             "host": endpoint,
+            # The endpoint has it already, but the test button of Airflow 3.3 needs the field.
+            "port": urlsplit(endpoint).port,
             "login": self.access,
             "password": self.secret,
             "extra": extra,

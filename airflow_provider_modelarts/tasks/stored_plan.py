@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as airflow_version
 
+from airflow_provider_modelarts.exceptions import sanitize
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
@@ -36,19 +38,23 @@ class StoredPlan:
         identity = "\n".join(map(str, (ti.dag_id, ti.task_id, ti.run_id, ti.map_index)))
         self._variable = f"modelarts_{KEY}_{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
         self._is_retry = ti.try_number > 1
+        self._is_stored = False
 
     def load(self) -> list[Any]:
         """Return what an earlier try stored; nothing on a first try."""
         found = self._attempt("read", self._load) if self._is_retry else None
+        self._is_stored = bool(found)
         return found if isinstance(found, list) else []
 
     def save(self, entries: list[dict[str, Any]]) -> None:
         """Store the images that are about to be deleted."""
+        self._is_stored = True
         self._attempt("stored", lambda: self._save(entries))
 
     def clear(self) -> None:
-        """Store that nothing is left to do."""
-        self._attempt("removed", self._clear)
+        """Store that nothing is left to do, if anything was stored."""
+        if self._is_stored:
+            self._attempt("removed", self._clear)
 
     def _load(self) -> Any:
         if self._store is not None:
@@ -72,10 +78,10 @@ class StoredPlan:
         try:
             return act()
         except Exception as error:  # noqa: BLE001 - whatever Airflow raises, the report lists tags that stay
+            cause = sanitize(f"{type(error).__name__}: {error}", 200)
             log.warning(
                 "The planned deletions cannot be %s: %s. If this try is killed, a tag may stay in SWR",
-                what,
-                error,
+                *(what, cause),
             )
             return None
 

@@ -20,7 +20,7 @@ def test_form_names_endpoint_keys_and_why_port_is_needed(ui: Ui) -> None:
 
     for label in ("Endpoint", "Access key, or IAM user", "Secret key, or password", "Port (fill in 443)"):
         expect(ui.label(label)).to_be_visible()
-    placeholder = "443; without a port Airflow 3.3 cannot test the connection"
+    placeholder = "443, or the endpoint's; Airflow 3.3 cannot test without a port"
     expect(ui.field("port")).to_have_attribute("placeholder", placeholder)
     expect(ui.field("password")).to_have_attribute("type", "password")
     ui.screenshot("connection-form-standard-fields")

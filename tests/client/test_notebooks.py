@@ -232,7 +232,8 @@ def test_lease_survives_numbers_out_of_range() -> None:
     found = lease(create_at=2**62, update_at=-(2**62), duration=2**62)
     assert found.left(-(2**62)) == timedelta.max
     assert lease(create_at=-(2**62), duration=1).left(2**62) == timedelta.min
-    assert found.length == timedelta.max
+    assert lease(create_at=0, update_at=0, duration=2**62).length == timedelta.max
+    assert found.length is None
     assert found.describe() == "its lease ends at an unknown time"
 
 
@@ -254,7 +255,9 @@ def test_lease_describe_returns_clause(fields: dict[str, Any], clause: str) -> N
 @pytest.mark.parametrize(
     ("fields", "time"),
     [
-        ({"current_time": NOW, "response_date": "Thu, 01 Jan 1970 00:00:09 GMT"}, NOW),
+        ({"current_time": 86_409_000, "response_date": "Thu, 01 Jan 1970 00:00:09 GMT"}, 86_409_000),
+        # Whatever its unit, it is not that of the other times.
+        ({"current_time": NOW // 1000, "response_date": "Thu, 01 Jan 1970 00:00:09 GMT"}, 9000),
         ({"current_time": str(NOW)}, NOW),
         ({"current_time": None, "response_date": "Thu, 01 Jan 1970 00:00:09 GMT"}, 9000),
         ({"current_time": 0, "response_date": "Thu, 01 Jan 1970 00:00:09 GMT"}, 9000),

@@ -16,6 +16,8 @@ from airflow_provider_modelarts.client.prune import Prune, PruneResult
 from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
 from airflow_provider_modelarts.client.retention import Policy
 from airflow_provider_modelarts.exceptions import (
+    AuthenticationError,
+    InvalidConnectionError,
     InvalidResponseError,
     ModelArtsError,
     PermissionDeniedError,
@@ -449,3 +451,28 @@ def test_prune_groups_by_source_notebook(transport: TransportRunner, simulator: 
     snapshot(simulator, "a", age=5 * DAY, notebook_id=NOTEBOOK)
     snapshot(simulator, "b", age=3 * DAY, notebook_id=OTHER)
     assert ids(prune(transport, simulator).deleted) == []
+
+
+def test_prune_without_address_of_swr_deletes_nothing(
+    transport: TransportRunner, simulator: Simulator
+) -> None:
+    daily(simulator, 2)
+    extra = {"swr_endpoint": None}
+
+    async def scenario(client: ModelArtsClient) -> PruneResult:
+        return await Prune(client, rules(), workspace_id="0").run()
+
+    with pytest.raises(InvalidConnectionError, match="swr_endpoint"):
+        transport.run(simulator, scenario, extra=extra)
+    assert sent(simulator) == []
+
+
+def test_prune_report_fails_if_credentials_are_refused(
+    transport: TransportRunner, simulator: Simulator
+) -> None:
+    """Otherwise it would report that nothing is to be deleted."""
+    daily(simulator, 2)
+    fault = Fault("error", "ListAllNotebooks", status=401, code="ModelArts.0201", times=None)
+    simulator.inject(fault)
+    with pytest.raises(AuthenticationError):
+        prune(transport, simulator, rules("report"))

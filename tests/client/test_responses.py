@@ -209,21 +209,25 @@ def test_raise_for_status_error_includes_id_name_reason_and_request_id(status: s
     )
     with pytest.raises(ImageFailedError) as failed:
         image.raise_for_status()
-    assert str(failed.value) == f"Image i (n:t) ended as {status}: too large (request id r)"
+    text = str(failed.value)
+    assert text.startswith(f"Image i (n:t) ended as {status}: too large (request id r); ")
+    assert text.count("clear the task that saves ") == 1
+    assert ("deleted" in text) is ("check" not in text) is (status == "DELETED")
 
 
 def test_raise_for_status_error_replaces_missing_reason() -> None:
     with pytest.raises(ImageFailedError) as failed:
         Image.model_validate({"id": "i", "status": "ERROR"}).raise_for_status()
-    assert str(failed.value) == "Image i (unnamed:untagged) ended as ERROR: the service gave no reason"
+    text = str(failed.value)
+    assert text.startswith("Image i (unnamed:untagged) ended as ERROR: the service gave no reason; check ")
 
 
-def test_raise_for_status_error_puts_reason_on_one_line() -> None:
+def test_raise_for_status_error_puts_reason_on_one_line_before_remedy() -> None:
     """A build may end with its whole log."""
     image = Image.model_validate(
         {"id": "i", "status": "ERROR", "status_message": "a\n\x1b[31mb" + "x" * 9_999}
     )
-    with pytest.raises(ImageFailedError, match=r"ended as ERROR: a \[31mbx{400,470}…$"):
+    with pytest.raises(ImageFailedError, match=r"ended as ERROR: a \[31mbx{400,470}…; check .+ saves it$"):
         image.raise_for_status()
     assert image.describe().startswith("Image i is ERROR: a [31mbx")
 

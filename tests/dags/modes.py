@@ -38,6 +38,7 @@ RESCHEDULED_INTERVAL, RESCHEDULED_SHORT = 0.02, 0.05
 TIMEOUTS: dict[str, dict[str, Any]] = {
     "": {"timeout": LONG},
     "_softly": {"timeout": LONG, "soft_fail": True},
+    "_verified": {"timeout": LONG, "verify_in_registry": True},
     "_briefly": {"timeout": SHORT},
     "_briefly_softly": {"timeout": SHORT, "soft_fail": True},
     "_barely": {"timeout": LONG, "execution_timeout": timedelta(seconds=SHORT)},

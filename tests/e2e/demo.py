@@ -34,7 +34,7 @@ from tests.e2e.example_runs import (
 from tests.e2e.stack import AirflowStack
 
 FAILURE_MESSAGE = "The image could not be pushed: the disk of the notebook is full."
-SHOWN = ("image_id", "swr_path", "notebook_id", "status")
+SHOWN = ("image_id", "swr_path", "notebook_id", "status", "summary")
 """The XComs that are printed."""
 
 
@@ -144,9 +144,7 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
             simulator.inject(Fault(kind="save_fails", operation="CreateImage", message=FAILURE_MESSAGE))
         demonstration = demonstration_of(options.dag_id)
         conf = demonstration.prepare(simulator)
-        stack = AirflowStack(
-            EXAMPLE_DAGS, env=airflow_environment(simulator), keep_logs=options.keep, progress=watch.say
-        )
+        stack = AirflowStack(EXAMPLE_DAGS, env=airflow_environment(simulator), progress=watch.say)
         with stack:
             stack.wait_for_dag(options.dag_id)
             for name, slots in demonstration.pools.items():
@@ -181,6 +179,8 @@ def _report(run: ExampleRun, stack: AirflowStack, simulator: Simulator) -> list[
     """Print what the run left behind and return what is wrong with it."""
     for task_id, links in run.links.items():
         for text, address in links.items():
+            if address is None:
+                continue  # The UI does not show it either.
             print(f"link while deferred  {task_id}: {text} -> {address}", flush=True)
     print(f"create-image requests {run.creates}", flush=True)
     if run.state != "success":

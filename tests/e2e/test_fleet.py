@@ -81,14 +81,14 @@ class Fleet:
             for entry in self.simulator.journal
         )
 
-    def wait_until(self, is_true: Callable[[], Any], claim: str) -> None:
+    def wait_until(self, is_true: Callable[[], Any], claim: str, interval: float = POLL_SECONDS) -> None:
         deadline = time.monotonic() + RUN_SECONDS
         while not is_true():
             self.stack.check_alive()
             if time.monotonic() > deadline:
                 states = Counter((key[0], item["state"]) for key, item in self.tasks().items())
                 raise StackError(f"Not true within {RUN_SECONDS:.0f} s: {claim}. {states}")
-            time.sleep(POLL_SECONDS)
+            time.sleep(interval)
 
     def map_index(self, notebook_id: str) -> int:
         """Return the place of a notebook in the list."""
@@ -171,7 +171,7 @@ def fleet(stack: AirflowStack, simulator: Simulator) -> Fleet:
     fleet.kill_task_of_victim()
     fleet.kill_triggerer()
     fleet.wait_until(
-        lambda: stack.run_state(DAG_ID, fleet.run_id) in TERMINAL_RUN_STATES, "the run has ended"
+        lambda: stack.run_state(DAG_ID, fleet.run_id) in TERMINAL_RUN_STATES, "the run has ended", interval=2
     )
     fleet.state = stack.run_state(DAG_ID, fleet.run_id)
     fleet.seconds = time.monotonic() - began

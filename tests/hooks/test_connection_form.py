@@ -143,7 +143,7 @@ def test_airflow_relabels_standard_fields(drawn: ConnectionHookMetaData) -> None
     assert (fields.host.title, fields.host.hidden) == ("Endpoint", False)
     assert fields.port is not None
     assert (fields.port.title, fields.port.hidden) == ("Port (fill in 443)", False)
-    assert fields.port.placeholder == "443; without a port Airflow 3.3 cannot test the connection"
+    assert fields.port.placeholder == "443, or the endpoint's; Airflow 3.3 cannot test without a port"
     assert fields.login is not None
     assert fields.login.title == "Access key, or IAM user"
     assert fields.password is not None

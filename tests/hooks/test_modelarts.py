@@ -136,7 +136,7 @@ def test_wrong_key_is_not_retried(simulator: Simulator) -> None:
 def test_plain_http_to_another_host_logs_warning(
     monkeypatch: pytest.MonkeyPatch, simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    there = {**simulator.connection, "host": "http://modelarts.example.com"}
+    there = {**simulator.connection, "host": "http://modelarts.example.com", "port": None}
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(there))
 
     with caplog.at_level(logging.WARNING):

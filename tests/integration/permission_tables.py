@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs" / "permissions.md"
+OF_RETENTION = re.compile(r"(?:Prune|Delete|Tag|Register)NotebookImages?Operator")
+"""Rows that tests/integration/test_retention_permissions.py executes."""
 ACTION = re.compile(r"`([a-z]+:\w+:\w+)`")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ from airflow_provider_modelarts.client.retention import Policy
 from airflow_provider_modelarts.exceptions import ModelArtsError
 from airflow_provider_modelarts.hooks.clients import create_client
 from airflow_provider_modelarts.simulator import Fault, RegistryBehaviour, Simulator
-from airflow_provider_modelarts.simulator.documents import OWNER
+from airflow_provider_modelarts.simulator.documents import OWNER, ImageRecord
 from airflow_provider_modelarts.transport import block_on
 from tests.direct_transport import DirectTransport
 from tests.snapshots import DAY, marker, snapshot
@@ -171,7 +173,8 @@ class Run:
         self.home = self.simulator._projects.home
         if world.flag == "none":
             delete = self.home.delete_image
-            self.home.delete_image = lambda found, _: delete(found, force=False)  # type: ignore[method-assign]
+            leaving_tag = partial(_delete_record, delete)
+            self.home.delete_image = leaving_tag  # type: ignore[method-assign]
         self.requests = 0
         self.listed_at: float | None = None
         self.uses_at_listing: set[str] = set()
@@ -366,3 +369,8 @@ class Run:
     def _check_notebooks(self) -> None:
         """Each notebook that a list showed while it could start still can."""
         assert self.must_start <= self._startable(), "a notebook lost its image"
+
+
+def _delete_record(delete: Callable[..., ImageRecord], image_id: str, force: bool) -> ImageRecord:  # noqa: ARG001
+    """Delete an image as a service that honours no flag."""
+    return delete(image_id, force=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,8 @@ class TestInAirflow:
         }
         for line, notebook_id in zip(lines[:2], ids[:2], strict=True):
             assert line.endswith(f"({notebook_id}): saved as {paths[notebook_id]}")
-        # dag.test() of 3.0 and 3.1 passes no exception to callbacks; their workers do.
-        reason = "CreateImage" if AIRFLOW_VERSION < (3,) or AIRFLOW_VERSION >= (3, 2) else "see the log"
+        # dag.test() of 3.0 to 3.2 passes no exception to callbacks; their workers do.
+        reason = "CreateImage" if AIRFLOW_VERSION < (3,) or AIRFLOW_VERSION >= (3, 3) else "see the log"
         assert f"({ids[2]}): FAILED: {reason}" in lines[2]
         assert len({path.rpartition(":")[0] for path in paths.values()}) == 1
 
@@ -117,6 +118,24 @@ class TestInAirflow:
         (line,) = summary(dag_run)
         assert line.startswith(f"late ({late}): saved as ")
         assert simulator.saves == 1
+
+    def test_fleet_skips_notebook_that_was_stopped_since_it_was_listed(self, simulator: Simulator) -> None:
+        shown = {"id": simulator.notebook_id, "name": "gone", "status": "STOPPED"}
+        simulator.inject(
+            Fault(
+                "document",
+                "ShowNotebook",
+                times=None,
+                resource_id=simulator.notebook_id,
+                body=json.dumps(shown),
+            )
+        )
+        states, dag_run = run()
+        assert (states["snapshot.save"], states["snapshot.wait"]) == (["skipped"], ["skipped"])
+        assert states["summarize"] == ["success"]
+        (line,) = summary(dag_run)
+        assert f"({simulator.notebook_id}): skipped: it is stopped" in line
+        assert simulator.saves == 0
 
     def test_fleet_of_no_notebook_succeeds(self, simulator: Simulator) -> None:
         simulator.notebook().stop()

@@ -123,6 +123,18 @@ def test_sensor_returns_same_result_in_every_mode(dag_id: str, simulator: Simula
 
 
 @in_every_mode
+@pytest.mark.parametrize("simulator", [AfterReads(2)], indirect=True, ids=["later"])
+@pytest.mark.usefixtures("connection")
+def test_sensor_returns_verified_image_in_every_mode(dag_id: str, simulator: Simulator) -> None:
+    run = airflow_runs.run(f"{dag_id}_verified", image_id=save(simulator))
+
+    result = run.xcom["return_value"]
+    assert run.state == "success"
+    assert result.keys() == FACTS | {"image_id", "swr_path", "digest", "size_bytes", "layers", "unchanged"}
+    assert result["digest"] == simulator.registry.digest(result["swr_path"])
+
+
+@in_every_mode
 @pytest.mark.parametrize("suffix", ["", "_softly"])
 @pytest.mark.usefixtures("connection")
 def test_sensor_fails_for_failed_image_despite_soft_fail(

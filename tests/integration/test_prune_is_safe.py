@@ -15,7 +15,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_modelarts.client import image_deletion, left_tags, operations, prune, prune_plan
+from airflow_provider_modelarts.client import (
+    image_deletion,
+    image_protection,
+    left_tags,
+    operations,
+    prune,
+    prune_plan,
+)
 from airflow_provider_modelarts.client.image_uses import ImageUses
 from airflow_provider_modelarts.client.prune import PruneResult
 from tests.integration.prune_worlds import Drawn, Run, User, World, worlds_with
@@ -52,7 +59,7 @@ def test_prune_deletes_in_drawn_worlds() -> None:
 Patch = Callable[[pytest.MonkeyPatch], None]
 LISTS = operations.list_notebooks_of_all_features
 READ_USES = image_deletion.read_uses
-USE_REASONS = prune_plan.use_reasons
+USE_REASONS = image_protection.use_reasons
 
 
 def own_notebooks_only(patch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_modelarts.client.clouds import HUAWEI_CLOUD
 from airflow_provider_modelarts.simulator import Simulator
 from tests.pages import blocks
+from tests.task_runs import run
 from tests.test_pages import dags_of
 
 
@@ -45,10 +47,24 @@ def test_recipes_save_only_after_approval(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.usefixtures("connection")
 def test_recipes_list_running_notebooks(monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> None:
-    simulator.add_notebook(status="STOPPED")
+    wanted = simulator.add_notebook(name="team-vision")
+    simulator.add_notebook(name="team-audio", status="STOPPED")
     task: Any = recipe("All notebooks of a team", monkeypatch).task_dict["running_notebooks"]
 
-    assert task.python_callable() == [simulator.notebook_id]
+    assert [notebook["notebook_id"] for notebook in run(task)] == [wanted]
+
+
+def test_recipes_put_id_of_notebook_into_name_of_image() -> None:
+    """Of two notebooks with the same name, and within the limit of the strictest cloud."""
+    names: dict[str, Any] = {}
+    (code,) = (block.code for block in blocks("docs/recipes.md") if "def save_arguments" in block.code)
+    exec(code, names)
+    ids = [f"6fa459ea-ee8a-3ca4-894e-db77e160355{n}" for n in range(2)]
+    given = [names["save_arguments"]({"notebook_id": i, "image_name": "n" * 128}) for i in ids]
+
+    assert [arguments["notebook_id"] for arguments in given] == ids
+    assert len({arguments["name"] for arguments in given}) == 2
+    assert all(HUAWEI_CLOUD.rules["name"].violation(arguments["name"]) is None for arguments in given)
 
 
 @pytest.mark.usefixtures("connection")

@@ -43,6 +43,7 @@ IN_AIRFLOW = (
     MODES.format("operator_that_waits"),
     MODES.format("sensor"),
     "integration/test_example_nightly_fleet.py",
+    "integration/test_listed_notebooks.py",
 )
 SCENARIOS = {"the nightly DAG": "nightly", "clears": "clearing"}
 STEP_SECONDS = 1200.0

@@ -32,7 +32,9 @@ def ids(found: list[dict[str, Any]]) -> list[str]:
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    """Return our own; Airflow also warns of a task without a task runner."""
+    ours = [record for record in caplog.records if record.name.startswith("airflow_provider_modelarts")]
+    return [record.getMessage() for record in ours if record.levelno >= logging.WARNING]
 
 
 def test_list_is_importable_beside_the_other_notebook_operators() -> None:
@@ -240,3 +242,15 @@ def test_list_fails_with_retry_while_service_fails(
     simulator.inject(Fault("html", "ListNotebooks", times=None))
     with pytest.raises(ServerError):
         listing()
+
+
+def test_list_uses_workspace_of_connection(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {**simulator.connection["extra"], "workspace_id": "w1"}
+    connection = json.dumps({**simulator.connection, "extra": extra})
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", connection)
+    own, other = (simulator.add_notebook(workspace_id=workspace) for workspace in ("w1", "w2"))
+
+    assert ids(listing()) == [own]
+    assert ids(listing(workspace_id="w2", not_saved_within="1h")) == [other]
+    asked = [entry.query for entry in simulator.journal if entry.operation == "ListImages"]
+    assert [query.partition("workspace_id=")[2][:2] for query in asked] == ["w1", "w2"]

@@ -189,7 +189,8 @@ def test_start_takes_longest_lease_if_no_auto_stop_is_refused(
     with caplog.at_level(logging.WARNING):
         run(start(simulator))
 
-    warnings = [record.getMessage() for record in caplog.records if "cannot start without" in record.msg]
+    messages = [record.getMessage() for record in caplog.records]
+    warnings = [message for message in messages if "cannot start without" in message]
     assert len(warnings) == 1
     assert "the longest lease, 3 days" in warnings[0]
     ends_at = simulator.notebook().lease_ends_at

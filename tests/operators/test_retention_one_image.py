@@ -229,6 +229,13 @@ def test_tag_is_refused_where_the_cloud_has_no_such_operation(monkeypatch: pytes
             run(tag(image_id))
 
 
+def test_tag_of_image_in_enterprise_registry_is_refused(simulator: Simulator) -> None:
+    image_id = snapshot(simulator, "v1", age=DAY, swr_instance_id="e-1")
+    with pytest.raises(AirflowFailException, match="Enterprise registry"):
+        run(tag(image_id))
+    assert sent(simulator) == []
+
+
 # --- register ----------------------------------------------------------------------------------------------
 
 

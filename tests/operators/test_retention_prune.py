@@ -211,7 +211,8 @@ def test_prune_first_log_line_says_what_is_not_asked(
     with caplog.at_level(logging.INFO, "airflow_provider_modelarts"):
         execute(mode="delete")
 
-    assert "Training jobs, services" in caplog.messages[0]
+    ours = [record for record in caplog.records if record.name.startswith("airflow_provider_modelarts")]
+    assert "Training jobs, services" in ours[0].getMessage()
 
 
 def test_prune_logs_a_table(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:

@@ -78,8 +78,8 @@ def test_command_grants_named_actions_only() -> None:
     with running("--grant", "modelarts:image:list", "--grant", "modelarts:notebook:*") as (_, text):
         client = Client(Simulator())
         client.host = str(exported(text)["host"]).removeprefix("http://")
-        statuses = [client.images().status, client.notebooks().status, client.image("x").status]
-    assert statuses == [200, 200, 403]
+        answers = [client.images(), client.notebooks(), client.image("x")]
+    assert [answer.status for answer in answers] == [200, 200, 403], answers
 
 
 def test_command_exits_with_2_and_one_line_when_port_is_taken(simulator: Simulator) -> None:

@@ -41,6 +41,7 @@ def test_connection_is_an_airflow_connection(start: Start, cloud: str, region: s
     assert json.loads(json.dumps(simulator.connection)) == {
         "conn_type": "modelarts",
         "host": simulator.endpoint,
+        "port": simulator.port,
         "login": "SIMULATORACCESSKEY",
         "password": "simulator-secret-key",
         "extra": {

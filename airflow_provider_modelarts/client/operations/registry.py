@@ -132,9 +132,12 @@ def list_retention_rules(namespace: str, repository: str) -> Operation[list[Rete
     """
 
     def parse(data: Any) -> list[RetentionRule]:
-        policies = [policy for policy in _items(data).records if isinstance(policy, dict)]
-        rules = [rule for policy in policies for rule in policy.get("rules") or () if isinstance(rule, dict)]
-        return [RetentionRule.model_validate(rule) for rule in rules]
+        rules: list[Any] = []
+        for policy in _items(data).records:
+            listed = policy.get("rules") if isinstance(policy, dict) else None
+            # A policy that cannot be read still deletes tags.
+            rules += listed if isinstance(listed, list) else [None]
+        return [RetentionRule.model_validate(rule if isinstance(rule, dict) else {}) for rule in rules]
 
     return Operation(
         "ListRetentions",

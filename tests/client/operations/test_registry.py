@@ -339,13 +339,28 @@ def test_list_tags_refuses_limit_out_of_range(limit: Any) -> None:
         ({"template": "tag_rule", "params": {"num": 10}}, "keeps 10 tags and deletes the others"),
         ({"template": "new_rule", "params": []}, "deletes tags by a rule that this provider does not know"),
         ({"tag_selectors": "x"}, "deletes tags by a rule that this provider does not know"),
+        ({"tag_selectors": True}, "deletes tags by a rule that this provider does not know"),
+        (
+            {"tag_selectors": [None, {"pattern": 7}]},
+            "deletes tags by a rule that this provider does not know",
+        ),
     ],
 )
 def test_retention_rules_are_described(rule: dict[str, Any], words: str) -> None:
-    rules, _ = call(RULES, reply([{"algorithm": "or", "id": 222, "rules": [rule, None]}, {"rules": None}, 7]))
+    rules, _ = call(RULES, reply([{"algorithm": "or", "id": 222, "rules": [rule]}, {"rules": []}]))
 
     assert [found.describe() for found in rules] == [words]
     assert all(isinstance(found, RetentionRule) for found in rules)
+
+
+@pytest.mark.parametrize(
+    "policy", [{"rules": None}, {"rules": True}, {"rules": {}}, {"rules": [7]}, {}, 7], ids=str
+)
+def test_retention_policy_that_cannot_be_read_is_an_unknown_rule(policy: object) -> None:
+    """It deletes tags nevertheless."""
+    (rule,), _ = call(RULES, reply([policy]))
+
+    assert rule.describe() == "deletes tags by a rule that this provider does not know"
 
 
 @pytest.mark.parametrize(
