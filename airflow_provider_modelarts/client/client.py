@@ -137,7 +137,8 @@ class ModelArtsClient:
         refuses it before the service processes it.
 
         :param deadline: epoch seconds after which there is no retry, if that is within the two minutes.
-        :param before_retry: awaited before each retry; what it raises prevents it.
+        :param before_retry: awaited before each retry; raises an error if what a write relied on is no longer
+            true.
         :raises TransportError: no complete response; see ``may_have_been_processed`` for a write.
         :raises InvalidResponseError: the response cannot be parsed.
         :raises ApiError: an error response; the class depends on its status and code.

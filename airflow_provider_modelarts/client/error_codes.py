@@ -107,7 +107,7 @@ ERROR_CODES: dict[tuple[int, str], ErrorCode] = {
             (400, "ModelArts.6308"): _STATE,
             (400, "ModelArts.6347"): ErrorCode(
                 NotebookNotReadyError,
-                "Check the status and retry when it allows the operation: an update needs a stopped one.",
+                "Retry when the status allows the operation: an update needs a stopped notebook.",
             ),
             (400, "ModelArts.6304"): ErrorCode(NotebookNotReadyError, "Stop the notebook first."),
             (400, "ModelArts.6333"): ErrorCode(

@@ -9,6 +9,7 @@ record, and the tag must not be gone by then.
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from airflow_provider_modelarts.exceptions import (
     AccountSuspendedError,
     ApiError,
     AuthenticationError,
+    ImageInUseError,
     InvalidConnectionError,
     InvalidResponseError,
     ModelArtsError,
@@ -123,25 +125,34 @@ async def show_image(client: ModelArtsClient, image_id: str) -> Image | None:
     return None if image.status == "DELETED" else image
 
 
-async def delete_record(client: ModelArtsClient, image_id: str, *, delete_swr_image: bool) -> bool:
+async def delete_record(
+    client: ModelArtsClient,
+    image_id: str,
+    *,
+    delete_swr_image: bool,
+    before_retry: Callable[[], Awaitable[None]] | None = None,
+) -> bool:
     """
     Delete the record of an image in ModelArts, and return whether there was one.
 
     Neither a refusal nor a lost response proves anything, as the code for an image in use is unknown. Then
     the image is read once more. If it is gone, that is a success.
 
+    :param before_retry: raises an error if the image may no longer be deleted: a busy service can delay the
+        deletion by two minutes.
     :raises ModelArtsError: the image is still there, with the error of the deletion; or that is unknown.
     """
     deletion: Operation[Any] = operations.delete_image(image_id, delete_swr_image=delete_swr_image)
     try:
-        if await client.call(replace(deletion, parse=_is_deleted)):
+        if await client.call(replace(deletion, parse=_is_deleted), before_retry=before_retry):
             return True
         failure: ModelArtsError = InvalidResponseError(
             f"DeleteImage was accepted, but image {image_id} is still there"
         )
     except ModelArtsError as error:
-        if not (getattr(error, "code", "") or error.may_have_been_processed):
-            raise  # it was never sent
+        is_open = getattr(error, "code", "") or error.may_have_been_processed
+        if isinstance(error, ImageInUseError) or not is_open:
+            raise  # it was not processed
         failure = error
     log.info("Image %s is read again, because its deletion is not proven: %s", image_id, failure)
     try:
@@ -179,7 +190,7 @@ async def delete_tag(client: ModelArtsClient, address: ImageAddress, digest: str
         found = await find_tag(client, address)
         if found is None:
             return False
-        if digest and found.digest and found.digest != digest:
+        if digest and found.digest != digest:
             log.info("The tag %s:%s names other content by now and stays", address.path, address.tag)
             return False
         deletion = operations.delete_tag(address.namespace, address.repository, address.tag or "")

@@ -17,8 +17,17 @@ USED = "used by notebook "
 _MARKER_BEGIN = re.compile(r"\[\s*airflow\s*:", re.IGNORECASE)
 
 
-def foreign_reason(planned: PlannedImage, *, include_unmarked: bool) -> str | None:
-    """Return why an image is no candidate because of its marker, or None."""
+def foreign_reason(
+    planned: PlannedImage, *, include_unmarked: bool, workspace_id: str | None = None
+) -> str | None:
+    """
+    Return why an image is no candidate because of its marker or workspace, or None.
+
+    :param workspace_id: whose images are pruned; a service may ignore that filter of its list.
+    """
+    of_workspace = planned.image.workspace_id
+    if workspace_id and of_workspace and of_workspace.lower() != workspace_id.lower():
+        return f"is in another workspace, {of_workspace}"
     if planned.notebook_id is not None:
         return None
     if _MARKER_BEGIN.search(planned.image.description or ""):
@@ -78,4 +87,8 @@ def content_reasons(
 
 def contents_of(images: Iterable[PlannedImage]) -> dict[tuple[str, str], str]:
     """Return the contents of images, by repository and digest, each with one of its tags."""
-    return {(image.repository, image.digest): image.tag for image in images if image.digest}
+    return {
+        (image.repository, image.digest): image.tag
+        for image in images
+        if image.digest and image.may_have_content
+    }

@@ -10,7 +10,6 @@ from typing import Any
 
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
-from airflow_provider_modelarts.client.image_address import ImageAddress
 from airflow_provider_modelarts.client.image_deletion import (
     delete_record,
     delete_tag,
@@ -20,10 +19,10 @@ from airflow_provider_modelarts.client.image_deletion import (
 from airflow_provider_modelarts.client.left_tags import plan_left_tags, read_entry, stored_entry
 from airflow_provider_modelarts.client.planned_image import PlannedImage
 from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
-from airflow_provider_modelarts.client.registry import RegistryTag, is_in_enterprise_registry
-from airflow_provider_modelarts.client.repository_tags import find_tag, read_tags
+from airflow_provider_modelarts.client.registry import is_in_enterprise_registry
+from airflow_provider_modelarts.client.repository_tags import find_content, read_tags
 from airflow_provider_modelarts.client.retention import Policy
-from airflow_provider_modelarts.exceptions import ImageInUseError, NotFoundError
+from airflow_provider_modelarts.exceptions import ImageInUseError
 
 _RULES = PruneRules(Scope(), Policy(keep_last=1), mode="delete", min_age=timedelta(0))
 
@@ -71,25 +70,24 @@ async def remove_image(
         log.info("Image %s is gone already", image_id)
         if not (delete_swr_image and left and left[0].content):
             return Removal(left[0].image.swr_path if left else None, is_changed=False)
-        return await _remove_left_tag(client, left[0], workspace_id, own_notebooks_only)
+        of_workspace = left[0].image.workspace_id or workspace_id
+        return await _remove_left_tag(client, left[0], of_workspace, own_notebooks_only)
     planned = PlannedImage.of(image)
     uses = await read_uses(client, own_notebooks_only=own_notebooks_only)
-    refuse_used(image_id, uses.of_image(image_id, planned.address))
-    if delete_swr_image and planned.address and not is_in_enterprise_registry(image):
-        planned = replace(planned, content=await _content(client, planned.address))
-        refuse_used(image_id, uses.of_image(image_id, planned.address, planned.digest))
-    store([stored_entry(planned)])
-    is_changed = await delete_record(client, image_id, delete_swr_image=delete_swr_image)
-    if planned.content and planned.address:
+    is_known = planned.address is not None and not is_in_enterprise_registry(image)
+    if planned.address and is_known and (delete_swr_image or uses.name_digests_of(planned.address)):
+        planned = replace(planned, content=await find_content(client, planned.address))
+    refuse_used(image_id, uses.of_image(image_id, planned.address, planned.digest))
+
+    async def check() -> None:
+        again = await read_uses(client, own_notebooks_only=own_notebooks_only)
+        refuse_used(image_id, again.of_image(image_id, planned.address, planned.digest))
+
+    store([stored_entry(planned, mode="delete" if delete_swr_image else "unregister")])
+    is_changed = await delete_record(client, image_id, delete_swr_image=delete_swr_image, before_retry=check)
+    if delete_swr_image and planned.content and planned.address:
         is_changed |= await delete_tag(client, planned.address, planned.digest)
     return Removal(image.swr_path, is_changed)
-
-
-async def _content(client: ModelArtsClient, address: ImageAddress) -> RegistryTag | None:
-    try:
-        return await find_tag(client, address)
-    except NotFoundError:
-        return None
 
 
 async def _remove_left_tag(

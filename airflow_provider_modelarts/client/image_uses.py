@@ -28,6 +28,7 @@ class ImageUses:
     _by_id: dict[str, list[str]] = field(default_factory=dict)
     _by_tag: dict[tuple[str, str | None], list[str]] = field(default_factory=dict)
     _by_digest: dict[str, list[str]] = field(default_factory=dict)
+    _with_digest: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, notebooks: Iterable[Notebook], *, read_at: float = 0.0) -> ImageUses:
@@ -45,9 +46,14 @@ class ImageUses:
                 continue
             if address.digest:
                 uses._by_digest.setdefault(address.digest.lower(), []).append(notebook.id)
+                uses._with_digest.setdefault(address.path, []).append(notebook.id)
             if address.tag or not address.digest:
                 uses._by_tag.setdefault((address.path, address.tag), []).append(notebook.id)
         return uses
+
+    def name_digests_of(self, address: ImageAddress) -> bool:
+        """Return whether a notebook names its image in a repository by a digest."""
+        return address.path in self._with_digest
 
     def of_image(
         self, image_id: str | None, address: ImageAddress | None = None, digest: str | None = None
@@ -56,7 +62,8 @@ class ImageUses:
         Return the ids of the notebooks that use an image.
 
         The registry's host is not compared, because it may be written in more than one way. An address
-        without a tag and digest may be any tag of its repository.
+        without a tag and digest may be any tag of its repository, and one with a digest any image whose own
+        is unknown.
 
         :param address: of the image, with its tag.
         :param digest: of its content.
@@ -65,8 +72,11 @@ class ImageUses:
         if address is not None:
             found += self._by_tag.get((address.path, address.tag), ())
             found += self._by_tag.get((address.path, None), ())
-        for known in {(digest or "").lower(), ((address and address.digest) or "").lower()} - {""}:
+        digests = {(digest or "").lower(), ((address and address.digest) or "").lower()} - {""}
+        for known in digests:
             found += self._by_digest.get(known, ())
+        if address is not None and not digests:
+            found += self._with_digest.get(address.path, ())
         return tuple(sorted(set(found)))
 
 

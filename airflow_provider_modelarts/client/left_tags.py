@@ -22,7 +22,7 @@ from airflow_provider_modelarts.client.image_protection import (
 from airflow_provider_modelarts.client.image_uses import ImageUses
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.planned_image import PlannedImage, Tags
-from airflow_provider_modelarts.client.prune_rules import PruneRules
+from airflow_provider_modelarts.client.prune_rules import Mode, PruneRules
 from airflow_provider_modelarts.client.registry import RegistryTag
 
 
@@ -41,14 +41,20 @@ class LeftTags:
     kept: tuple[PlannedImage, ...] = ()
 
 
-def stored_entry(planned: PlannedImage) -> dict[str, Any]:
-    """Return what the next try needs to know of an image that is about to be removed, as plain JSON."""
-    content = planned.content
+def stored_entry(planned: PlannedImage, *, mode: Mode) -> dict[str, Any]:
+    """
+    Return what the next try needs to know of an image that is about to be removed, as plain JSON.
+
+    Only what is to be deleted is stored with its content: the tag of an image that was unregistered stays,
+    whichever mode the next try has.
+    """
+    content = planned.content if mode == "delete" else None
     return {
         "image_id": planned.image.id,
         "swr_path": planned.image.swr_path,
         "create_at": planned.image.create_at,
-        "digest": planned.digest or None,
+        "workspace_id": planned.image.workspace_id,
+        "digest": (content.digest if content else None) or None,
         "size_bytes": content.size_bytes if content else None,
     }
 
@@ -57,7 +63,7 @@ def read_entry(entry: object) -> PlannedImage | None:
     """Return the image of a stored entry, with the content that it had, or None if it is no such entry."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("image_id"), str):
         return None
-    fields = {"swr_path": entry.get("swr_path"), "create_at": entry.get("create_at")}
+    fields = {name: entry.get(name) for name in ("swr_path", "create_at", "workspace_id")}
     image = Image.model_validate({"id": entry["image_id"], **fields})
     address = parse_address(image.swr_path)
     content = None
@@ -83,7 +89,7 @@ def plan_left_tags(
     :param images: all of the workspace.
     """
     listed = [PlannedImage.of(image).with_content(tags) for image in images]
-    recorded = {(image.repository, image.tag) for image in listed}
+    recorded = {(image.repository, image.tag) for image in listed if image.may_have_content}
     kept_contents = contents_of(listed)
     nothing, removed, kept = [], [], []
     for image in gone:

@@ -63,6 +63,11 @@ class PlannedImage:
         return self.image.namespace or namespace or None, self.image.name or name or None
 
     @property
+    def may_have_content(self) -> bool:
+        """Whether its tag may be its own: a retry of a failed save gives another image the same tag."""
+        return self.image.status not in ("CREATE_FAILED", "DELETED")
+
+    @property
     def created_at(self) -> datetime | None:
         """When the image was begun; None if its record shows no time."""
         try:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from airflow_provider_modelarts.client import operations
@@ -32,10 +33,11 @@ from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.planned_image import PlannedImage, Tags
 from airflow_provider_modelarts.client.prune_plan import plan_prune
 from airflow_provider_modelarts.client.prune_rules import PruneRules
-from airflow_provider_modelarts.client.repository_tags import read_tags
+from airflow_provider_modelarts.client.repository_tags import find_content, read_tags
 from airflow_provider_modelarts.exceptions import (
     AccountSuspendedError,
     AuthenticationError,
+    ImageInUseError,
     InvalidConnectionError,
     ModelArtsError,
     NotFoundError,
@@ -134,18 +136,22 @@ class Prune:
         gone = await self._gone(images)
         now = datetime.fromtimestamp(self._client.time(), timezone.utc)
         known: dict[str, Any] = {"uses": self._uses, "now": now}
-        draft = plan_prune(images, rules, tags=None, **known)
+        draft = plan_prune(images, rules, tags=None, workspace_id=self._workspace_id, **known)
         kept = draft.kept if rules.mode == "report" else ()
         await self._read_repositories([*kept, *draft.deleted, *draft.skipped, *gone])
         left = plan_left_tags(gone, images, rules, tags=self._tags, **known)
-        plan = plan_prune(images, rules, tags=self._tags, left=rules.max_deletions - len(gone), **known)
+        # A retry removes nothing that the first try did not plan: nobody has seen the log of such a plan.
+        planned = {image.image.id.lower() for image in self._earlier} or None
+        left_over = rules.max_deletions - len(gone)
+        known |= {"workspace_id": self._workspace_id, "planned": planned}
+        plan = plan_prune(images, rules, tags=self._tags, left=left_over, **known)
         result = PruneResult(rules.mode, [*plan.kept], [*left.nothing], [*left.kept, *plan.skipped])
         result.notebooks_seen = self._uses.notebooks if self._uses else None
         result.tags_without_record = plan.tags_without_record
         if rules.mode == "report":
             result.deleted += plan.deleted
         elif plan.deleted or left.removed:
-            self._store([stored_entry(image) for image in (*gone, *plan.deleted)])
+            self._store([stored_entry(image, mode=rules.mode) for image in (*gone, *plan.deleted)])
             await self._remove(left, plan.deleted, result)
         if rules.mode != "unregister":
             result.freed_bytes = self._freed(result.deleted)
@@ -222,15 +228,27 @@ class Prune:
 
         :raises ModelArtsError: its record or its tag is still there, or that is unknown.
         """
-        if self._uses is None or not 0 <= self._client.time() - self._uses.read_at <= USES_TTL:
-            self._uses = await self._read_uses()
-        if reasons := use_reasons(image, self._uses):
-            return reasons
         # Without a tag that was read, there is none, or it must stay.
         has_tag = self._rules.mode == "delete" and image.content is not None
+        forces = False
+        if has_record and has_tag and image.address:
+            # The flag of DeleteImage deletes whatever the tag names by then.
+            found = await find_content(self._client, image.address)
+            if found is not None and found.digest != image.digest:
+                return ["its tag names other content since the plan was made"]
+            forces = found is not None
+        if reasons := await self._present_users(image):
+            return reasons
         if has_record:
             try:
-                await delete_record(self._client, image.image.id, delete_swr_image=has_tag)
+                await delete_record(
+                    self._client,
+                    image.image.id,
+                    delete_swr_image=forces,
+                    before_retry=partial(self._refuse_used, image),
+                )
+            except ImageInUseError:
+                return await self._present_users(image)
             except ModelArtsError as error:
                 if not is_refusal(error):
                     raise
@@ -238,6 +256,16 @@ class Prune:
         if has_tag and image.address:
             await delete_tag(self._client, image.address, image.digest)
         return []
+
+    async def _present_users(self, image: PlannedImage) -> list[str]:
+        """Return why an image is in use, by a list of notebooks that is not too old."""
+        if self._uses is None or not 0 <= self._client.time() - self._uses.read_at <= USES_TTL:
+            self._uses = await self._read_uses()
+        return use_reasons(image, self._uses)
+
+    async def _refuse_used(self, image: PlannedImage) -> None:
+        if reasons := await self._present_users(image):
+            raise ImageInUseError("; ".join(reasons))
 
     def _freed(self, deleted: list[PlannedImage]) -> int:
         """Return the bytes of contents that no other tag of their repository names."""

@@ -7,7 +7,7 @@ kept is not removed, whatever the policy keeps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -51,6 +51,8 @@ def plan_prune(
     tags: Mapping[str, Tags] | None,
     now: datetime,
     left: int | None = None,
+    planned: Collection[str] | None = None,
+    workspace_id: str | None = None,
 ) -> PrunePlan:
     """
     Return what a prune does.
@@ -61,9 +63,11 @@ def plan_prune(
         those of all images that it does not keep.
     :param now: the present time.
     :param left: images that may still be removed, if fewer than ``max_deletions``.
+    :param planned: ids, in lower case, of the only images that may be removed, if an earlier try planned any.
+    :param workspace_id: whose images may be removed; None for any.
     """
     listed = [PlannedImage.of(image).with_content(tags or {}) for image in images]
-    judged, skipped = _judge(listed, rules, now)
+    judged, skipped = _judge(listed, rules, now, workspace_id)
     judged = [image.because(*use_reasons(image, uses)) for image in judged]
     removable = {image.image.id for image in judged if not image.reasons}
     kept_contents = contents_of(image for image in listed if image.image.id not in removable)
@@ -77,6 +81,10 @@ def plan_prune(
         else:
             kept.append(image)
     deleted = [image.because("no rule keeps it") for image in sorted(deleted, key=lambda image: image.order)]
+    if planned is not None:
+        later = [image for image in deleted if image.image.id.lower() not in planned]
+        skipped += [image.because("no earlier try planned it: left to the next run") for image in later]
+        deleted = [image for image in deleted if image.image.id.lower() in planned]
     most = rules.max_deletions if left is None else max(0, min(left, rules.max_deletions))
     rest = f"max_deletions is {rules.max_deletions}: left to the next run"
     skipped += [image.because(rest) for image in deleted[most:]]
@@ -92,7 +100,7 @@ _UNREAD = "the tags of its repository could not be read"
 
 
 def _judge(
-    listed: list[PlannedImage], rules: PruneRules, now: datetime
+    listed: list[PlannedImage], rules: PruneRules, now: datetime, workspace_id: str | None
 ) -> tuple[list[PlannedImage], list[PlannedImage]]:
     """Return the images in scope with the reasons of policy and protection, and the failed ones apart."""
     failed: list[PlannedImage] = []
@@ -106,7 +114,9 @@ def _judge(
             failed.append(planned.because(f"is {image.status}: records of failed saves are left alone"))
         elif image.is_pending:
             judged.append(planned.because(f"is {image.status or 'without a status'}, not ACTIVE"))
-        elif reason := foreign_reason(planned, include_unmarked=rules.include_unmarked):
+        elif reason := foreign_reason(
+            planned, include_unmarked=rules.include_unmarked, workspace_id=workspace_id
+        ):
             judged.append(planned.because(reason))
         else:
             registry = planned.address.registry if planned.address else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import timedelta, timezone, tzinfo
 from fnmatch import fnmatchcase
@@ -96,7 +98,7 @@ class PruneRules:
 
     :param zone: the time zone in which hours, days, weeks, months and years begin.
     :param keep_tags: globs of tags whose content is kept, by whichever of its tags.
-    :param protect: globs of addresses in SWR, with or without the registry.
+    :param protect: globs of addresses in SWR, with or without the registry and the tag.
     :param min_age: how old an image must be at least.
     :param max_deletions: images that one prune removes at most.
     :param include_unmarked: whether images without a marker may be removed too.
@@ -132,9 +134,8 @@ class PruneRules:
         """Return the glob of ``protect`` that an address matches, or None."""
         path = f"{address.path}:{address.tag}"
         full = f"{address.registry}/{path}" if address.registry else path
-        return next(
-            (glob for glob in self.protect if _matches(full, (glob,)) or _matches(path, (glob,))), None
-        )
+        texts = {path, full, address.path, full.rpartition(":")[0]}
+        return next((glob for glob in self.protect if _protects(glob, texts)), None)
 
     def keeps_tag(self, tag: str | None) -> bool:
         """Whether a tag matches one of ``keep_tags``."""
@@ -148,12 +149,27 @@ def globs_of(field: str, value: object) -> tuple[str, ...]:
     :raises RequestValidationError: it is a text in place of several, or one of them is blank: a glob that
         matches nothing would protect nothing.
     """
-    if not isinstance(value, (list, tuple, set, frozenset)):
+    # What a mapped task returned is a sequence of Airflow's, and no list.
+    if not isinstance(value, (Sequence, AbstractSet)) or isinstance(value, (str, bytes)):
         raise RequestValidationError([FieldViolation(field, "must be a list of globs", value)])
-    rule = "must be globs, of which none is blank or the word None"
-    if any(not isinstance(glob, str) or glob.strip() in ("", "None") for glob in value):
-        raise RequestValidationError([FieldViolation(field, rule, value)])
-    return tuple(sorted(glob.strip() for glob in value))
+    globs = list(value)
+    rule = "must be globs, of which none is blank, the word None or a digest"
+    if any(not isinstance(glob, str) or glob.strip() in ("", "None") or "@" in glob for glob in globs):
+        raise RequestValidationError([FieldViolation(field, rule, globs)])
+    return tuple(sorted(glob.strip() for glob in globs))
+
+
+def _protects(glob: str, texts: Iterable[str]) -> bool:
+    """
+    Whether a glob of addresses protects an image, of which ``texts`` are the ways to write its address.
+
+    One without a tag protects all tags. The registry's host is not compared: it has no case, may be written
+    in more than one way, and a record may lack it.
+    """
+    bare = re.sub(r"^\w+://", "", glob)
+    first, _, rest = bare.partition("/")
+    has_host = "/" in rest and ("." in first or ":" in first)
+    return any(_matches(text, (bare, rest) if has_host else (bare,)) for text in texts)
 
 
 def _matches(text: str | None, globs: Iterable[str]) -> bool:

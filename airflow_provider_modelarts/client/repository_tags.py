@@ -46,3 +46,11 @@ async def find_tag(client: ModelArtsClient, address: ImageAddress) -> RegistryTa
     named = operations.list_tags(address.namespace, address.repository).with_query(tag=address.tag or "")
     # The filter may match parts of tags, or be ignored.
     return {entry.tag: entry for entry in await client.list_all(named)}.get(address.tag or "")
+
+
+async def find_content(client: ModelArtsClient, address: ImageAddress) -> RegistryTag | None:
+    """Return what :func:`find_tag` does, and None also if SWR has no such repository."""
+    try:
+        return await find_tag(client, address)
+    except NotFoundError:
+        return None

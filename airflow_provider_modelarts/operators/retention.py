@@ -73,7 +73,7 @@ class PruneNotebookImagesOperator(ModelArtsOperator):
     :param keep_within: keep images less than this older than the newest: a timedelta, or text such as ``30d``
         or ``2y5m7d3h``, where m is months. (templated)
     :param keep_tags: globs of tags whose content is kept, by whichever of its tags. (templated)
-    :param protect: globs of addresses in SWR, with or without the registry. (templated)
+    :param protect: globs of addresses in SWR, with or without the registry and the tag. (templated)
     :param timezone: in which days begin, such as ``Europe/Berlin``. Default: the DAG's. (templated)
     :param min_age: how old an image must be: a timedelta, or text such as ``1d`` or ``12h``. (templated)
     :param max_deletions: images that one run removes at most, the oldest first.

@@ -115,7 +115,7 @@ def test_prune_rules_refuse_values(given: dict[str, Any]) -> None:
         ("swr.eu-de.otc.t-systems.com/team/research:v1", True),
         ("*/team/*", True),
         ("team/research:*", True),
-        ("team/research", False),
+        ("team/research", True),
         ("*:v2", False),
     ],
 )

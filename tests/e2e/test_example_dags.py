@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_modelarts.simulator import Simulator
 from tests.e2e.demonstrations import DEMONSTRATIONS
+from tests.e2e.engines import postgresql
 from tests.e2e.example_runs import EXAMPLE_DAGS, NIGHTLY, SAVE, ExampleRun, airflow_environment, run_example
 from tests.e2e.failure_logs import keep_logs_after_failure
 from tests.e2e.stack import AirflowStack
@@ -31,7 +32,12 @@ def runs(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[dict[
     """Return what is wrong with each run; everything is prepared before the first one begins."""
     prepared = {dag_id: DEMONSTRATIONS[dag_id].prepare(simulator) for dag_id in DAG_IDS}
     with (
-        AirflowStack(EXAMPLE_DAGS, env=airflow_environment(simulator)) as stack,
+        # In SQLite runs that are triggered at once may find the database locked.
+        postgresql() as database,
+        AirflowStack(
+            EXAMPLE_DAGS,
+            env={**airflow_environment(simulator), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database},
+        ) as stack,
         keep_logs_after_failure(stack, request.session),
         ThreadPoolExecutor() as pool,
     ):

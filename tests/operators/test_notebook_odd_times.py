@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts.operators.notebook import StartNotebookOperator, StopNotebookOperator
-from airflow_provider_modelarts.simulator import Simulator, lifecycle
+from airflow_provider_modelarts.simulator import Simulator, exchange, lifecycle
 from tests.operators.saves import save
 from tests.task_runs import run
 
@@ -37,7 +37,7 @@ def _empty(notebook: dict[str, Any]) -> None:
 def test_lease_is_renewed_and_stop_after_save_allowed_whatever_show_notebook_has(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]
 ) -> None:
-    respond = lifecycle.json_reply
+    respond = exchange.json_reply
 
     def changed(status: int, document: Any) -> Any:
         if "current_time" in document:
@@ -48,11 +48,11 @@ def test_lease_is_renewed_and_stop_after_save_allowed_whatever_show_notebook_has
     notebook = simulator.notebook()
     notebook.install("numpy")
     notebook.set_lease(seconds=600)
-    given = {"notebook_id": simulator.notebook_id, "poll_interval": 0.02}
+    given: dict[str, Any] = {"notebook_id": simulator.notebook_id, "poll_interval": 0.02}
 
     saved = save(simulator, min_lease="2h", wait_for_completion=True)
     assert notebook.lease_ends_at == pytest.approx(simulator.now() + 7200, abs=60)
     run(StopNotebookOperator(task_id="stop", image_id=saved, **given))
-    assert (notebook.status, notebook.environment) == ("STOPPED", {"numpy"})
+    assert (notebook.status, notebook.environment) == ("STOPPED", frozenset({"numpy"}))
     run(StartNotebookOperator(task_id="start", **given))
     assert notebook.status == "RUNNING"
