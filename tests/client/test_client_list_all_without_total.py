@@ -13,23 +13,23 @@ from airflow_provider_modelarts.exceptions import InvalidResponseError
 from tests.client.fake_transport import FakeTransport, modelarts, reply, run
 
 
-def read(count: int, *, ignores_offset: bool = False, **headers: str) -> Any:
+def read(count: int, *, ignores_offset: bool = False, content_range: str = "") -> Any:
     """Return the tags of a repository that has some, read by hundreds."""
 
     def answer(request: Request) -> Response:
         given = parse_qs(urlsplit(request.url).query)
         offset = 0 if ignores_offset else int(given["offset"][0])
         last = min(count, offset + int(given["limit"][0]))
-        return reply([{"Tag": f"v{n}"} for n in range(offset, last)], **headers)
+        return reply([{"Tag": f"v{n}"} for n in range(offset, last)], content_range=content_range)
 
     client = modelarts(FakeTransport(answer), swr_endpoint="https://swr-api.example.com")
     return run(client.list_all(operations.list_tags("team", "research")))
 
 
 @pytest.mark.parametrize("count", [3, 100, 101, 250])
-@pytest.mark.parametrize("headers", [{}, {"content_range": "0-100/*"}, {"content_range": "0-3/3"}], ids=str)
-def test_list_all_reads_to_the_end_without_a_total(count: int, headers: dict[str, str]) -> None:
-    assert len(read(count, **headers)) == count
+@pytest.mark.parametrize("content_range", ["", "0-100/*", "0-3/3"])
+def test_list_all_reads_to_the_end_without_a_total(count: int, content_range: str) -> None:
+    assert len(read(count, content_range=content_range)) == count
 
 
 @pytest.mark.parametrize("count", [0, 3, 99])
