@@ -9,7 +9,7 @@ it is refused, because nobody would find an image that is named ``None``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -109,6 +109,19 @@ def refuse_nothing(**fields: object) -> None:
         for field, value in fields.items()
         if (nothing := _nothing(value))
     ]
+    if violations:
+        raise RequestValidationError(violations)
+
+
+def refuse_lost(task: Any, names: Iterable[str]) -> None:
+    """
+    Refuse arguments that were given, but are ``None`` since another task's result took their place.
+
+    :param names: of the arguments that were given.
+    :raises RequestValidationError: the message names each of them.
+    """
+    rule = "resolved to nothing: the task that should return it failed, was skipped or returned nothing"
+    violations = [FieldViolation(name, rule, None) for name in names if getattr(task, name) is None]
     if violations:
         raise RequestValidationError(violations)
 

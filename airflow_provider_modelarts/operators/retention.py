@@ -153,6 +153,7 @@ class PruneNotebookImagesOperator(ModelArtsOperator):
         self.include_unmarked = include_unmarked
         self.own_notebooks_only = own_notebooks_only
         self.modelarts_conn_id: Any = modelarts_conn_id  # a string once it is rendered
+        self.arguments_given = tuple(name for name in self.template_fields if getattr(self, name) is not None)
 
     def _run_task(self, context: Context) -> dict[str, Any]:
         from airflow_provider_modelarts.tasks.retention import run_prune

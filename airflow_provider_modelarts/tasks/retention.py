@@ -8,7 +8,13 @@ from datetime import timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from airflow_provider_modelarts.arguments import check_conn_id, duration_of, given, refuse_nothing
+from airflow_provider_modelarts.arguments import (
+    check_conn_id,
+    duration_of,
+    given,
+    refuse_lost,
+    refuse_nothing,
+)
 from airflow_provider_modelarts.exceptions import (
     PERMANENT,
     FieldViolation,
@@ -75,13 +81,14 @@ def prune_rules(task: Any) -> PruneRules:
     """
     Return the rules of a task's arguments, whose templates are rendered.
 
-    A scope or protection whose template rendered to nothing is refused: the prune would remove more.
+    A scope or protection that rendered or resolved to nothing is refused: the prune would remove more.
 
     :raises RequestValidationError: an argument is invalid, or there is no scope.
     """
     from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope, globs_of
     from airflow_provider_modelarts.client.retention import Policy
 
+    refuse_lost(task, task.arguments_given)
     refuse_nothing(
         namespace=task.namespace,
         name=task.name,
