@@ -41,7 +41,7 @@ REPOSITORIES = 20
 NOTEBOOKS_PER_PAGE = 50
 TAGS_PER_PAGE = 100
 PER_DELETION = 3
-"""Requests of one deletion: the record, the check of its tag, and the tag."""
+"""Requests of one deletion: the record, and its tag before and after; one more if the tag is left."""
 REREAD = 30.0
 """Seconds after which the notebooks are read again."""
 DAY = 86_400.0
@@ -125,11 +125,11 @@ def verdicts(
         "GET images": pages(images, IMAGES_PER_PAGE),
         # One list of billed notebooks, one of the free ones.
         "GET notebooks": reads * (pages(notebooks + 1, NOTEBOOKS_PER_PAGE) + 1),
-        "GET tags": REPOSITORIES * per_repository + deletions,
+        "GET tags": REPOSITORIES * per_repository + 2 * deletions,
         "GET retentions": REPOSITORIES,
     }
     found = [_verdict(name, most, counts[name]) for name, most in limits.items()]
-    of_deletions = counts["DELETE images"] + counts["DELETE tags"] + deletions
+    of_deletions = counts["DELETE images"] + counts["DELETE tags"] + 2 * deletions
     found.append(_verdict("requests of all deletions", PER_DELETION * deletions, of_deletions))
     found.append(_verdict("deletions that failed", 0, len(result.failed)))
     return found
