@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,9 @@ settings.load_profile("no deadline")
 settings.register_profile("nightly", settings(), max_examples=10_000)
 
 
+CLOCKS = (time.time, time.monotonic, time.sleep)
+
+
 def pytest_unconfigure() -> None:
     """Remove the folder of this process; each process of pytest-xdist has its own."""
     shutil.rmtree(AIRFLOW_HOME, ignore_errors=True)
@@ -70,6 +74,12 @@ def transport(request: pytest.FixtureRequest) -> TransportRunner:
     """The transport of workers and that of triggerers, which must behave alike."""
     transport: TransportRunner = request.param()
     return transport
+
+
+@pytest.fixture(autouse=True)
+def _clocks_are_real() -> None:
+    """An earlier test that left a clock of its own would disturb this one."""
+    assert (time.time, time.monotonic, time.sleep) == CLOCKS
 
 
 @pytest.fixture(autouse=True)

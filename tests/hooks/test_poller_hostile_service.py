@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -289,9 +290,7 @@ def test_poller_shows_again_at_the_deadline_when_a_slow_show_has_ended(serve: Se
 
 
 @pytest.mark.parametrize(("seconds", "latest"), [(HOUR, 30), (-HOUR, 2 * HOUR)], ids=["ahead", "back"])
-def test_poller_ends_waits_by_the_clock_that_was_set(
-    seconds: float, latest: float, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_poller_ends_waits_by_the_clock_that_was_set(seconds: float, latest: float, serve: Serve) -> None:
     """As after a suspension of the machine, during which the monotonic clock stands still."""
     service = serve(HostileService(3))
 
@@ -299,8 +298,8 @@ def test_poller_ends_waits_by_the_clock_that_was_set(
         waits = [wait(image_id, timeout=HOUR / 2) for image_id in service.ids]
         await asyncio.sleep(2.5 * INTERVAL)
         set_at, before = time.monotonic(), time.time
-        monkeypatch.setattr(time, "time", lambda: before() + seconds)
-        found = await ends(waits)
+        with patch.object(time, "time", lambda: before() + seconds):
+            found = await ends(waits)
         assert time.monotonic() - set_at < latest
         return found
 
