@@ -197,7 +197,7 @@ class ModelArtsClient:
         :raises ModelArtsError: as :meth:`call`.
         """
         for _ in range(2):
-            listing = _Listing[Item]()
+            listing = _Listing[Item](operation.limit)
             await self._read_pages(listing, operation, deadline)
             if listing.is_complete:
                 break
@@ -243,7 +243,7 @@ class ModelArtsClient:
         self, operation: Operation[Page[Item]], offset: int, deadline: float | None = None
     ) -> Page[Item]:
         """Return one page as :meth:`call` does, with a smaller ``limit`` while the response is too large."""
-        first_limit = int(operation.query.get("limit", 0))
+        first_limit = operation.limit
         while True:
             limit = min(first_limit, self._page_limits.get(operation.name, first_limit))
             query = {"offset": str(offset)} | ({"limit": str(limit)} if limit else {})
@@ -365,9 +365,10 @@ class ModelArtsClient:
 
 
 class _Listing(Generic[Item]):
-    """The items of the pages that were read so far."""
+    """The items of the pages that were read so far, each of at most ``limit`` records, or 0 if unknown."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self.items: dict[str, Item] = {}
         self.unreadable = 0
         self._total: int | None = None
@@ -381,7 +382,8 @@ class _Listing(Generic[Item]):
         unreadable = page.records - len(page.data)
         is_new = len(self.items) > count or (unreadable > 0 and not page.data)
         self.unreadable += unreadable if is_new else 0
-        self._has_ended = not is_new
+        # A full page with nothing new is no end, but a service that ignores the offset.
+        self._has_ended = not is_new and not 0 < self._limit <= page.records
         # A total below the number of records read is wrong; with it an incomplete list would pass.
         is_total = page.total is not None and page.total >= len(self.items) + self.unreadable
         self._total = page.total if is_total else None
@@ -393,4 +395,4 @@ class _Listing(Generic[Item]):
         return self._has_ended if self._total is None else len(self.items) + self.unreadable >= self._total
 
     def __str__(self) -> str:
-        return f"{len(self.items)} of {self._total} records"
+        return f"{len(self.items)} of {self._total or 'more'} records"

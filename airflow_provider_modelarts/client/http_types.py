@@ -106,6 +106,11 @@ class Operation(Generic[T]):
         """Whether the operation changes nothing, so that it may be repeated."""
         return self.method == "GET"
 
+    @property
+    def limit(self) -> int:
+        """The number of records of a page that a list requests; 0 if it requests none."""
+        return int(self.query.get("limit", 0))
+
     def with_query(self, **query: str) -> Operation[T]:
         """Return the same operation with these query values set."""
         return replace(self, query={**self.query, **query})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from airflow_provider_modelarts.client.image_uses import ImageUses
 from airflow_provider_modelarts.client.planned_image import PlannedImage
 from airflow_provider_modelarts.client.prune_rules import PruneRules
-from airflow_provider_modelarts.client.registry import RegistryTag, is_in_enterprise_registry
+from airflow_provider_modelarts.client.registry import is_in_enterprise_registry
 
 USED = "used by notebook "
 """How the reason begins that a notebook uses an image."""
@@ -53,22 +54,24 @@ def own_reasons(planned: PlannedImage, rules: PruneRules, now: datetime) -> list
 
 
 def use_reasons(planned: PlannedImage, uses: ImageUses | None) -> list[str]:
-    """Return which notebooks use an image: by its id, its address or, if it is known, its content."""
+    """Return which notebooks use an image: by its id, its address or any tag of its content."""
     if uses is None:
         return []
-    return [f"{USED}{user}" for user in uses.of_image(planned.image.id, planned.address, planned.digest)]
+    users = {*uses.of_image(planned.image.id, planned.address, planned.digest)}
+    if planned.address is not None:
+        for tag in planned.same_content:
+            users.update(uses.of_image(None, replace(planned.address, tag=tag), planned.digest))
+    return [f"{USED}{user}" for user in sorted(users)]
 
 
 def content_reasons(
     planned: PlannedImage,
-    read: Mapping[str, RegistryTag],
     kept_contents: Mapping[tuple[str, str], str],
     rules: PruneRules,
 ) -> list[str]:
     """
     Return why an image's content is kept, by whichever of its tags.
 
-    :param read: all tags of the repository.
     :param kept_contents: of :func:`contents_of` the images that are kept.
     """
     if planned.content is None:
@@ -77,8 +80,8 @@ def content_reasons(
         return ["the digest of its tag is unknown"]
     reasons = [
         f"its content has the tag {tag!r}, which matches keep_tags"
-        for tag, content in read.items()
-        if content.digest == planned.digest and rules.keeps_tag(tag)
+        for tag in planned.same_content
+        if rules.keeps_tag(tag)
     ]
     if kept := kept_contents.get((planned.repository, planned.digest)):
         reasons.append(f"its content is that of the tag {kept!r}, which is kept")

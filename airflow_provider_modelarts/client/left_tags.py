@@ -21,7 +21,7 @@ from airflow_provider_modelarts.client.image_protection import (
 )
 from airflow_provider_modelarts.client.image_uses import ImageUses
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.client.planned_image import PlannedImage, Tags
+from airflow_provider_modelarts.client.planned_image import PlannedImage, Tags, tags_by_content
 from airflow_provider_modelarts.client.prune_rules import Mode, PruneRules
 from airflow_provider_modelarts.client.registry import RegistryTag
 
@@ -88,11 +88,12 @@ def plan_left_tags(
     :param gone: the images, with the content that they had.
     :param images: all of the workspace.
     """
-    listed = [PlannedImage.of(image).with_content(tags) for image in images]
+    by_content = tags_by_content(tags)
+    listed = [PlannedImage.of(image).with_content(tags, by_content) for image in images]
     recorded = {(image.repository, image.tag) for image in listed if image.may_have_content}
     kept_contents = contents_of(listed)
     nothing, removed, kept = [], [], []
-    for image in gone:
+    for image in (found.with_same_content(by_content) for found in gone):
         read = tags.get(image.repository)
         if rules.mode != "delete" or image.content is None or (image.repository, image.tag) in recorded:
             nothing.append(image.because("removed by an earlier try"))
@@ -103,7 +104,7 @@ def plan_left_tags(
         elif reasons := [
             *own_reasons(image, rules, now),
             *use_reasons(image, uses),
-            *content_reasons(image, read, kept_contents, rules),
+            *content_reasons(image, kept_contents, rules),
         ]:
             kept.append(image.because("its record is gone", *reasons))
         else:

@@ -263,10 +263,15 @@ class NotebookSteps:
         Return the check that allows the stop.
 
         :raises StopRefusedError: it does not.
-        :raises NotebookNotReadyError: the notebook does not run any more, so that a check proves nothing.
+        :raises NotebookNotReadyError: the notebook does not run any more, so that a check proves nothing; or
+            the given image is still being saved, so that a retry may find it ACTIVE.
         """
         if not notebook.is_running:
             raise NotebookNotReadyError(f"{notebook.describe()}: it was not stopped")
+        if given is not None and given.is_pending:
+            raise NotebookNotReadyError(
+                f"{given.describe()}, so notebook {self._id} was not stopped. Wait until the image is ACTIVE"
+            )
         found = check_snapshot(
             notebook,
             images,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -14,6 +14,9 @@ from airflow_provider_modelarts.client.registry import RegistryTag, registry_add
 
 Tags = Mapping[str, RegistryTag] | None
 """The tags of a repository by their names; None if they could not be read completely."""
+
+ByContent = Mapping[tuple[str, str], Sequence[str]]
+"""Tags by the repository and digest of their content."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -27,6 +30,7 @@ class PlannedImage:
     :param notebook_id: the notebook that its marker names, in lower case; None without a marker.
     :param reasons: why it is kept, removed or skipped.
     :param content: its tag as the registry has it; None if that was not read, or there is no such tag.
+    :param same_content: the other tags of its repository that name the same content.
     """
 
     image: Image
@@ -34,6 +38,7 @@ class PlannedImage:
     notebook_id: str | None = None
     reasons: tuple[str, ...] = ()
     content: RegistryTag | None = None
+    same_content: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, image: Image) -> PlannedImage:
@@ -88,10 +93,15 @@ class PlannedImage:
         """Return the image with more reasons."""
         return replace(self, reasons=self.reasons + reasons)
 
-    def with_content(self, tags: Mapping[str, Tags]) -> PlannedImage:
+    def with_content(self, tags: Mapping[str, Tags], by_content: ByContent) -> PlannedImage:
         """Return the image with its content, if the tags of its repository were read."""
         read = tags.get(self.repository)
-        return replace(self, content=read.get(self.tag)) if read else self
+        return replace(self, content=read.get(self.tag)).with_same_content(by_content) if read else self
+
+    def with_same_content(self, by_content: ByContent) -> PlannedImage:
+        """Return the image with the other tags of its content."""
+        same = by_content.get((self.repository, self.digest), ()) if self.digest else ()
+        return replace(self, same_content=tuple(tag for tag in same if tag != self.tag))
 
     def to_xcom(self) -> dict[str, Any]:
         """Return the image as plain JSON."""
@@ -102,3 +112,12 @@ class PlannedImage:
             "created_at": iso_utc(self.image.create_at),
             "reasons": list(self.reasons),
         }
+
+
+def tags_by_content(tags: Mapping[str, Tags]) -> ByContent:
+    """Return the tags that were read by what they name."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for repository, read in tags.items():
+        for tag, content in (read or {}).items():
+            found.setdefault((repository, content.digest or ""), []).append(tag)
+    return found

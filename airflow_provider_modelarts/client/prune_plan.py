@@ -21,7 +21,7 @@ from airflow_provider_modelarts.client.image_protection import (
 )
 from airflow_provider_modelarts.client.image_uses import ImageUses
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.client.planned_image import PlannedImage, Tags
+from airflow_provider_modelarts.client.planned_image import PlannedImage, Tags, tags_by_content
 from airflow_provider_modelarts.client.prune_rules import PruneRules
 from airflow_provider_modelarts.client.retention import MAX_CLOCK_DIFFERENCE, reasons_to_keep
 
@@ -66,7 +66,8 @@ def plan_prune(
     :param planned: ids, in lower case, of the only images that may be removed, if an earlier try planned any.
     :param workspace_id: whose images may be removed; None for any.
     """
-    listed = [PlannedImage.of(image).with_content(tags or {}) for image in images]
+    by_content = tags_by_content(tags or {})
+    listed = [PlannedImage.of(image).with_content(tags or {}, by_content) for image in images]
     judged, skipped = _judge(listed, rules, now, workspace_id)
     judged = [image.because(*use_reasons(image, uses)) for image in judged]
     removable = {image.image.id for image in judged if not image.reasons}
@@ -154,7 +155,7 @@ def _with_content_reasons(
         return image
     read = tags.get(image.repository)
     if read is not None:
-        return image.because(*content_reasons(image, read, kept_contents, rules))
+        return image.because(*content_reasons(image, kept_contents, rules))
     # The record may go without the tag, unless the tags would show that it is to be kept.
     is_harmless = rules.mode == "unregister" and not rules.keep_tags
     return image if is_harmless else image.because(_UNREAD)

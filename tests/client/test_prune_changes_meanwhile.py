@@ -225,3 +225,28 @@ def test_prune_keeps_image_of_another_workspace(transport: TransportRunner, simu
 
     assert ids(result.deleted) == [old[1]]
     assert result.kept[1].reasons == ("is in another workspace, w1",)
+
+
+@pytest.mark.parametrize("begins", ["before the plan", "after the plan"])
+def test_prune_skips_content_that_a_notebook_uses_by_another_tag(
+    transport: TransportRunner, simulator: Simulator, begins: str
+) -> None:
+    """Even if no image of this workspace has that tag."""
+    _, *old = daily(simulator, 3)
+    path = path_of(simulator, old[0])
+    stable = f"{path.rpartition(':')[0]}:stable"
+    simulator.registry.copy(path, stable)
+
+    def use(_: object = None) -> None:
+        simulator.advance(31)
+        body = {"data": [{"id": "n1", "status": "STOPPED", "image": {"swr_path": stable}}], "total": 1}
+        simulator.inject(Fault("document", "ListAllNotebooks", times=None, body=json.dumps(body)))
+
+    if begins == "before the plan":
+        use()
+        result = prune(transport, simulator)
+    else:
+        result = prune(transport, simulator, store=use)
+
+    assert (ids(result.deleted), ids(result.skipped)) == ([old[1]], [old[0]])
+    assert result.skipped[0].reasons[-1] == "used by notebook n1"

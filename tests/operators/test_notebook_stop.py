@@ -160,13 +160,26 @@ def test_stop_requires_snapshot_of_some_age(simulator: Simulator, within: Any, i
 
 
 @pytest.mark.usefixtures("_checks_are_quick")
-@pytest.mark.parametrize("status", ["CREATE_FAILED", "CREATING", "DELETED"])
+@pytest.mark.parametrize("status", ["CREATE_FAILED", "DELETED"])
 def test_stop_is_refused_if_given_image_is_not_active(simulator: Simulator, status: str) -> None:
     saved = save(simulator)
     simulator.set_image_status(saved["image_id"], status)
     with pytest.raises(AirflowFailException, match=saved["image_id"]):
         run(stop(simulator, image_id=saved))
     assert sent(simulator) == ["CreateImage"]
+
+
+@pytest.mark.parametrize("status", ["INIT", "CREATING"])
+def test_stop_is_retryable_while_given_image_is_not_active_yet(simulator: Simulator, status: str) -> None:
+    """A save that does not wait, and a service that shows the notebook RUNNING before the image is ACTIVE."""
+    saved = save(simulator)
+    simulator.set_image_status(saved["image_id"], status)
+    with pytest.raises(NotebookNotReadyError, match=rf"{saved['image_id']} is {status}.*was not stopped"):
+        run(stop(simulator, image_id=saved))
+    simulator.set_image_status(saved["image_id"], "ACTIVE")
+
+    assert run(stop(simulator, image_id=saved), TaskInstance(try_number=2))["changed"]
+    assert sent(simulator) == ["CreateImage", "StopNotebook"]
 
 
 @pytest.mark.usefixtures("_checks_are_quick")
