@@ -11,13 +11,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import DAG, AirflowOptionalProviderFeatureException, task
 
 from airflow_provider_modelarts.operators.retention import PruneNotebookImagesOperator
 
 try:
     from airflow.providers.standard.operators.hitl import ApprovalOperator
-except ImportError:  # before Airflow 3.1
+except (ImportError, AirflowOptionalProviderFeatureException):  # before Airflow 3.1
     ApprovalOperator = None  # type: ignore[assignment,misc]
 
 RULES: dict[str, Any] = {

@@ -39,7 +39,7 @@ def run(dag_id: str, conf: dict[str, Any], change: Callable[[Any], None] = lambd
     def prepare(dag: Any) -> None:
         # From 3.0 to 3.2 Airflow runs a trigger in a thread, whose sleep is real.
         for task in dag.tasks:
-            if task.is_mapped:
+            if hasattr(task, "partial_kwargs"):  # it is mapped
                 task.partial_kwargs["poll_interval"] = POLL_INTERVAL
             elif hasattr(task, "poll_interval"):
                 task.poll_interval = POLL_INTERVAL

@@ -184,7 +184,8 @@ OPERATOR_SCENARIOS = [
         changes=("RenewLease",),
         renews_again=True,
         once=as_done(READ_ONCE),
-        permanently=class_of_each(effects=1),
+        # A refusal by the service: the lease is read with the notebook.
+        permanently={**class_of_each(effects=1), **each((BRIEF, done()))},
     ),
     *_scenarios(
         "RestoreNotebookOperator",
