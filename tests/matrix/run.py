@@ -42,6 +42,7 @@ MODES = "integration/test_modes.py::test_{}_returns_same_result_in_every_mode"
 IN_AIRFLOW = (
     MODES.format("operator_that_waits"),
     MODES.format("sensor"),
+    "integration/test_example_dags_of_notebooks.py",
     "integration/test_example_nightly_fleet.py",
     "integration/test_listed_notebooks.py",
 )
