@@ -113,13 +113,7 @@ class StartNotebookOperator(NotebookChangeTask):
 
     def _take_step(self, progress: Progress) -> Step:
         duration = lease_duration(self.duration)
-        step = self.hook.step_to_start(self.notebook_id, duration=duration, deadline=progress.deadline)
-        if duration is not None and step.is_last and not step.changed:
-            self.log.info(
-                "The duration is not used for a notebook that runs: prolong its lease with a "
-                "RenewNotebookLeaseOperator"
-            )
-        return step
+        return self.hook.step_to_start(self.notebook_id, duration=duration, deadline=progress.deadline)
 
 
 class StopNotebookOperator(NotebookChangeTask):

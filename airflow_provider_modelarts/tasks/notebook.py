@@ -103,6 +103,8 @@ class NotebookChangeTask(NotebookTask):
     """What goes on if the task is killed, for the log."""
     returns_changed = False
     """Whether the result has ``changed``."""
+    duration: Any = None
+    """The lease that a start asks for, of tasks that start."""
 
     def __init__(
         self,
@@ -182,6 +184,11 @@ class NotebookChangeTask(NotebookTask):
             self.log.info("%s", step.notebook.describe())
         elif step.is_last and not step.changed:
             self.log.info("%s already, so nothing was sent", step.notebook.describe())
+            if step.notebook.is_running and given(self.duration) is not None:
+                self.log.info(
+                    "The duration is not used for a notebook that runs: prolong its lease with a "
+                    "RenewNotebookLeaseOperator"
+                )
 
     def _wait(self, step: Step, progress: Progress) -> Notebook:
         """Return the notebook when it has one of the statuses that the step waits for, or defer."""

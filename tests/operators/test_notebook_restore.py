@@ -83,6 +83,19 @@ def test_restore_of_notebook_that_runs_image_sends_nothing(simulator: Simulator)
     assert sent(simulator) == []
 
 
+@pytest.mark.parametrize(("start", "stopped"), [(True, False), (False, True)], ids=["running", "stopped"])
+def test_restore_logs_that_duration_is_not_used_for_running_notebook(
+    simulator: Simulator, start: bool, stopped: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    snapshot(simulator, "numpy")
+    if stopped:
+        simulator.notebook().stop()
+
+    run(restore(simulator, start=start, duration="3h"))
+
+    assert ("The duration is not used" in capsys.readouterr().out) is not stopped
+
+
 @pytest.mark.parametrize("is_current", [True, False])
 def test_restore_without_start_leaves_notebook_stopped(simulator: Simulator, is_current: bool) -> None:
     image_id = snapshot(simulator, "numpy")
