@@ -118,7 +118,8 @@ def test_poller_shows_at_most_ten_images_a_second(
     assert (
         max(Counter(query["id"] for _, name, query in service.requests if name == "ShowImage").values()) <= 5
     )
-    assert 5 <= service.count("ListImages") <= 9
+    # Waits that join late, because computing takes its time here, have passes of their own.
+    assert 5 <= service.count("ListImages") <= 12
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert line == (
         "200 images are polled one by one, as no list contains them, each every 20 s instead of 10 s"
