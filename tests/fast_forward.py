@@ -54,6 +54,7 @@ class FastForward:
     def _skip_idle_loops(self, monkeypatch: pytest.MonkeyPatch) -> None:
         select, send = selectors.DefaultSelector.select, AsyncTransport.send
         run_in_executor = asyncio.BaseEventLoop.run_in_executor
+        shutdown = asyncio.BaseEventLoop.shutdown_default_executor
 
         def skip(selector: Any, timeout: float | None = None) -> Any:
             is_idle = threading.current_thread() is threading.main_thread() and not self._busy
@@ -77,9 +78,18 @@ class FastForward:
             future.add_done_callback(self._end_thread)
             return future
 
+        async def counted_shutdown(loop: asyncio.BaseEventLoop, *args: Any) -> None:
+            # From Python 3.12 on it waits for a thread of its own, with a time limit that would be skipped.
+            self._busy += 1
+            try:
+                await shutdown(loop, *args)
+            finally:
+                self._busy -= 1
+
         monkeypatch.setattr(selectors.DefaultSelector, "select", skip)
         monkeypatch.setattr(AsyncTransport, "send", counted_send)
         monkeypatch.setattr(asyncio.BaseEventLoop, "run_in_executor", counted_thread)
+        monkeypatch.setattr(asyncio.BaseEventLoop, "shutdown_default_executor", counted_shutdown)
 
     def _end_thread(self, _: Any) -> None:
         self._busy -= 1
