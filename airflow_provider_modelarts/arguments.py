@@ -138,6 +138,19 @@ def check_conn_id(value: object) -> None:
         raise RequestValidationError([FieldViolation("modelarts_conn_id", rule, value)])
 
 
+def check_flags(**flags: object) -> None:
+    """
+    Refuse a flag that is no bool: the text of a template would count as true.
+
+    :param flags: values by argument name.
+    :raises RequestValidationError: the message names each of them.
+    """
+    rule = "must be True or False; it is no templated argument"
+    violations = [FieldViolation(n, rule, value) for n, value in flags.items() if not isinstance(value, bool)]
+    if violations:
+        raise RequestValidationError(violations)
+
+
 def image_id_of(value: object) -> str:
     """
     Return the image id from an id or from the result of a save.

@@ -76,7 +76,7 @@ async def move_notebook(
         return await client.call(operation, deadline=deadline, before_retry=before_retry), True
     except ModelArtsError as error:
         read = partial(client.call, show, deadline=deadline)
-        after = await _read_after(read, error, lambda now: move.is_done_in(now.status))
+        after = await _read_after(notebook_id, read, error, lambda now: move.is_done_in(now.status))
         return after, error.may_have_been_processed and not _is_refusal(error)
 
 
@@ -105,7 +105,7 @@ async def renew_lease(
 
     operation = operations.renew_lease(notebook_id, duration, type=type)
     read = partial(read_lease, client, notebook_id, deadline=deadline)
-    lease = await _change(client, operation, read, is_renewed, deadline)
+    lease = await _change(client, notebook_id, operation, read, is_renewed, deadline=deadline)
     if not is_renewed(lease):
         raise InvalidResponseError(
             f"RenewLease was accepted, but the lease of notebook {notebook_id} was not renewed: "
@@ -153,7 +153,7 @@ async def update_image(
 
     operation = operations.update_notebook(notebook_id, image_id=image_id)
     read = partial(client.call, operations.show_notebook(notebook_id), deadline=deadline)
-    notebook = await _change(client, operation, read, is_updated, deadline)
+    notebook = await _change(client, notebook_id, operation, read, is_updated, deadline=deadline)
     if not is_updated(notebook):
         raise InvalidResponseError(
             f"UpdateNotebook was accepted, but notebook {notebook_id} still has the image "
@@ -164,21 +164,26 @@ async def update_image(
 
 async def _change(
     client: ModelArtsClient,
+    notebook_id: str,
     operation: Operation[None],
     read: Callable[[], Awaitable[T]],
     is_done: Callable[[T], bool],
+    *,
     deadline: float | None,
 ) -> T:
     """Send an operation whose response proves nothing, and return what it changed, read again."""
     try:
         await client.call(operation, deadline=deadline)
     except ModelArtsError as error:
-        return await _read_after(read, error, is_done)
+        return await _read_after(notebook_id, read, error, is_done)
     return await read()
 
 
 async def _read_after(
-    read: Callable[[], Awaitable[T]], error: ModelArtsError, is_done: Callable[[T], bool]
+    notebook_id: str,
+    read: Callable[[], Awaitable[T]],
+    error: ModelArtsError,
+    is_done: Callable[[T], bool],
 ) -> T:
     """
     Return what an operation changed although it failed with an error.
@@ -187,15 +192,18 @@ async def _read_after(
     """
     if isinstance(error, PERMANENT):
         raise error
-    log.warning("Checking whether a request without a usable response took effect: %s", error)
+    log.warning(
+        "Notebook %s: checking whether a request without a usable response took effect: %s",
+        *(notebook_id, error),
+    )
     try:
         found = await read()
     except ModelArtsError as unread:
-        log.warning("The check failed: %s", unread)
+        log.warning("Notebook %s: the check failed: %s", notebook_id, unread)
         raise error from unread
     if not is_done(found):
         raise error
-    log.info("The request took effect, or its effect was there already")
+    log.info("Notebook %s: the request took effect, or its effect was there already", notebook_id)
     return found
 
 

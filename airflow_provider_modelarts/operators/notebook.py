@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_modelarts.arguments import duration_of, given, image_id_of
+from airflow_provider_modelarts.arguments import check_flags, duration_of, given, image_id_of
 from airflow_provider_modelarts.exceptions import PERMANENT, ImageFailedError
 from airflow_provider_modelarts.links.console import push_notebook_links
 from airflow_provider_modelarts.operators.notebook_list import ListNotebooksOperator
@@ -17,7 +17,6 @@ from airflow_provider_modelarts.tasks.notebook import (
     NotebookChangeTask,
     NotebookTask,
     Progress,
-    check_flags,
     lease_duration,
     stop_rule,
 )

@@ -12,13 +12,13 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_modelarts.arguments import (
     check_conn_id,
     check_execution_timeout,
+    check_flags,
     duration_of,
     given,
 )
 from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidationError
 from airflow_provider_modelarts.links.console import NotebookListLink, push_notebook_links
 from airflow_provider_modelarts.tasks.failures import fail_without_retry
-from airflow_provider_modelarts.tasks.notebook import check_flags
 from airflow_provider_modelarts.tasks.operator import ModelArtsOperator
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_modelarts.arguments import (
     check_conn_id,
     check_execution_timeout,
+    check_flags,
     given,
     image_id_of,
     refuse_nothing,
 )
 from airflow_provider_modelarts.links.console import push_image_links
-from airflow_provider_modelarts.tasks.notebook import check_flags
 from airflow_provider_modelarts.tasks.one_image import OneImageTask
 from airflow_provider_modelarts.tasks.operator import ModelArtsOperator
 
@@ -42,12 +42,12 @@ class PruneNotebookImagesOperator(ModelArtsOperator):
 
     **Protection.** Never removed, whatever the policy: the newest ACTIVE image of a group, one that a
     notebook uses, one whose content has a tag of ``keep_tags`` or of an image that is kept, one that matches
-    ``protect`` or is younger than ``min_age``, one in an Enterprise registry, one that is not ACTIVE, and one
-    whose marker is missing or cannot be read.
+    ``protect`` or is younger than ``min_age``, one in an Enterprise registry, one that is not ACTIVE, one
+    whose marker cannot be read and, without ``include_unmarked``, one without a marker.
 
-    **What uses images** is asked of all users, workspaces and features of the project, and again every 30
-    seconds between deletions. If that list is refused or incomplete, nothing is deleted. Training jobs and
-    services are not asked.
+    **What uses images** is read from the notebooks of all users, workspaces and features of the project, and
+    again every 30 seconds between deletions. If that list is refused or incomplete, nothing is deleted.
+    Training jobs and services are not checked.
 
     **Modes.** ``report`` changes nothing. ``unregister`` deletes the record in ModelArts; the tag in SWR
     stays, and a :class:`RegisterNotebookImageOperator` makes a new record of it. ``delete`` deletes the
@@ -78,7 +78,7 @@ class PruneNotebookImagesOperator(ModelArtsOperator):
     :param min_age: how old an image must be: a timedelta, or text such as ``1d`` or ``12h``. (templated)
     :param max_deletions: images that one run removes at most, the oldest first.
     :param include_unmarked: also consider images that no task of Airflow saved.
-    :param own_notebooks_only: ask only for the notebooks of the connection's user: your word that nobody
+    :param own_notebooks_only: list only the notebooks of the connection's user: your word that nobody
         else's notebooks matter.
     :param modelarts_conn_id: id of the Airflow connection. (templated)
     :raises ValueError: in the constructor: ``execution_timeout`` is out of range.
@@ -169,8 +169,8 @@ class DeleteNotebookImageOperator(OneImageTask):
 
         DeleteNotebookImageOperator(task_id="delete", image_id="{{ params.image_id }}")
 
-    What uses the image is asked of all users, workspaces and features of the project before anything is
-    deleted; training jobs and services are not asked. An image that is gone already is a success.
+    The notebooks of all users, workspaces and features of the project are checked for the image before
+    anything is deleted; training jobs and services are not. An image that is gone already is a success.
 
     By default only the record in ModelArts is deleted: the tag in SWR stays, and a
     :class:`RegisterNotebookImageOperator` makes a new record of it.
@@ -180,7 +180,7 @@ class DeleteNotebookImageOperator(OneImageTask):
 
     :param image_id: the image's id, or the result of the task that saved it. (templated)
     :param delete_swr_image: also delete the tag in SWR, after the record and for good.
-    :param own_notebooks_only: ask only for the notebooks of the connection's user: your word that nobody
+    :param own_notebooks_only: list only the notebooks of the connection's user: your word that nobody
         else's notebooks matter.
     :param modelarts_conn_id: id of the Airflow connection. (templated)
     :raises ValueError: in the constructor: ``execution_timeout`` is out of range.

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from airflow_provider_modelarts.arguments import check_conn_id, duration_of, given, refuse_nothing
+from airflow_provider_modelarts.arguments import (
+    check_conn_id,
+    check_flags,
+    duration_of,
+    given,
+    refuse_nothing,
+)
 from airflow_provider_modelarts.exceptions import (
     FieldViolation,
     ModelArtsError,
@@ -20,7 +26,6 @@ from airflow_provider_modelarts.exceptions import (
 from airflow_provider_modelarts.links.console import push_image_links, push_notebook_links
 from airflow_provider_modelarts.tasks.failures import name_execution_timeout
 from airflow_provider_modelarts.tasks.image_id_store import load_image_id, store_image_id
-from airflow_provider_modelarts.tasks.notebook import check_flags
 from airflow_provider_modelarts.tasks.notebook_wait import NotebookWait
 from airflow_provider_modelarts.tasks.operator import ModelArtsOperator
 from airflow_provider_modelarts.tasks.save_progress import SaveProgress

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_modelarts.arguments import (
     check_conn_id,
     check_execution_timeout,
+    check_flags,
     duration_of,
     given,
     image_id_of,
     refuse_nothing,
     seconds,
 )
-from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidationError, WaitTimeoutError
+from airflow_provider_modelarts.exceptions import WaitTimeoutError
 from airflow_provider_modelarts.links.console import NotebookLink, NotebookListLink, push_notebook_links
 from airflow_provider_modelarts.tasks.failures import name_execution_timeout
 from airflow_provider_modelarts.tasks.operator import ModelArtsOperator
@@ -186,8 +187,9 @@ class NotebookChangeTask(NotebookTask):
             self.log.info("%s already, so nothing was sent", step.notebook.describe())
             if step.notebook.is_running and given(self.duration) is not None:
                 self.log.info(
-                    "The duration is not used for a notebook that runs: prolong its lease with a "
-                    "RenewNotebookLeaseOperator"
+                    "The duration is not used for notebook %s, which runs: prolong its lease with a "
+                    "RenewNotebookLeaseOperator",
+                    self.notebook_id,
                 )
 
     def _wait(self, step: Step, progress: Progress) -> Notebook:
@@ -279,16 +281,3 @@ def stop_rule(image_id: object, require_snapshot_within: object, *, discard_envi
         duration_of("require_snapshot_within", DEFAULT_SNAPSHOT_AGE if within is None else within),
         discard_environment,
     )
-
-
-def check_flags(**flags: object) -> None:
-    """
-    Refuse a flag that is no bool: the text of a template would count as true.
-
-    :param flags: values by argument name.
-    :raises RequestValidationError: the message names each of them.
-    """
-    rule = "must be True or False; it is no templated argument"
-    violations = [FieldViolation(n, rule, value) for n, value in flags.items() if not isinstance(value, bool)]
-    if violations:
-        raise RequestValidationError(violations)

@@ -1,4 +1,4 @@
-"""How the prune's arguments become rules, and how its result is logged."""
+"""How a prune's arguments become rules, and how its result is logged."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from airflow_provider_modelarts.arguments import (
     check_conn_id,
+    check_flags,
     duration_of,
     given,
     refuse_lost,
@@ -21,7 +22,6 @@ from airflow_provider_modelarts.exceptions import (
     PruneIncompleteError,
     RequestValidationError,
 )
-from airflow_provider_modelarts.tasks.notebook import check_flags
 from airflow_provider_modelarts.tasks.stored_plan import StoredPlan
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.client.prune import PruneResult
     from airflow_provider_modelarts.client.prune_rules import PruneRules
 
-NOT_ASKED = (
-    "Only notebooks are asked which images they use. Training jobs, services and other projects are not: "
-    "name the images that they need in keep_tags or protect"
+NOT_CHECKED = (
+    "Only the notebooks of this project are checked for the images that they use. Training jobs, services "
+    "and other projects are not: name the images that they need in keep_tags or protect"
 )
 MAX_ROWS = 100
 """Images of one kind in the log; the result has all of them."""
@@ -50,7 +50,7 @@ def run_prune(task: Any, context: Context) -> dict[str, Any]:
     :raises PruneIncompleteError: some images could not be removed; the result was pushed.
     """
     if task.mode == "delete":
-        log.warning("%s", NOT_ASKED)
+        log.warning("%s", NOT_CHECKED)
     check_conn_id(task.modelarts_conn_id)
     rules = prune_rules(task)
     stored = StoredPlan(context)

@@ -80,7 +80,8 @@ class StoredPlan:
         except Exception as error:  # noqa: BLE001 - whatever Airflow raises, the report lists tags that stay
             cause = sanitize(f"{type(error).__name__}: {error}", 200)
             log.warning(
-                "The planned deletions cannot be %s: %s. If this try is killed, a tag may stay in SWR",
+                "The planned deletions cannot be %s: %s. If this try is killed, a tag may stay in SWR: a "
+                'prune with mode="report" lists it',
                 *(what, cause),
             )
             return None
