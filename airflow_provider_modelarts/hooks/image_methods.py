@@ -290,7 +290,7 @@ class ImageMethods(BlockingClient):
 
     def delete_image(self, image_id: str, *, delete_swr_image: bool = False) -> None:
         """
-        Delete an image's record in ModelArts.
+        Delete an image's record in ModelArts, whatever uses it; :meth:`remove_image` checks that first.
 
         :param image_id: the image's id, a UUID.
         :param delete_swr_image: also delete the tag in SWR, for good. Else it stays and can be registered.

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 Store = Callable[[list[dict[str, Any]]], None]
 
 
-def _forget(_: list[dict[str, Any]]) -> None:
-    """Store nothing."""
+def _store_nothing(_: list[dict[str, Any]]) -> None:
+    """Do nothing, for callers that have no next try."""
 
 
 class RetentionMethods(BlockingClient):
@@ -31,7 +31,7 @@ class RetentionMethods(BlockingClient):
         workspace_id: str | None = None,
         own_notebooks_only: bool = False,
         earlier: Iterable[object] = (),
-        store: Store = _forget,
+        store: Store = _store_nothing,
     ) -> PruneResult:
         """
         Remove the images that a policy does not keep.
@@ -64,7 +64,7 @@ class RetentionMethods(BlockingClient):
         delete_swr_image: bool = False,
         own_notebooks_only: bool = False,
         earlier: Iterable[object] = (),
-        store: Store = _forget,
+        store: Store = _store_nothing,
     ) -> Removal:
         """
         Delete an image unless a notebook uses it; one that is gone is a success.

@@ -120,7 +120,7 @@ class Registry:
         return self._repositories[path].tags[tag]
 
     def ensure(self, swr_path: str) -> None:
-        """Let an address be pulled; new content is two shared layers and one of its own."""
+        """Let an address be pulled; new content is the layers of the base image and one of its own."""
         if swr_path not in self:
             self.commit(swr_path, base="", installed=frozenset())
 

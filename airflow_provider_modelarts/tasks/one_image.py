@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class OneImageTask(ModelArtsOperator):
-    """A task that changes, tags or registers one image."""
+    """A task that deletes, tags or registers one image."""
 
     operator_extra_links = (ImageLink(), ImageListLink())
     ui_color = "#cfe5f7"
