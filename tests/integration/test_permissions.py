@@ -173,15 +173,22 @@ def tagged(simulator: Simulator) -> ModelArtsHook:
     return ModelArtsHook()
 
 
+def _check_verified(result: dict[str, Any]) -> None:
+    for key, action in (("digest", "swr:repo:listRepoTags"), ("unchanged", "modelarts:image:list")):
+        if key not in result:
+            raise ModelArtsError(action)
+
+
+def verified_save(simulator: Simulator) -> None:
+    _check_verified(save(simulator, wait_for_completion=True, verify_in_registry=True, poll_interval=1))
+
+
 def verified_sensor(simulator: Simulator) -> None:
     image_id = simulator.add_image(
         **IMAGE, description=f"[airflow:{'0' * 16} notebook:{simulator.notebook_id}]"
     )
     task = NotebookImageSensor(task_id="wait", image_id=image_id, verify_in_registry=True)
-    result = finish(task, context(TaskInstance()))
-    for key, action in (("digest", "swr:repo:listRepoTags"), ("unchanged", "modelarts:image:list")):
-        if key not in result:
-            raise ModelArtsError(action)
+    _check_verified(finish(task, context(TaskInstance())))
 
 
 def try_the_button(_: Simulator) -> None:
@@ -225,6 +232,10 @@ WAITING: dict[str, Scenario] = {"a wait": wait, "a deferred wait": deferred_wait
 SCENARIOS: dict[str, dict[str, Scenario]] = {
     f"{OPERATOR}, with any if_exists": SAVING | {"another's image to adopt": tag_of_another_is_adopted},
     f"{OPERATOR} with wait_for_completion": SAVING | WAITING,
+    f"{OPERATOR} with wait_for_completion and verify_in_registry": {
+        **{name: SAVING[name] for name in ("a save", "a retry after a crash", "a lost request")},
+        "a verified save": verified_save,
+    },
     f"{OPERATOR} that may replace its own failed image": SAVING
     | {"an own image that failed": own_failed_image_is_replaced},
     f'{OPERATOR} with if_not_running="skip"': {
@@ -266,10 +277,12 @@ FAILS: dict[str, set[str]] = {
         "a stopped notebook to skip",
         "list_images",
         "the test button",
+        "a verified save",
         "a verified sensor",
     },
     "modelarts:image:get": {
-        *("a wait", "a deferred wait", "a sensor", "a deferred sensor", "a verified sensor", "get_image"),
+        *("a wait", "a deferred wait", "a sensor", "a deferred sensor", "get_image"),
+        *("a verified save", "a verified sensor"),
     },
     "modelarts:image:register": {"register_image"},
     "modelarts:notebook:get": {
@@ -283,7 +296,7 @@ FAILS: dict[str, set[str]] = {
     "modelarts:image:delete": {"an own image that failed", "delete_image"},
     "modelarts:notebook:list": {"list_notebooks", "list_notebooks of both features"},
     "modelarts:notebook:listAllNotebooks": {"list_notebooks of all"},
-    "swr:repo:listRepoTags": {"list_tags", "a verified sensor"},
+    "swr:repo:listRepoTags": {"list_tags", "a verified save", "a verified sensor"},
     "swr:repo:deleteRepoTag": {"delete_tag"},
     "swr:repo:createRepoTag": {"create_tag"},
     "swr:repo:listRetentions": {"list_retention_rules"},
