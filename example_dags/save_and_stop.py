@@ -42,7 +42,7 @@ with DAG(
     doc_md=__doc__,
     tags=["modelarts"],
 ):
-    # --8<-- [start:evening]
+    # --8<-- [start:save_and_stop]
     save = CreateNotebookImageOperator(
         task_id="save_notebook",
         notebook_id=NOTEBOOK_ID,
@@ -58,7 +58,7 @@ with DAG(
     StopNotebookOperator(
         task_id="stop_notebook", notebook_id=NOTEBOOK_ID, image_id=save.output, deferrable=True
     )
-    # --8<-- [end:evening]
+    # --8<-- [end:save_and_stop]
 
 with DAG(
     dag_id="save_and_stop_teardown",

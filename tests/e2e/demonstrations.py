@@ -66,7 +66,7 @@ def _add_used_notebook(simulator: Simulator, lease: float) -> str:
     return notebook.id
 
 
-def _evening(simulator: Simulator) -> dict[str, Any]:
+def _running(simulator: Simulator) -> dict[str, Any]:
     return {"notebook_id": _add_used_notebook(simulator, lease=4000)}
 
 
@@ -137,7 +137,7 @@ DEMONSTRATIONS = {
     NIGHTLY: Demonstration(check=_is_saved),
     "nightly_fleet": Demonstration(_fleet, _fleet_is_saved, pools={"modelarts_saves": 2}),
     "restore_notebook": Demonstration(_with_snapshot, _is_restored),
-    "save_and_stop": Demonstration(_evening, _is_saved_and_stopped),
+    "save_and_stop": Demonstration(_running, _is_saved_and_stopped),
     "save_and_stop_teardown": Demonstration(_stopped, _was_started_saved_and_stopped),
     "save_training_image": Demonstration(check=_is_saved),
     "snapshot_before_auto_stop": Demonstration(_one_lease_ends, _that_one_is_saved),

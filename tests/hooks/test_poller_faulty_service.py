@@ -34,7 +34,7 @@ REFUSED = (403, {"error_code": "ModelArts.0108", "error_msg": "denied"})
 Edit = Callable[[dict[str, Any], dict[str, str]], Any]
 
 
-class HostileService(ImageService):
+class FaultyService(ImageService):
     """
     A service whose responses are late or edited.
 
@@ -66,18 +66,18 @@ class HostileService(ImageService):
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[[HostileService], HostileService]:
+def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[[FaultyService], FaultyService]:
     """Lets a service answer all requests."""
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(CONNECTION))
 
-    def use(service: HostileService) -> HostileService:
+    def use(service: FaultyService) -> FaultyService:
         monkeypatch.setattr(pool, "client_pool", service.pool())
         return service
 
     return use
 
 
-Serve = Callable[[HostileService], HostileService]
+Serve = Callable[[FaultyService], FaultyService]
 
 
 def wait(image_id: str, **options: Any) -> asyncio.Future[Image]:
@@ -118,7 +118,7 @@ def test_poller_misses_no_end_when_its_last_polls_take_long(
     images: int, seconds: dict[str, float], options: dict[str, Any], latest: float, serve: Serve
 ) -> None:
     """Their waits do not hang, as long as the requests before theirs succeed."""
-    service = serve(HostileService(images, seconds=seconds, **options))
+    service = serve(FaultyService(images, seconds=seconds, **options))
 
     async def scenario() -> tuple[Counter[str], float]:
         deadline = time.time() + 50
@@ -139,7 +139,7 @@ def test_poller_misses_no_end_when_its_last_polls_take_long(
 
 def test_poller_ends_waits_before_airflow_does_when_pages_are_very_slow(serve: Serve) -> None:
     """Ten minutes after the deadline Airflow would end them without an event."""
-    service = serve(HostileService(60, cap=1, seconds={"ListImages": 14.0}))
+    service = serve(FaultyService(60, cap=1, seconds={"ListImages": 14.0}))
 
     async def scenario() -> tuple[Counter[str], float]:
         deadline = time.time() + 20
@@ -154,7 +154,7 @@ def test_poller_ends_waits_before_airflow_does_when_pages_are_very_slow(serve: S
 
 def test_poller_polls_last_for_a_wait_that_joins_a_delayed_pass(serve: Serve) -> None:
     """Two workspaces share the pace of the project, so that the first page of one waits for the other's."""
-    service = serve(HostileService(8))
+    service = serve(FaultyService(8))
     service.unlisted = {service.ids[0], service.ids[1]}
     service.statuses |= {service.ids[0]: "ACTIVE", service.ids[1]: "ACTIVE"}
 
@@ -175,7 +175,7 @@ def test_poller_polls_last_for_a_wait_that_joins_a_delayed_pass(serve: Serve) ->
 def test_poller_keeps_the_failure_that_only_a_page_has_shown(serve: Serve) -> None:
     """The second page fails, so that the failed image is not shown for its reason before the deadline."""
     service = serve(
-        HostileService(40, cap=20, is_ordered=False, edit=lambda b, q: (503, {}) if int(q["offset"]) else b)
+        FaultyService(40, cap=20, is_ordered=False, edit=lambda b, q: (503, {}) if int(q["offset"]) else b)
     )
     service.statuses[service.ids[0]] = "CREATE_FAILED"
 
@@ -193,7 +193,7 @@ def test_poller_keeps_the_failure_that_only_a_page_has_shown(serve: Serve) -> No
 def test_poller_ends_waits_whose_requests_are_cancelled(operation: str, serve: Serve) -> None:
     """As a library may do by mistake: no wait goes on for ever, and no pass is repeated at once."""
 
-    class Cancelling(HostileService):
+    class Cancelling(FaultyService):
         async def send(self, request: Request, *, timeout: float | None = None) -> Response:
             response = await super().send(request, timeout=timeout)
             if self.requests[-1][1] == operation:
@@ -218,7 +218,7 @@ def test_poller_ends_waits_whose_requests_are_cancelled(operation: str, serve: S
 @pytest.mark.parametrize("status", [None, " ", []])
 def test_poller_shows_images_whose_records_have_no_status(status: Any, serve: Serve) -> None:
     service = serve(
-        HostileService(5, edit=lambda b, _: {**b, "data": [{**r, "status": status} for r in b["data"]]})
+        FaultyService(5, edit=lambda b, _: {**b, "data": [{**r, "status": status} for r in b["data"]]})
     )
 
     async def scenario() -> list[Any]:
@@ -236,7 +236,7 @@ def test_poller_logs_no_line_per_poll_when_each_response_has_another_message(
     def edit(body: dict[str, Any], _: dict[str, str]) -> dict[str, Any]:
         return {**body, "data": [{**r, "status_message": f"at {time.time()}"} for r in body["data"]]}
 
-    service = serve(HostileService(3, edit=edit))
+    service = serve(FaultyService(3, edit=edit))
     caplog.set_level(logging.INFO, "airflow_provider_modelarts")
 
     run(lambda: ends([wait(image_id, timeout=250) for image_id in service.ids]))
@@ -246,7 +246,7 @@ def test_poller_logs_no_line_per_poll_when_each_response_has_another_message(
 
 def test_poller_polls_soon_for_a_wait_that_joins_slow_ones_in_a_pause(serve: Serve) -> None:
     """The pause of a pass depends on the shortest interval; it becomes shorter when that does."""
-    service = serve(HostileService(3))
+    service = serve(FaultyService(3))
 
     async def scenario() -> float:
         # The third lets the pass begin at once, and leaves it to the others, which wait for an hour.
@@ -269,7 +269,7 @@ def test_poller_polls_soon_for_a_wait_that_joins_slow_ones_in_a_pause(serve: Ser
 
 def test_poller_shows_again_at_the_deadline_when_a_slow_show_has_ended(serve: Serve) -> None:
     """Although the shows of the others are far apart."""
-    service = serve(HostileService(4, seconds={"ShowImage": 4.0}))
+    service = serve(FaultyService(4, seconds={"ShowImage": 4.0}))
     service.unlisted = set(service.ids)
 
     async def scenario() -> Image:
@@ -292,7 +292,7 @@ def test_poller_shows_again_at_the_deadline_when_a_slow_show_has_ended(serve: Se
 @pytest.mark.parametrize(("seconds", "latest"), [(HOUR, 30), (-HOUR, 2 * HOUR)], ids=["ahead", "back"])
 def test_poller_ends_waits_by_the_clock_that_was_set(seconds: float, latest: float, serve: Serve) -> None:
     """As after a suspension of the machine, during which the monotonic clock stands still."""
-    service = serve(HostileService(3))
+    service = serve(FaultyService(3))
 
     async def scenario() -> list[Any]:
         waits = [wait(image_id, timeout=HOUR / 2) for image_id in service.ids]

@@ -89,7 +89,7 @@ def test_teardown_saves_and_stops_notebook_of_job_that_failed(simulator: Simulat
     assert list(demonstration.check(simulator, conf)) == []
 
 
-def test_evening_saves_and_stops_notebook_whose_lease_is_not_renewed(simulator: Simulator) -> None:
+def test_save_and_stop_saves_and_stops_notebook_whose_lease_is_not_renewed(simulator: Simulator) -> None:
     demonstration = demonstration_of("save_and_stop")
     conf = demonstration.prepare(simulator)
     simulator.inject(Fault("error", "RenewLease", times=None, status=403, code="ModelArts.0108"))
@@ -100,7 +100,7 @@ def test_evening_saves_and_stops_notebook_whose_lease_is_not_renewed(simulator: 
     assert list(demonstration.check(simulator, conf)) == []
 
 
-def test_evening_leaves_stopped_notebook_alone(simulator: Simulator) -> None:
+def test_save_and_stop_leaves_stopped_notebook_alone(simulator: Simulator) -> None:
     simulator.notebook().stop()
 
     states = run("save_and_stop", {})
@@ -109,7 +109,7 @@ def test_evening_leaves_stopped_notebook_alone(simulator: Simulator) -> None:
     assert simulator.saves == simulator.notebook().starts == 0
 
 
-def test_evening_leaves_notebook_running_whose_save_failed(simulator: Simulator) -> None:
+def test_save_and_stop_leaves_notebook_running_whose_save_failed(simulator: Simulator) -> None:
     conf = demonstration_of("save_and_stop").prepare(simulator)
     simulator.inject(Fault("save_fails", "CreateImage"))
 

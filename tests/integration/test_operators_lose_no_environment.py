@@ -196,7 +196,7 @@ class Operators(Notebooks):
 
     def save(self, fails: bool) -> str | None:
         modelarts = in_process_client(self.simulator)
-        key = IdempotencyKey("evening", "save", f"run {next(self.runs)}", -1)
+        key = IdempotencyKey("save_and_stop", "save", f"run {next(self.runs)}", -1)
         if fails:
             self.simulator.inject(Fault("save_fails", "CreateImage"))
         saving = IdempotentCreate(modelarts, HUAWEI_CLOUD, self.notebook.id, key, name="a", namespace="b")

@@ -1,4 +1,4 @@
-"""The evening's tasks, where the service's times are in another unit or incomplete."""
+"""Saves, stops and starts, where the service's times are in another unit or incomplete."""
 
 from __future__ import annotations
 
