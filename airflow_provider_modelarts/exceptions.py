@@ -171,7 +171,7 @@ class TransportError(ModelArtsError):
 
 
 class InvalidResponseError(ModelArtsError):
-    """The response is not what the API documents: no JSON, another type, or about another image."""
+    """The response is not what the API documents: no JSON, another type, or about another resource."""
 
     is_transient = True
 
@@ -246,19 +246,19 @@ class PermissionDeniedError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """The notebook or image does not exist, or is not visible to these credentials."""
+    """The notebook, image or tag does not exist, or is not visible to these credentials."""
 
     is_transient = False
 
 
 class TagConflictError(ApiError):
-    """The name and tag belong to another image, which the API cannot overwrite."""
+    """The tag belongs to another image, which is not overwritten."""
 
     is_transient = False
 
 
 class NotebookNotReadyError(ApiError):
-    """The notebook is stopped, busy or being restored; a later save may succeed."""
+    """The notebook is in a status that does not allow the operation, such as busy; a retry may succeed."""
 
 
 class QuotaExceededError(ApiError):
@@ -316,7 +316,7 @@ class PruneIncompleteError(ModelArtsError):
 
 
 class WaitTimeoutError(ModelArtsError):
-    """The wait reached its deadline; the image may still be saved."""
+    """The wait reached its deadline; ModelArts continues what was begun."""
 
 
 PERMANENT: tuple[type[ModelArtsError], ...] = (

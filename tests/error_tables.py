@@ -80,7 +80,8 @@ def _retries(error: type[ModelArtsError]) -> str:
     if error is ImageFailedError:
         return "operator: is retried and saves again; sensor: is not retried"
     if error is exceptions.WaitTimeoutError:
-        return "operator: is retried and reuses the image; sensor: is not retried"
+        again = "is retried, and reuses the image or continues from the notebook's status"
+        return f"operator: {again}; sensor: is not retried"
     return "is retried"
 
 
