@@ -94,20 +94,20 @@ async def wait_for_verification(
     workspace_id: str | None,
     poll_interval: float,
     deadline: float,
-    turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    admit: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> dict[str, Any]:
     """
     Verify an image as :func:`verify_image` does, again after transient errors until the deadline.
 
     :param poll_interval: seconds after an error until the next try.
     :param deadline: epoch seconds.
-    :param turn: admits one try, so that many waits do not try together.
+    :param admit: returns the context of a try, so that many waits do not try together.
     :raises WaitTimeoutError: every try until the deadline failed.
     """
     began = modelarts.time()
     while True:
         try:
-            async with turn():
+            async with admit():
                 # The next try is the retry of a request.
                 return await verify_image(modelarts, image, workspace_id=workspace_id, deadline=NO_RETRY)
         except ModelArtsError as failure:

@@ -19,16 +19,16 @@ MIN_INTERVAL = 0.2
 """Seconds between the begins of two verifications of a connection; each takes two requests or some more."""
 
 
-class Turns:
-    """Admits the verifications of one connection."""
+class VerificationLimiter:
+    """Limits how many verifications of one connection run at a time, and how many begin in a second."""
 
     def __init__(self) -> None:
         self._running = asyncio.Semaphore(MAX_AT_A_TIME)
         self._next_at = -math.inf
 
     @asynccontextmanager
-    async def next(self) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it."""
+    async def admit(self) -> AsyncIterator[None]:
+        """Enter when another verification may begin, and stay until it has ended."""
         async with self._running:
             now = asyncio.get_running_loop().time()
             begin_at = max(now, self._next_at)
@@ -37,7 +37,7 @@ class Turns:
             yield
 
 
-_turns: LoopLocalValues[str, Turns] = LoopLocalValues(Turns)
+_limiters: LoopLocalValues[str, VerificationLimiter] = LoopLocalValues(VerificationLimiter)
 
 
 async def await_verification(
@@ -56,7 +56,7 @@ async def await_verification(
             workspace_id=workspace_id,
             poll_interval=poll_interval,
             deadline=deadline,
-            turn=_turns.get(conn_id).next,
+            admit=_limiters.get(conn_id).admit,
         ),
         deadline,
         subject=f"the tag of image {image.id} in SWR",

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_modelarts.exceptions import WaitTimeoutError
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.hooks.verification import MAX_AT_A_TIME, MIN_INTERVAL, Turns
+from airflow_provider_modelarts.hooks.verification import MAX_AT_A_TIME, MIN_INTERVAL, VerificationLimiter
 from airflow_provider_modelarts.simulator import Fault, Simulator
 from tests import virtual_loop
 
@@ -23,13 +23,13 @@ from tests import virtual_loop
         pytest.param(50, 60.0, MAX_AT_A_TIME, id="slow ones are limited"),
     ],
 )
-def test_turns_are_spread_and_limited(number: int, seconds: float, at_a_time: int) -> None:
+def test_verification_limiter_spreads_and_limits(number: int, seconds: float, at_a_time: int) -> None:
     begun: list[float] = []
     running = most = 0
 
-    async def take(turns: Turns) -> None:
+    async def take(limiter: VerificationLimiter) -> None:
         nonlocal running, most
-        async with turns.next():
+        async with limiter.admit():
             running += 1
             most = max(most, running)
             begun.append(asyncio.get_running_loop().time())
@@ -37,8 +37,8 @@ def test_turns_are_spread_and_limited(number: int, seconds: float, at_a_time: in
             running -= 1
 
     async def all_together() -> None:
-        turns = Turns()
-        await asyncio.gather(*(take(turns) for _ in range(number)))
+        limiter = VerificationLimiter()
+        await asyncio.gather(*(take(limiter) for _ in range(number)))
 
     virtual_loop.run(all_together())
 
@@ -47,20 +47,20 @@ def test_turns_are_spread_and_limited(number: int, seconds: float, at_a_time: in
     assert all(later - earlier >= MIN_INTERVAL - 0.01 for earlier, later in itertools.pairwise(begun))
 
 
-def test_turns_go_on_after_an_error_or_a_cancelled_wait() -> None:
-    async def fail(turns: Turns) -> None:
-        async with turns.next():
+def test_verification_limiter_admits_after_an_error_or_a_cancelled_wait() -> None:
+    async def fail(limiter: VerificationLimiter) -> None:
+        async with limiter.admit():
             raise ValueError
 
     async def scenario() -> int:
-        turns = Turns()
+        limiter = VerificationLimiter()
         outcomes: list[Any] = await asyncio.gather(
-            *(fail(turns) for _ in range(3 * MAX_AT_A_TIME)), return_exceptions=True
+            *(fail(limiter) for _ in range(3 * MAX_AT_A_TIME)), return_exceptions=True
         )
-        waiting = asyncio.ensure_future(fail(turns))
+        waiting = asyncio.ensure_future(fail(limiter))
         await asyncio.sleep(0)
         waiting.cancel()
-        async with turns.next():
+        async with limiter.admit():
             return len([outcome for outcome in outcomes if isinstance(outcome, ValueError)])
 
     assert virtual_loop.run(scenario()) == 3 * MAX_AT_A_TIME
