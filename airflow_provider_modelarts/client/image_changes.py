@@ -141,7 +141,9 @@ async def register_once(
         try:
             listed = await client.list_all(operations.list_images(workspace_id=workspace_id))
         except ModelArtsError as unread:
-            log.warning("The images cannot be listed: %s", unread)
+            log.warning(
+                "Whether %s has a record is unknown, as the images cannot be listed: %s", swr_path, unread
+            )
             raise error from unread
         address = parse_address(swr_path)
         for image in listed:

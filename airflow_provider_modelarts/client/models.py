@@ -33,6 +33,8 @@ from airflow_provider_modelarts.exceptions import (
 T = TypeVar("T")
 
 EMPTY = "is empty (did a template render to nothing?)"
+DEFAULT_WORKSPACE = "0"
+"""The workspace of a project that has no other one."""
 MAX_LINE = 500
 """Characters of a message; the reason of a failed image may be a whole build log."""
 

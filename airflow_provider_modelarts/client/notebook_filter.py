@@ -16,13 +16,10 @@ from fnmatch import fnmatchcase
 
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
-from airflow_provider_modelarts.client.models import MAX_LINE, Image
+from airflow_provider_modelarts.client.models import DEFAULT_WORKSPACE, MAX_LINE, Image
 from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.client.snapshot_check import SnapshotIndex, began_within
 from airflow_provider_modelarts.exceptions import PermissionDeniedError, sanitize
-
-DEFAULT_WORKSPACE = "0"
-"""The workspace of a project that has no other one."""
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +58,7 @@ class NotebookFilter:
         )
 
     def has_unknown_end(self, notebook: Notebook) -> bool:
-        """Whether a notebook is left out only because nobody knows when its lease ends."""
+        """Whether a notebook is left out only because it is unknown when its lease ends."""
         lease = notebook.lease
         is_unknown = lease is None or lease.is_unknown
         is_asked = self.lease_ends_within is not None and notebook.is_running

@@ -17,7 +17,7 @@ from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.lease_plan import LeaseTerms, plan_renewal, plan_start
 from airflow_provider_modelarts.client.marker import snapshots_of
-from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.client.models import DEFAULT_WORKSPACE, Image
 from airflow_provider_modelarts.client.notebook_changes import (
     move_notebook,
     read_lease,
@@ -332,7 +332,7 @@ class NotebookSteps:
         :param workspaces: further ones; None is the connection's.
         """
         images: list[Image] = []
-        default = self._workspace_id or "0"
+        default = self._workspace_id or DEFAULT_WORKSPACE
         ids = (workspace_id or default for workspace_id in (notebook.workspace_id, None, *workspaces))
         for workspace_id in dict.fromkeys(ids):
             listed = operations.list_images(workspace_id=workspace_id)

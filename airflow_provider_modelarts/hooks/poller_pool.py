@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
+from airflow_provider_modelarts.client.models import DEFAULT_WORKSPACE
 from airflow_provider_modelarts.client.poll_plan import ItemT, PolledResource, RequestPace
 from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.connection import Settings
@@ -52,7 +53,9 @@ poller_pool: LoopLocalPool[PollerKey, Poller[Any]] = LoopLocalPool(_open_poller)
 def _use_poller(
     resource: PolledResource[ItemT], workspace_id: str, settings: Settings
 ) -> AbstractAsyncContextManager[Poller[ItemT]]:
-    return poller_pool.use(PollerKey(settings, workspace_id or settings.workspace_id or "0", resource))
+    return poller_pool.use(
+        PollerKey(settings, workspace_id or settings.workspace_id or DEFAULT_WORKSPACE, resource)
+    )
 
 
 async def await_resource(

@@ -44,13 +44,14 @@ class RetentionMethods(BlockingClient):
         :raises ModelArtsError: images or notebooks cannot be listed; nothing was deleted. What fails later is
             in the result.
         """
+        from airflow_provider_modelarts.client.models import DEFAULT_WORKSPACE
         from airflow_provider_modelarts.client.prune import Prune
         from airflow_provider_modelarts.transport import block_on
 
         prune = Prune(
             self._modelarts,
             rules,
-            workspace_id=self._workspace(workspace_id) or "0",
+            workspace_id=self._workspace(workspace_id) or DEFAULT_WORKSPACE,
             own_notebooks_only=own_notebooks_only,
             earlier=earlier,
             store=store,
@@ -77,12 +78,13 @@ class RetentionMethods(BlockingClient):
         :raises ImageInUseError: a notebook uses it; nothing was sent.
         """
         from airflow_provider_modelarts.client.image_removal import remove_image
+        from airflow_provider_modelarts.client.models import DEFAULT_WORKSPACE
         from airflow_provider_modelarts.transport import block_on
 
         removal = remove_image(
             self._modelarts,
             image_id,
-            workspace_id=self._workspace(None) or "0",
+            workspace_id=self._workspace(None) or DEFAULT_WORKSPACE,
             delete_swr_image=delete_swr_image,
             own_notebooks_only=own_notebooks_only,
             earlier=earlier,
