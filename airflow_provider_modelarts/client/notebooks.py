@@ -1,4 +1,4 @@
-"""The models of notebooks and their leases, and the statuses in which each operation is allowed."""
+"""The models of notebooks and their leases, and the statuses that starts and stops lead to."""
 
 from __future__ import annotations
 
@@ -48,25 +48,20 @@ class Move:
     """
     What one operation does to a notebook's status.
 
-    :param allowed_in: the only status in which the service accepts it.
-    :param through: the status until it is done; None if it is done at once.
+    :param through: the status until it is done.
     :param to: the status afterwards.
     """
 
-    allowed_in: str
-    through: str | None
+    through: str
     to: str
 
     def is_done_in(self, status: str | None) -> bool:
         """Whether a notebook with this status has, or is about to have, what the operation would change."""
-        return status in {self.to, self.through} and self.allowed_in != self.to
+        return status in {self.to, self.through}
 
 
-START = Move("STOPPED", "STARTING", "RUNNING")
-STOP = Move("RUNNING", "STOPPING", "STOPPED")
-SAVE = Move("RUNNING", "SNAPSHOTTING", "RUNNING")
-RENEW = Move("RUNNING", None, "RUNNING")
-UPDATE_IMAGE = Move("STOPPED", None, "STOPPED")
+START = Move("STARTING", "RUNNING")
+STOP = Move("STOPPING", "STOPPED")
 
 
 class DatedResponse(ResponseModel):
@@ -293,10 +288,6 @@ class Notebook(DatedResponse):
         :raises NotebookFailedError: it has another final status.
         """
         return self if self.is_in(statuses) else self.raise_for_status()
-
-    def allows(self, move: Move) -> bool:
-        """Whether the service accepts an operation in the present status."""
-        return self.status == move.allowed_in
 
     def raise_for_status(self) -> Notebook:
         """

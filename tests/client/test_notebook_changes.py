@@ -117,7 +117,7 @@ LOST: dict[str, dict[str, Any]] = {
 def test_move_notebook_finds_effect_of_lost_response(
     simulator: Simulator, transport: TransportRunner, wanted: Move, fault: str
 ) -> None:
-    simulator.notebook().set_status(wanted.allowed_in)
+    simulator.notebook().set_status("STOPPED" if wanted is START else "RUNNING")
     name = "StartNotebook" if wanted is START else "StopNotebook"
     simulator.inject(Fault(operation=name, **LOST[fault]))
 
