@@ -37,8 +37,8 @@ class PruneNotebookImagesOperator(ModelArtsOperator):
         )
 
     **Policy.** Every rule keeps images, and what any rule keeps is kept, with the words and the meaning of
-    ``restic forget``. Images are grouped by organization, name and the notebook that their marker names. The
-    oldest image of a group is kept by every rule of the calendar that has counts left.
+    ``restic forget``. Images are grouped by registry, organization, name and the notebook that their marker
+    names. The oldest image of a group is kept by every rule of the calendar that has counts left.
 
     **Protection.** Never removed, whatever the policy: the newest ACTIVE image of a group, one that a
     notebook uses, one whose content has a tag of ``keep_tags`` or of an image that is kept, one that matches
@@ -224,7 +224,9 @@ class DeleteNotebookImageOperator(OneImageTask):
         )
         stored.clear()
         push_image_links(context["ti"], self.hook.settings, removal.swr_path)
-        self.log.info("Image %s is deleted. SWR address: %s", image_id, removal.swr_path or "unknown")
+        done = "was deleted" if removal.is_changed else "is gone already, so nothing was deleted"
+        tag = "" if self.delete_swr_image else "; its tag in SWR stays"
+        self.log.info("Image %s %s%s. SWR address: %s", image_id, done, tag, removal.swr_path or "unknown")
         result = {"image_id": image_id, "swr_path": removal.swr_path, "changed": removal.is_changed}
         return push_image_xcoms(context, result)
 

@@ -143,7 +143,7 @@ def log_result(result: PruneResult) -> None:
 
 def result_lines(result: PruneResult) -> Iterator[str]:
     """Return the lines of the table."""
-    verb = "would be deleted" if result.mode == "report" else "deleted"
+    verb = {"report": "would be deleted", "unregister": "unregistered"}.get(result.mode, "deleted")
     counts = {verb if name == "deleted" else name: images for name, images in result.lists.items()}
     words = ", ".join(f"{len(images)} {name}" for name, images in counts.items())
     freed = f"{result.freed_bytes / 1_000_000:.1f} MB at most"
