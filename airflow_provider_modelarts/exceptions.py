@@ -63,6 +63,8 @@ class ModelArtsError(Exception):
     """The message without the name of the request that failed; empty if it names none."""
     is_denied_without_code = False
     """Whether this is an HTTP 403 without a code, which a failing gateway sends too."""
+    is_refusal = False
+    """Whether the service itself refused the request, by a code."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -225,6 +227,11 @@ class ApiError(ModelArtsError):
     def is_denied_without_code(self) -> bool:  # type: ignore[override]
         """Whether this is an HTTP 403 without a code, which a failing gateway sends too."""
         return self.status == 403 and not self.code
+
+    @property
+    def is_refusal(self) -> bool:  # type: ignore[override]
+        """Whether the service itself refused the request, by a code."""
+        return bool(self.code) and self.status < 500
 
     def __str__(self) -> str:
         facts = [f"HTTP {self.status}"] if self.status else []

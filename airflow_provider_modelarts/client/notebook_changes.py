@@ -77,7 +77,8 @@ async def move_notebook(
     except ModelArtsError as error:
         read = partial(client.call, show, deadline=deadline)
         after = await _read_after(notebook_id, read, error, lambda now: move.is_done_in(now.status))
-        return after, error.may_have_been_processed and not _is_refusal(error)
+        # What a refused operation was for is another's doing.
+        return after, error.may_have_been_processed and not error.is_refusal
 
 
 async def renew_lease(
@@ -205,8 +206,3 @@ async def _read_after(
         raise error
     log.info("Notebook %s: the request took effect, or its effect was there already", notebook_id)
     return found
-
-
-def _is_refusal(error: ModelArtsError) -> bool:
-    """Whether the service refused the operation, so that what it asked for is another's doing."""
-    return bool(getattr(error, "code", "")) and getattr(error, "status", 0) < 500
