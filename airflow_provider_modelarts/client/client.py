@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property, partial
 from random import Random
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from airflow_provider_modelarts.client.circuit_breaker import CircuitBreaker
 from airflow_provider_modelarts.client.credentials import Credentials
 from airflow_provider_modelarts.client.http_types import Clock, Operation, Transport
+from airflow_provider_modelarts.client.listing import Item, Listing
 from airflow_provider_modelarts.client.models import Page
 from airflow_provider_modelarts.client.poll_errors import PollErrors
 from airflow_provider_modelarts.client.poll_log import PollLog, timed_out
@@ -41,17 +42,6 @@ MIN_POLL_INTERVAL = 1.0
 LAST_POLL_TIMEOUT = 5.0
 """Seconds after the deadline within which the last poll must be complete."""
 log = logging.getLogger(__name__)
-
-
-class HasId(Protocol):
-    """An item of a list that is read page by page."""
-
-    @property
-    def id(self) -> str:
-        """The item's id, by which an item on two pages is returned once."""
-
-
-Item = TypeVar("Item", bound=HasId)
 
 
 class Pollable(Protocol):
@@ -180,7 +170,11 @@ class ModelArtsClient:
         await self._transport.sleep(seconds)
 
     async def list_all(
-        self, operation: Operation[Page[Item]], *, deadline: float | None = None
+        self,
+        operation: Operation[Page[Item]],
+        *,
+        deadline: float | None = None,
+        until: Callable[[Collection[Item]], bool] | None = None,
     ) -> list[Item]:
         """
         Return all items of a list, each once.
@@ -192,12 +186,13 @@ class ModelArtsClient:
         A record that cannot be parsed is left out with a warning.
 
         :param deadline: epoch seconds after which no page is retried.
+        :param until: whether the items read so far suffice, so that no further page is read.
         :raises InvalidResponseError: the list has too many pages, its pages hold fewer items than ``total``,
             or none of several records can be parsed. An incomplete list is never returned.
         :raises ModelArtsError: as :meth:`call`.
         """
         for _ in range(2):
-            listing = _Listing[Item](operation.limit)
+            listing = Listing[Item](operation.limit, until)
             await self._read_pages(listing, operation, deadline)
             if listing.is_complete:
                 break
@@ -221,7 +216,7 @@ class ModelArtsClient:
 
     async def _read_pages(
         self,
-        listing: _Listing[Item],
+        listing: Listing[Item],
         operation: Operation[Page[Item]],
         deadline: float | None,
         *,
@@ -362,37 +357,3 @@ class ModelArtsClient:
             if is_last:
                 waited = clock.monotonic() - started_at
                 raise timed_out(operation.subject, waited, poll_log.last, error or self.last_poll_error)
-
-
-class _Listing(Generic[Item]):
-    """The items of the pages that were read so far, each of at most ``limit`` records, or 0 if unknown."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self.items: dict[str, Item] = {}
-        self.unreadable = 0
-        self._total: int | None = None
-        self._has_ended = False
-
-    def add(self, page: Page[Item]) -> bool:
-        """Add a page, and return whether it holds anything new."""
-        count = len(self.items)
-        for item in page.data:
-            self.items.setdefault(item.id, item)
-        unreadable = page.records - len(page.data)
-        is_new = len(self.items) > count or (unreadable > 0 and not page.data)
-        self.unreadable += unreadable if is_new else 0
-        # A full page with nothing new is no end, but a service that ignores the offset.
-        self._has_ended = not is_new and not 0 < self._limit <= page.records
-        # A total below the number of records read is wrong; with it an incomplete list would pass.
-        is_total = page.total is not None and page.total >= len(self.items) + self.unreadable
-        self._total = page.total if is_total else None
-        return is_new
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all items were read; without a total, the first page with nothing new is the end."""
-        return self._has_ended if self._total is None else len(self.items) + self.unreadable >= self._total
-
-    def __str__(self) -> str:
-        return f"{len(self.items)} of {self._total or 'more'} records"

@@ -18,13 +18,13 @@ from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.http_types import Operation
 from airflow_provider_modelarts.client.image_address import ImageAddress
 from airflow_provider_modelarts.client.image_uses import ImageUses
-from airflow_provider_modelarts.client.models import Image, Page
+from airflow_provider_modelarts.client.listing import strictly
+from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.client.repository_tags import find_tag
 from airflow_provider_modelarts.exceptions import (
     RETRYABLE_ERRORS,
     AccountSuspendedError,
-    ApiError,
     AuthenticationError,
     ImageInUseError,
     InvalidConnectionError,
@@ -62,7 +62,7 @@ async def read_uses(client: ModelArtsClient, *, own_notebooks_only: bool = False
     try:
         found: dict[str, Notebook] = {}
         for listed in operations.list_notebooks_of_all_features(all_users=not own_notebooks_only):
-            for notebook in await client.list_all(_strictly(listed)):
+            for notebook in await client.list_all(strictly(listed)):
                 found[notebook.id.lower()] = notebook
         for notebook_id in ImageUses.of(found.values()).unclear:
             shown = await _shown_notebook(client, notebook_id)
@@ -91,18 +91,6 @@ def _unread(own_notebooks_only: bool) -> str:
         "failed. It needs the permission modelarts:notebook:listAllNotebooks. Without it, "
         "own_notebooks_only=True is your word that nobody else's notebooks matter"
     )
-
-
-def _strictly(operation: Operation[Page[Notebook]]) -> Operation[Page[Notebook]]:
-    """Return a list that fails on a record that cannot be read, which would otherwise be left out."""
-
-    def parse(data: Any) -> Page[Notebook]:
-        page = operation.parse(data)
-        if page.records > len(page.data):
-            raise ValueError(f"{page.records - len(page.data)} of its notebooks cannot be read")
-        return page
-
-    return replace(operation, parse=parse)
 
 
 async def _shown_notebook(client: ModelArtsClient, notebook_id: str) -> Notebook | None:
@@ -170,10 +158,9 @@ def _is_deleted(data: Any) -> bool:
     return not data or (isinstance(data, dict) and str(data.get("status")).upper() == "DELETED")
 
 
-def is_refusal(error: ModelArtsError) -> bool:
+def is_of_one_image(error: ModelArtsError) -> bool:
     """Whether ModelArts refused the deletion of one image, as it does for one in use; the code is unknown."""
-    is_answer = isinstance(error, ApiError) and error.code and error.status < 500
-    return bool(is_answer) and not isinstance(error, (*OF_ALL_IMAGES, *RETRYABLE_ERRORS))
+    return error.is_refusal and not isinstance(error, (*OF_ALL_IMAGES, *RETRYABLE_ERRORS))
 
 
 async def delete_tag(client: ModelArtsClient, address: ImageAddress, digest: str | None = None) -> bool:

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from airflow_provider_modelarts.client import operations
-from airflow_provider_modelarts.client.client import MAX_PAGES, NO_RETRY, ModelArtsClient
+from airflow_provider_modelarts.client.client import NO_RETRY, ModelArtsClient
 from airflow_provider_modelarts.client.image_address import ImageAddress
 from airflow_provider_modelarts.client.marker import parse_marker, snapshots_of
 from airflow_provider_modelarts.client.models import Image
@@ -18,6 +18,7 @@ from airflow_provider_modelarts.client.registry import (
     is_in_enterprise_registry,
     registry_address,
 )
+from airflow_provider_modelarts.client.repository_tags import find_tags
 from airflow_provider_modelarts.exceptions import (
     RETRYABLE_ERRORS,
     ApiError,
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 async def verify_image(
-    modelarts: ModelArtsClient,
+    client: ModelArtsClient,
     image: Image,
     *,
     workspace_id: str | None = None,
@@ -68,9 +69,9 @@ async def verify_image(
             f"Image {image.id} is ACTIVE, but its record names no repository and tag, so it cannot be found "
             "in SWR. Open it in the console"
         )
-    earlier, is_compared = await _earlier_snapshot(modelarts, image, address, workspace_id, deadline)
+    earlier, is_compared = await _earlier_snapshot(client, image, address, workspace_id, deadline)
     try:
-        tag, earlier_tag = await _find_tags(modelarts, image, address, earlier, deadline)
+        tag, earlier_tag = await _find_tags(client, image, address, earlier, deadline)
     except PermissionDeniedError as error:
         log.warning(
             "Image %s is ACTIVE, but not verified, because SWR does not let this connection list the tags of "
@@ -88,7 +89,7 @@ async def verify_image(
 
 
 async def wait_for_verification(
-    modelarts: ModelArtsClient,
+    client: ModelArtsClient,
     image: Image,
     *,
     workspace_id: str | None,
@@ -104,26 +105,26 @@ async def wait_for_verification(
     :param admit: returns the context of a try, so that many waits do not try together.
     :raises WaitTimeoutError: every try until the deadline failed.
     """
-    began = modelarts.time()
+    began = client.time()
     while True:
         try:
             async with admit():
                 # The next try is the retry of a request.
-                return await verify_image(modelarts, image, workspace_id=workspace_id, deadline=NO_RETRY)
+                return await verify_image(client, image, workspace_id=workspace_id, deadline=NO_RETRY)
         except ModelArtsError as failure:
             if not failure.is_transient:
                 raise
             error = failure
-        left = deadline - modelarts.time()
+        left = deadline - client.time()
         if left <= 0:
             subject = f"the tag of image {image.id} in SWR"
-            raise timed_out(subject, modelarts.time() - began, image.describe(), error) from error
+            raise timed_out(subject, client.time() - began, image.describe(), error) from error
         log.warning("Image %s is ACTIVE, but its tag in SWR cannot be read, will retry: %s", image.id, error)
-        await modelarts.sleep(min(max(poll_interval, error.retry_after or 0.0), left))
+        await client.sleep(min(max(poll_interval, error.retry_after or 0.0), left))
 
 
 async def _earlier_snapshot(
-    modelarts: ModelArtsClient,
+    client: ModelArtsClient,
     image: Image,
     address: ImageAddress,
     workspace_id: str | None,
@@ -143,7 +144,7 @@ async def _earlier_snapshot(
         workspace_id=image.workspace_id or workspace_id,
     )
     try:
-        images = await modelarts.list_all(listing, deadline=deadline)
+        images = await client.list_all(listing, deadline=deadline)
     except ApiError as error:
         if not (isinstance(error, PermissionDeniedError) or error.is_denied_without_code):
             raise
@@ -169,7 +170,7 @@ async def _earlier_snapshot(
 
 
 async def _find_tags(
-    modelarts: ModelArtsClient,
+    client: ModelArtsClient,
     image: Image,
     address: ImageAddress,
     earlier: Image | None,
@@ -180,14 +181,14 @@ async def _find_tags(
     wanted = [str(found.tag) for found in (address, earlier_address) if found]
     errors: list[ModelArtsError] = []
     for check in range(1, CHECKS + 1):
-        seen = await _check(modelarts, address, wanted, deadline)
+        seen = await _check(client, address, wanted, deadline)
         if isinstance(seen, ModelArtsError):
             errors.append(seen)
         elif tag := seen.get(wanted[0]):
             return tag, seen.get(wanted[-1]) if earlier else None
         log.info("Image %s: check %d of %d found no tag in SWR", image.id, check, CHECKS)
         if check < CHECKS:
-            await modelarts.sleep(CHECK_INTERVAL)
+            await client.sleep(CHECK_INTERVAL)
     if len(errors) == CHECKS and all(error.is_denied_without_code for error in errors):
         raise PermissionDeniedError(
             f"{CHECKS} requests in a row failed with HTTP 403 and no error code", **errors[-1].facts
@@ -203,11 +204,11 @@ async def _find_tags(
 
 
 async def _check(
-    modelarts: ModelArtsClient, address: ImageAddress, wanted: Collection[str], deadline: float | None
+    client: ModelArtsClient, address: ImageAddress, wanted: Collection[str], deadline: float | None
 ) -> dict[str, RegistryTag] | ModelArtsError:
     """Return the wanted tags that are listed, or an error that does not show whether they are absent."""
     try:
-        return await _read_tags(modelarts, address, wanted, deadline)
+        return await find_tags(client, address, wanted, deadline=deadline)
     except NotFoundError:
         return {}
     except ModelArtsError as error:
@@ -215,20 +216,3 @@ async def _check(
         if not error.is_transient or isinstance(error, RETRYABLE_ERRORS):
             raise
         return error
-
-
-async def _read_tags(
-    modelarts: ModelArtsClient, address: ImageAddress, wanted: Collection[str], deadline: float | None
-) -> dict[str, RegistryTag]:
-    """Return the wanted tags of a repository: the first page has the newest, so it is mostly the only one."""
-    listing = operations.list_tags(address.namespace, address.repository)
-    found: dict[str, RegistryTag] = {}
-    offset = 0
-    for _ in range(MAX_PAGES):
-        page = await modelarts.page(listing, offset, deadline)
-        found |= {tag.tag: tag for tag in page.data if tag.tag in wanted}
-        offset += page.records
-        is_end = page.total is not None and offset >= page.total
-        if len(found) == len(set(wanted)) or not page.records or is_end:
-            break
-    return found

@@ -22,7 +22,7 @@ from airflow_provider_modelarts.client.image_deletion import (
     USES_TTL,
     delete_record,
     delete_tag,
-    is_refusal,
+    is_of_one_image,
     read_uses,
     show_image,
 )
@@ -135,16 +135,16 @@ class Prune:
             log.warning("The report does not show which images are in use. %s", error)
         gone = await self._gone(images)
         now = datetime.fromtimestamp(self._client.time(), timezone.utc)
-        known: dict[str, Any] = {"uses": self._uses, "now": now}
-        draft = plan_prune(images, rules, tags=None, workspace_id=self._workspace_id, **known)
+        plan_with = partial(
+            plan_prune, images, rules, uses=self._uses, now=now, workspace_id=self._workspace_id
+        )
+        draft = plan_with(tags=None)
         kept = draft.kept if rules.mode == "report" else ()
         await self._read_repositories([*kept, *draft.deleted, *draft.skipped, *gone])
-        left = plan_left_tags(gone, images, rules, tags=self._tags, **known)
+        left = plan_left_tags(gone, images, rules, uses=self._uses, tags=self._tags, now=now)
         # A retry removes nothing that the first try did not plan: nobody has seen the log of such a plan.
         planned = {image.image.id.lower() for image in self._earlier} or None
-        left_over = rules.max_deletions - len(gone)
-        known |= {"workspace_id": self._workspace_id, "planned": planned}
-        plan = plan_prune(images, rules, tags=self._tags, left=left_over, **known)
+        plan = plan_with(tags=self._tags, left=rules.max_deletions - len(gone), planned=planned)
         result = PruneResult(rules.mode, [*plan.kept], [*left.nothing], [*left.kept, *plan.skipped])
         result.notebooks_seen = self._uses.notebooks if self._uses else None
         result.tags_without_record = plan.tags_without_record
@@ -250,7 +250,7 @@ class Prune:
             except ImageInUseError:
                 return await self._present_users(image)
             except ModelArtsError as error:
-                if not is_refusal(error):
+                if not is_of_one_image(error):
                     raise
                 return [f"ModelArts refuses to delete it: {error}"]
         if has_tag and image.address:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Collection
 
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.image_address import ImageAddress
-from airflow_provider_modelarts.client.models import Page
+from airflow_provider_modelarts.client.listing import strictly
 from airflow_provider_modelarts.client.registry import RegistryTag
 from airflow_provider_modelarts.exceptions import NotFoundError
 
@@ -21,19 +20,35 @@ async def read_tags(client: ModelArtsClient, repository: ImageAddress) -> dict[s
 
     :raises ModelArtsError: the tags cannot be read completely.
     """
-    operation = operations.list_tags(repository.namespace, repository.repository)
-
-    def parse(data: Any) -> Page[RegistryTag]:
-        page = operation.parse(data)
-        if page.records > len(page.data):
-            raise ValueError(f"{page.records - len(page.data)} of its tags cannot be read")
-        return page
-
+    listing = operations.list_tags(repository.namespace, repository.repository)
     try:
-        found = await client.list_all(replace(operation, parse=parse))
+        found = await client.list_all(strictly(listing))
     except NotFoundError:
         return {}
     return {tag.tag: tag for tag in found}
+
+
+async def find_tags(
+    client: ModelArtsClient,
+    repository: ImageAddress,
+    wanted: Collection[str],
+    *,
+    deadline: float | None = None,
+) -> dict[str, RegistryTag]:
+    """
+    Return those of some tags that SWR has, by their names.
+
+    The first page has the newest tags, so it is mostly the only one that is read.
+
+    :param deadline: epoch seconds after which no page is retried.
+    :raises NotFoundError: SWR has no such repository.
+    :raises ModelArtsError: the tags cannot be read.
+    """
+    listing = operations.list_tags(repository.namespace, repository.repository)
+    found = await client.list_all(
+        listing, deadline=deadline, until=lambda tags: set(wanted) <= {tag.tag for tag in tags}
+    )
+    return {tag.tag: tag for tag in found if tag.tag in wanted}
 
 
 async def find_tag(client: ModelArtsClient, address: ImageAddress) -> RegistryTag | None:

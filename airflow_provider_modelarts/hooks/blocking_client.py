@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from airflow_provider_modelarts.client.client import HasId, ModelArtsClient, Pollable
+    from airflow_provider_modelarts.client.client import ModelArtsClient, Pollable
     from airflow_provider_modelarts.client.http_types import Operation
+    from airflow_provider_modelarts.client.listing import HasId
     from airflow_provider_modelarts.client.models import Page
     from airflow_provider_modelarts.hooks.connection import Settings
 

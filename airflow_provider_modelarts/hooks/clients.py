@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import lru_cache
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
-from airflow_provider_modelarts.client.client import HasId, ModelArtsClient, Pollable
+from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.credentials import (
     AccessKeyCredentials,
     AgencyCredentials,
@@ -24,10 +24,6 @@ from airflow_provider_modelarts.client.session import Project
 from airflow_provider_modelarts.exceptions import ConnectionLookupError, ModelArtsError, sanitize
 from airflow_provider_modelarts.hooks.connection import Identity, Settings
 from airflow_provider_modelarts.hooks.masking import mask, redacted
-
-T = TypeVar("T")
-Item = TypeVar("Item", bound=HasId)
-PollableT = TypeVar("PollableT", bound=Pollable)
 
 log = logging.getLogger(__name__)
 
