@@ -61,8 +61,8 @@ class NotebookFilter:
         """Whether a notebook is left out only because it is unknown when its lease ends."""
         lease = notebook.lease
         is_unknown = lease is None or lease.is_unknown
-        is_asked = self.lease_ends_within is not None and notebook.is_running
-        return is_asked and is_unknown and self._matches_properties(notebook)
+        is_filtered = self.lease_ends_within is not None and notebook.is_running
+        return is_filtered and is_unknown and self._matches_properties(notebook)
 
     def is_saved(self, snapshots: Iterable[Image], now: int) -> bool:
         """
@@ -158,7 +158,8 @@ async def find_notebooks(
     ):
         listed |= {notebook.id: notebook for notebook in await client.list_all(operation)}
     notebooks = sorted(listed.values(), key=lambda notebook: FoundNotebook(notebook).age)
-    matching = [notebook for notebook in notebooks if wanted.matches(notebook, _now(client, notebook))]
+    local = client.time()
+    matching = [item for item in notebooks if wanted.matches(item, item.service_time_or(local))]
     log.info("Listed %d notebooks of %s", len(notebooks), "all users" if all_users else "the user")
     if unknown := [FoundNotebook(item).label for item in notebooks if wanted.has_unknown_end(item)]:
         log.warning(
@@ -170,7 +171,7 @@ async def find_notebooks(
     found = []
     for notebook in matching:
         snapshots = index.snapshots_of(notebook)
-        if not wanted.is_saved(snapshots, _now(client, notebook)):
+        if not wanted.is_saved(snapshots, notebook.service_time_or(client.time())):
             found.append(FoundNotebook(notebook, next(iter(snapshots), None)))
     return found
 
@@ -197,9 +198,3 @@ async def _list_images(client: ModelArtsClient, workspace_id: str, *, notebooks:
             *(workspace_id, notebooks, error),
         )
         return []
-
-
-def _now(client: ModelArtsClient, notebook: Notebook) -> int:
-    """Return the service's time in milliseconds, as far as the list has it."""
-    service_time = notebook.service_time
-    return int(client.time() * 1000) if service_time is None else service_time

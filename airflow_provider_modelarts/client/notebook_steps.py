@@ -375,8 +375,7 @@ class NotebookSteps:
 
     def now(self, notebook: Notebook) -> int:
         """Return the service's time in milliseconds, as far as a response has it."""
-        service_time = notebook.service_time
-        return int(self._client.time() * 1000) if service_time is None else service_time
+        return notebook.service_time_or(self._client.time())
 
 
 def _until(status: str, notebook: Notebook) -> Step:

@@ -85,6 +85,15 @@ class DatedResponse(ResponseModel):
             return date if given is None else given
         return given if abs(_duration(given - date)) <= MAX_DIFFERENCE else date
 
+    def service_time_or(self, local: float) -> int:
+        """
+        Return the service's time in milliseconds, as far as the response has it.
+
+        :param local: the present time in epoch seconds, where it has none.
+        """
+        service_time = self.service_time
+        return int(local * 1000) if service_time is None else service_time
+
     @property
     def _date(self) -> int | None:
         """The header ``Date`` in milliseconds."""
