@@ -68,13 +68,13 @@ def plan_prune(
     """
     by_content = tags_by_content(tags or {})
     listed = [PlannedImage.of(image).with_content(tags or {}, by_content) for image in images]
-    judged, skipped = _judge(listed, rules, now, workspace_id)
-    judged = [image.because(*use_reasons(image, uses)) for image in judged]
-    removable = {image.image.id for image in judged if not image.reasons}
+    classified, skipped = _classify(listed, rules, now, workspace_id)
+    classified = [image.because(*use_reasons(image, uses)) for image in classified]
+    removable = {image.image.id for image in classified if not image.reasons}
     kept_contents = contents_of(image for image in listed if image.image.id not in removable)
-    judged = [_with_content_reasons(image, kept_contents, rules, tags) for image in judged]
+    classified = [_with_content_reasons(image, kept_contents, rules, tags) for image in classified]
     kept, deleted = [], []
-    for image in judged:
+    for image in classified:
         if not image.reasons:
             deleted.append(image)
         elif all(reason.startswith((USED, _UNREAD)) for reason in image.reasons):
@@ -100,12 +100,12 @@ def plan_prune(
 _UNREAD = "the tags of its repository could not be read"
 
 
-def _judge(
+def _classify(
     listed: list[PlannedImage], rules: PruneRules, now: datetime, workspace_id: str | None
 ) -> tuple[list[PlannedImage], list[PlannedImage]]:
     """Return the images in scope with the reasons of policy and protection, and the failed ones apart."""
     failed: list[PlannedImage] = []
-    judged: list[PlannedImage] = []
+    classified: list[PlannedImage] = []
     groups: dict[tuple[str | None, ...], list[PlannedImage]] = {}
     for planned in listed:
         image = planned.image
@@ -114,20 +114,20 @@ def _judge(
         if image.has_failed:
             failed.append(planned.because(f"is {image.status}: records of failed saves are left alone"))
         elif image.is_pending:
-            judged.append(planned.because(f"is {image.status or 'without a status'}, not ACTIVE"))
+            classified.append(planned.because(f"is {image.status or 'without a status'}, not ACTIVE"))
         elif reason := foreign_reason(
             planned, include_unmarked=rules.include_unmarked, workspace_id=workspace_id
         ):
-            judged.append(planned.because(reason))
+            classified.append(planned.because(reason))
         else:
             registry = planned.address.registry if planned.address else None
             groups.setdefault((registry, *planned.name, planned.notebook_id), []).append(planned)
     for group in groups.values():
-        judged += _judge_group(group, rules, now)
-    return judged, failed
+        classified += _classify_group(group, rules, now)
+    return classified, failed
 
 
-def _judge_group(group: list[PlannedImage], rules: PruneRules, now: datetime) -> list[PlannedImage]:
+def _classify_group(group: list[PlannedImage], rules: PruneRules, now: datetime) -> list[PlannedImage]:
     """Return the ACTIVE images of one group with the reasons of policy and protection."""
     ordered = {image.image.id: image for image in sorted(group, key=lambda image: image.order, reverse=True)}
     created_at = {key: image.created_at for key, image in ordered.items()}

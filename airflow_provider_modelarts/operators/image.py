@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_modelarts.arguments import check_execution_timeout, seconds
 from airflow_provider_modelarts.links.console import ImageLink, ImageListLink, NotebookLink, NotebookListLink
-from airflow_provider_modelarts.tasks.image import SaveTask
+from airflow_provider_modelarts.tasks.save import SaveTask
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

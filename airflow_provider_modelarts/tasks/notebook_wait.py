@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_modelarts.client.notebooks import Notebook
-    from airflow_provider_modelarts.tasks.image import SaveTask
+    from airflow_provider_modelarts.tasks.save import SaveTask
 
 SAVE_IS_OVER = ("RUNNING", "STOPPING", "STOPPED", "DELETING")
 """The statuses of a notebook that end the wait for it; so does any failure."""

@@ -127,12 +127,12 @@ def tags_of_content_ignored(patch: pytest.MonkeyPatch) -> None:
 
 
 def newest_unprotected(patch: pytest.MonkeyPatch) -> None:
-    plain = prune_plan._judge_group
+    plain = prune_plan._classify_group
 
-    def judge(group: Any, rules: Any, now: Any) -> Any:
+    def classify(group: Any, rules: Any, now: Any) -> Any:
         return [replace(image, reasons=image.reasons[2:]) for image in plain(group, rules, now)]
 
-    patch.setattr(prune_plan, "_judge_group", judge)
+    patch.setattr(prune_plan, "_classify_group", classify)
 
 
 def any_tag_without_record_is_left(patch: pytest.MonkeyPatch) -> None:

@@ -333,7 +333,7 @@ class SaveTask(ModelArtsOperator):
             log.debug("The lease of notebook %s cannot be read: %s", self.notebook_id, error)
             return
         self.push_notebook_link(context, notebook)
-        warn_of_lease(notebook, notebook.service_time or int(time.time() * 1000), rules)
+        warn_of_lease(notebook, notebook.service_time_or(time.time()), rules)
 
     # The rest
 
