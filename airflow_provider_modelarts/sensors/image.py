@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -163,9 +164,19 @@ class NotebookImageSensor(WaitingSensor["Image"]):
 
     def _complete(self, context: Context, event: Any) -> dict[str, Any]:
         """Return the result of the wait in the triggerer, or raise its error."""
-        from airflow_provider_modelarts.tasks.completion import complete
+        from airflow_provider_modelarts.metrics import measure_wait
+        from airflow_provider_modelarts.results import describe_wait, end_with_image
+        from airflow_provider_modelarts.triggers.deferral import raise_execution_timeout
+        from airflow_provider_modelarts.triggers.events import ImageEvent
 
-        return complete(self, context, event)
+        with raise_execution_timeout(self):
+            with measure_wait(context) as wait:
+                ended = ImageEvent.read(event)
+                wait.since = ended.since
+                result = ended.result()
+            waited = None if ended.since is None else time.time() - ended.since
+            log.info("%s", describe_wait(result["image_id"], result["swr_path"], waited))
+            return end_with_image(self, context, result, status="ACTIVE", notebook_id=ended.notebook_id)
 
     @contextmanager
     def _measure(self, context: Context, *, is_continued: bool) -> Iterator[None]:

@@ -11,7 +11,6 @@ import pytest
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import AfterReads, AtOnce, Fault, Simulator
-from airflow_provider_modelarts.tasks.completion import complete
 from airflow_provider_modelarts.triggers.events import ImageEvent
 from tests.operators.test_image import operator
 from tests.recorder import TaskInstance, context
@@ -74,13 +73,20 @@ def test_sensor_logs_image_before_poll_and_result_after_it(
 @pytest.mark.parametrize(
     ("since", "after"), [(None, ""), (0.0, r" after \d{9,} s")], ids=["old trigger", "with its beginning"]
 )
+@pytest.mark.parametrize(
+    "task",
+    [
+        CreateNotebookImageOperator(task_id="save", notebook_id="n"),
+        NotebookImageSensor(task_id="wait", image_id="i-1"),
+    ],
+    ids=["operator", "sensor"],
+)
 def test_resumed_task_logs_result_of_wait(
-    since: float | None, after: str, caplog: pytest.LogCaptureFixture
+    task: Any, since: float | None, after: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     event: dict[str, Any] = {"status": "success", "image": {"image_id": "i-1", "swr_path": "h/o/r:t"}}
-    task = CreateNotebookImageOperator(task_id="save", notebook_id="n")
 
-    complete(task, context(TaskInstance()), {**event, "since": since})
+    task.execute_complete(context(TaskInstance()), {**event, "since": since})
 
     assert re.fullmatch(rf"Image i-1 is ACTIVE{after}\. SWR address: h/o/r:t", caplog.messages[-1])
 
