@@ -38,8 +38,8 @@ LAST_PASS_PAUSE = 1.0
 """Seconds between two passes that waits need at their deadlines."""
 LAST_POLL_GATHERING = 0.05
 """Seconds for which waits with the same deadline are gathered, so that one pass answers all of them."""
-MAX_OPERATIONS = 1024
-"""Shows that are kept, so that not every poll of a resource makes a new one."""
+MAX_OPERATIONS = 16
+"""Shows that are kept: a single wait polls by the same one each time, and of a thousand each is rare."""
 MIN_TIME_FOR_SHOWS = 0.2
 """The part of the time between two passes that shows have, even if the pages take all of it."""
 CONCERNS_ALL = (AuthenticationError, InvalidConnectionError, AccountSuspendedError)

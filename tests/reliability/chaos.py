@@ -22,7 +22,7 @@ from airflow_provider_modelarts.client.http_types import Request, Response
 from airflow_provider_modelarts.transport import AsyncTransport
 from tests.reliability.document import record
 from tests.reliability.remote import RemoteCloud
-from tests.reliability.soak import LATE, WARM, Report, Soak
+from tests.reliability.soak import LATE, Report, Soak
 
 FAULTY = 0.05
 """The share of faulty responses."""
@@ -138,9 +138,9 @@ def problems(report: Report) -> list[str]:
 
 def memory_problems(report: Report) -> list[str]:
     """Return by what the process grew while the number of waits was constant, if by more than it may."""
-    if len(report.samples) <= LATE:
+    if len(report.samples) < LATE.stop:
         return ["the run was too short to judge the memory by"]
-    early, late = report.samples[WARM], report.samples[LATE]
+    early, late = report.quietest
     requests = late.requests - early.requests
     if requests < MIN_REQUESTS:
         return [f"{requests:,} requests are too few to judge the memory by"]
@@ -160,7 +160,7 @@ def figures(report: Report) -> list[tuple[str, str]]:
     lost = sum(ending.ended is None for ending in report.endings)
     wrong = sum(bool(ending.problem) for ending in report.endings) - lost
     faults, late = report.faults, report.lateness
-    early, later = report.samples[WARM], report.samples[LATE]
+    early, later = report.quietest
     return [
         ("images that became", ", ".join(f"{name} {number:,}" for name, number in ends.most_common())),
         ("requests", f"{report.requests:,}"),

@@ -46,8 +46,8 @@ OUTAGE_INTERVAL = 400.0
 """Virtual seconds, unless the time is too short for all of them."""
 SAMPLES = 16
 """How often the memory is measured."""
-WARM, LATE = 6, 12
-"""Between these two samples the number of waits is constant."""
+EARLY, LATE = slice(5, 8), slice(10, 13)
+"""Samples between which the number of waits is constant."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,16 @@ class Report:
     faults: Counter[str] = field(default_factory=Counter)
     logins: int = 0
     log_lines: int = 0
+
+    @property
+    def quietest(self) -> tuple[Sample, Sample]:
+        """
+        The early and the late sample with the fewest objects.
+
+        Others were taken during an outage, when each wait holds its error.
+        """
+        early, late = (min(self.samples[part], key=lambda sample: sample.blocks) for part in (EARLY, LATE))
+        return early, late
 
     @property
     def lateness(self) -> list[float]:
