@@ -333,9 +333,8 @@ class ModelArtsClient:
             left = self._left(deadline)
             is_last = pause >= left
             await self._transport.sleep(min(pause, left))
-            self._session_for(
-                operation
-            ).check()  # credentials that were refused to one wait end all waits that use them
+            # Credentials that were refused to one wait end all waits that use them.
+            self._session_for(operation).check()
             pause = self.delay_before_poll(poll_interval, is_last=is_last)
             if not pause:
                 pause = poll_interval * self._random.uniform(0.9, 1.1)

@@ -7,7 +7,9 @@ import importlib
 import threading
 from weakref import WeakKeyDictionary
 
-_imports: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, ...], asyncio.Future[None]]] = (
+from airflow_provider_modelarts.hooks.shared_future import SharedFuture
+
+_imports: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, ...], SharedFuture[None]]] = (
     WeakKeyDictionary()
 )
 
@@ -17,15 +19,13 @@ async def import_in_thread(*modules: str) -> None:
     loop = asyncio.get_running_loop()
     imports = _imports.setdefault(loop, {})
     importing = imports.get(modules)
-    if importing is None or (importing.done() and (importing.cancelled() or importing.exception())):
+    if importing is None or importing.has_failed():
         # The new thread's first import would hold the interpreter while the event loop waits for its start.
         has_started = threading.Event()
-        importing = imports[modules] = loop.run_in_executor(None, _import, modules, has_started)
+        importing = SharedFuture(loop.run_in_executor(None, _import, modules, has_started))
+        imports[modules] = importing
         has_started.set()
-    if not importing.done():
-        # Shielded, because the cancellation of one trigger must not cancel the import for the others.
-        await asyncio.shield(importing)
-    importing.result()
+    await importing.result()
 
 
 def _import(modules: tuple[str, ...], has_started: threading.Event) -> None:

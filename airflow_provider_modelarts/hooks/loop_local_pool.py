@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from airflow_provider_modelarts.hooks.shared_future import SharedFuture
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -56,7 +58,7 @@ class LoopLocalPool(Generic[K, V]):
         leases = self._leases.setdefault(asyncio.get_running_loop(), {})
         if key not in leases:
             manager = self._opener(key)
-            leases[key] = _Lease(manager, asyncio.ensure_future(manager.__aenter__()))
+            leases[key] = _Lease(manager, SharedFuture(asyncio.ensure_future(manager.__aenter__())))
         leases[key].users += 1
         return leases[key]
 
@@ -81,10 +83,7 @@ class _Use(AbstractAsyncContextManager[V], Generic[K, V]):
     async def __aenter__(self) -> V:
         self._lease = self._pool.lease(self._key)
         try:
-            if not self._lease.opening.done():
-                # Shielded, because the cancellation of one user must not cancel the opening for the others.
-                await asyncio.shield(self._lease.opening)
-            return self._lease.opening.result()
+            return await self._lease.opening.result()
         except BaseException:
             await self._pool.release(self._key, self._lease)
             raise
@@ -96,10 +95,10 @@ class _Use(AbstractAsyncContextManager[V], Generic[K, V]):
 @dataclass(slots=True)
 class _Lease(Generic[V]):
     manager: AbstractAsyncContextManager[V]
-    opening: asyncio.Future[V]
+    opening: SharedFuture[V]
     users: int = 0
 
     async def close(self) -> None:
-        await asyncio.wait([self.opening])
-        if self.opening.exception() is None:
+        await self.opening.wait()
+        if not self.opening.has_failed():
             await self.manager.__aexit__(None, None, None)

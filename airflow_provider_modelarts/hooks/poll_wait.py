@@ -17,9 +17,8 @@ from airflow_provider_modelarts.client.poll_log import PollLog, hung, timed_out
 from airflow_provider_modelarts.client.poll_plan import ItemT
 from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError
 from airflow_provider_modelarts.hooks import pool
+from airflow_provider_modelarts.hooks.shared_future import WAKE_BATCH
 
-WAKE_BATCH = 10
-"""Waits that wake in one turn of the event loop, so that a thousand which end together do not block it."""
 QUEUE_GRACE = 480.0
 """Seconds after its deadline at which a wait ends though its last poll is not over; Airflow's are 600."""
 CLOCK_TOLERANCE = 1.0

@@ -292,6 +292,7 @@ class Poller(Generic[ItemT]):
         self.error = None
         self.waits.answered_at = time.monotonic()
         self._log.recovered()
+        await asyncio.sleep(0)  # others have their turn between two pages, each of which takes milliseconds
         await self.waits.deliver(self._plan.read_page(page))
         return True
 

@@ -90,7 +90,4 @@ async def await_resource(
         not_before=not_before,
     )
     use = partial(_use_poller, resource, str(workspace_id or "").strip())
-    try:
-        return await pool.run_with_settings(conn_id, use, wait.result, deadline)
-    except pool.StillRunningError:
-        raise wait.hung() from None
+    return await pool.run_with_settings(conn_id, use, wait.result, deadline)

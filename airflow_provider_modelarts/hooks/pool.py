@@ -34,6 +34,7 @@ from airflow_provider_modelarts.hooks.clients import (
 )
 from airflow_provider_modelarts.hooks.connection import Identity, Settings, parse_connection
 from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool, LoopLocalValues
+from airflow_provider_modelarts.hooks.shared_future import SharedFuture
 from airflow_provider_modelarts.transport import AsyncTransport
 
 T = TypeVar("T")
@@ -69,19 +70,11 @@ class ConnectionCache:
         self._conn_id = conn_id
         self._settings: Settings | None = None
         self._fetched_at = -math.inf
-        self._running: asyncio.Task[ModelArtsError | None] | None = None
+        self._lookup: asyncio.Task[ModelArtsError | None] | None = None
+        self._running: SharedFuture[ModelArtsError | None] | None = None
         self._tries = 0
         self._began = 0.0
         self._last_cause = "no response yet"
-
-    def newest(self, after: float = -math.inf) -> Settings | None:
-        """Return the settings, unless a lookup is due; see :meth:`settings`."""
-        return self._settings if self._fetched_at >= self._oldest(after) else None
-
-    @staticmethod
-    def _oldest(after: float) -> float:
-        now = time.monotonic()
-        return min(now, max(after, now - CONNECTION_TTL))
 
     async def settings(self, *, after: float = -math.inf, deadline: float | None = None) -> Settings:
         """
@@ -96,17 +89,18 @@ class ConnectionCache:
         """
         left = None if deadline is None else max(deadline - time.time(), LOOKUP_GRACE)
         give_up_at = math.inf if left is None else time.monotonic() + left
-        oldest = self._oldest(after)
+        now = time.monotonic()
+        oldest = min(now, max(after, now - CONNECTION_TTL))
         while self._settings is None or self._fetched_at < oldest:
             if self._running is None:
                 # If the cached settings are merely old, waits must not be delayed by retries.
                 is_old = self._settings is not None and self._fetched_at >= after
                 pauses = () if is_old else LOOKUP_PAUSES
-                self._running = asyncio.create_task(self._retry(pauses))
+                self._lookup = asyncio.create_task(self._retry(pauses))
+                self._running = SharedFuture(self._lookup)
             running = self._running
             timeout = None if give_up_at == math.inf else give_up_at - time.monotonic()
-            done, _ = await asyncio.wait([running], timeout=timeout)
-            error = running.result() if done else self._failure()
+            error = await running.result() if await running.wait(timeout) else self._failure()
             if error is not None:
                 if self._settings is None or not isinstance(error, ConnectionLookupError):
                     # A new error for each wait, because a raised one collects a traceback.
@@ -168,8 +162,8 @@ class ConnectionCache:
 
     def close(self) -> None:
         """Cancel a lookup that is running."""
-        if self._running is not None:
-            self._running.cancel()
+        if self._lookup is not None:
+            self._lookup.cancel()
 
 
 _login_locks: LoopLocalValues[Identity, asyncio.Lock] = LoopLocalValues(asyncio.Lock)
@@ -229,11 +223,10 @@ async def run_with_settings(
     :param use: opens what the function receives, and closes it.
     :param deadline: epoch seconds after which no lookup is waited for.
     :raises ModelArtsError: the lookup or the function failed.
-    :raises StillRunningError: the lookup hangs, although the deadline has passed.
     """
     began = time.monotonic()
     async with connection_cache.use(conn_id) as cache:
-        settings = await _lookup(cache, -math.inf, deadline)
+        settings = await cache.settings(deadline=deadline)
         while True:
             async with use(settings) as user:
                 try:
@@ -241,7 +234,7 @@ async def run_with_settings(
                 except AuthenticationError:
                     # Another wait may have caused a lookup for this refusal already: one is enough.
                     after = max(began, user.refused_at)
-                    found = await _lookup(cache, after, deadline)
+                    found = await cache.settings(after=after, deadline=deadline)
                     if found == settings:
                         raise
             settings = found
@@ -269,17 +262,6 @@ async def run_until(
         return await bounded(running, max(0.0, deadline - time.time()) + DEADLINE_GRACE)
     except StillRunningError:
         raise hung(subject, time.monotonic() - began, "") from None
-
-
-async def _lookup(cache: ConnectionCache, after: float, deadline: float | None) -> Settings:
-    """Return the settings as the cache does, but not later than some seconds after the deadline."""
-    found = cache.newest(after)
-    if found is not None:
-        return found
-    lookup = cache.settings(after=after, deadline=deadline)
-    if deadline is None:
-        return await lookup
-    return await bounded(lookup, max(0.0, deadline - time.time()) + DEADLINE_GRACE)
 
 
 async def watch_shared(

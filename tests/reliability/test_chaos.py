@@ -54,7 +54,9 @@ def test_leak_of_one_object_per_request_is_a_problem() -> None:
     report = Report(requests=5000, faults=Counter(reset=250), left={"sockets": 0})
     grown = [Sample(at=0, requests=300 * n, memory=10**8, blocks=10**6 + 300 * n) for n in range(SAMPLES)]
     still = [Sample(at=0, requests=300 * n, memory=10**8, blocks=10**6 + n) for n in range(SAMPLES)]
-    outage = [replace(still[n], blocks=10**6 + 3000) if n in {5, 10, 12} else still[n] for n in range(SAMPLES)]
+    outage = [
+        replace(still[n], blocks=10**6 + 3000) if n in {5, 10, 12} else still[n] for n in range(SAMPLES)
+    ]
     short = [replace(sample, requests=sample.requests // 2) for sample in grown]
 
     assert memory_problems(replace(report, samples=still)) == []
