@@ -1,5 +1,5 @@
 """
-Metrics of saves and waits, sent through Airflow's own ``Stats``; ``docs/metrics.md`` lists them.
+Metrics of tasks, sent through Airflow's own ``Stats``; ``docs/metrics.md`` lists them.
 
 Nothing is imported before the first metric, and no metric ever fails a task.
 """
@@ -77,9 +77,35 @@ def measure_wait(context: Any) -> Iterator[Wait]:
         _time("wait.duration", max(0.0, time.time() - wait.since), context)
 
 
-def count_lost_wait(context: Any) -> None:
-    """Count a wait that Airflow itself ended, because its trigger died or was too late."""
-    _count("wait.failed", context, error="lost")
+@contextmanager
+def measure_task(name: str, context: Any, refusals: tuple[type[Exception], ...]) -> Iterator[None]:
+    """
+    Count a task as ``succeeded``, ``refused`` or ``failed`` when it ends; a deferral is no end.
+
+    :param name: what the task does, such as ``stop``; nothing is counted if it is empty.
+    :param refusals: errors that no retry can fix.
+    """
+    try:
+        yield
+    except Exception as error:
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if name and not names & _PAUSES:
+            is_refused = isinstance(error, refusals) or "AirflowFailException" in names
+            outcome = "refused" if is_refused else "failed"
+            _count(f"{name}.{outcome}", context, error=type(error).__name__)
+        raise
+    if name:
+        _count(f"{name}.succeeded", context)
+
+
+def count_lost_wait(context: Any, name: str = "wait") -> None:
+    """
+    Count a wait that Airflow itself ended, because its trigger died or was too late.
+
+    :param name: what failed by that, as in :func:`measure_task`.
+    """
+    if name:
+        _count(f"{name}.failed", context, error="lost")
 
 
 def _count(name: str, context: Any, **tags: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,29 @@ from airflow.sdk.observability import stats
 
 from airflow_provider_modelarts.exceptions import ModelArtsError
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
+from airflow_provider_modelarts.operators.notebook import (
+    RenewNotebookLeaseOperator,
+    RestoreNotebookOperator,
+    StartNotebookOperator,
+    StopNotebookOperator,
+)
+from airflow_provider_modelarts.operators.retention import (
+    DeleteNotebookImageOperator,
+    PruneNotebookImagesOperator,
+    RegisterNotebookImageOperator,
+    TagNotebookImageOperator,
+)
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
 from tests.recorder import TaskInstance, context
 
 pytestmark = pytest.mark.usefixtures("connection", "quick_polls")
 
+OTHER_TASKS = (
+    *(StartNotebookOperator, StopNotebookOperator, RenewNotebookLeaseOperator, RestoreNotebookOperator),
+    *(PruneNotebookImagesOperator, DeleteNotebookImageOperator, TagNotebookImageOperator),
+    RegisterNotebookImageOperator,
+)
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 TASK = {"dag_id": "dag", "task_id": "task"}
 
@@ -187,6 +205,53 @@ def test_metrics_of_sensor(
     assert backend.names == [name]
 
 
+@pytest.mark.parametrize(
+    ("status", "arguments", "error", "counted"),
+    [
+        pytest.param("STOPPED", {}, None, ("stop.succeeded", {}), id="stopped"),
+        pytest.param(
+            "RUNNING", {}, AirflowFailException, ("stop.refused", {"error": "StopRefusedError"}), id="unsaved"
+        ),
+        pytest.param(
+            "DELETED",
+            {"discard_environment": True},
+            ModelArtsError,
+            ("stop.failed", {"error": "NotebookFailedError"}),
+            id="deleted",
+        ),
+    ],
+)
+def test_metrics_of_stop(
+    status: str,
+    arguments: dict[str, Any],
+    error: type[Exception] | None,
+    counted: tuple[str, dict[str, str]],
+    simulator: Simulator,
+    backend: Backend,
+) -> None:
+    simulator.set_notebook_status(simulator.notebook_id, status)
+    task = StopNotebookOperator(task_id="task", notebook_id=simulator.notebook_id, **arguments)
+
+    with pytest.raises(error) if error else nullcontext():
+        task.execute(context(TaskInstance()))
+
+    name, tags = counted
+    assert backend.counts == [(f"modelarts.{name}", {**TASK, **tags})]
+
+
+def test_metrics_of_deferred_start_count_its_end_only(simulator: Simulator, backend: Backend) -> None:
+    simulator.set_notebook_status(simulator.notebook_id, "STOPPED")
+    task = StartNotebookOperator(task_id="task", notebook_id=simulator.notebook_id, deferrable=True)
+
+    with pytest.raises(TaskDeferred):
+        task.execute(context(TaskInstance()))
+    assert backend.names == []
+    with pytest.raises(AirflowException):
+        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(TaskInstance()))
+
+    assert backend.counts == [("modelarts.start.failed", {**TASK, "error": "lost"})]
+
+
 def test_metrics_never_fail_task(
     simulator: Simulator, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,7 +268,13 @@ def test_metrics_never_fail_task(
 
 def test_metrics_page_lists_every_metric() -> None:
     source = (Path(__file__).parents[1] / "airflow_provider_modelarts" / "metrics.py").read_text()
-    sent = set(re.findall(r'_(?:count|time)\(f?"([a-z._]+)"', source))
+    sent = set(re.findall(r'_(?:count|time)\("([a-z._]+)"', source))
     sent |= {f"save.{outcome}" for outcome in ("created", "adopted", "refused", "failed")}
+    sent |= {f"{{task}}.{outcome}" for outcome in ("succeeded", "refused", "failed")}
+    sent.add("wait.failed")
+    page = PAGE.read_text()
 
-    assert set(re.findall(r"^\| `modelarts\.([a-z._]+)` \|", PAGE.read_text(), re.MULTILINE)) == sent
+    assert set(re.findall(r"^\| `modelarts\.([a-z._{}]+)` \|", page, re.MULTILINE)) == sent
+    assert {name for task in OTHER_TASKS if (name := task.metric)} == set(
+        re.findall(r"`([a-z]+)`", page.rpartition("`{task}` is")[2])
+    )

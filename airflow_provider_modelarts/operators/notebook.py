@@ -81,6 +81,7 @@ class StartNotebookOperator(NotebookChangeTask):
 
     template_fields: Sequence[str] = ("notebook_id", "duration", "modelarts_conn_id")
     text_fields = template_fields
+    metric = "start"
     what_continues = "the start"
     returns_changed = True
 
@@ -171,6 +172,7 @@ class StopNotebookOperator(NotebookChangeTask):
         "modelarts_conn_id",
     )
     text_fields = template_fields
+    metric = "stop"
     what_continues = "the stop"
     returns_changed = True
 
@@ -244,6 +246,7 @@ class RenewNotebookLeaseOperator(NotebookTask):
 
     template_fields: Sequence[str] = ("notebook_id", "duration", "modelarts_conn_id")
     text_fields = template_fields
+    metric = "renew"
 
     def __init__(
         self,
@@ -323,6 +326,7 @@ class RestoreNotebookOperator(NotebookChangeTask):
         "modelarts_conn_id",
     )
     text_fields = template_fields
+    metric = "restore"
     non_retryable = (ImageFailedError, *PERMANENT)
     what_continues = "the stop, change or start"
 

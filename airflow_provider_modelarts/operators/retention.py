@@ -102,6 +102,7 @@ class PruneNotebookImagesOperator(ModelArtsOperator):
         "modelarts_conn_id",
     )
     text_fields = template_fields
+    metric = "prune"
     ui_color = "#f4d9d0"
 
     def __init__(
@@ -192,6 +193,7 @@ class DeleteNotebookImageOperator(OneImageTask):
 
     template_fields: Sequence[str] = ("image_id", "modelarts_conn_id")
     text_fields = template_fields
+    metric = "delete"
 
     def __init__(
         self,
@@ -261,6 +263,7 @@ class TagNotebookImageOperator(OneImageTask):
 
     template_fields: Sequence[str] = ("image_id", "new_tag", "modelarts_conn_id")
     text_fields = template_fields
+    metric = "tag"
 
     def __init__(
         self,
@@ -333,6 +336,7 @@ class RegisterNotebookImageOperator(OneImageTask):
 
     template_fields: Sequence[str] = ("swr_path", "description", "arch", "workspace_id", "modelarts_conn_id")
     text_fields = template_fields
+    metric = "register"
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ class ModelArtsOperator(TextTemplates, BaseOperator):
     modelarts_conn_id: Any
     non_retryable: tuple[type[ModelArtsError], ...] = PERMANENT
     """Errors that no retry can fix."""
+    metric = ""
+    """What the task is called in the names of its metrics."""
 
     # Airflow takes the defaults of a mapped task from the constructors of its classes. Without one here it
     # would read BaseOperator's, of which some (inlets=None) fail the task.
@@ -37,13 +40,18 @@ class ModelArtsOperator(TextTemplates, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the task, up to its end or its first wait in the triggerer."""
-        with fail_without_retry(self.non_retryable):
+        with fail_without_retry(self.non_retryable), self._measured(context):
             return self._run_task(context)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Continue after a wait in the triggerer, or raise its error."""
-        with fail_without_retry(self.non_retryable):
+        with fail_without_retry(self.non_retryable), self._measured(context):
             return self._continue_task(context, event)
+
+    def _measured(self, context: Context) -> AbstractContextManager[None]:
+        from airflow_provider_modelarts.metrics import measure_task
+
+        return measure_task(self.metric, context, self.non_retryable)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a wait; if Airflow itself ended it, add what was waited for to the error."""
@@ -64,7 +72,10 @@ class ModelArtsOperator(TextTemplates, BaseOperator):
         return "Waiting in the triggerer ended without a result"
 
     def _count_lost_wait(self, context: Context) -> None:
-        """Count such a wait, for operators that have metrics."""
+        """Count such a wait."""
+        from airflow_provider_modelarts.metrics import count_lost_wait
+
+        count_lost_wait(context, self.metric)
 
     @cached_property
     def hook(self) -> ModelArtsHook:
