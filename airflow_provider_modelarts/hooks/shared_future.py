@@ -25,10 +25,6 @@ class SharedFuture(Generic[T]):
         self._waiters: dict[asyncio.Future[None], None] = {}
         future.add_done_callback(self._wake)
 
-    def done(self) -> bool:
-        """Whether there is a result or an exception."""
-        return self._future.done()
-
     def has_failed(self) -> bool:
         """Whether it was cancelled or has an exception."""
         return self._future.done() and (self._future.cancelled() or self._future.exception() is not None)
