@@ -281,13 +281,17 @@ class Waits(Generic[ItemT]):
 
         :param seconds: after which it wakes instead.
         """
-        if wait.timer is not None:
-            wait.timer.cancel()
+        loop = asyncio.get_running_loop()
         if seconds is None and wait.is_due:
             seconds = pool.DEADLINE_GRACE
         elif seconds is None:
             seconds = min(wait.log.until_heartbeat, max(0.0, wait.deadline - time.time()))
-        wait.timer = asyncio.get_running_loop().call_later(seconds, self._on_timer, wait)
+            now = loop.time()
+            if wait.timer is not None and now < wait.timer.when() <= now + seconds:
+                return  # the wait wakes before, and sets it again
+        if wait.timer is not None:
+            wait.timer.cancel()
+        wait.timer = loop.call_later(seconds, self._on_timer, wait)
 
     def _on_timer(self, wait: Wait[ItemT]) -> None:
         if wait.is_due:
