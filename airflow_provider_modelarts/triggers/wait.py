@@ -14,7 +14,7 @@ from airflow_provider_modelarts.triggers.task_state import is_still_deferred
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-    from airflow_provider_modelarts.triggers.wait_event import WaitEvent
+    from airflow_provider_modelarts.triggers.events import WaitEvent
 
 MIN_WAIT_BEFORE_EVENT = 7.0
 """
