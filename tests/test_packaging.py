@@ -12,18 +12,23 @@ import sys
 import tarfile
 import zipfile
 from importlib.metadata import entry_points, version
+from inspect import getsourcelines
 from pathlib import Path
 from types import ModuleType
 
 import airflow
 import jsonschema
 import pytest
+from airflow.triggers.base import BaseTrigger
 
 import airflow_provider_modelarts
 from airflow_provider_modelarts.provider_info import get_provider_info
 
 ROOT = Path(__file__).parents[1]
-BUDGETS = {"hooks.modelarts": 400, "triggers": 120}
+MAX_LINES = 400
+"""Of a module."""
+MAX_TRIGGER_LINES = 120
+"""Of the class of a trigger."""
 HEAVY = (
     "aiohttp",
     "openlineage",
@@ -105,10 +110,22 @@ def test_versions_of_package_metadata_and_changelog_are_equal() -> None:
 def test_source_file_stays_within_line_budget(module: str) -> None:
     file = importlib.import_module(module).__file__
     assert file is not None
-    name = module.partition(".")[2]
-    budget = next((lines for start, lines in BUDGETS.items() if name.startswith(start)), 400)
 
-    assert len(Path(file).read_text().splitlines()) <= budget
+    assert len(Path(file).read_text().splitlines()) <= MAX_LINES
+
+
+def test_trigger_stays_within_line_budget() -> None:
+    package = importlib.import_module("airflow_provider_modelarts.triggers")
+    modules = [f"{package.__name__}.{found.name}" for found in pkgutil.iter_modules(package.__path__)]
+    classes = {
+        value
+        for module in modules
+        for value in vars(importlib.import_module(module)).values()
+        if isinstance(value, type) and issubclass(value, BaseTrigger) and value.__module__ == module
+    }
+
+    assert len(classes) >= 3
+    assert {cls.__name__ for cls in classes if len(getsourcelines(cls)[0]) > MAX_TRIGGER_LINES} == set()
 
 
 def test_parsing_dag_imports_nothing_heavy() -> None:
