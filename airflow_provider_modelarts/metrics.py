@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_modelarts.exceptions import PERMANENT, ModelArtsError
+from airflow_provider_modelarts.exceptions import PERMANENT
 
 PREFIX = "modelarts"
 """The first part of each metric's name; Airflow puts its own prefix before it."""
@@ -45,16 +45,13 @@ def measure_save(context: Any) -> Iterator[Save]:
     """
     Count a save by its outcome, and measure it if it succeeds.
 
-    The outcome is ``refused`` after an error that no retry can fix, and ``failed`` after any other.
+    The outcome is ``refused`` after an error that no retry can fix, ``skipped`` if the task is skipped, and
+    ``failed`` after any other.
     """
     began = time.monotonic()
     save = Save()
-    try:
+    with _count_failure("save", context, PERMANENT):
         yield save
-    except ModelArtsError as error:
-        outcome = "refused" if isinstance(error, PERMANENT) else "failed"
-        _count(f"save.{outcome}", context, error=type(error).__name__)
-        raise
     _count(f"save.{save.outcome}", context)
     _time("save.duration", time.monotonic() - began, context)
 
@@ -85,17 +82,28 @@ def measure_task(name: str, context: Any, refusals: tuple[type[Exception], ...])
     :param name: what the task does, such as ``stop``; nothing is counted if it is empty.
     :param refusals: errors that no retry can fix.
     """
-    try:
+    with _count_failure(name, context, refusals):
         yield
-    except Exception as error:
-        names = {kind.__name__ for kind in type(error).__mro__}
-        if name and not names & _PAUSES:
-            is_refused = isinstance(error, refusals) or "AirflowFailException" in names
-            outcome = "refused" if is_refused else "failed"
-            _count(f"{name}.{outcome}", context, error=type(error).__name__)
-        raise
     if name:
         _count(f"{name}.succeeded", context)
+
+
+@contextmanager
+def _count_failure(name: str, context: Any, refusals: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Count what ends a task other than its success, unless it only pauses or the process is ended."""
+    try:
+        yield
+    except BaseException as error:  # Airflow's timeout and its deferral are none of Exception
+        names = {kind.__name__ for kind in type(error).__mro__}
+        is_end = isinstance(error, Exception) or "AirflowTaskTimeout" in names
+        if name and is_end and not names & _PAUSES:
+            if "AirflowSkipException" in names:
+                _count(f"{name}.skipped", context)
+            else:
+                is_refused = isinstance(error, refusals) or "AirflowFailException" in names
+                outcome = "refused" if is_refused else "failed"
+                _count(f"{name}.{outcome}", context, error=type(error).__name__)
+        raise
 
 
 def count_lost_wait(context: Any, name: str = "wait") -> None:

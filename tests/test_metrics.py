@@ -14,6 +14,8 @@ from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
     TaskDeferred,
 )
 from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
@@ -239,6 +241,42 @@ def test_metrics_of_stop(
     assert backend.counts == [(f"modelarts.{name}", {**TASK, **tags})]
 
 
+@pytest.mark.parametrize(
+    ("execution_timeout", "error", "kind"),
+    [
+        pytest.param(None, ModelArtsError, "WaitTimeoutError", id="timeout"),
+        pytest.param(timedelta(seconds=60), AirflowTaskTimeout, "AirflowTaskTimeout", id="execution_timeout"),
+    ],
+)
+def test_metrics_of_stop_that_times_out(
+    execution_timeout: timedelta | None,
+    error: type[BaseException],
+    kind: str,
+    simulator: Simulator,
+    backend: Backend,
+) -> None:
+    task = StopNotebookOperator(
+        task_id="task",
+        notebook_id=simulator.notebook_id,
+        deferrable=True,
+        execution_timeout=execution_timeout,
+    )
+
+    with pytest.raises(error):
+        task.execute_complete(context(TaskInstance()), {"status": "timeout", "message": "Timed out"})
+
+    assert backend.counts == [("modelarts.stop.failed", {**TASK, "error": kind})]
+
+
+def test_metrics_of_save_that_is_skipped(simulator: Simulator, backend: Backend) -> None:
+    simulator.set_notebook_status(simulator.notebook_id, "STOPPED")
+
+    with pytest.raises(AirflowSkipException):
+        save(simulator, if_not_running="skip").execute(context(TaskInstance()))
+
+    assert backend.counts == [("modelarts.save.skipped", TASK)]
+
+
 def test_metrics_of_deferred_start_count_its_end_only(simulator: Simulator, backend: Backend) -> None:
     simulator.set_notebook_status(simulator.notebook_id, "STOPPED")
     task = StartNotebookOperator(task_id="task", notebook_id=simulator.notebook_id, deferrable=True)
@@ -269,7 +307,7 @@ def test_metrics_never_fail_task(
 def test_metrics_page_lists_every_metric() -> None:
     source = (Path(__file__).parents[1] / "airflow_provider_modelarts" / "metrics.py").read_text()
     sent = set(re.findall(r'_(?:count|time)\("([a-z._]+)"', source))
-    sent |= {f"save.{outcome}" for outcome in ("created", "adopted", "refused", "failed")}
+    sent |= {f"save.{outcome}" for outcome in ("created", "adopted", "refused", "skipped", "failed")}
     sent |= {f"{{task}}.{outcome}" for outcome in ("succeeded", "refused", "failed")}
     sent.add("wait.failed")
     page = PAGE.read_text()
