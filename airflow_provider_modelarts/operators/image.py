@@ -89,8 +89,9 @@ class CreateNotebookImageOperator(SaveTask):
     :param notebook_id: id of the notebook to save; it must be running. (templated)
     :param name: image name, which is the repository in SWR. Mandatory on Huawei Cloud. (templated)
     :param namespace: SWR organization of the image. Mandatory on Huawei Cloud. (templated)
-    :param tag: image tag. An existing name and tag is never overwritten. Default: derived from the run.
-        (templated)
+    :param tag: image tag. An existing name and tag is never overwritten. Default: derived from the run. A
+        retry reuses the image of an earlier try only if name and tag are still the same, so let neither
+        depend on the time or on the number of the try. (templated)
     :param description: image description, at most 439 characters: ModelArts allows 512, of which a space
         and the marker take 73. (templated)
     :param workspace_id: ModelArts workspace of the image. Default: the connection's, else ``0``. (templated)
