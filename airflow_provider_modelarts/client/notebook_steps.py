@@ -254,6 +254,8 @@ class NotebookSteps:
             else:
                 return replace(_until("STOPPED", moved), changed=changed, snapshot=found.snapshot)
             await self._client.sleep(CHECK_INTERVAL)
+            # The service may show late which image the notebook runs since its save.
+            notebook = await self._show()
         raise AssertionError("unreachable")
 
     def _check(
