@@ -24,6 +24,7 @@ from airflow_provider_modelarts.client.notebook_changes import (
     renew_lease,
     update_image,
 )
+from airflow_provider_modelarts.client.notebook_images import read_images
 from airflow_provider_modelarts.client.notebooks import START, STOP, Notebook
 from airflow_provider_modelarts.client.snapshot_check import (
     SnapshotCheck,
@@ -329,17 +330,13 @@ class NotebookSteps:
 
     async def list_images(self, notebook: Notebook, *workspaces: str | None) -> list[Image]:
         """
-        Return the images of the notebook's workspace and of the connection's, where saves go.
+        Return the images of the notebook's workspace and of the connection's, and the one that it runs.
 
         :param workspaces: further ones; None is the connection's.
         """
-        images: list[Image] = []
         default = self._workspace_id or DEFAULT_WORKSPACE
         ids = (workspace_id or default for workspace_id in (notebook.workspace_id, None, *workspaces))
-        for workspace_id in dict.fromkeys(ids):
-            listed = operations.list_images(workspace_id=workspace_id)
-            images += await self._client.list_all(listed, deadline=self._deadline)
-        return images
+        return await read_images(self._client, notebook, ids, deadline=self._deadline)
 
     async def _newest_snapshot(self, notebook: Notebook) -> Image:
         """
