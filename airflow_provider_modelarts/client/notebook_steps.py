@@ -17,6 +17,7 @@ from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.lease_plan import LeaseTerms, plan_renewal, plan_start
 from airflow_provider_modelarts.client.marker import snapshots_of
+from airflow_provider_modelarts.client.missing_lease import read_missing_lease, with_lease
 from airflow_provider_modelarts.client.models import DEFAULT_WORKSPACE, Image
 from airflow_provider_modelarts.client.notebook_changes import (
     move_notebook,
@@ -25,7 +26,7 @@ from airflow_provider_modelarts.client.notebook_changes import (
     update_image,
 )
 from airflow_provider_modelarts.client.notebook_images import read_images
-from airflow_provider_modelarts.client.notebooks import START, STOP, Notebook
+from airflow_provider_modelarts.client.notebooks import START, STOP, Lease, Notebook
 from airflow_provider_modelarts.client.snapshot_check import (
     SnapshotCheck,
     check_snapshot,
@@ -237,13 +238,17 @@ class NotebookSteps:
         found = SnapshotCheck(False, "")
         for reads_left in reversed(range(CHECKS)):
             try:
-                given, images = await self._read_images(notebook, rule)
+                lease = await read_missing_lease(self._client, notebook, deadline=self._deadline)
+                given, images = await self._read_images(with_lease(notebook, lease), rule)
 
                 def check(
-                    current: Notebook, given: Image | None = given, images: list[Image] = images
+                    current: Notebook,
+                    lease: Lease | None = lease,
+                    given: Image | None = given,
+                    images: list[Image] = images,
                 ) -> None:
                     nonlocal found
-                    found = self._check(current, images, rule, given)
+                    found = self._check(with_lease(current, lease), images, rule, given)
 
                 moved, changed = await move_notebook(
                     self._client, self._id, STOP, stop, check=check, deadline=self._deadline
