@@ -1,0 +1,60 @@
+"""``IdempotentCreate`` after its own lost response: an image may be that of this try or of an earlier one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.client.fake_transport import IMAGE_ID, START
+from tests.client.save_service import (
+    LIST,
+    NOTHING,
+    POST,
+    RUNNING,
+    SHOW_IMAGE,
+    SHOW_NOTEBOOK,
+    Service,
+    lost,
+    record,
+    refused,
+    reply,
+)
+from tests.client.save_service import NOTEBOOK_ID as ID
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "STOPPED"])
+def test_create_returns_own_image_that_notebook_runs_after_lost_response(status: str) -> None:
+    runs = reply({"id": ID, "status": status, "image": {"id": IMAGE_ID}})
+    service = Service({POST: [lost()], LIST: [NOTHING], SHOW_NOTEBOOK: [runs], SHOW_IMAGE: [reply(record())]})
+    assert service.save() == (IMAGE_ID, False)
+    assert service.posts == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(reply(record(description="saved in the console")), id="another image"),
+        pytest.param(reply(record(status="ERROR")), id="a failed image"),
+        pytest.param(refused(404, "ModelArts.6404"), id="no such image"),
+        pytest.param(refused(403, "ModelArts.0112"), id="permission denied"),
+    ],
+)
+def test_create_resends_if_image_that_notebook_runs_is_not_own(answer: object) -> None:
+    runs = reply({"id": ID, "status": "RUNNING", "image": {"id": IMAGE_ID}})
+    service = Service(
+        {
+            POST: [lost(), reply(record(status="INIT"))],
+            LIST: [NOTHING],
+            SHOW_NOTEBOOK: [runs],
+            SHOW_IMAGE: [answer],  # type: ignore[list-item]
+        }
+    )
+    assert service.save() == (IMAGE_ID, False)
+    assert service.posts == 2
+
+
+def test_create_does_not_resend_if_image_that_notebook_runs_cannot_be_read() -> None:
+    runs = reply({"id": ID, "status": "RUNNING", "image": {"id": IMAGE_ID}})
+    service = Service({POST: [lost()], LIST: [NOTHING], SHOW_NOTEBOOK: [runs], SHOW_IMAGE: [refused(500)]})
+    with pytest.raises(type(lost()), match="Cannot check whether this task already saved"):
+        service.save(deadline=START + 60)
+    assert service.posts == 1
