@@ -42,6 +42,8 @@ LOOKUP_ATTEMPTS = 3
 """Lookups of the marker after a lost response, as lists may lag behind."""
 LOOKUP_INTERVAL = 5.0
 """Seconds between those lookups."""
+CLOCK_DIFFERENCE = 60.0
+"""Seconds by which the service's clock may be behind, where an image seems older than the request for it."""
 MAX_ATTEMPTS = 4
 """Times that create-image is sent, as long as no image results from it."""
 
@@ -92,6 +94,7 @@ class IdempotentCreate:
         self._on_notebook = on_notebook
         self._failure = ModelArtsError("create-image was not sent")
         self._is_later_try = False
+        self._begun_at = 0.0
         self._uses_other_tag = False
         self.ambiguous_error: ModelArtsError | None = None
         """After it the image of this task may exist without being listed yet."""
@@ -123,6 +126,7 @@ class IdempotentCreate:
 
     async def create(self) -> tuple[Image, bool]:
         """Send create-image, and return the image and whether it was reused; see :meth:`save`."""
+        self._begun_at = self._modelarts.time()
         for _ in range(MAX_ATTEMPTS):
             if saved := await self._send():
                 return saved
@@ -143,7 +147,7 @@ class IdempotentCreate:
         if not self._is_own(image):
             return image, True
         log.info("Reusing the image that this task's save created: %s", image.describe())
-        return image, self.ambiguous_error is None
+        return image, self.ambiguous_error is None or self._is_of_earlier_try(image)
 
     async def _recover_lost_response(self, error: ModelArtsError, sent_at: float) -> Image | None:
         """Return the image that exists although create-image failed; None if it may be sent again."""
@@ -364,6 +368,12 @@ class IdempotentCreate:
 
     def _is_own(self, image: Image) -> bool:
         return self._key.matches(image, self._notebook_id)
+
+    def _is_of_earlier_try(self, image: Image) -> bool:
+        """Whether an own image was begun before this try sent anything."""
+        if not self._is_later_try or image.create_at is None:
+            return False
+        return image.create_at / 1000 < self._begun_at - CLOCK_DIFFERENCE
 
     def _is_of_earlier_clear(self, image: Image) -> bool:
         return self._key.is_of_earlier_clear(image, self._notebook_id)

@@ -13,12 +13,42 @@ from tests.client.save_service import (
     SHOW_IMAGE,
     SHOW_NOTEBOOK,
     Service,
+    listed,
     lost,
     record,
     refused,
     reply,
 )
 from tests.client.save_service import NOTEBOOK_ID as ID
+
+
+@pytest.mark.parametrize(
+    ("age", "is_later_try", "is_adopted"),
+    [
+        pytest.param(61, True, True, id="begun more than a minute before this try"),
+        pytest.param(59, True, False, id="begun just before, by a clock that is behind"),
+        pytest.param(-5, True, False, id="begun by this try"),
+        pytest.param(None, True, False, id="without a date"),
+        pytest.param(61, False, False, id="of the first try, by a clock that is behind"),
+    ],
+)
+def test_create_adopts_image_of_earlier_try_after_lost_response(
+    age: int | None, is_later_try: bool, is_adopted: bool
+) -> None:
+    found = listed(record(create_at=None if age is None else int((START - age) * 1000)))
+    script = [NOTHING, found] if is_later_try else [found]
+    service = Service({POST: [lost()], LIST: script})
+    assert service.save(check_existing=is_later_try) == (IMAGE_ID, is_adopted)
+    assert service.posts == 1
+
+
+def test_create_does_not_adopt_image_of_its_first_request_after_several_lookups() -> None:
+    """The minute counts from the first create-image request of the try."""
+    found = listed(record(create_at=int((START - 30) * 1000)))
+    service = Service({POST: [lost()], LIST: [*[NOTHING] * 10, found], SHOW_NOTEBOOK: [RUNNING]})
+    assert service.save(check_existing=True) == (IMAGE_ID, False)
+    assert service.posts == 4
+    assert service.now - START > 40
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "STOPPED"])
