@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.client.fake_transport import IMAGE_ID, START
+from tests.client.fake_transport import IMAGE_ID, START, reply
 from tests.client.save_service import (
     LIST,
+    NOTEBOOK_ID,
     NOTHING,
     POST,
     RUNNING,
@@ -17,9 +18,7 @@ from tests.client.save_service import (
     lost,
     record,
     refused,
-    reply,
 )
-from tests.client.save_service import NOTEBOOK_ID as ID
 
 
 @pytest.mark.parametrize(
@@ -53,7 +52,7 @@ def test_create_does_not_adopt_image_of_its_first_request_after_several_lookups(
 
 @pytest.mark.parametrize("status", ["RUNNING", "STOPPED"])
 def test_create_returns_own_image_that_notebook_runs_after_lost_response(status: str) -> None:
-    runs = reply({"id": ID, "status": status, "image": {"id": IMAGE_ID}})
+    runs = reply({"id": NOTEBOOK_ID, "status": status, "image": {"id": IMAGE_ID}})
     service = Service({POST: [lost()], LIST: [NOTHING], SHOW_NOTEBOOK: [runs], SHOW_IMAGE: [reply(record())]})
     assert service.save() == (IMAGE_ID, False)
     assert service.posts == 1
@@ -69,7 +68,7 @@ def test_create_returns_own_image_that_notebook_runs_after_lost_response(status:
     ],
 )
 def test_create_resends_if_image_that_notebook_runs_is_not_own(answer: object) -> None:
-    runs = reply({"id": ID, "status": "RUNNING", "image": {"id": IMAGE_ID}})
+    runs = reply({"id": NOTEBOOK_ID, "status": "RUNNING", "image": {"id": IMAGE_ID}})
     service = Service(
         {
             POST: [lost(), reply(record(status="INIT"))],
@@ -83,7 +82,7 @@ def test_create_resends_if_image_that_notebook_runs_is_not_own(answer: object) -
 
 
 def test_create_does_not_resend_if_image_that_notebook_runs_cannot_be_read() -> None:
-    runs = reply({"id": ID, "status": "RUNNING", "image": {"id": IMAGE_ID}})
+    runs = reply({"id": NOTEBOOK_ID, "status": "RUNNING", "image": {"id": IMAGE_ID}})
     service = Service({POST: [lost()], LIST: [NOTHING], SHOW_NOTEBOOK: [runs], SHOW_IMAGE: [refused(500)]})
     with pytest.raises(type(lost()), match="Cannot check whether this task already saved"):
         service.save(deadline=START + 60)
