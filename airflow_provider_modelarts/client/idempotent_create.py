@@ -18,22 +18,19 @@ from airflow_provider_modelarts.client.http_types import Operation
 from airflow_provider_modelarts.client.marker import (
     IdempotencyKey,
     describe_origin,
-    parse_marker,
     prepare_request,
 )
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.notebooks import Notebook
-from airflow_provider_modelarts.client.own_images import list_same_name
+from airflow_provider_modelarts.client.own_images import ReuseRule, list_same_name
 from airflow_provider_modelarts.exceptions import (
     PERMANENT,
     ApiError,
-    FieldViolation,
     InvalidResponseError,
     ModelArtsError,
     NotebookNotReadyError,
     NotFoundError,
     PermissionDeniedError,
-    RequestValidationError,
     ServerError,
     TagConflictError,
     TransportError,
@@ -45,6 +42,8 @@ LOOKUP_ATTEMPTS = 3
 """Lookups of the marker after a lost response, as lists may lag behind."""
 LOOKUP_INTERVAL = 5.0
 """Seconds between those lookups."""
+CLOCK_DIFFERENCE = 60.0
+"""Seconds by which the service's clock may be behind, where an image seems older than the request for it."""
 MAX_ATTEMPTS = 4
 """Times that create-image is sent, as long as no image results from it."""
 
@@ -54,6 +53,7 @@ HINT_ERRORS = (*PERMANENT, InvalidResponseError)
 """Errors of ShowImage for ``image_id_hint`` after which the marker is searched for instead."""
 
 LIST_IMAGES = "modelarts:image:list"
+SHOW_IMAGE = "modelarts:image:get"
 SHOW_NOTEBOOK = "modelarts:notebook:get"
 DELETE_IMAGE = "modelarts:image:delete"
 
@@ -85,19 +85,16 @@ class IdempotentCreate:
         on_notebook: Callable[[Notebook], None] | None = None,
         **fields: str | None,
     ) -> None:
-        if if_exists not in ("fail", "adopt"):
-            raise RequestValidationError(
-                [FieldViolation("if_exists", "must be 'fail' or 'adopt'", if_exists)]
-            )
+        self._reuse = ReuseRule(notebook_id, if_exists)
         self._modelarts = modelarts
         self.request, self._other_tag = prepare_request(cloud, notebook_id, key, fields)
         self._notebook_id = notebook_id
         self._key = key
-        self._if_exists = if_exists
         self._deadline = deadline
         self._on_notebook = on_notebook
         self._failure = ModelArtsError("create-image was not sent")
         self._is_later_try = False
+        self._begun_at = 0.0
         self._uses_other_tag = False
         self.ambiguous_error: ModelArtsError | None = None
         """After it the image of this task may exist without being listed yet."""
@@ -129,6 +126,7 @@ class IdempotentCreate:
 
     async def create(self) -> tuple[Image, bool]:
         """Send create-image, and return the image and whether it was reused; see :meth:`save`."""
+        self._begun_at = self._modelarts.time()
         for _ in range(MAX_ATTEMPTS):
             if saved := await self._send():
                 return saved
@@ -149,7 +147,7 @@ class IdempotentCreate:
         if not self._is_own(image):
             return image, True
         log.info("Reusing the image that this task's save created: %s", image.describe())
-        return image, self.ambiguous_error is None
+        return image, self.ambiguous_error is None or self._is_of_earlier_try(image)
 
     async def _recover_lost_response(self, error: ModelArtsError, sent_at: float) -> Image | None:
         """Return the image that exists although create-image failed; None if it may be sent again."""
@@ -184,6 +182,8 @@ class IdempotentCreate:
         notebook = await self._checked(show_notebook, SHOW_NOTEBOOK, error)
         if self._on_notebook is not None:
             self._on_notebook(notebook)
+        if image := await self._checked(self.find_image_that_runs(notebook), SHOW_IMAGE, error):
+            return image
         if not notebook.is_running:
             raise NotebookNotReadyError(
                 "No usable response to create-image and no matching image yet; the notebook is "
@@ -224,7 +224,7 @@ class IdempotentCreate:
                 "task's own save, but the image that uses it is not listed: the next try checks again"
             ) from error
         if image is None:
-            hint = "" if self._is_named else ", or set name and namespace, so that the image can be found"
+            hint = "" if self.is_named else ", or set name and namespace, so that the image can be found"
             raise error.with_message(
                 f"Tag {self.request.tag!r} is already in use, but the image that uses it is not listed. It "
                 f"may be in another workspace, or exist only in SWR: choose another tag{hint}"
@@ -239,7 +239,7 @@ class IdempotentCreate:
             if self._switch_tag(image):
                 return None
             reason = "saved before it was cleared, and cannot be overwritten: choose a shorter tag"
-        elif not (reason := self._why_not_reused(image)):
+        elif not (reason := self._reuse.why_not(image, is_other_tag=self._uses_other_tag)):
             log.info(
                 "Tag %r is in use and if_exists is 'adopt'; reusing %s",
                 *(self.request.tag, describe_origin(image)),
@@ -247,24 +247,6 @@ class IdempotentCreate:
             return image
         tag = f"Tag {self.request.tag!r} belongs to image {image.id}, which this task"
         raise error.with_message(f"{tag} {reason}")
-
-    def _why_not_reused(self, image: Image) -> str:
-        """Return why another task's image is not reused, and what to do; empty if it is reused."""
-        marker = parse_marker(image.description)
-        if marker and not marker.is_of_notebook(self._notebook_id):
-            return (
-                f"did not save; it is of notebook {marker.notebook_id} and is not reused for notebook "
-                f"{self._notebook_id}: choose another tag"
-            )
-        if self._if_exists == "fail":
-            return (
-                "did not save and which cannot be overwritten: choose another tag, or set if_exists='adopt'"
-            )
-        if self._uses_other_tag:
-            return "did not save; it is not reused, as its tag is not the one given: choose another tag"
-        if image.has_failed or not image.is_known:
-            return f"did not save and which is {image.status}, so it is not reused: choose another tag"
-        return ""
 
     def _switch_tag(self, image: Image) -> bool:
         """Use the other tag, as an image of an earlier clear holds the first; return False without one."""
@@ -302,11 +284,19 @@ class IdempotentCreate:
         owners = [image for image in images if image.tag == self.request.tag]
         ours = (image for image in owners if self._is_own(image) or self._is_of_earlier_clear(image))
         own = self._own(images) or next(ours, None)
-        return own or (owners[0] if owners and self._is_named else None)
+        return own or (owners[0] if owners and self.is_named else None)
 
     @property
-    def _is_named(self) -> bool:
+    def is_named(self) -> bool:
+        """Whether the service refuses a second image with the same tag, as both have the same name."""
         return bool(self.request.name and self.request.namespace)
+
+    async def find_image_that_runs(self, notebook: Notebook) -> Image | None:
+        """Return the image that the notebook runs, if this task saved it: a list may not have it yet."""
+        image = await self.check_hint(notebook.image_id) if notebook.image_id else None
+        if image is not None:
+            log.info("This task saved the image that the notebook runs: %s", image.describe())
+        return image
 
     async def check_hint(self, image_id: str) -> Image | None:
         """Return the image of a stored id if it can be reused; the id may be out of date."""
@@ -378,6 +368,12 @@ class IdempotentCreate:
 
     def _is_own(self, image: Image) -> bool:
         return self._key.matches(image, self._notebook_id)
+
+    def _is_of_earlier_try(self, image: Image) -> bool:
+        """Whether an own image was begun before this try sent anything."""
+        if not self._is_later_try or image.create_at is None:
+            return False
+        return image.create_at / 1000 < self._begun_at - CLOCK_DIFFERENCE
 
     def _is_of_earlier_clear(self, image: Image) -> bool:
         return self._key.is_of_earlier_clear(image, self._notebook_id)

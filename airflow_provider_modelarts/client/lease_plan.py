@@ -76,7 +76,7 @@ def plan_start(lease: Lease | None, duration: timedelta | None = None) -> LeaseT
         return LeaseTerms(duration, fallback=MAX_LEASE if duration == NO_AUTO_STOP else None)
     if lease is None:
         return LeaseTerms()
-    if lease.is_disabled or lease.is_unlimited:
+    if lease.is_endless or lease.is_unlimited:
         return LeaseTerms(NO_AUTO_STOP, fallback=MAX_LEASE)
     if lease.is_idle:
         return LeaseTerms(_idle_time(lease), "idle")

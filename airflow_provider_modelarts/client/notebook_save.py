@@ -122,9 +122,11 @@ class NotebookSave:
         """
         if check_existing and (image := await self._creation.find_earlier(image_id_hint)):
             return Saved(image, is_adopted=True)
-        notebook = await self._read_before() if self._rules.need_notebook else None
+        # Without a name no tag conflict prevents a second save of a try whose image is not listed yet.
+        is_doubtful = check_existing and not self._creation.is_named
+        notebook = await self._read_before() if self._rules.need_notebook or is_doubtful else None
         if notebook is not None:
-            if check_existing and (image := await self._find_image_that_runs(notebook)):
+            if check_existing and (image := await self._creation.find_image_that_runs(notebook)):
                 return Saved(image, is_adopted=True)
             if self._is_skipped(notebook):
                 return await self._adopt_or_skip(notebook)
@@ -157,13 +159,6 @@ class NotebookSave:
             return None
         self._found(notebook)
         return notebook
-
-    async def _find_image_that_runs(self, notebook: Notebook) -> Image | None:
-        """Return the image that the notebook runs, if this task saved it: a list may not have it yet."""
-        image = await self._creation.check_hint(notebook.image_id) if notebook.image_id else None
-        if image is not None:
-            log.info("Reusing the image of an earlier try, which the notebook runs: %s", image.describe())
-        return image
 
     def _is_skipped(self, notebook: Notebook | None) -> bool:
         return self._rules.skips_stopped and notebook is not None and STOP.is_done_in(notebook.status)

@@ -17,6 +17,7 @@ from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.lease_plan import LeaseTerms, plan_renewal, plan_start
 from airflow_provider_modelarts.client.marker import snapshots_of
+from airflow_provider_modelarts.client.missing_lease import read_missing_lease, with_lease
 from airflow_provider_modelarts.client.models import DEFAULT_WORKSPACE, Image
 from airflow_provider_modelarts.client.notebook_changes import (
     move_notebook,
@@ -24,7 +25,8 @@ from airflow_provider_modelarts.client.notebook_changes import (
     renew_lease,
     update_image,
 )
-from airflow_provider_modelarts.client.notebooks import START, STOP, Notebook
+from airflow_provider_modelarts.client.notebook_images import read_images
+from airflow_provider_modelarts.client.notebooks import START, STOP, Lease, Notebook
 from airflow_provider_modelarts.client.snapshot_check import (
     SnapshotCheck,
     check_snapshot,
@@ -236,13 +238,17 @@ class NotebookSteps:
         found = SnapshotCheck(False, "")
         for reads_left in reversed(range(CHECKS)):
             try:
-                given, images = await self._read_images(notebook, rule)
+                lease = await read_missing_lease(self._client, notebook, deadline=self._deadline)
+                given, images = await self._read_images(with_lease(notebook, lease), rule)
 
                 def check(
-                    current: Notebook, given: Image | None = given, images: list[Image] = images
+                    current: Notebook,
+                    lease: Lease | None = lease,
+                    given: Image | None = given,
+                    images: list[Image] = images,
                 ) -> None:
                     nonlocal found
-                    found = self._check(current, images, rule, given)
+                    found = self._check(with_lease(current, lease), images, rule, given)
 
                 moved, changed = await move_notebook(
                     self._client, self._id, STOP, stop, check=check, deadline=self._deadline
@@ -254,6 +260,8 @@ class NotebookSteps:
             else:
                 return replace(_until("STOPPED", moved), changed=changed, snapshot=found.snapshot)
             await self._client.sleep(CHECK_INTERVAL)
+            # The service may show late which image the notebook runs since its save.
+            notebook = await self._show()
         raise AssertionError("unreachable")
 
     def _check(
@@ -327,17 +335,13 @@ class NotebookSteps:
 
     async def list_images(self, notebook: Notebook, *workspaces: str | None) -> list[Image]:
         """
-        Return the images of the notebook's workspace and of the connection's, where saves go.
+        Return the images of the notebook's workspace and of the connection's, and the one that it runs.
 
         :param workspaces: further ones; None is the connection's.
         """
-        images: list[Image] = []
         default = self._workspace_id or DEFAULT_WORKSPACE
         ids = (workspace_id or default for workspace_id in (notebook.workspace_id, None, *workspaces))
-        for workspace_id in dict.fromkeys(ids):
-            listed = operations.list_images(workspace_id=workspace_id)
-            images += await self._client.list_all(listed, deadline=self._deadline)
-        return images
+        return await read_images(self._client, notebook, ids, deadline=self._deadline)
 
     async def _newest_snapshot(self, notebook: Notebook) -> Image:
         """

@@ -131,6 +131,11 @@ class Lease(DatedResponse):
         return not self.is_disabled and self.type == "IDLE"
 
     @property
+    def is_endless(self) -> bool:
+        """Whether the lease surely has no end, of whatever type it is."""
+        return self.is_disabled or (self.duration is not None and self.duration <= 0)
+
+    @property
     def is_unlimited(self) -> bool:
         """Whether the lease is enabled, but has no duration that could end."""
         if self.is_disabled or self.is_idle:
@@ -159,7 +164,7 @@ class Lease(DatedResponse):
     @property
     def started_at(self) -> int | None:
         """When the notebook was last started or renewed; None if the lease does not show it."""
-        return self.update_at if self.is_timed else None
+        return None if self.is_endless or self.is_idle else self.update_at
 
     @property
     def length(self) -> timedelta | None:

@@ -1,15 +1,16 @@
-"""The list in which a task searches for the image that it saved."""
+"""The list in which a task searches for the image that it saved, and which other image it may reuse."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.fields import flatten
 from airflow_provider_modelarts.client.http_types import Operation
-from airflow_provider_modelarts.client.marker import IdempotencyKey
+from airflow_provider_modelarts.client.marker import IdempotencyKey, parse_marker
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Page
+from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidationError
 
 
 def list_same_name(
@@ -36,3 +37,46 @@ def list_same_name(
         return page
 
     return replace(operation, parse=parse)
+
+
+@dataclass(frozen=True, slots=True)
+class ReuseRule:
+    """
+    Whether an image that a task did not save is its result, because it holds the requested tag.
+
+    :param notebook_id: the notebook that the task saves.
+    :param if_exists: ``fail`` or ``adopt``.
+    :raises RequestValidationError: it is neither.
+    """
+
+    notebook_id: str
+    if_exists: str
+
+    def __post_init__(self) -> None:
+        """Validate the argument."""
+        if self.if_exists not in ("fail", "adopt"):
+            raise RequestValidationError(
+                [FieldViolation("if_exists", "must be 'fail' or 'adopt'", self.if_exists)]
+            )
+
+    def why_not(self, image: Image, *, is_other_tag: bool) -> str:
+        """
+        Return why another task's image is not reused, and what to do; empty if it is reused.
+
+        :param is_other_tag: whether its tag is not the one that the user gave.
+        """
+        marker = parse_marker(image.description)
+        if marker and not marker.is_of_notebook(self.notebook_id):
+            return (
+                f"did not save; it is of notebook {marker.notebook_id} and is not reused for notebook "
+                f"{self.notebook_id}: choose another tag"
+            )
+        if self.if_exists == "fail":
+            return (
+                "did not save and which cannot be overwritten: choose another tag, or set if_exists='adopt'"
+            )
+        if is_other_tag:
+            return "did not save; it is not reused, as its tag is not the one given: choose another tag"
+        if image.has_failed or not image.is_known:
+            return f"did not save and which is {image.status}, so it is not reused: choose another tag"
+        return ""

@@ -19,10 +19,11 @@ SAVE_GRACE = timedelta(minutes=5)
 """
 How long after a save has ended its own end may still rewrite the lease's ``update_at``.
 
-Whether a save rewrites it is not documented. A stop right after a save must not be refused for it.
+Whether a save rewrites it is not documented. A stop right after a save must not be refused for it. After its
+own save a notebook runs the saved image: where it runs another one, the time is that of a start.
 """
 CLOCK_GRACE = timedelta(minutes=5)
-"""How far in the future an image may begin; a later one proves nothing."""
+"""How far in the future an image may begin or end; a later time proves nothing."""
 SKIP_GRACE = timedelta(hours=2)
 """How long before the last change of a stopped notebook its newest snapshot may have begun."""
 
@@ -172,10 +173,18 @@ def _problem(notebook: Notebook, image: Image, now: int, within: timedelta) -> s
         return "is from the future"
     started_at = _started_at(notebook)
     if started_at is not None and started_at > begun_at:
-        ended_at = max(begun_at, image.update_at or begun_at)
-        if _between(ended_at, started_at) > SAVE_GRACE:
+        may_be_save = not notebook.image_id or notebook.image_id.lower() == image.id.lower()
+        if not may_be_save or _between(_ended_at(image, begun_at, now), started_at) > SAVE_GRACE:
             return "began before the notebook was started or renewed"
     return f"is older than {within}" if age > within else None
+
+
+def _ended_at(image: Image, begun_at: int, now: int) -> int:
+    """Return when a save ended at the latest; its begin, if the image has no usable time of its end."""
+    ended_at = image.update_at
+    if ended_at is None or _between(ended_at, now) < -CLOCK_GRACE:
+        return begun_at
+    return max(begun_at, ended_at)
 
 
 def _started_at(notebook: Notebook) -> int | None:

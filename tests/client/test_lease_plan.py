@@ -107,7 +107,11 @@ def test_plan_renewal_never_shortens_lease(left: int, at_least: timedelta) -> No
             {"type": "IDLE", "duration": 60_000}, LeaseTerms(HOUR, "idle"), id="idle, below an hour"
         ),
         pytest.param({"type": "IDLE", "duration": None}, LeaseTerms(None, "idle"), id="idle, without a time"),
-        pytest.param({"type": "IDLE", "duration": -1}, LeaseTerms(None, "idle"), id="idle, without an end"),
+        pytest.param(
+            {"type": "IDLE", "duration": -1},
+            LeaseTerms(NO_AUTO_STOP, fallback=MAX_LEASE),
+            id="idle, without an end",
+        ),
         pytest.param(
             {"type": "IDLE", "create_at": NOW - 1000 * HOUR_MS, "duration": 1003 * HOUR_MS - 2 * HOUR_MS},
             LeaseTerms(3 * HOUR, "idle"),

@@ -37,7 +37,7 @@ def notebook(
         "enable": True,
         "type": "TIMING",
     }
-    values = {"id": ID, "status": "RUNNING", "image": {"id": "built-in"}, "lease": timed | (lease or {})}
+    values = {"id": ID, "status": "RUNNING", "image": {"id": "i-1"}, "lease": timed | (lease or {})}
     return Notebook.model_validate(values | fields)
 
 
