@@ -68,7 +68,7 @@ def plan_prune(
     """
     by_content = tags_by_content(tags or {})
     listed = [PlannedImage.of(image).with_content(tags or {}, by_content) for image in images]
-    classified, skipped = _classify(listed, rules, now, workspace_id)
+    classified, skipped = _classify(listed, rules, tags or {}, now, workspace_id)
     classified = [image.because(*use_reasons(image, uses)) for image in classified]
     removable = {image.image.id for image in classified if not image.reasons}
     kept_contents = contents_of(image for image in listed if image.image.id not in removable)
@@ -101,7 +101,11 @@ _UNREAD = "the tags of its repository could not be read"
 
 
 def _classify(
-    listed: list[PlannedImage], rules: PruneRules, now: datetime, workspace_id: str | None
+    listed: list[PlannedImage],
+    rules: PruneRules,
+    tags: Mapping[str, Tags],
+    now: datetime,
+    workspace_id: str | None,
 ) -> tuple[list[PlannedImage], list[PlannedImage]]:
     """Return the images in scope with the reasons of policy and protection, and the failed ones apart."""
     failed: list[PlannedImage] = []
@@ -123,25 +127,38 @@ def _classify(
             registry = planned.address.registry if planned.address else None
             groups.setdefault((registry, *planned.name, planned.notebook_id), []).append(planned)
     for group in groups.values():
-        classified += _classify_group(group, rules, now)
+        classified += _classify_group(group, rules, tags, now)
     return classified, failed
 
 
-def _classify_group(group: list[PlannedImage], rules: PruneRules, now: datetime) -> list[PlannedImage]:
+def _classify_group(
+    group: list[PlannedImage], rules: PruneRules, tags: Mapping[str, Tags], now: datetime
+) -> list[PlannedImage]:
     """Return the ACTIVE images of one group with the reasons of policy and protection."""
     ordered = {image.image.id: image for image in sorted(group, key=lambda image: image.order, reverse=True)}
     created_at = {key: image.created_at for key, image in ordered.items()}
     by_policy = reasons_to_keep(rules.policy, created_at, zone=rules.zone, now=now)
     latest = now + MAX_CLOCK_DIFFERENCE
-    newest = next((key for key, at in created_at.items() if at is not None and at <= latest), None)
+    candidates = [key for key, at in created_at.items() if at is not None and at <= latest]
+    # A record whose tag is gone restores nothing.
+    existing = [key for key in candidates if not _is_gone(ordered[key], tags)]
+    protected = {
+        **dict.fromkeys(existing[:1], "is the newest image of its group that SWR still has"),
+        **dict.fromkeys(candidates[:1], "is the newest ACTIVE image of its group"),
+    }
     return [
         image.because(
-            *(["is the newest ACTIVE image of its group"] if key == newest else []),
+            *([protected[key]] if key in protected else []),
             *by_policy[key],
             *own_reasons(image, rules, now),
         )
         for key, image in ordered.items()
     ]
+
+
+def _is_gone(image: PlannedImage, tags: Mapping[str, Tags]) -> bool:
+    """Whether the tags of an image's repository were read, and none of known content is its own."""
+    return not image.digest and tags.get(image.repository) is not None
 
 
 def _with_content_reasons(
