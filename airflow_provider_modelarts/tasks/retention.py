@@ -13,6 +13,7 @@ from airflow_provider_modelarts.arguments import (
     check_flags,
     duration_of,
     given,
+    mapped_arguments,
     refuse_lost,
     refuse_nothing,
 )
@@ -88,7 +89,9 @@ def prune_rules(task: Any) -> PruneRules:
     from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope, globs_of
     from airflow_provider_modelarts.client.retention import Policy
 
-    refuse_lost(task, task.arguments_given)
+    mapped = mapped_arguments(task)
+    expected = [name for name in (*task.template_fields, *COUNTS) if name in mapped]
+    refuse_lost(task, dict.fromkeys((*task.arguments_given, *expected)))
     refuse_nothing(
         namespace=task.namespace,
         name=task.name,
