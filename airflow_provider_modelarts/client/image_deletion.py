@@ -21,7 +21,7 @@ from airflow_provider_modelarts.client.image_uses import ImageUses
 from airflow_provider_modelarts.client.listing import strictly
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.notebooks import Notebook
-from airflow_provider_modelarts.client.repository_tags import find_content
+from airflow_provider_modelarts.client.repository_tags import find_content, is_absent
 from airflow_provider_modelarts.exceptions import (
     RETRYABLE_ERRORS,
     AccountSuspendedError,
@@ -211,7 +211,9 @@ async def delete_tag(
         if not await has_own_tag(client, address, digest):
             return False
         await client.call(deletion, before_retry=check)
-    except NotFoundError:
+    except NotFoundError as error:
+        if not is_absent(error):
+            raise
         return False
     except TagConflictError as error:
         if not is_own_refusal(error):
