@@ -177,12 +177,21 @@ class Prune:
             try:
                 self._tags[repository] = await read_tags(self._client, address)
             except ModelArtsError as error:
-                if isinstance(error, InvalidConnectionError) and self._rules.mode == "delete":
-                    raise  # it names the field that is missing: no tag at all could be deleted
+                if isinstance(error, self._ends_reading_tags):
+                    raise
                 self._tags[repository] = None
                 log.warning("The tags of %s cannot be read: %s", repository, error)
             if rules_are_read:
                 rules_are_read = await self._warn_of_retention(address)
+
+    @property
+    def _ends_reading_tags(self) -> tuple[type[ModelArtsError], ...]:
+        """The errors that the tags of every other repository would get too."""
+        if self._rules.mode == "report":
+            return ()
+        of_caller = (AuthenticationError, AccountSuspendedError)
+        # The last one names the field that is missing: no tag at all could be deleted.
+        return (*of_caller, InvalidConnectionError) if self._rules.mode == "delete" else of_caller
 
     async def _warn_of_retention(self, address: ImageAddress) -> bool:
         """Warn of SWR's own retention rules, and return whether those of other repositories can be read."""
