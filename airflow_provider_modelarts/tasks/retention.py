@@ -86,7 +86,7 @@ def prune_rules(task: Any) -> PruneRules:
 
     :raises RequestValidationError: an argument is invalid, or there is no scope.
     """
-    from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope, globs_of
+    from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope, address_globs_of, globs_of
     from airflow_provider_modelarts.client.retention import Policy
 
     mapped = mapped_arguments(task)
@@ -112,7 +112,7 @@ def prune_rules(task: Any) -> PruneRules:
         mode=task.mode,
         zone=_zone(task),
         keep_tags=globs_of("keep_tags", task.keep_tags),
-        protect=globs_of("protect", task.protect),
+        protect=address_globs_of("protect", task.protect),
         min_age=duration_of("min_age", task.min_age),
         max_deletions=task.max_deletions,
         include_unmarked=task.include_unmarked,
