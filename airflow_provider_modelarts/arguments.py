@@ -130,8 +130,8 @@ def mapped_arguments(task: Any) -> set[str]:
     """
     Return the names of the arguments that a mapped task got by ``expand`` or ``expand_kwargs``.
 
-    Airflow resolves them before it makes the operator, so that in its constructor a result that is ``None``
-    is not to be told from an argument that is not given.
+    Airflow resolves them before it makes the operator. In its constructor, a result that is ``None`` and an
+    argument that is not given are the same.
     """
     if not getattr(task, "_BaseOperator__from_mapped", False):
         return set()
