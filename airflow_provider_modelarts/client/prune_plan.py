@@ -127,33 +127,44 @@ def _classify(
             registry = planned.address.registry if planned.address else None
             groups.setdefault((registry, *planned.name, planned.notebook_id), []).append(planned)
     for group in groups.values():
-        classified += _classify_group(group, rules, tags, now)
+        classified += _keep_newest_in_registry(_classify_group(group, rules, now), tags, now)
     return classified, failed
 
 
-def _classify_group(
-    group: list[PlannedImage], rules: PruneRules, tags: Mapping[str, Tags], now: datetime
-) -> list[PlannedImage]:
+def _classify_group(group: list[PlannedImage], rules: PruneRules, now: datetime) -> list[PlannedImage]:
     """Return the ACTIVE images of one group with the reasons of policy and protection."""
     ordered = {image.image.id: image for image in sorted(group, key=lambda image: image.order, reverse=True)}
     created_at = {key: image.created_at for key, image in ordered.items()}
     by_policy = reasons_to_keep(rules.policy, created_at, zone=rules.zone, now=now)
     latest = now + MAX_CLOCK_DIFFERENCE
-    candidates = [key for key, at in created_at.items() if at is not None and at <= latest]
-    # A record whose tag is gone restores nothing.
-    existing = [key for key in candidates if not _is_gone(ordered[key], tags)]
-    protected = {
-        **dict.fromkeys(existing[:1], "is the newest image of its group that SWR still has"),
-        **dict.fromkeys(candidates[:1], "is the newest ACTIVE image of its group"),
-    }
+    newest = next((key for key, at in created_at.items() if at is not None and at <= latest), None)
     return [
         image.because(
-            *([protected[key]] if key in protected else []),
+            *(["is the newest ACTIVE image of its group"] if key == newest else []),
             *by_policy[key],
             *own_reasons(image, rules, now),
         )
         for key, image in ordered.items()
     ]
+
+
+def _keep_newest_in_registry(
+    group: list[PlannedImage], tags: Mapping[str, Tags], now: datetime
+) -> list[PlannedImage]:
+    """
+    Return a group of which the newest image that SWR still has is kept.
+
+    A newer record whose tag is gone restores nothing.
+
+    :param group: newest first.
+    """
+    latest = now + MAX_CLOCK_DIFFERENCE
+    past = [image for image in group if image.created_at is not None and image.created_at <= latest]
+    found = next((image for image in past if not _is_gone(image, tags)), None)
+    if found is None or found is past[0]:
+        return group
+    reason = "is the newest image of its group that SWR still has"
+    return [image.because(reason) if image is found else image for image in group]
 
 
 def _is_gone(image: PlannedImage, tags: Mapping[str, Tags]) -> bool:

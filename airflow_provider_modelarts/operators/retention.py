@@ -189,7 +189,8 @@ class DeleteNotebookImageOperator(OneImageTask):
     :raises ValueError: in the constructor: ``execution_timeout`` is out of range.
     :raises AirflowFailException: no retry can help, so Airflow does not retry: an argument or the connection
         is invalid, the credentials or a permission is refused, a notebook uses the image, its tag got other
-        content while its deletion was delayed, or the account is suspended (:data:`~airflow_provider_modelarts.exceptions.PERMANENT`).
+        content while its deletion was delayed, or the account is suspended
+        (:data:`~airflow_provider_modelarts.exceptions.PERMANENT`).
     :raises ModelArtsError: any other error; the image, or its tag, is still there. Airflow retries.
     """
 
