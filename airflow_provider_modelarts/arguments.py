@@ -126,6 +126,21 @@ def refuse_lost(task: Any, names: Iterable[str]) -> None:
         raise RequestValidationError(violations)
 
 
+def mapped_arguments(task: Any) -> set[str]:
+    """
+    Return the names of the arguments that a mapped task got by ``expand`` or ``expand_kwargs``.
+
+    Airflow resolves them before it makes the operator. In its constructor, a result that is ``None`` and an
+    argument that is not given are the same.
+    """
+    if not getattr(task, "_BaseOperator__from_mapped", False):
+        return set()
+    given = getattr(task, "_BaseOperator__init_kwargs", {})
+    dag = task.get_dag()
+    mapped = dag.task_dict.get(task.task_id) if dag else None
+    return set(given) - set(getattr(mapped, "partial_kwargs", ()))
+
+
 def check_conn_id(value: object) -> None:
     """
     Validate the id of a connection before Airflow starts a lookup of it.

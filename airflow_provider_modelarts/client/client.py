@@ -117,7 +117,7 @@ class ModelArtsClient:
         operation: Operation[T],
         *,
         deadline: float | None = None,
-        before_retry: Callable[[], Awaitable[None]] | None = None,
+        before_retry: Callable[[], Awaitable[object]] | None = None,
     ) -> T:
         """
         Send one operation, retry it after temporary failures, and return its result.

@@ -75,6 +75,8 @@ _FAILED = ErrorCode(ServerError, "The service failed. If this continues, give th
 _BUSY = ErrorCode(RateLimitError, "The service is busy: send fewer requests, or retry later.")
 _NO_TAG = ErrorCode(NotFoundError, "The repository in SWR has no such tag; it may have been deleted.")
 _NO_REPOSITORY = ErrorCode(NotFoundError, "SWR has no such repository; it may have been deleted.")
+NO_ORGANIZATION = ("SVCSTG.SWR.4040058", "SVCSTG.SWR.4041061")
+"""Codes of a NotFoundError about an organization in SWR."""
 _NO_ORGANIZATION = ErrorCode(NotFoundError, "SWR has no such organization: check it and the region.")
 _SWR_POLICY = ErrorCode(
     PermissionDeniedError, "Grant the connection's user a permission on the organization or image in SWR."
@@ -244,8 +246,7 @@ ERROR_CODES: dict[tuple[int, str], ErrorCode] = {
             (404, "SVCSTG.SWR.4040009"): _NO_REPOSITORY,
             (404, "SVCSTG.SWR.4040010"): _NO_REPOSITORY,
             (404, "SVCSTG.SWR.4040113"): _NO_REPOSITORY,
-            (404, "SVCSTG.SWR.4040058"): _NO_ORGANIZATION,
-            (404, "SVCSTG.SWR.4041061"): _NO_ORGANIZATION,
+            **{(404, code): _NO_ORGANIZATION for code in NO_ORGANIZATION},
             # As APIGW.0101 no NotFoundError, which would count as a missing tag.
             (404, "SVCSTG.SWR.4040083"): ErrorCode(
                 BadRequestError, "SWR has no such API: check the connection's swr_endpoint."

@@ -21,7 +21,7 @@ from airflow_provider_modelarts.client.image_uses import ImageUses
 from airflow_provider_modelarts.client.listing import strictly
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.notebooks import Notebook
-from airflow_provider_modelarts.client.repository_tags import find_tag
+from airflow_provider_modelarts.client.repository_tags import find_content, is_absent
 from airflow_provider_modelarts.exceptions import (
     RETRYABLE_ERRORS,
     AccountSuspendedError,
@@ -32,6 +32,7 @@ from airflow_provider_modelarts.exceptions import (
     ModelArtsError,
     NotFoundError,
     PermissionDeniedError,
+    TagConflictError,
 )
 
 OF_ALL_IMAGES = (
@@ -118,7 +119,7 @@ async def delete_record(
     image_id: str,
     *,
     delete_swr_image: bool,
-    before_retry: Callable[[], Awaitable[None]] | None = None,
+    before_retry: Callable[[], Awaitable[object]] | None = None,
 ) -> bool:
     """
     Delete the record of an image in ModelArts, and return whether there was one.
@@ -139,7 +140,7 @@ async def delete_record(
         )
     except ModelArtsError as error:
         is_open = getattr(error, "code", "") or error.may_have_been_processed
-        if isinstance(error, ImageInUseError) or not is_open:
+        if is_own_refusal(error) or not is_open:
             raise  # it was not processed
         failure = error
     log.info("Image %s is read again, because its deletion is not proven: %s", image_id, failure)
@@ -163,25 +164,60 @@ def is_of_one_image(error: ModelArtsError) -> bool:
     return error.is_refusal and not isinstance(error, (*OF_ALL_IMAGES, *RETRYABLE_ERRORS))
 
 
-async def delete_tag(client: ModelArtsClient, address: ImageAddress, digest: str | None = None) -> bool:
+def is_own_refusal(error: ModelArtsError) -> bool:
+    """Whether a check of this provider refused a deletion, and not a service."""
+    return isinstance(error, (ImageInUseError, TagConflictError)) and not getattr(error, "code", "")
+
+
+async def has_own_tag(client: ModelArtsClient, address: ImageAddress, digest: str | None) -> bool:
+    """
+    Return whether SWR still has the tag of an image.
+
+    :param digest: that the tag had when its deletion was planned; None or empty if it is unknown.
+    :raises TagConflictError: it names other content by now, so it is another image.
+    :raises ModelArtsError: it cannot be read.
+    """
+    found = await find_content(client, address)
+    if found is not None and digest and found.digest != digest:
+        raise TagConflictError("its tag names other content since its deletion was planned")
+    return found is not None
+
+
+async def delete_tag(
+    client: ModelArtsClient,
+    address: ImageAddress,
+    digest: str | None = None,
+    *,
+    before_retry: Callable[[], Awaitable[object]] | None = None,
+) -> bool:
     """
     Delete the tag of an image whose record is gone, and return whether there was one.
 
-    It is read first: SWR may have deleted it with the record, and one that names other content by now is
-    another image.
+    It is read first, and again before each retry: SWR may have deleted it with the record, and one that names
+    other content by now is another image.
 
     :param digest: that the tag had when its deletion was planned; None if it is unknown.
+    :param before_retry: raises an error if the tag may no longer be deleted.
     :raises ModelArtsError: the tag is still there, or that is unknown.
     """
+
+    async def check() -> None:
+        if before_retry is not None:
+            await before_retry()
+        await has_own_tag(client, address, digest)
+
+    deletion = operations.delete_tag(address.namespace, address.repository, address.tag or "")
     try:
-        found = await find_tag(client, address)
-        if found is None:
+        if not await has_own_tag(client, address, digest):
             return False
-        if digest and found.digest != digest:
-            log.info("The tag %s:%s names other content by now and stays", address.path, address.tag)
-            return False
-        deletion = operations.delete_tag(address.namespace, address.repository, address.tag or "")
-        await client.call(deletion)
-    except NotFoundError:
+        await client.call(deletion, before_retry=check)
+    except NotFoundError as error:
+        if not is_absent(error):
+            raise
+        return False
+    except TagConflictError as error:
+        if not is_own_refusal(error):
+            raise
+        log.info("The tag %s:%s stays: %s", address.path, address.tag, error)
         return False
     return True

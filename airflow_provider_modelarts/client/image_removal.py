@@ -11,8 +11,10 @@ from typing import Any
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.image_deletion import (
+    USES_TTL,
     delete_record,
     delete_tag,
+    has_own_tag,
     read_uses,
     show_image,
 )
@@ -22,7 +24,7 @@ from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
 from airflow_provider_modelarts.client.registry import is_in_enterprise_registry
 from airflow_provider_modelarts.client.repository_tags import find_content, read_tags
 from airflow_provider_modelarts.client.retention import Policy
-from airflow_provider_modelarts.exceptions import ImageInUseError
+from airflow_provider_modelarts.exceptions import ImageInUseError, TagConflictError
 
 _RULES = PruneRules(Scope(), Policy(keep_last=1), mode="delete", min_age=timedelta(0))
 
@@ -60,7 +62,8 @@ async def remove_image(
     :param own_notebooks_only: do not read other users' notebooks.
     :param earlier: what an earlier try of the same task stored.
     :param store: stores what the next try needs, before the first deletion.
-    :raises ImageInUseError: a notebook uses it; nothing was sent.
+    :raises ImageInUseError: a notebook uses it.
+    :raises TagConflictError: its tag got other content while its deletion was delayed.
     :raises ModelArtsError: what uses images cannot be read, and nothing was sent; or it is still there.
     """
     image = await show_image(client, image_id)
@@ -79,14 +82,28 @@ async def remove_image(
         planned = replace(planned, content=await find_content(client, planned.address))
     refuse_used(image_id, uses.of_image(image_id, planned.address, planned.digest))
 
-    async def check() -> None:
+    async def check_users() -> None:
         again = await read_uses(client, own_notebooks_only=own_notebooks_only)
         refuse_used(image_id, again.of_image(image_id, planned.address, planned.digest))
 
+    async def check() -> None:
+        await check_users()
+        # Last, because other content may get the tag while the notebooks are read.
+        if delete_swr_image and planned.content and planned.address:
+            try:
+                await has_own_tag(client, planned.address, planned.digest)
+            except TagConflictError as error:
+                rule = f"Image {image_id} was not deleted: {error.message}. Clear the task to delete that one"
+                raise error.with_message(rule) from None
+
     store([stored_entry(planned, mode="delete" if delete_swr_image else "unregister")])
-    is_changed = await delete_record(client, image_id, delete_swr_image=delete_swr_image, before_retry=check)
+    if client.time() - uses.read_at > USES_TTL:
+        await check()
+    # The flag deletes whatever the tag names by then. SWR does not show the tags of an Enterprise registry.
+    forces = delete_swr_image and (planned.content is not None or not is_known)
+    is_changed = await delete_record(client, image_id, delete_swr_image=forces, before_retry=check)
     if delete_swr_image and planned.content and planned.address:
-        is_changed |= await delete_tag(client, planned.address, planned.digest)
+        is_changed |= await delete_tag(client, planned.address, planned.digest, before_retry=check_users)
     return Removal(image.swr_path, is_changed)
 
 
@@ -103,9 +120,14 @@ async def _remove_left_tag(
     for kept in plan.kept:
         log.warning("The tag %s:%s stays: %s", kept.repository, kept.tag, "; ".join(kept.reasons))
     is_changed = False
+
+    async def check() -> None:
+        again = await read_uses(client, own_notebooks_only=own_notebooks_only)
+        refuse_used(left.image.id, again.of_image(None, left.address, left.digest))
+
     for removed in plan.removed:
         if removed.address:
-            is_changed = await delete_tag(client, removed.address, removed.digest)
+            is_changed = await delete_tag(client, removed.address, removed.digest, before_retry=check)
     return Removal(left.image.swr_path, is_changed)
 
 

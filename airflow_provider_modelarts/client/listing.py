@@ -34,7 +34,7 @@ class Listing(Generic[Item]):
         self._until = until
         self.items: dict[str, Item] = {}
         self.unreadable = 0
-        self._total: int | None = None
+        self._largest_total = -1
         self._has_ended = False
 
     def add(self, page: Page[Item]) -> bool:
@@ -47,10 +47,17 @@ class Listing(Generic[Item]):
         self.unreadable += unreadable if is_new else 0
         # A full page with nothing new is no end, but a service that ignores the offset.
         self._has_ended = not is_new and not 0 < self._limit <= page.records
-        # A total below the number of records read is wrong; with it an incomplete list would pass.
-        is_total = page.total is not None and page.total >= len(self.items) + self.unreadable
-        self._total = page.total if is_total else None
+        # A record that disappears moves the later ones to the front, so that the next page leaves one out.
+        # Only the total of an earlier page shows that.
+        self._largest_total = max(self._largest_total, -1 if page.total is None else page.total)
         return is_new
+
+    @property
+    def _total(self) -> int | None:
+        """The largest total of any page, or None if it is unknown."""
+        # One below the number of records read is wrong; with it an incomplete list would pass.
+        is_total = self._largest_total >= len(self.items) + self.unreadable
+        return self._largest_total if is_total else None
 
     @property
     def is_complete(self) -> bool:

@@ -74,6 +74,12 @@ def parse_marker(description: str | None) -> Marker | None:
     return markers[-1] if markers else None
 
 
+def text_after_marker(description: str | None) -> str:
+    """Return what follows the marker of a description; all of it, if it has none."""
+    text = description or ""
+    return text[max((found.end() for found in _MARKER.finditer(text)), default=0) :]
+
+
 def snapshots_of(notebook_id: str, images: Iterable[Image]) -> list[Image]:
     """Return the images that any task saved of a notebook, newest first, those without a date last."""
     return newest_first(

@@ -22,7 +22,9 @@ from airflow_provider_modelarts.client.image_deletion import (
     USES_TTL,
     delete_record,
     delete_tag,
+    has_own_tag,
     is_of_one_image,
+    is_own_refusal,
     read_uses,
     show_image,
 )
@@ -33,7 +35,7 @@ from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.planned_image import PlannedImage, Tags
 from airflow_provider_modelarts.client.prune_plan import plan_prune
 from airflow_provider_modelarts.client.prune_rules import PruneRules
-from airflow_provider_modelarts.client.repository_tags import find_content, read_tags
+from airflow_provider_modelarts.client.repository_tags import read_tags
 from airflow_provider_modelarts.exceptions import (
     AccountSuspendedError,
     AuthenticationError,
@@ -175,12 +177,21 @@ class Prune:
             try:
                 self._tags[repository] = await read_tags(self._client, address)
             except ModelArtsError as error:
-                if isinstance(error, InvalidConnectionError) and self._rules.mode == "delete":
-                    raise  # it names the field that is missing: no tag at all could be deleted
+                if isinstance(error, self._ends_reading_tags):
+                    raise
                 self._tags[repository] = None
                 log.warning("The tags of %s cannot be read: %s", repository, error)
             if rules_are_read:
                 rules_are_read = await self._warn_of_retention(address)
+
+    @property
+    def _ends_reading_tags(self) -> tuple[type[ModelArtsError], ...]:
+        """The errors that the tags of every other repository would get too."""
+        if self._rules.mode == "report":
+            return ()
+        of_caller = (AuthenticationError, AccountSuspendedError)
+        # The last one names the field that is missing: no tag at all could be deleted.
+        return (*of_caller, InvalidConnectionError) if self._rules.mode == "delete" else of_caller
 
     async def _warn_of_retention(self, address: ImageAddress) -> bool:
         """Warn of SWR's own retention rules, and return whether those of other repositories can be read."""
@@ -208,6 +219,10 @@ class Prune:
             try:
                 skipped = await self._remove_one(image, has_record=has_record)
             except ModelArtsError as error:
+                if is_own_refusal(error):
+                    result.skipped.append(image.because(error.message))
+                    failures = 0
+                    continue
                 log.warning("Image %s was not removed: %s", image.image.id, error)
                 result.error = error
                 result.failed.append(image.because(f"failed: {error}"))
@@ -224,48 +239,60 @@ class Prune:
 
     async def _remove_one(self, image: PlannedImage, *, has_record: bool) -> list[str]:
         """
-        Remove an image, and return why it was skipped instead; nothing if it was not.
+        Remove an image, and return why ModelArts refuses that; nothing if it is removed.
 
+        :raises ImageInUseError: a notebook uses it by now.
+        :raises TagConflictError: its tag names other content by now.
         :raises ModelArtsError: its record or its tag is still there, or that is unknown.
         """
         # Without a tag that was read, there is none, or it must stay.
         has_tag = self._rules.mode == "delete" and image.content is not None
-        forces = False
-        if has_record and has_tag and image.address:
-            # The flag of DeleteImage deletes whatever the tag names by then.
-            found = await find_content(self._client, image.address)
-            if found is not None and found.digest != image.digest:
-                return ["its tag names other content since the plan was made"]
-            forces = found is not None
-        if reasons := await self._present_users(image):
-            return reasons
+        # The flag of DeleteImage deletes whatever the tag names by then.
+        forces = await self._check(image, reads_tag=has_record and has_tag)
         if has_record:
             try:
                 await delete_record(
                     self._client,
                     image.image.id,
                     delete_swr_image=forces,
-                    before_retry=partial(self._refuse_used, image),
+                    before_retry=partial(self._check, image, reads_tag=forces),
                 )
-            except ImageInUseError:
-                return await self._present_users(image)
             except ModelArtsError as error:
                 if not is_of_one_image(error):
                     raise
                 return [f"ModelArts refuses to delete it: {error}"]
         if has_tag and image.address:
-            await delete_tag(self._client, image.address, image.digest)
+            refuse_used = partial(self._refuse_used, image, "its record is gone; ")
+            await delete_tag(self._client, image.address, image.digest, before_retry=refuse_used)
         return []
 
-    async def _present_users(self, image: PlannedImage) -> list[str]:
-        """Return why an image is in use, by a list of notebooks that is not too old."""
-        if self._uses is None or not 0 <= self._client.time() - self._uses.read_at <= USES_TTL:
-            self._uses = await self._read_uses()
-        return use_reasons(image, self._uses)
+    async def _check(self, image: PlannedImage, *, reads_tag: bool) -> bool:
+        """
+        Return whether an image that may still be removed has its tag in SWR; False if that is not read.
 
-    async def _refuse_used(self, image: PlannedImage) -> None:
-        if reasons := await self._present_users(image):
-            raise ImageInUseError("; ".join(reasons))
+        :raises ModelArtsError: it may not be removed, or that is unknown.
+        """
+        await self._refuse_used(image)
+        if not reads_tag or image.address is None:
+            return False
+        # Last, because other content may get the tag while the notebooks are read.
+        has_tag = await has_own_tag(self._client, image.address, image.digest)
+        if self._is_current:
+            return has_tag
+        await self._refuse_used(image)
+        return await has_own_tag(self._client, image.address, image.digest)
+
+    @property
+    def _is_current(self) -> bool:
+        """Whether what notebooks use was read a short time ago."""
+        return self._uses is not None and 0 <= self._client.time() - self._uses.read_at <= USES_TTL
+
+    async def _refuse_used(self, image: PlannedImage, what: str = "") -> None:
+        """Refuse to remove an image that is in use, by a list of notebooks that is not too old."""
+        if not self._is_current:
+            self._uses = await self._read_uses()
+        if reasons := use_reasons(image, self._uses):
+            raise ImageInUseError(what + "; ".join(reasons))
 
     def _freed(self, deleted: list[PlannedImage]) -> int:
         """Return the bytes of contents that no other tag of their repository names."""

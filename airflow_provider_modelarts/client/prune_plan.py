@@ -68,7 +68,7 @@ def plan_prune(
     """
     by_content = tags_by_content(tags or {})
     listed = [PlannedImage.of(image).with_content(tags or {}, by_content) for image in images]
-    classified, skipped = _classify(listed, rules, now, workspace_id)
+    classified, skipped = _classify(listed, rules, tags or {}, now, workspace_id)
     classified = [image.because(*use_reasons(image, uses)) for image in classified]
     removable = {image.image.id for image in classified if not image.reasons}
     kept_contents = contents_of(image for image in listed if image.image.id not in removable)
@@ -101,7 +101,11 @@ _UNREAD = "the tags of its repository could not be read"
 
 
 def _classify(
-    listed: list[PlannedImage], rules: PruneRules, now: datetime, workspace_id: str | None
+    listed: list[PlannedImage],
+    rules: PruneRules,
+    tags: Mapping[str, Tags],
+    now: datetime,
+    workspace_id: str | None,
 ) -> tuple[list[PlannedImage], list[PlannedImage]]:
     """Return the images in scope with the reasons of policy and protection, and the failed ones apart."""
     failed: list[PlannedImage] = []
@@ -123,7 +127,7 @@ def _classify(
             registry = planned.address.registry if planned.address else None
             groups.setdefault((registry, *planned.name, planned.notebook_id), []).append(planned)
     for group in groups.values():
-        classified += _classify_group(group, rules, now)
+        classified += _keep_newest_in_registry(_classify_group(group, rules, now), tags, now)
     return classified, failed
 
 
@@ -142,6 +146,30 @@ def _classify_group(group: list[PlannedImage], rules: PruneRules, now: datetime)
         )
         for key, image in ordered.items()
     ]
+
+
+def _keep_newest_in_registry(
+    group: list[PlannedImage], tags: Mapping[str, Tags], now: datetime
+) -> list[PlannedImage]:
+    """
+    Return a group of which the newest image that SWR still has is kept.
+
+    A newer record whose tag is gone restores nothing.
+
+    :param group: newest first.
+    """
+    latest = now + MAX_CLOCK_DIFFERENCE
+    past = [image for image in group if image.created_at is not None and image.created_at <= latest]
+    found = next((image for image in past if not _is_gone(image, tags)), None)
+    if found is None or found is past[0]:
+        return group
+    reason = "is the newest image of its group that SWR still has"
+    return [image.because(reason) if image is found else image for image in group]
+
+
+def _is_gone(image: PlannedImage, tags: Mapping[str, Tags]) -> bool:
+    """Whether the tags of an image's repository were read, and none of known content is its own."""
+    return not image.digest and tags.get(image.repository) is not None
 
 
 def _with_content_reasons(

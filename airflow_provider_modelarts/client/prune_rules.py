@@ -159,6 +159,29 @@ def globs_of(field: str, value: object) -> tuple[str, ...]:
     return tuple(sorted(glob.strip() for glob in globs))
 
 
+def address_globs_of(field: str, value: object) -> tuple[str, ...]:
+    """
+    Return the globs of addresses in SWR of an argument.
+
+    :raises RequestValidationError: as :func:`globs_of`, or one of them matches no address.
+    """
+    globs = globs_of(field, value)
+    rule = (
+        "matches no address in SWR: it needs a / or a wildcard, no / at its beginning or end, and no white "
+        "space, such as my-organization/research, my-organization/* or */research:v1"
+    )
+    violations = [FieldViolation(field, rule, glob) for glob in globs if not _may_match_address(glob)]
+    if violations:
+        raise RequestValidationError(violations)
+    return globs
+
+
+def _may_match_address(glob: str) -> bool:
+    bare = _without_scheme(glob)
+    is_whole = "/" in bare or any(wildcard in bare for wildcard in "*?[")
+    return is_whole and bare.strip("/") == bare and not re.search(r"\s", bare)
+
+
 def _protects(glob: str, texts: Iterable[str]) -> bool:
     """
     Whether a glob of addresses protects an image, of which ``texts`` are the ways to write its address.
@@ -166,10 +189,14 @@ def _protects(glob: str, texts: Iterable[str]) -> bool:
     One without a tag protects all tags. The registry's host is not compared: it has no case, may be written
     in more than one way, and a record may lack it.
     """
-    bare = re.sub(r"^\w+://", "", glob)
+    bare = _without_scheme(glob)
     first, _, rest = bare.partition("/")
     has_host = "/" in rest and ("." in first or ":" in first)
     return any(_matches(text, (bare, rest) if has_host else (bare,)) for text in texts)
+
+
+def _without_scheme(glob: str) -> str:
+    return re.sub(r"^\w+://", "", glob)
 
 
 def _matches(text: str | None, globs: Iterable[str]) -> bool:

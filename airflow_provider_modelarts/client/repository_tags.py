@@ -6,15 +6,26 @@ from collections.abc import Collection
 
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
+from airflow_provider_modelarts.client.error_codes import NO_ORGANIZATION
 from airflow_provider_modelarts.client.image_address import ImageAddress
 from airflow_provider_modelarts.client.listing import strictly
 from airflow_provider_modelarts.client.registry import RegistryTag
 from airflow_provider_modelarts.exceptions import NotFoundError
 
 
+def is_absent(error: NotFoundError) -> bool:
+    """
+    Whether SWR has the organization, but not the repository or tag.
+
+    Without the organization, nothing is known of its tags: ModelArts has images there, so that SWR's address
+    or the account may be another one.
+    """
+    return error.code not in NO_ORGANIZATION
+
+
 async def read_tags(client: ModelArtsClient, repository: ImageAddress) -> dict[str, RegistryTag]:
     """
-    Return all tags of a repository by their names; none if SWR has no such repository.
+    Return all tags of a repository by their names; none if its organization has no such repository.
 
     A record that cannot be read fails the list, because it may be a tag of the same content.
 
@@ -23,7 +34,9 @@ async def read_tags(client: ModelArtsClient, repository: ImageAddress) -> dict[s
     listing = operations.list_tags(repository.namespace, repository.repository)
     try:
         found = await client.list_all(strictly(listing))
-    except NotFoundError:
+    except NotFoundError as error:
+        if not is_absent(error):
+            raise
         return {}
     return {tag.tag: tag for tag in found}
 
@@ -64,8 +77,10 @@ async def find_tag(client: ModelArtsClient, address: ImageAddress) -> RegistryTa
 
 
 async def find_content(client: ModelArtsClient, address: ImageAddress) -> RegistryTag | None:
-    """Return what :func:`find_tag` does, and None also if SWR has no such repository."""
+    """Return what :func:`find_tag` does, and None also if the organization has no such repository."""
     try:
         return await find_tag(client, address)
-    except NotFoundError:
+    except NotFoundError as error:
+        if not is_absent(error):
+            raise
         return None

@@ -75,7 +75,8 @@ class RetentionMethods(BlockingClient):
         :param own_notebooks_only: do not read other users' notebooks.
         :param earlier: what an earlier try of the same task stored.
         :param store: stores what the next try needs, before the first deletion.
-        :raises ImageInUseError: a notebook uses it; nothing was sent.
+        :raises ImageInUseError: a notebook uses it.
+        :raises TagConflictError: its tag got other content while its deletion was delayed.
         """
         from airflow_provider_modelarts.client.image_removal import remove_image
         from airflow_provider_modelarts.client.models import DEFAULT_WORKSPACE

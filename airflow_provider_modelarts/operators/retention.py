@@ -40,10 +40,11 @@ class PruneNotebookImagesOperator(ModelArtsOperator):
     ``restic forget``. Images are grouped by registry, organization, name and the notebook that their marker
     names. The oldest image of a group is kept by every rule of the calendar that has counts left.
 
-    **Protection.** Never removed, whatever the policy: the newest ACTIVE image of a group, one that a
-    notebook uses, one whose content has a tag of ``keep_tags`` or of an image that is kept, one that matches
-    ``protect`` or is younger than ``min_age``, one in an Enterprise registry, one that is not ACTIVE, one
-    whose marker cannot be read and, without ``include_unmarked``, one without a marker.
+    **Protection.** Never removed, whatever the policy: the newest ACTIVE image of a group and the newest that
+    SWR still has, one that a notebook uses, one whose content has a tag of ``keep_tags`` or of an image that
+    is kept, one that matches ``protect`` or is younger than ``min_age``, one in an Enterprise registry, one
+    that is not ACTIVE, one whose marker cannot be read and, without ``include_unmarked``, one without a
+    marker.
 
     **What uses images** is read from the notebooks of all users, workspaces and features of the project, and
     again every 30 seconds between deletions. If that list is refused or incomplete, nothing is deleted.
@@ -73,7 +74,8 @@ class PruneNotebookImagesOperator(ModelArtsOperator):
     :param keep_within: keep images less than this older than the newest: a timedelta, or text such as ``30d``
         or ``2y5m7d3h``, where m is months. (templated)
     :param keep_tags: globs of tags whose content is kept, by whichever of its tags. (templated)
-    :param protect: globs of addresses in SWR, with or without the registry and the tag. (templated)
+    :param protect: globs of addresses in SWR, with or without the registry and the tag, such as
+        ``my-organization/research``. (templated)
     :param timezone: in which days begin, such as ``Europe/Berlin``. Default: the DAG's. (templated)
     :param min_age: how old an image must be: a timedelta, or text such as ``1d`` or ``12h``. (templated)
     :param max_deletions: images that one run removes at most, the oldest first.
@@ -186,8 +188,9 @@ class DeleteNotebookImageOperator(OneImageTask):
     :param modelarts_conn_id: id of the Airflow connection. (templated)
     :raises ValueError: in the constructor: ``execution_timeout`` is out of range.
     :raises AirflowFailException: no retry can help, so Airflow does not retry: an argument or the connection
-        is invalid, the credentials or a permission is refused, a notebook uses the image, or the
-        account is suspended (:data:`~airflow_provider_modelarts.exceptions.PERMANENT`).
+        is invalid, the credentials or a permission is refused, a notebook uses the image, its tag got other
+        content while its deletion was delayed, or the account is suspended
+        (:data:`~airflow_provider_modelarts.exceptions.PERMANENT`).
     :raises ModelArtsError: any other error; the image, or its tag, is still there. Airflow retries.
     """
 

@@ -13,6 +13,7 @@ from airflow_provider_modelarts.arguments import (
     check_flags,
     duration_of,
     given,
+    mapped_arguments,
     refuse_lost,
     refuse_nothing,
 )
@@ -85,10 +86,12 @@ def prune_rules(task: Any) -> PruneRules:
 
     :raises RequestValidationError: an argument is invalid, or there is no scope.
     """
-    from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope, globs_of
+    from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope, address_globs_of, globs_of
     from airflow_provider_modelarts.client.retention import Policy
 
-    refuse_lost(task, task.arguments_given)
+    mapped = mapped_arguments(task)
+    expected = [name for name in (*task.template_fields, *COUNTS) if name in mapped]
+    refuse_lost(task, dict.fromkeys((*task.arguments_given, *expected)))
     refuse_nothing(
         namespace=task.namespace,
         name=task.name,
@@ -109,7 +112,7 @@ def prune_rules(task: Any) -> PruneRules:
         mode=task.mode,
         zone=_zone(task),
         keep_tags=globs_of("keep_tags", task.keep_tags),
-        protect=globs_of("protect", task.protect),
+        protect=address_globs_of("protect", task.protect),
         min_age=duration_of("min_age", task.min_age),
         max_deletions=task.max_deletions,
         include_unmarked=task.include_unmarked,
