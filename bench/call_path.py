@@ -33,7 +33,7 @@ from airflow_provider_modelarts.simulator import AfterReads, Simulator
 PACKAGE = Path(airflow_provider_modelarts.__file__).parent
 SIMULATOR = PACKAGE / "simulator"
 
-BUDGETS = {"submit": 41, "wait": 35, "resume": 25}
+BUDGETS = {"submit": 42, "wait": 35, "resume": 25}
 """
 Files that each step may enter: what it enters today. More fails the benchmark.
 
