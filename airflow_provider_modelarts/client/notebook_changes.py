@@ -150,7 +150,7 @@ async def update_image(
     """
 
     def is_updated(notebook: Notebook) -> bool:
-        return (notebook.image_id or "").lower() == image_id.lower()
+        return notebook.runs(image_id)
 
     operation = operations.update_notebook(notebook_id, image_id=image_id)
     read = partial(client.call, operations.show_notebook(notebook_id), deadline=deadline)

@@ -161,7 +161,7 @@ class NotebookSteps:
         snapshot = None
         if image is None:
             image = snapshot = await self._newest_snapshot(notebook)
-        if START.is_done_in(notebook.status) and _runs(notebook, image):
+        if START.is_done_in(notebook.status) and notebook.runs(image.id):
             return replace(_until("RUNNING", notebook), snapshot=snapshot)
         notebook.raise_for_status()
         if notebook.is_running:
@@ -299,7 +299,7 @@ class NotebookSteps:
         self, notebook: Notebook, image: Image, *, is_started: bool, duration: timedelta | None
     ) -> Step:
         """Set the image of a stopped notebook, and start it."""
-        is_updated = not _runs(notebook, image)
+        is_updated = not notebook.runs(image.id)
         if is_updated:
             log.info("Setting image %s of notebook %s instead of %s", image.id, self._id, notebook.image_id)
             notebook = await update_image(self._client, self._id, image.id, deadline=self._deadline)
@@ -390,7 +390,3 @@ def _until(status: str, notebook: Notebook) -> Step:
 def _busy(notebook: Notebook) -> Step:
     """Return the wait for the end of what the notebook is busy with."""
     return Step(notebook, SETTLED, is_last=False)
-
-
-def _runs(notebook: Notebook, image: Image) -> bool:
-    return (notebook.image_id or "").lower() == image.id.lower()

@@ -287,6 +287,10 @@ class Notebook(DatedResponse):
         runs = self.status in {"RUNNING", "SNAPSHOTTING", "STARTING"}
         return self.lease.ends_at if self.lease and runs else None
 
+    def runs(self, image_id: str) -> bool:
+        """Whether the notebook runs an image."""
+        return (self.image_id or "").lower() == image_id.lower()
+
     def is_in(self, statuses: Collection[str]) -> bool:
         """Whether the notebook has one of some statuses; it counts as RUNNING when it can be used."""
         return self.is_ready if self.is_running and "RUNNING" in statuses else self.status in statuses

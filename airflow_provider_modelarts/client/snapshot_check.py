@@ -153,7 +153,7 @@ def _is_snapshot(notebook: Notebook, image: Image) -> bool:
     marker = parse_marker(image.description)
     if marker:
         return marker.is_of_notebook(notebook.id)
-    is_run = image.origin == "IMAGE_SAVE" and image.id.lower() == (notebook.image_id or "").lower()
+    is_run = image.origin == "IMAGE_SAVE" and notebook.runs(image.id)
     # An older image is that of another notebook, from which this one was created.
     is_older = (
         notebook.created_at is not None
@@ -173,7 +173,7 @@ def _problem(notebook: Notebook, image: Image, now: int, within: timedelta) -> s
         return "is from the future"
     started_at = _started_at(notebook)
     if started_at is not None and started_at > begun_at:
-        may_be_save = not notebook.image_id or notebook.image_id.lower() == image.id.lower()
+        may_be_save = not notebook.image_id or notebook.runs(image.id)
         if not may_be_save or _between(_ended_at(image, begun_at, now), started_at) > SAVE_GRACE:
             return "began before the notebook was started or renewed"
     return f"is older than {within}" if age > within else None
