@@ -15,7 +15,7 @@ from airflow_provider_modelarts.client import client
 from airflow_provider_modelarts.client.poll_errors import PollErrors
 from airflow_provider_modelarts.client.poll_log import PollLog, hung, timed_out
 from airflow_provider_modelarts.client.poll_plan import ItemT
-from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError
+from airflow_provider_modelarts.exceptions import ModelArtsError
 from airflow_provider_modelarts.hooks import pool
 from airflow_provider_modelarts.hooks.shared_future import WAKE_BATCH
 
@@ -207,12 +207,9 @@ class Wait(Generic[ItemT]):
 
     def hang(self) -> None:
         """End the wait, because its last poll does not end."""
-        self.end = self.end or self.hung
+        if self.end is None:
+            self.end = lambda: hung(self.subject, self._waited, self.log.last)
         self.wake()
-
-    def hung(self) -> WaitTimeoutError:
-        """Return the error of a wait whose last step did not end in time."""
-        return hung(self.subject, self._waited, self.log.last)
 
     @property
     def _waited(self) -> float:

@@ -70,7 +70,6 @@ class ConnectionCache:
         self._conn_id = conn_id
         self._settings: Settings | None = None
         self._fetched_at = -math.inf
-        self._lookup: asyncio.Task[ModelArtsError | None] | None = None
         self._running: SharedFuture[ModelArtsError | None] | None = None
         self._tries = 0
         self._began = 0.0
@@ -96,8 +95,7 @@ class ConnectionCache:
                 # If the cached settings are merely old, waits must not be delayed by retries.
                 is_old = self._settings is not None and self._fetched_at >= after
                 pauses = () if is_old else LOOKUP_PAUSES
-                self._lookup = asyncio.create_task(self._retry(pauses))
-                self._running = SharedFuture(self._lookup)
+                self._running = SharedFuture(asyncio.create_task(self._retry(pauses)))
             running = self._running
             timeout = None if give_up_at == math.inf else give_up_at - time.monotonic()
             error = await running.result() if await running.wait(timeout) else self._failure()
@@ -162,8 +160,8 @@ class ConnectionCache:
 
     def close(self) -> None:
         """Cancel a lookup that is running."""
-        if self._lookup is not None:
-            self._lookup.cancel()
+        if self._running is not None:
+            self._running.cancel()
 
 
 _login_locks: LoopLocalValues[Identity, asyncio.Lock] = LoopLocalValues(asyncio.Lock)

@@ -29,6 +29,10 @@ class SharedFuture(Generic[T]):
         """Whether it was cancelled or has an exception."""
         return self._future.done() and (self._future.cancelled() or self._future.exception() is not None)
 
+    def cancel(self) -> None:
+        """Cancel the future itself, unless it is done."""
+        self._future.cancel()
+
     async def wait(self, timeout: float | None = None) -> bool:
         """
         Wait until it is done, and return whether it is.
