@@ -63,7 +63,7 @@ def measure_wait(context: Any) -> Iterator[Wait]:
     try:
         yield wait
     except BaseException as error:  # Airflow's timeout and its deferral are none of Exception
-        names = {kind.__name__ for kind in type(error).__mro__}
+        names = _class_names(error)
         if names & _TIMEOUTS:
             _count("wait.timed_out", context)
         elif not names & _PAUSES and isinstance(error, Exception):
@@ -94,7 +94,7 @@ def _count_failure(name: str, context: Any, refusals: tuple[type[Exception], ...
     try:
         yield
     except BaseException as error:  # Airflow's timeout and its deferral are none of Exception
-        names = {kind.__name__ for kind in type(error).__mro__}
+        names = _class_names(error)
         is_end = isinstance(error, Exception) or "AirflowTaskTimeout" in names
         if name and is_end and not names & _PAUSES:
             if "AirflowSkipException" in names:
@@ -114,6 +114,11 @@ def count_lost_wait(context: Any, name: str = "wait") -> None:
     """
     if name:
         _count(f"{name}.failed", context, error="lost")
+
+
+def _class_names(error: BaseException) -> set[str]:
+    """Return the names of an error's class and of its bases."""
+    return {kind.__name__ for kind in type(error).__mro__}
 
 
 def _count(name: str, context: Any, **tags: str) -> None:

@@ -93,8 +93,8 @@ async def remove_image(
             try:
                 await has_own_tag(client, planned.address, planned.digest)
             except TagConflictError as error:
-                rule = f"Image {image_id} was not deleted: {error.message}. Clear the task to delete that one"
-                raise error.with_message(rule) from None
+                message = f"Image {image_id} was not deleted: {error.message}"
+                raise error.with_message(f"{message}. Clear the task to delete that one") from None
 
     store([stored_entry(planned, mode="delete" if delete_swr_image else "unregister")])
     if client.time() - uses.read_at > USES_TTL:

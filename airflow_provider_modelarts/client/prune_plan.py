@@ -136,11 +136,10 @@ def _classify_group(group: list[PlannedImage], rules: PruneRules, now: datetime)
     ordered = {image.image.id: image for image in sorted(group, key=lambda image: image.order, reverse=True)}
     created_at = {key: image.created_at for key, image in ordered.items()}
     by_policy = reasons_to_keep(rules.policy, created_at, zone=rules.zone, now=now)
-    latest = now + MAX_CLOCK_DIFFERENCE
-    newest = next((key for key, at in created_at.items() if at is not None and at <= latest), None)
+    newest = next((image for image in ordered.values() if _is_of_past(image, now)), None)
     return [
         image.because(
-            *(["is the newest ACTIVE image of its group"] if key == newest else []),
+            *(["is the newest ACTIVE image of its group"] if image is newest else []),
             *by_policy[key],
             *own_reasons(image, rules, now),
         )
@@ -158,13 +157,17 @@ def _keep_newest_in_registry(
 
     :param group: newest first.
     """
-    latest = now + MAX_CLOCK_DIFFERENCE
-    past = [image for image in group if image.created_at is not None and image.created_at <= latest]
+    past = [image for image in group if _is_of_past(image, now)]
     found = next((image for image in past if not _is_gone(image, tags)), None)
     if found is None or found is past[0]:
         return group
     reason = "is the newest image of its group that SWR still has"
     return [image.because(reason) if image is found else image for image in group]
+
+
+def _is_of_past(image: PlannedImage, now: datetime) -> bool:
+    """Whether an image has a date that is not in the future."""
+    return image.created_at is not None and image.created_at <= now + MAX_CLOCK_DIFFERENCE
 
 
 def _is_gone(image: PlannedImage, tags: Mapping[str, Tags]) -> bool:

@@ -23,6 +23,13 @@ def absent(simulator: Simulator, code: str) -> None:
     simulator.inject(error)
 
 
+def pruned(transport: TransportRunner, simulator: Simulator) -> PruneResult:
+    async def scenario(client: ModelArtsClient) -> PruneResult:
+        return await Prune(client, RULES, workspace_id="0").run()
+
+    return transport.run(simulator, scenario)
+
+
 @pytest.mark.parametrize("code", NO_ORGANIZATION)
 def test_prune_leaves_images_of_unknown_organization(
     transport: TransportRunner, simulator: Simulator, code: str
@@ -30,10 +37,7 @@ def test_prune_leaves_images_of_unknown_organization(
     newest, *old = daily(simulator, 3)
     absent(simulator, code)
 
-    async def scenario(client: ModelArtsClient) -> PruneResult:
-        return await Prune(client, RULES, workspace_id="0").run()
-
-    result = transport.run(simulator, scenario)
+    result = pruned(transport, simulator)
 
     assert {image.image.id for image in result.skipped} == set(old)
     assert "could not be read" in result.skipped[0].reasons[-1]
@@ -62,9 +66,6 @@ def test_prune_removes_records_of_repository_that_is_gone(
     newest, *_ = daily(simulator, 3)
     absent(simulator, code)
 
-    async def scenario(client: ModelArtsClient) -> PruneResult:
-        return await Prune(client, RULES, workspace_id="0").run()
-
-    transport.run(simulator, scenario)
+    pruned(transport, simulator)
 
     assert active(simulator) == {newest}
