@@ -150,7 +150,7 @@ class Soak:
             self._images = self._save()
             for fault in shares(FAULTS, self._faulty):
                 self._cloud.post("faults", **asdict(fault))
-            virtual_loop.run(self._run_waits(), on_skip=self._cloud.advance, at_least=1.0)
+            virtual_loop.run(self._run_waits(), on_skip=self._cloud.advance, at_least=0.1)
             self._report.log_lines = log.lines
         self._report.requests = self._cloud.requests
         self._report.faults = self._cloud.faults
