@@ -22,7 +22,7 @@ from airflow_provider_modelarts.client.marker import (
 )
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.notebooks import Notebook
-from airflow_provider_modelarts.client.own_images import ReuseRule, list_same_name
+from airflow_provider_modelarts.client.own_images import ReuseRule, find_tag_owner, list_same_name
 from airflow_provider_modelarts.exceptions import (
     PERMANENT,
     ApiError,
@@ -263,10 +263,15 @@ class IdempotentCreate:
         return True
 
     async def _remove(self, image: Image, error: TagConflictError) -> None:
-        """Remove this task's own failed image and its tag in SWR, so that the tag can be used."""
+        """
+        Remove the record of this task's own failed image, so that the tag can be used.
+
+        Its tag in SWR stays: it may be of another image, pushed by a person or saved in another workspace or
+        project, about which no list of this workspace shows anything.
+        """
         log.warning("Tag in use by this task's own failed image, removing it: %s", image.describe())
         try:
-            await self._call(operations.delete_image(image.id, delete_swr_image=True))
+            await self._call(operations.delete_image(image.id))
         except NotFoundError:
             log.info("Image %s was already removed", image.id)
         except PermissionDeniedError as failure:
@@ -281,10 +286,8 @@ class IdempotentCreate:
 
     def _find_tag_owner(self, images: list[Image]) -> Image | None:
         """Return the image with the tag; without a name, only one of this task, as names may differ."""
-        owners = [image for image in images if image.tag == self.request.tag]
-        ours = (image for image in owners if self._is_own(image) or self._is_of_earlier_clear(image))
-        own = self._own(images) or next(ours, None)
-        return own or (owners[0] if owners and self.is_named else None)
+        own = self._own(images)
+        return own or find_tag_owner(images, self.request, is_ours=self._is_ours, is_named=self.is_named)
 
     @property
     def is_named(self) -> bool:
@@ -377,6 +380,9 @@ class IdempotentCreate:
 
     def _is_of_earlier_clear(self, image: Image) -> bool:
         return self._key.is_of_earlier_clear(image, self._notebook_id)
+
+    def _is_ours(self, image: Image) -> bool:
+        return self._is_own(image) or self._is_of_earlier_clear(image)
 
     async def _list_same_name(self) -> list[Image]:
         """Return the images of the requested name; without a name, all private images."""

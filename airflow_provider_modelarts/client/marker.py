@@ -40,6 +40,8 @@ _MARKER = re.compile(
     rf"{_SPACE}+notebook{_SPACE}*:{_SPACE}*([a-z0-9_][a-z0-9_.-]*){_SPACE}*\]",
     re.IGNORECASE,
 )
+# The first characters of a marker suffice where the description ends: a service may cut it anywhere.
+_MARKER_BEGIN = re.compile(r"\[\s*(?:airflow\s*:|[airflow]{0,7}\s*$)", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -74,10 +76,12 @@ def parse_marker(description: str | None) -> Marker | None:
     return markers[-1] if markers else None
 
 
-def text_after_marker(description: str | None) -> str:
-    """Return what follows the marker of a description; all of it, if it has none."""
+def is_marker_unreadable(description: str | None) -> bool:
+    """Return whether a description ends with a marker that was cut, so that its notebook is unknown."""
     text = description or ""
-    return text[max((found.end() for found in _MARKER.finditer(text)), default=0) :]
+    # A whole one before a cut one is in the user's text, and may name another notebook.
+    end = max((found.end() for found in _MARKER.finditer(text)), default=0)
+    return _MARKER_BEGIN.search(text, end) is not None
 
 
 def snapshots_of(notebook_id: str, images: Iterable[Image]) -> list[Image]:
