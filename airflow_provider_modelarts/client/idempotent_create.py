@@ -22,7 +22,13 @@ from airflow_provider_modelarts.client.marker import (
 )
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.notebooks import Notebook
-from airflow_provider_modelarts.client.own_images import ReuseRule, find_tag_owner, list_same_name
+from airflow_provider_modelarts.client.own_images import (
+    ReuseRule,
+    find_tag_owner,
+    list_same_name,
+    retryable,
+    unlisted_owner,
+)
 from airflow_provider_modelarts.exceptions import (
     PERMANENT,
     ApiError,
@@ -130,7 +136,8 @@ class IdempotentCreate:
         for _ in range(MAX_ATTEMPTS):
             if saved := await self._send():
                 return saved
-        raise self._failure
+        # Of the loop's conflicts none is final: each time the image with the tag was removed, or has another.
+        raise retryable(self._failure)
 
     async def _send(self) -> tuple[Image, bool] | None:
         """Return the image, and whether it was reused; None if create-image may be sent again."""
@@ -216,19 +223,12 @@ class IdempotentCreate:
     async def _resolve_tag_conflict(self, error: TagConflictError) -> Image | None:
         """Return the image to reuse; None if create-image may be sent again."""
         image = await self._checked(self._search(self._find_tag_owner), LIST_IMAGES, error)
-        if image is None and (self.ambiguous_error or self._is_later_try):
-            # Not the conflict itself, which is permanent: a list that lags may not show an own image yet.
-            cause = self.ambiguous_error or ApiError(error.message, **error.facts)
-            raise cause.with_message(
-                f"{cause.message.rstrip('.')}. Tag {self.request.tag!r} is now in use, perhaps by this "
-                "task's own save, but the image that uses it is not listed: the next try checks again"
-            ) from error
         if image is None:
-            hint = "" if self.is_named else ", or set name and namespace, so that the image can be found"
-            raise error.with_message(
-                f"Tag {self.request.tag!r} is already in use, but the image that uses it is not listed. It "
-                f"may be in another workspace, or exist only in SWR: choose another tag{hint}"
-            )
+            # A list that lags may not show an own image yet.
+            may_be_own = self.ambiguous_error is not None or self._is_later_try
+            cause = self.ambiguous_error or retryable(error) if may_be_own else error
+            text = unlisted_owner(cause.message, self.request, may_be_own=may_be_own, is_named=self.is_named)
+            raise cause.with_message(text) from (error if may_be_own else None)
         is_earlier = self._is_of_earlier_clear(image)
         if is_earlier or self._is_own(image):
             if image.has_failed:
@@ -273,7 +273,8 @@ class IdempotentCreate:
         try:
             await self._call(operations.delete_image(image.id))
         except NotFoundError:
-            log.info("Image %s was already removed", image.id)
+            log.info("Image %s was already removed; its tag may be in use a little longer", image.id)
+            await self._modelarts.sleep(LOOKUP_INTERVAL)
         except PermissionDeniedError as failure:
             log.warning(
                 "Image %s cannot be removed, because the permission %s is missing: %s",

@@ -11,7 +11,13 @@ from airflow_provider_modelarts.client.fields import flatten
 from airflow_provider_modelarts.client.http_types import Operation
 from airflow_provider_modelarts.client.marker import IdempotencyKey, is_marker_unreadable, parse_marker
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Page
-from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidationError
+from airflow_provider_modelarts.exceptions import (
+    ApiError,
+    FieldViolation,
+    ModelArtsError,
+    RequestValidationError,
+    TagConflictError,
+)
 
 
 def list_same_name(
@@ -65,6 +71,29 @@ def find_tag_owner(
         if not (wanted and image.swr_instance_id and image.swr_instance_id != wanted)
     ]
     return min(ranked, key=lambda rank: rank[:3])[3] if ranked else None
+
+
+def unlisted_owner(cause: str, request: CreateImageRequest, *, may_be_own: bool, is_named: bool) -> str:
+    """
+    Return the message for a tag that is in use, if no list shows by which image.
+
+    :param cause: the message of the error that made the task search for the image.
+    :param may_be_own: whether the task may have saved it, so that the next try searches again.
+    :param is_named: whether the image can be found by its name.
+    """
+    hint = "" if is_named else ", or set name and namespace, so that the image can be found"
+    where = f"may be in another workspace, or exist only in SWR: choose another tag{hint}"
+    if may_be_own:
+        return (
+            f"{cause.rstrip('.')}. Tag {request.tag!r} is now in use, perhaps by this task's own save, but "
+            f"the image that uses it is not listed: the next try checks again. If no try finds it, it {where}"
+        )
+    return f"Tag {request.tag!r} is already in use, but the image that uses it is not listed. It {where}"
+
+
+def retryable(error: ModelArtsError) -> ModelArtsError:
+    """Return an error that a retry may fix in place of a tag conflict, and any other one unchanged."""
+    return ApiError(error.message, **error.facts) if isinstance(error, TagConflictError) else error
 
 
 @dataclass(frozen=True, slots=True)

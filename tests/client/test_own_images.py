@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from airflow_provider_modelarts.client.idempotent_create import LOOKUP_INTERVAL, MAX_ATTEMPTS
 from airflow_provider_modelarts.client.marker import IdempotencyKey
-from airflow_provider_modelarts.exceptions import TagConflictError
+from airflow_provider_modelarts.exceptions import ApiError, TagConflictError
 from tests.client.fake_transport import IMAGE_ID, reply
 from tests.client.save_service import (
     CREATED,
@@ -21,6 +22,7 @@ from tests.client.save_service import (
     Service,
     listed,
     record,
+    refused,
 )
 
 THEIRS = "1c2d3e4f-0000-4000-8000-00000000000a"
@@ -115,3 +117,27 @@ def test_create_adopts_no_image_whose_marker_is_cut(before: str, length: int) ->
 def test_create_adopts_image_with_brackets_in_description(description: str) -> None:
     service = Service({POST: [TAKEN], LIST: [listed({**LIVE, "description": description})]})
     assert service.save(if_exists="adopt") == (THEIRS, True)
+
+
+def test_create_waits_until_tag_of_removed_image_is_free() -> None:
+    """A service may see the removal a little later than its list or its check of tags."""
+    gone = refused(400, "ModelArts.6404")
+    service = Service(
+        {POST: [TAKEN] * 3 + [CREATED], LIST: [listed(FAILED)], DELETE: [reply(b"", 204), gone]}
+    )
+    assert service.save(check_existing=True) == (IMAGE_ID, False)
+    assert sum(service.sleeps) == 2 * LOOKUP_INTERVAL
+
+
+def test_create_is_retryable_while_tag_of_removed_image_is_in_use() -> None:
+    gone = refused(400, "ModelArts.6404")
+    service = Service({POST: [TAKEN], LIST: [listed(FAILED)], DELETE: [reply(b"", 204), gone]})
+    error = service.fails(ApiError, check_existing=True)
+    assert "ModelArts.6737" in str(error)
+    assert service.posts == MAX_ATTEMPTS
+
+
+@pytest.mark.parametrize("is_later_try", [False, True])
+def test_tag_conflict_says_what_to_do_if_image_is_never_listed(is_later_try: bool) -> None:
+    with pytest.raises(ApiError, match="exist only in SWR: choose another tag"):
+        Service({POST: [TAKEN], LIST: [listed()]}).save(check_existing=is_later_try)
