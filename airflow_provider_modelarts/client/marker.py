@@ -7,6 +7,7 @@ A retry finds its image by the marker, and a list of images shows by it which no
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -69,8 +70,8 @@ def parse_marker(description: str | None) -> Marker | None:
     """
     Return the marker of a description, or None if it has none.
 
-    White space and case are ignored, as services may change them. The last marker counts: any others are in
-    the user's text, which is before it.
+    White space, case and HTML entities are ignored, as services may change them. The last marker counts: any
+    others are in the user's text, which is before it.
     """
     markers = _find_markers(description or "")
     return markers[-1] if markers else None
@@ -78,7 +79,7 @@ def parse_marker(description: str | None) -> Marker | None:
 
 def is_marker_unreadable(description: str | None) -> bool:
     """Return whether a description ends with a marker that was cut, so that its notebook is unknown."""
-    text = description or ""
+    text = _unescaped(description or "")
     # A whole one before a cut one is in the user's text, and may name another notebook.
     end = max((found.end() for found in _MARKER.finditer(text)), default=0)
     return _MARKER_BEGIN.search(text, end) is not None
@@ -218,7 +219,13 @@ def describe_origin(image: Image) -> str:
 
 
 def _find_markers(text: str) -> list[Marker]:
-    return [Marker(digest.lower(), _canonical(notebook_id)) for digest, notebook_id in _MARKER.findall(text)]
+    found = _MARKER.findall(_unescaped(text))
+    return [Marker(digest.lower(), _canonical(notebook_id)) for digest, notebook_id in found]
+
+
+def _unescaped(text: str) -> str:
+    """Return a text without the HTML entities that a service may store: some escape brackets and colons."""
+    return html.unescape(text) if "&" in text else text
 
 
 def _canonical(notebook_id: str) -> str:
