@@ -15,11 +15,7 @@ from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.clouds import Cloud
 from airflow_provider_modelarts.client.http_types import Operation
-from airflow_provider_modelarts.client.marker import (
-    IdempotencyKey,
-    describe_origin,
-    prepare_request,
-)
+from airflow_provider_modelarts.client.marker import IdempotencyKey, describe_origin, prepare_request
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.client.own_images import (
@@ -55,8 +51,6 @@ MAX_ATTEMPTS = 4
 
 AMBIGUOUS_ERRORS = (TransportError, ServerError, InvalidResponseError)
 """After these the save may have been accepted; as after a plain :class:`ApiError`, whose code is unknown."""
-HINT_ERRORS = (*PERMANENT, InvalidResponseError)
-"""Errors of ShowImage for ``image_id_hint`` after which the marker is searched for instead."""
 
 LIST_IMAGES = "modelarts:image:list"
 SHOW_IMAGE = "modelarts:image:get"
@@ -297,17 +291,20 @@ class IdempotentCreate:
 
     async def find_image_that_runs(self, notebook: Notebook) -> Image | None:
         """Return the image that the notebook runs, if this task saved it: a list may not have it yet."""
-        image = await self.check_hint(notebook.image_id) if notebook.image_id else None
+        # Where no tag conflict prevents a second save, an answer that shows nothing must not count as a no.
+        is_strict = not self.is_named or self.ambiguous_error is not None
+        image = await self.check_hint(notebook.image_id, is_strict=is_strict) if notebook.image_id else None
         if image is not None:
             log.info("This task saved the image that the notebook runs: %s", image.describe())
         return image
 
-    async def check_hint(self, image_id: str) -> Image | None:
-        """Return the image of a stored id if it can be reused; the id may be out of date."""
+    async def check_hint(self, image_id: str, *, is_strict: bool = False) -> Image | None:
+        """Return the image of an id if it can be reused; if strict, an unclear answer is an error."""
         try:
             image = await self._call(operations.show_image(image_id))
         except ModelArtsError as error:
-            if not (isinstance(error, HINT_ERRORS) or type(error) is ApiError):
+            is_unclear = isinstance(error, InvalidResponseError) or type(error) is ApiError
+            if not (isinstance(error, PERMANENT) or (is_unclear and not is_strict)):
                 raise
             log.info("Cannot check whether an earlier try created image %s: %s", image_id, error)
             return None
