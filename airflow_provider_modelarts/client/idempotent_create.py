@@ -15,14 +15,16 @@ from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.clouds import Cloud
 from airflow_provider_modelarts.client.http_types import Operation
-from airflow_provider_modelarts.client.marker import (
-    IdempotencyKey,
-    describe_origin,
-    prepare_request,
-)
+from airflow_provider_modelarts.client.marker import IdempotencyKey, describe_origin, prepare_request
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.notebooks import Notebook
-from airflow_provider_modelarts.client.own_images import ReuseRule, list_same_name
+from airflow_provider_modelarts.client.own_images import (
+    ReuseRule,
+    find_tag_owner,
+    list_same_name,
+    retryable,
+    unlisted_owner,
+)
 from airflow_provider_modelarts.exceptions import (
     PERMANENT,
     ApiError,
@@ -49,8 +51,6 @@ MAX_ATTEMPTS = 4
 
 AMBIGUOUS_ERRORS = (TransportError, ServerError, InvalidResponseError)
 """After these the save may have been accepted; as after a plain :class:`ApiError`, whose code is unknown."""
-HINT_ERRORS = (*PERMANENT, InvalidResponseError)
-"""Errors of ShowImage for ``image_id_hint`` after which the marker is searched for instead."""
 
 LIST_IMAGES = "modelarts:image:list"
 SHOW_IMAGE = "modelarts:image:get"
@@ -130,7 +130,8 @@ class IdempotentCreate:
         for _ in range(MAX_ATTEMPTS):
             if saved := await self._send():
                 return saved
-        raise self._failure
+        # Of the loop's conflicts none is final: each time the image with the tag was removed, or has another.
+        raise retryable(self._failure)
 
     async def _send(self) -> tuple[Image, bool] | None:
         """Return the image, and whether it was reused; None if create-image may be sent again."""
@@ -216,19 +217,12 @@ class IdempotentCreate:
     async def _resolve_tag_conflict(self, error: TagConflictError) -> Image | None:
         """Return the image to reuse; None if create-image may be sent again."""
         image = await self._checked(self._search(self._find_tag_owner), LIST_IMAGES, error)
-        if image is None and (self.ambiguous_error or self._is_later_try):
-            # Not the conflict itself, which is permanent: a list that lags may not show an own image yet.
-            cause = self.ambiguous_error or ApiError(error.message, **error.facts)
-            raise cause.with_message(
-                f"{cause.message.rstrip('.')}. Tag {self.request.tag!r} is now in use, perhaps by this "
-                "task's own save, but the image that uses it is not listed: the next try checks again"
-            ) from error
         if image is None:
-            hint = "" if self.is_named else ", or set name and namespace, so that the image can be found"
-            raise error.with_message(
-                f"Tag {self.request.tag!r} is already in use, but the image that uses it is not listed. It "
-                f"may be in another workspace, or exist only in SWR: choose another tag{hint}"
-            )
+            # A list that lags may not show an own image yet.
+            may_be_own = self.ambiguous_error is not None or self._is_later_try
+            cause = self.ambiguous_error or retryable(error) if may_be_own else error
+            text = unlisted_owner(cause.message, self.request, may_be_own=may_be_own, is_named=self.is_named)
+            raise cause.with_message(text) from (error if may_be_own else None)
         is_earlier = self._is_of_earlier_clear(image)
         if is_earlier or self._is_own(image):
             if image.has_failed:
@@ -263,12 +257,18 @@ class IdempotentCreate:
         return True
 
     async def _remove(self, image: Image, error: TagConflictError) -> None:
-        """Remove this task's own failed image and its tag in SWR, so that the tag can be used."""
+        """
+        Remove the record of this task's own failed image, so that the tag can be used.
+
+        Its tag in SWR stays: it may be of another image, pushed by a person or saved in another workspace or
+        project, about which no list of this workspace shows anything.
+        """
         log.warning("Tag in use by this task's own failed image, removing it: %s", image.describe())
         try:
-            await self._call(operations.delete_image(image.id, delete_swr_image=True))
+            await self._call(operations.delete_image(image.id))
         except NotFoundError:
-            log.info("Image %s was already removed", image.id)
+            log.info("Image %s was already removed; its tag may be in use a little longer", image.id)
+            await self._modelarts.sleep(LOOKUP_INTERVAL)
         except PermissionDeniedError as failure:
             log.warning(
                 "Image %s cannot be removed, because the permission %s is missing: %s",
@@ -281,10 +281,8 @@ class IdempotentCreate:
 
     def _find_tag_owner(self, images: list[Image]) -> Image | None:
         """Return the image with the tag; without a name, only one of this task, as names may differ."""
-        owners = [image for image in images if image.tag == self.request.tag]
-        ours = (image for image in owners if self._is_own(image) or self._is_of_earlier_clear(image))
-        own = self._own(images) or next(ours, None)
-        return own or (owners[0] if owners and self.is_named else None)
+        own = self._own(images)
+        return own or find_tag_owner(images, self.request, is_ours=self._is_ours, is_named=self.is_named)
 
     @property
     def is_named(self) -> bool:
@@ -293,17 +291,20 @@ class IdempotentCreate:
 
     async def find_image_that_runs(self, notebook: Notebook) -> Image | None:
         """Return the image that the notebook runs, if this task saved it: a list may not have it yet."""
-        image = await self.check_hint(notebook.image_id) if notebook.image_id else None
+        # Where no tag conflict prevents a second save, an answer that shows nothing must not count as a no.
+        is_strict = not self.is_named or self.ambiguous_error is not None
+        image = await self.check_hint(notebook.image_id, is_strict=is_strict) if notebook.image_id else None
         if image is not None:
             log.info("This task saved the image that the notebook runs: %s", image.describe())
         return image
 
-    async def check_hint(self, image_id: str) -> Image | None:
-        """Return the image of a stored id if it can be reused; the id may be out of date."""
+    async def check_hint(self, image_id: str, *, is_strict: bool = False) -> Image | None:
+        """Return the image of an id if it can be reused; if strict, an unclear answer is an error."""
         try:
             image = await self._call(operations.show_image(image_id))
         except ModelArtsError as error:
-            if not (isinstance(error, HINT_ERRORS) or type(error) is ApiError):
+            is_unclear = isinstance(error, InvalidResponseError) or type(error) is ApiError
+            if not (isinstance(error, PERMANENT) or (is_unclear and not is_strict)):
                 raise
             log.info("Cannot check whether an earlier try created image %s: %s", image_id, error)
             return None
@@ -377,6 +378,9 @@ class IdempotentCreate:
 
     def _is_of_earlier_clear(self, image: Image) -> bool:
         return self._key.is_of_earlier_clear(image, self._notebook_id)
+
+    def _is_ours(self, image: Image) -> bool:
+        return self._is_own(image) or self._is_of_earlier_clear(image)
 
     async def _list_same_name(self) -> list[Image]:
         """Return the images of the requested name; without a name, all private images."""

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from airflow_provider_modelarts.client.image_uses import ImageUses
-from airflow_provider_modelarts.client.marker import text_after_marker
+from airflow_provider_modelarts.client.marker import is_marker_unreadable
 from airflow_provider_modelarts.client.planned_image import PlannedImage
 from airflow_provider_modelarts.client.prune_rules import PruneRules
 from airflow_provider_modelarts.client.registry import is_in_enterprise_registry
 
 USED = "used by notebook "
 """How the reason begins that a notebook uses an image."""
-
-# The first characters of a marker suffice where the description ends: a service may cut it anywhere.
-_MARKER_BEGIN = re.compile(r"\[\s*(?:airflow\s*:|[airflow]{0,7}\s*$)", re.IGNORECASE)
 
 
 def foreign_reason(
@@ -31,8 +27,7 @@ def foreign_reason(
     of_workspace = planned.image.workspace_id
     if workspace_id and of_workspace and of_workspace.lower() != workspace_id.lower():
         return f"is in another workspace, {of_workspace}"
-    # A whole one before a cut one is in the user's text, and may name another notebook.
-    if _MARKER_BEGIN.search(text_after_marker(planned.image.description)):
+    if is_marker_unreadable(planned.image.description):
         return "its marker cannot be read"
     if planned.notebook_id is not None or include_unmarked:
         return None

@@ -7,6 +7,7 @@ A retry finds its image by the marker, and a list of images shows by it which no
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -40,6 +41,8 @@ _MARKER = re.compile(
     rf"{_SPACE}+notebook{_SPACE}*:{_SPACE}*([a-z0-9_][a-z0-9_.-]*){_SPACE}*\]",
     re.IGNORECASE,
 )
+# The first characters of a marker suffice where the description ends: a service may cut it anywhere.
+_MARKER_BEGIN = re.compile(r"\[\s*(?:airflow\s*:|[airflow]{0,7}\s*$)", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -67,17 +70,19 @@ def parse_marker(description: str | None) -> Marker | None:
     """
     Return the marker of a description, or None if it has none.
 
-    White space and case are ignored, as services may change them. The last marker counts: any others are in
-    the user's text, which is before it.
+    White space, case and HTML entities are ignored, as services may change them. The last marker counts: any
+    others are in the user's text, which is before it.
     """
     markers = _find_markers(description or "")
     return markers[-1] if markers else None
 
 
-def text_after_marker(description: str | None) -> str:
-    """Return what follows the marker of a description; all of it, if it has none."""
-    text = description or ""
-    return text[max((found.end() for found in _MARKER.finditer(text)), default=0) :]
+def is_marker_unreadable(description: str | None) -> bool:
+    """Return whether a description ends with a marker that was cut, so that its notebook is unknown."""
+    text = _unescaped(description or "")
+    # A whole one before a cut one is in the user's text, and may name another notebook.
+    end = max((found.end() for found in _MARKER.finditer(text)), default=0)
+    return _MARKER_BEGIN.search(text, end) is not None
 
 
 def snapshots_of(notebook_id: str, images: Iterable[Image]) -> list[Image]:
@@ -214,7 +219,13 @@ def describe_origin(image: Image) -> str:
 
 
 def _find_markers(text: str) -> list[Marker]:
-    return [Marker(digest.lower(), _canonical(notebook_id)) for digest, notebook_id in _MARKER.findall(text)]
+    found = _MARKER.findall(_unescaped(text))
+    return [Marker(digest.lower(), _canonical(notebook_id)) for digest, notebook_id in found]
+
+
+def _unescaped(text: str) -> str:
+    """Return a text without the HTML entities that a service may store: some escape brackets and colons."""
+    return html.unescape(text) if "&" in text else text
 
 
 def _canonical(notebook_id: str) -> str:

@@ -124,7 +124,8 @@ class NotebookSave:
             return Saved(image, is_adopted=True)
         # Without a name no tag conflict prevents a second save of a try whose image is not listed yet.
         is_doubtful = check_existing and not self._creation.is_named
-        notebook = await self._read_before() if self._rules.need_notebook or is_doubtful else None
+        needs_notebook = self._rules.need_notebook or is_doubtful
+        notebook = await self._read_before(is_doubtful=is_doubtful) if needs_notebook else None
         if notebook is not None:
             if check_existing and (image := await self._creation.find_image_that_runs(notebook)):
                 return Saved(image, is_adopted=True)
@@ -140,16 +141,18 @@ class NotebookSave:
             return Saved(image, is_adopted, accepted_at, notebook)
         return await self._explain(refusal)
 
-    async def _read_before(self) -> Notebook | None:
+    async def _read_before(self, *, is_doubtful: bool) -> Notebook | None:
         """
         Return the notebook before it is saved, or None if it cannot be read, which must not prevent a save.
 
+        :param is_doubtful: whether only the notebook shows that an earlier try saved it. Then just a missing
+            permission does not prevent a save, as that lasts.
         :raises NotFoundError: there is no such notebook.
         """
         try:
             notebook = await self._client.call(operations.show_notebook(self._id), deadline=self._deadline)
         except ModelArtsError as error:
-            if isinstance(error, PERMANENT) and not isinstance(error, PermissionDeniedError):
+            if not isinstance(error, PermissionDeniedError) and (is_doubtful or isinstance(error, PERMANENT)):
                 raise
             log.warning(
                 "Notebook %s cannot be read before its save, which goes on: its lease is not renewed, and if "

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.fields import flatten
 from airflow_provider_modelarts.client.http_types import Operation
-from airflow_provider_modelarts.client.marker import IdempotencyKey, parse_marker
+from airflow_provider_modelarts.client.marker import IdempotencyKey, is_marker_unreadable, parse_marker
 from airflow_provider_modelarts.client.models import CreateImageRequest, Image, Page
-from airflow_provider_modelarts.exceptions import FieldViolation, RequestValidationError
+from airflow_provider_modelarts.exceptions import (
+    ApiError,
+    FieldViolation,
+    ModelArtsError,
+    RequestValidationError,
+    TagConflictError,
+)
 
 
 def list_same_name(
@@ -37,6 +44,56 @@ def list_same_name(
         return page
 
     return replace(operation, parse=parse)
+
+
+def find_tag_owner(
+    images: list[Image],
+    request: CreateImageRequest,
+    *,
+    is_ours: Callable[[Image], bool],
+    is_named: bool,
+) -> Image | None:
+    """
+    Return the image because of which the service refuses the requested tag, or None if no record shows it.
+
+    The record of a failed save may have the tag of an image that was saved or pushed later. Then the failed
+    one is not the owner, and removing it would not help.
+
+    :param is_ours: whether the task saved an image, in whichever of its clears.
+    :param is_named: whether all images have the requested name; else only one of the task can be the owner.
+    """
+    wanted = request.swr_instance_id
+    ranked = [
+        (image.has_failed, (image.swr_instance_id or None) != wanted, not is_ours(image), image)
+        for image in images
+        if image.tag == request.tag and (is_named or is_ours(image))
+        # A record, and a request too, may not name the registry, of which each has its own tags.
+        if not (wanted and image.swr_instance_id and image.swr_instance_id != wanted)
+    ]
+    return min(ranked, key=lambda rank: rank[:3])[3] if ranked else None
+
+
+def unlisted_owner(cause: str, request: CreateImageRequest, *, may_be_own: bool, is_named: bool) -> str:
+    """
+    Return the message for a tag that is in use, if no list shows by which image.
+
+    :param cause: the message of the error that made the task search for the image.
+    :param may_be_own: whether the task may have saved it, so that the next try searches again.
+    :param is_named: whether the image can be found by its name.
+    """
+    hint = "" if is_named else ", or set name and namespace, so that the image can be found"
+    where = f"may be in another workspace, or exist only in SWR: choose another tag{hint}"
+    if may_be_own:
+        return (
+            f"{cause.rstrip('.')}. Tag {request.tag!r} is now in use, perhaps by this task's own save, but "
+            f"the image that uses it is not listed: the next try checks again. If no try finds it, it {where}"
+        )
+    return f"Tag {request.tag!r} is already in use, but the image that uses it is not listed. It {where}"
+
+
+def retryable(error: ModelArtsError) -> ModelArtsError:
+    """Return an error that a retry may fix in place of a tag conflict, and any other one unchanged."""
+    return ApiError(error.message, **error.facts) if isinstance(error, TagConflictError) else error
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +131,11 @@ class ReuseRule:
         if self.if_exists == "fail":
             return (
                 "did not save and which cannot be overwritten: choose another tag, or set if_exists='adopt'"
+            )
+        if is_marker_unreadable(image.description):
+            return (
+                f"did not save; its marker was cut, so it may not be of notebook {self.notebook_id}, and is "
+                "not reused: choose another tag"
             )
         if is_other_tag:
             return "did not save; it is not reused, as its tag is not the one given: choose another tag"

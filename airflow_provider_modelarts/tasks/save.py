@@ -163,7 +163,12 @@ class SaveTask(ModelArtsOperator):
 
         check_conn_id(self.modelarts_conn_id)
         refuse_nothing(notebook_id=self.notebook_id, name=self.name, namespace=self.namespace)
-        check_flags(wait_for_notebook=self.wait_for_notebook, verify_in_registry=self.verify_in_registry)
+        check_flags(
+            wait_for_completion=self.wait_for_completion,
+            wait_for_notebook=self.wait_for_notebook,
+            verify_in_registry=self.verify_in_registry,
+            deferrable=self.deferrable,
+        )
         violations = [
             FieldViolation(name, f"must be {choices[0]!r} or {choices[1]!r}", value)
             for name, value, choices in (

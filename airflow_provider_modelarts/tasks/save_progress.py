@@ -30,12 +30,17 @@ class SaveProgress:
 
     @classmethod
     def read(cls, event: Any) -> SaveProgress:
-        """Return the progress that an event holds, whatever else it is."""
+        """Return the progress that an event holds; what another version wrote in another form is left out."""
         passthrough = event.get("passthrough") if isinstance(event, dict) else None
         facts = dict(passthrough) if isinstance(passthrough, dict) else {}
         stored = facts.pop(PROGRESS, None)
         names = {entry.name for entry in fields(cls)} - {"facts"}
         known = {name: stored[name] for name in names & stored.keys()} if isinstance(stored, dict) else {}
+        for name in {"accepted_at", "waited"} & known.keys():
+            known[name] = known[name] if isinstance(known[name], (int, float)) else None
+        image = known.pop("image", None)
+        if isinstance(image, dict) and isinstance(image.get("image_id"), str):
+            known["image"] = {"swr_path": None, **image}
         return cls(facts, **known)
 
     def passthrough(self) -> dict[str, Any]:

@@ -120,12 +120,12 @@ def test_create_logs_owner_of_adopted_image(
     assert line in caplog.text
 
 
-def test_create_deletes_own_failed_image_with_its_tag() -> None:
+def test_create_deletes_record_of_own_failed_image() -> None:
     failed = listed(record(status="create_failed"))
     service = Service({POST: [TAKEN, CREATED], LIST: [failed], DELETE: [reply(b"", 204)]})
 
     assert service.save() == (IMAGE_ID, False)
-    assert [r.url.rpartition("?")[2] for r in service.requests if r.method == "DELETE"] == ["force=true"]
+    assert [r.url.rpartition("?")[2] for r in service.requests if r.method == "DELETE"] == ["force=false"]
 
 
 def test_create_ignores_not_found_when_deleting_own_failed_image() -> None:
