@@ -280,11 +280,18 @@ class IdempotentCreate:
             ) from None
 
     def _find_tag_owner(self, images: list[Image]) -> Image | None:
-        """Return the image with the tag; without a name, only one of this task, as names may differ."""
+        """
+        Return the image with the tag; without a name, only one of this task, as names may differ.
+
+        One that failed has it only if no other image does: its removal would take the other's content.
+        """
         owners = [image for image in images if image.tag == self.request.tag]
         ours = (image for image in owners if self._is_own(image) or self._is_of_earlier_clear(image))
-        own = self._own(images) or next(ours, None)
-        return own or (owners[0] if owners and self.is_named else None)
+        found = self._own(images) or next(ours, None) or (owners[0] if owners and self.is_named else None)
+        if found is None or not found.has_failed:
+            return found
+        same_name = [i for i in owners if (i.namespace, i.name) == (found.namespace, found.name)]
+        return next((image for image in same_name if not image.has_failed), found)
 
     @property
     def is_named(self) -> bool:
