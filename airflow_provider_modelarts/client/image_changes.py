@@ -10,6 +10,7 @@ from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.clouds import Cloud
 from airflow_provider_modelarts.client.image_address import ImageAddress, parse_address
 from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.client.planned_image import PlannedImage
 from airflow_provider_modelarts.client.registry import (
     RegistryTag,
     is_in_enterprise_registry,
@@ -53,7 +54,7 @@ async def tag_image(
     """
     Give the content of an ACTIVE image one more tag in its repository.
 
-    :param override: whether to move the tag if another image has it.
+    :param override: whether to move the tag if another image has it; that of another snapshot is not moved.
     :raises RequestValidationError: the cloud has no such operation, or the image is in an Enterprise
         registry; nothing was changed.
     :raises TagConflictError: another image has the tag, and it may not be moved.
@@ -81,6 +82,7 @@ async def tag_image(
         raise ModelArtsError(
             f"{image.describe()}: only an ACTIVE image can get another tag. Wait for it first"
         )
+    await _refuse_tag_of_snapshot(client, image, address, new_tag)
     target = replace(address, tag=new_tag, digest=None)
     try:
         await client.call(creation)
@@ -93,6 +95,24 @@ async def tag_image(
             raise
         return TaggedImage(image, target, content)
     return TaggedImage(image, target, await _content(client, target))
+
+
+async def _refuse_tag_of_snapshot(
+    client: ModelArtsClient, image: Image, address: ImageAddress, new_tag: str
+) -> None:
+    """Refuse the tag of another image that a task saved: SWR has no other way to its content."""
+    listing = operations.list_images(
+        name=image.name or None, namespace=image.namespace or None, workspace_id=image.workspace_id or None
+    )
+    for listed in await client.list_all(listing):
+        other = PlannedImage.of(listed)
+        is_same = (other.repository, other.tag) == (address.path, new_tag)
+        is_snapshot = other.notebook_id is not None and other.may_have_content
+        if is_same and is_snapshot and listed.id.lower() != image.id.lower():
+            raise TagConflictError(
+                f"Image {image.id} gets no tag {new_tag!r}: it is that of image {listed.id}, a snapshot of "
+                f"notebook {other.notebook_id}, whose content would be lost. Choose another tag"
+            )
 
 
 async def _shared_content(

@@ -18,13 +18,15 @@ from airflow_provider_modelarts.client.image_deletion import (
     read_uses,
     show_image,
 )
+from airflow_provider_modelarts.client.image_uses import ImageUses
 from airflow_provider_modelarts.client.left_tags import plan_left_tags, read_entry, stored_entry
+from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.planned_image import PlannedImage
 from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
 from airflow_provider_modelarts.client.registry import is_in_enterprise_registry
 from airflow_provider_modelarts.client.repository_tags import find_content, read_tags
 from airflow_provider_modelarts.client.retention import Policy
-from airflow_provider_modelarts.exceptions import ImageInUseError, TagConflictError
+from airflow_provider_modelarts.exceptions import ImageInUseError, ModelArtsError, TagConflictError
 
 _RULES = PruneRules(Scope(), Policy(keep_last=1), mode="delete", min_age=timedelta(0))
 
@@ -57,14 +59,16 @@ async def remove_image(
     """
     Delete an image; one that is gone is a success.
 
-    :param workspace_id: whose images are read if only the tag is left.
-    :param delete_swr_image: also delete its tag in SWR, once its record is gone.
+    :param workspace_id: whose images are read before a tag is deleted, if the image's record has none.
+    :param delete_swr_image: also delete its tag in SWR, once its record is gone. One that is another image's
+        stays.
     :param own_notebooks_only: do not read other users' notebooks.
     :param earlier: what an earlier try of the same task stored.
     :param store: stores what the next try needs, before the first deletion.
     :raises ImageInUseError: a notebook uses it.
     :raises TagConflictError: its tag got other content while its deletion was delayed.
-    :raises ModelArtsError: what uses images cannot be read, and nothing was sent; or it is still there.
+    :raises ModelArtsError: it is being saved or what uses images cannot be read, and nothing was sent; or it
+        is still there.
     """
     image = await show_image(client, image_id)
     if image is None:
@@ -75,11 +79,11 @@ async def remove_image(
             return Removal(left[0].image.swr_path if left else None, is_changed=False)
         of_workspace = left[0].image.workspace_id or workspace_id
         return await _remove_left_tag(client, left[0], of_workspace, own_notebooks_only)
-    planned = PlannedImage.of(image)
+    _refuse_pending(image)
     uses = await read_uses(client, own_notebooks_only=own_notebooks_only)
-    is_known = planned.address is not None and not is_in_enterprise_registry(image)
-    if planned.address and is_known and (delete_swr_image or uses.name_digests_of(planned.address)):
-        planned = replace(planned, content=await find_content(client, planned.address))
+    planned, deletes_tag = await _plan(
+        client, image, uses, delete_swr_image=delete_swr_image, workspace_id=workspace_id
+    )
     refuse_used(image_id, uses.of_image(image_id, planned.address, planned.digest))
 
     async def check_users() -> None:
@@ -89,22 +93,65 @@ async def remove_image(
     async def check() -> None:
         await check_users()
         # Last, because other content may get the tag while the notebooks are read.
-        if delete_swr_image and planned.content and planned.address:
+        if deletes_tag and planned.content and planned.address:
             try:
                 await has_own_tag(client, planned.address, planned.digest)
             except TagConflictError as error:
                 message = f"Image {image_id} was not deleted: {error.message}"
                 raise error.with_message(f"{message}. Clear the task to delete that one") from None
 
-    store([stored_entry(planned, mode="delete" if delete_swr_image else "unregister")])
+    store([stored_entry(planned, mode="delete" if deletes_tag else "unregister")])
     if client.time() - uses.read_at > USES_TTL:
         await check()
-    # The flag deletes whatever the tag names by then. SWR does not show the tags of an Enterprise registry.
-    forces = delete_swr_image and (planned.content is not None or not is_known)
-    is_changed = await delete_record(client, image_id, delete_swr_image=forces, before_retry=check)
-    if delete_swr_image and planned.content and planned.address:
+    is_changed = await delete_record(client, image_id, delete_swr_image=deletes_tag, before_retry=check)
+    if deletes_tag and planned.content and planned.address:
         is_changed |= await delete_tag(client, planned.address, planned.digest, before_retry=check_users)
     return Removal(image.swr_path, is_changed)
+
+
+def _refuse_pending(image: Image) -> None:
+    if image.is_pending and image.is_known:
+        raise ModelArtsError(
+            f"{image.describe()}: nothing was sent, because its notebook will run it and could not start "
+            "without it. Wait for it first"
+        )
+
+
+async def _plan(
+    client: ModelArtsClient, image: Image, uses: ImageUses, *, delete_swr_image: bool, workspace_id: str
+) -> tuple[PlannedImage, bool]:
+    """Return an image with its content, as far as that is read, and whether its tag is to be deleted."""
+    planned = PlannedImage.of(image)
+    if not planned.may_have_content:
+        # What is at its address is the image of a retry.
+        log.info("Image %s is %s and has no content: a tag in SWR stays", image.id, image.status)
+        return replace(planned, address=None), False
+    # SWR does not show the tags of an Enterprise registry.
+    address = None if is_in_enterprise_registry(image) else planned.address
+    if address and (delete_swr_image or uses.name_digests_of(address)):
+        planned = replace(planned, content=await find_content(client, address))
+    # The flag of DeleteImage deletes whatever the tag names by then.
+    if not delete_swr_image or (address and planned.content is None):
+        return planned, False
+    other = await _other_with_tag(client, planned, image.workspace_id or workspace_id)
+    if other is not None:
+        log.warning("The tag %s:%s stays: image %s has it too", planned.repository, planned.tag, other)
+    return planned, other is None
+
+
+async def _other_with_tag(client: ModelArtsClient, planned: PlannedImage, workspace_id: str) -> str | None:
+    """Return the id of another image of the workspace that has the same tag, or None."""
+    image = planned.image
+    listing = operations.list_images(
+        name=image.name or None, namespace=image.namespace or None, workspace_id=workspace_id
+    )
+    for listed in await client.list_all(listing):
+        other = PlannedImage.of(listed)
+        is_beside = is_in_enterprise_registry(listed) == is_in_enterprise_registry(image)
+        is_same = is_beside and (other.repository, other.tag) == (planned.repository, planned.tag)
+        if is_same and other.may_have_content and listed.id.lower() != image.id.lower():
+            return listed.id
+    return None
 
 
 async def _remove_left_tag(

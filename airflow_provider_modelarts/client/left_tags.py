@@ -7,12 +7,11 @@ try stored are considered, and only while they name the content that they had th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_modelarts.client.image_address import parse_address
 from airflow_provider_modelarts.client.image_protection import (
     content_reasons,
     contents_of,
@@ -23,7 +22,10 @@ from airflow_provider_modelarts.client.image_uses import ImageUses
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.planned_image import PlannedImage, Tags, tags_by_content
 from airflow_provider_modelarts.client.prune_rules import Mode, PruneRules
-from airflow_provider_modelarts.client.registry import RegistryTag
+from airflow_provider_modelarts.client.registry import RegistryTag, registry_address
+
+_STORED = ("swr_path", "namespace", "name", "tag", "create_at", "workspace_id")
+"""Fields of an image's record that the next try needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,7 @@ def stored_entry(planned: PlannedImage, *, mode: Mode) -> dict[str, Any]:
     content = planned.content if mode == "delete" else None
     return {
         "image_id": planned.image.id,
-        "swr_path": planned.image.swr_path,
-        "create_at": planned.image.create_at,
-        "workspace_id": planned.image.workspace_id,
+        **{name: getattr(planned.image, name) for name in _STORED},
         "digest": (content.digest if content else None) or None,
         "size_bytes": content.size_bytes if content else None,
     }
@@ -63,11 +63,11 @@ def read_entry(entry: object) -> PlannedImage | None:
     """Return the image of a stored entry, with the content that it had, or None if it is no such entry."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("image_id"), str):
         return None
-    fields = {name: entry.get(name) for name in ("swr_path", "create_at", "workspace_id")}
+    fields = {name: entry.get(name) for name in _STORED}
     image = Image.model_validate({"id": entry["image_id"], **fields})
-    address = parse_address(image.swr_path)
+    address = registry_address(image)
     content = None
-    if address and address.tag and isinstance(entry.get("digest"), str):
+    if address and isinstance(entry.get("digest"), str):
         facts = {"digest": entry["digest"], "size_bytes": entry.get("size_bytes")}
         content = RegistryTag.model_validate({"tag": address.tag, **facts})
     return PlannedImage(image, address, content=content)
@@ -81,17 +81,19 @@ def plan_left_tags(
     uses: ImageUses | None,
     tags: Mapping[str, Tags],
     now: datetime,
+    removed_too: Collection[str] = (),
 ) -> LeftTags:
     """
     Return which tags to remove of images whose records an earlier try deleted.
 
     :param gone: the images, with the content that they had.
     :param images: all of the workspace.
+    :param removed_too: ids of those that this try removes, whose content is therefore not kept.
     """
     by_content = tags_by_content(tags)
     listed = [PlannedImage.of(image).with_content(tags, by_content) for image in images]
     recorded = {(image.repository, image.tag) for image in listed if image.may_have_content}
-    kept_contents = contents_of(listed)
+    kept_contents = contents_of(image for image in listed if image.image.id not in removed_too)
     nothing, removed, kept = [], [], []
     for image in (found.with_same_content(by_content) for found in gone):
         read = tags.get(image.repository)

@@ -60,17 +60,22 @@ def find_tag_owner(
     one is not the owner, and removing it would not help.
 
     :param is_ours: whether the task saved an image, in whichever of its clears.
-    :param is_named: whether all images have the requested name; else only one of the task can be the owner.
+    :param is_named: whether the image can be found by its name; else only one of the task can be the owner.
     """
     wanted = request.swr_instance_id
     ranked = [
         (image.has_failed, (image.swr_instance_id or None) != wanted, not is_ours(image), image)
         for image in images
-        if image.tag == request.tag and (is_named or is_ours(image))
+        if image.tag == request.tag and (is_ours(image) or (is_named and _is_of_repository(image, request)))
         # A record, and a request too, may not name the registry, of which each has its own tags.
         if not (wanted and image.swr_instance_id and image.swr_instance_id != wanted)
     ]
     return min(ranked, key=lambda rank: rank[:3])[3] if ranked else None
+
+
+def _is_of_repository(image: Image, request: CreateImageRequest) -> bool:
+    """Whether an image may have the requested name and namespace: a service may ignore the filter by name."""
+    return image.name in {None, request.name} and image.namespace in {None, request.namespace}
 
 
 def unlisted_owner(cause: str, request: CreateImageRequest, *, may_be_own: bool, is_named: bool) -> str:

@@ -19,6 +19,8 @@ ByContent = Mapping[tuple[str, str], Sequence[str]]
 """Tags by the repository and digest of their content."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EARLIEST = datetime(2000, 1, 1, tzinfo=timezone.utc)
+"""No image is older; zero and a time in seconds are before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +76,12 @@ class PlannedImage:
 
     @property
     def created_at(self) -> datetime | None:
-        """When the image was begun; None if its record shows no time."""
+        """When the image was begun; None if its record shows no time at which one can have been."""
         try:
-            return (
-                None
-                if self.image.create_at is None
-                else _EPOCH + timedelta(milliseconds=self.image.create_at)
-            )
+            found = _EPOCH + timedelta(milliseconds=self.image.create_at or 0)
         except OverflowError:  # out of the calendar's range
             return None
+        return found if found >= _EARLIEST else None
 
     @property
     def order(self) -> tuple[float, str]:

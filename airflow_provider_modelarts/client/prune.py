@@ -143,10 +143,13 @@ class Prune:
         draft = plan_with(tags=None)
         kept = draft.kept if rules.mode == "report" else ()
         await self._read_repositories([*kept, *draft.deleted, *draft.skipped, *gone])
-        left = plan_left_tags(gone, images, rules, uses=self._uses, tags=self._tags, now=now)
         # A retry removes nothing that the first try did not plan: nobody has seen the log of such a plan.
         planned = {image.image.id.lower() for image in self._earlier} or None
         plan = plan_with(tags=self._tags, left=rules.max_deletions - len(gone), planned=planned)
+        removed = {image.image.id for image in plan.deleted}
+        left = plan_left_tags(
+            gone, images, rules, uses=self._uses, tags=self._tags, now=now, removed_too=removed
+        )
         result = PruneResult(rules.mode, [*plan.kept], [*left.nothing], [*left.kept, *plan.skipped])
         result.notebooks_seen = self._uses.notebooks if self._uses else None
         result.tags_without_record = plan.tags_without_record

@@ -191,7 +191,8 @@ def _protects(glob: str, texts: Iterable[str]) -> bool:
     """
     bare = _without_scheme(glob)
     first, _, rest = bare.partition("/")
-    has_host = "/" in rest and ("." in first or ":" in first)
+    # A wildcard may be for the host.
+    has_host = "/" in rest and any(character in first for character in ".:*?[")
     return any(_matches(text, (bare, rest) if has_host else (bare,)) for text in texts)
 
 

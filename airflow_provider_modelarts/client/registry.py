@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from pydantic import AliasChoices, ConfigDict, Field, model_validator
@@ -107,7 +108,14 @@ def registry_address(image: Image) -> ImageAddress | None:
 
     ``swr_path`` decides. Without it, namespace, name and tag of the record do, and the registry is empty.
     """
-    address = parse_address(image.swr_path) or parse_address(f"{image.namespace or ''}/{image.name or ''}")
+    address = parse_address(image.swr_path)
+    # With a registry before it, because the organization of a name with slashes resembles one.
+    named = parse_address(f"registry/{image.namespace or ''}/{image.name or ''}")
+    if named is not None:
+        if address is None:
+            address = replace(named, registry="")
+        elif f"{address.registry}/{address.path}" == named.path:
+            address = replace(address, registry="", path=named.path)
     if address is None:
         return None
     tag = address.tag or image.tag

@@ -98,7 +98,7 @@ class RetentionMethods(BlockingClient):
         Give an ACTIVE image one more tag in its repository, on Huawei Cloud.
 
         :param image_id: the image's id, a UUID.
-        :param override: whether to move the tag if another image has it.
+        :param override: whether to move the tag if another image has it; that of another snapshot never is.
         :raises RequestValidationError: the cloud has no such operation; nothing was sent.
         :raises TagConflictError: another image has the tag, and it may not be moved.
         """

@@ -182,7 +182,8 @@ class DeleteNotebookImageOperator(OneImageTask):
     this task deleted anything).
 
     :param image_id: the image's id, or the result of the task that saved it. (templated)
-    :param delete_swr_image: also delete the tag in SWR, after the record and for good.
+    :param delete_swr_image: also delete the tag in SWR, after the record and for good. It stays if another
+        image of the workspace has it too, or if the save of this one failed.
     :param own_notebooks_only: list only the notebooks of the connection's user: your word that nobody
         else's notebooks matter.
     :param modelarts_conn_id: id of the Airflow connection. (templated)
@@ -191,7 +192,8 @@ class DeleteNotebookImageOperator(OneImageTask):
         is invalid, the credentials or a permission is refused, a notebook uses the image, its tag got other
         content while its deletion was delayed, or the account is suspended
         (:data:`~airflow_provider_modelarts.exceptions.PERMANENT`).
-    :raises ModelArtsError: any other error; the image, or its tag, is still there. Airflow retries.
+    :raises ModelArtsError: any other error, or the image is being saved and its notebook will run it; the
+        image, or its tag, is still there. Airflow retries.
     """
 
     template_fields: Sequence[str] = ("image_id", "modelarts_conn_id")
@@ -254,7 +256,8 @@ class TagNotebookImageOperator(OneImageTask):
 
     :param image_id: the image's id, or the result of the task that saved it. It must be ACTIVE. (templated)
     :param new_tag: the tag. (templated)
-    :param override: move the tag if other content has it.
+    :param override: move the tag if other content has it. The tag of another image that a task saved is never
+        moved, because its content would be lost.
     :param modelarts_conn_id: id of the Airflow connection. (templated)
     :raises ValueError: in the constructor: ``execution_timeout`` is out of range.
     :raises AirflowFailException: no retry can help, so Airflow does not retry: an argument or the connection

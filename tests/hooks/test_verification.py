@@ -45,7 +45,7 @@ def test_verification_limiter_spreads_and_limits(number: int, seconds: float, at
 
     assert len(begun) == number
     assert most == at_a_time
-    # From the start, not from each other: a machine that pauses lets one begin late, and the next one in time.
+    # From the start, not from each other: if the machine pauses, one begins late and the next one in time.
     assert all(at >= start + place * MIN_INTERVAL - 0.001 for place, at in enumerate(begun))
 
 
