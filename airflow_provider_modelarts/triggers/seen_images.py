@@ -20,8 +20,8 @@ about once a second; if it died in between, an image that is already stored woul
 """
 ABSENCES = 3
 """
-Polls in a row that must miss an image before it is forgotten: the service's lists may lag, and an image that is
-listed again would cause a second event.
+Polls in a row that must miss an image before it is forgotten: the service's lists may lag, and an image that
+is listed again would cause a second event.
 """
 LOAD_RETRY = 30.0
 """Seconds until a store that failed is read again."""
