@@ -90,7 +90,7 @@ class SeenImages:
 
     async def store(self, listed: Iterable[Image]) -> None:
         """Forget the images that are no longer listed, and store the ids if they changed."""
-        self._forget({image.id for image in listed})
+        self._ids = self._not_forgotten({image.id for image in listed})
         if self._store is None or self._ids == self._stored:
             return
         if self._has_new:
@@ -103,10 +103,11 @@ class SeenImages:
             self._stored = self._ids
             self._has_new = self._has_failed = False
 
-    def _forget(self, listed: set[str]) -> None:
-        absent = (self._ids or set()) - listed
-        self._absences = {image_id: self._absences.get(image_id, 0) + 1 for image_id in absent}
-        self._ids = {image_id for image_id in self._ids or () if self._absences.get(image_id, 0) < ABSENCES}
+    def _not_forgotten(self, listed: set[str]) -> set[str]:
+        """Return the seen ids, without those that several polls in a row have not listed."""
+        seen = self._ids or set()
+        self._absences = {image_id: self._absences.get(image_id, 0) + 1 for image_id in seen - listed}
+        return {image_id for image_id in seen if self._absences.get(image_id, 0) < ABSENCES}
 
     def _matches(self, image: Image) -> bool:
         return (

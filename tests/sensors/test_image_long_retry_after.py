@@ -14,12 +14,17 @@ from airflow_provider_modelarts.simulator import Fault, Simulator
 from tests.recorder import TaskInstance, context
 
 DAY = 86_400.0
-LONG = {"a day": int(DAY), "epoch seconds": 1_800_000_000, "400 digits": int("9" * 400), "a far date": None}
+LONG = [
+    pytest.param(int(DAY), id="a day"),
+    pytest.param(1_800_000_000, id="epoch seconds"),
+    pytest.param(int("9" * 400), id="400 digits"),
+    pytest.param("Sat, 01 Jan 2078 00:00:00 GMT", id="a far date"),
+]
 
 
-@pytest.fixture(params=LONG.values(), ids=LONG)
-def retry_after(request: pytest.FixtureRequest) -> int | str:
-    return request.param or "Sat, 01 Jan 2078 00:00:00 GMT"
+@pytest.fixture(params=LONG)
+def retry_after(request: pytest.FixtureRequest) -> Any:
+    return request.param
 
 
 @pytest.fixture
