@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+MAX_RETRY_AFTER = 600.0
+"""Seconds of a ``Retry-After`` for which polls stop; a longer one is cut to this."""
+
+
 class ModelArtsError(Exception):
     """
     The base class of all errors of this provider.
@@ -69,6 +73,11 @@ class ModelArtsError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    @property
+    def poll_pause(self) -> float:
+        """Seconds without polls because of ``Retry-After``, at most :data:`MAX_RETRY_AFTER`; 0 without it."""
+        return min(self.retry_after or 0.0, MAX_RETRY_AFTER)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from random import Random
 
-from airflow_provider_modelarts.exceptions import ModelArtsError, RateLimitError, TransportError
+from airflow_provider_modelarts.exceptions import (
+    MAX_RETRY_AFTER,
+    ModelArtsError,
+    RateLimitError,
+    TransportError,
+)
 
 
 class CircuitBreaker:
@@ -27,8 +32,6 @@ class CircuitBreaker:
     """Polls in flight at the same time."""
     MAX_BACKOFF = 60.0
     """Seconds between two probes, unless the poll interval is longer."""
-    MAX_RETRY_AFTER = 600.0
-    """Seconds of a ``Retry-After`` that are obeyed; a longer one is cut to this."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -72,7 +75,7 @@ class CircuitBreaker:
         """Stop all polls for some seconds, as a ``Retry-After`` requires."""
         if seconds > 0:
             self.is_open = True
-            self._postponed_until = max(self._postponed_until, now + min(seconds, self.MAX_RETRY_AFTER))
+            self._postponed_until = max(self._postponed_until, now + min(seconds, MAX_RETRY_AFTER))
 
     def record_failure(
         self, error: ModelArtsError, now: float, poll_interval: float, *, sent_at: float
@@ -88,7 +91,7 @@ class CircuitBreaker:
             self._rounds += 1
             self._round_began = now
         self.last_error = error
-        self.postpone(now, error.retry_after or 0.0)
+        self.postpone(now, error.poll_pause)
         is_timeout = isinstance(error, TransportError) and error.stage == "timeout"
         all_hang = is_timeout and self._succeeded_at < sent_at
         if isinstance(error, RateLimitError) or all_hang or self._failures >= self.FAILURE_THRESHOLD:

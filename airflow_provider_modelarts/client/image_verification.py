@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
@@ -12,7 +13,7 @@ from airflow_provider_modelarts.client.client import NO_RETRY, ModelArtsClient
 from airflow_provider_modelarts.client.image_address import ImageAddress
 from airflow_provider_modelarts.client.marker import parse_marker, snapshots_of
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.client.poll_log import timed_out
+from airflow_provider_modelarts.client.poll_log import HEARTBEAT, timed_out
 from airflow_provider_modelarts.client.registry import (
     RegistryTag,
     is_in_enterprise_registry,
@@ -106,6 +107,7 @@ async def wait_for_verification(
     :raises WaitTimeoutError: every try until the deadline failed.
     """
     began = client.time()
+    warned_at = -math.inf
     while True:
         try:
             async with admit():
@@ -115,12 +117,19 @@ async def wait_for_verification(
             if not failure.is_transient:
                 raise
             error = failure
-        left = deadline - client.time()
+        now = client.time()
+        left = deadline - now
         if left <= 0:
             subject = f"the tag of image {image.id} in SWR"
-            raise timed_out(subject, client.time() - began, image.describe(), error) from error
-        log.warning("Image %s is ACTIVE, but its tag in SWR cannot be read, will retry: %s", image.id, error)
-        await client.sleep(min(max(poll_interval, error.retry_after or 0.0), left))
+            raise timed_out(subject, now - began, image.describe(), error) from error
+        # A warning at once and every five minutes, not one for each try.
+        is_due = now - warned_at >= HEARTBEAT
+        warned_at = now if is_due else warned_at
+        log.log(
+            logging.WARNING if is_due else logging.DEBUG,
+            *("Image %s is ACTIVE, but its tag in SWR cannot be read, will retry: %s", image.id, error),
+        )
+        await client.sleep(min(max(poll_interval, error.poll_pause), left))
 
 
 async def _earlier_snapshot(

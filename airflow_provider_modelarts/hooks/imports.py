@@ -9,26 +9,31 @@ from weakref import WeakKeyDictionary
 
 from airflow_provider_modelarts.hooks.shared_future import SharedFuture
 
+_imported: set[tuple[str, ...]] = set()
 _imports: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, ...], SharedFuture[None]]] = (
     WeakKeyDictionary()
 )
+"""Those that are running; a future refers to its event loop, which would never be freed."""
 
 
 async def import_in_thread(*modules: str) -> None:
     """Import modules, once for all that need them at the same time on an event loop."""
+    if modules in _imported:
+        return
     loop = asyncio.get_running_loop()
     imports = _imports.setdefault(loop, {})
-    importing = imports.get(modules)
-    if importing is None or importing.has_failed():
+    if modules not in imports:
         # The new thread's first import would hold the interpreter while the event loop waits for its start.
         has_started = threading.Event()
-        importing = SharedFuture(loop.run_in_executor(None, _import, modules, has_started))
-        imports[modules] = importing
+        future = loop.run_in_executor(None, _import, modules, has_started)
+        future.add_done_callback(lambda _: imports.pop(modules))
+        imports[modules] = SharedFuture(future)
         has_started.set()
-    await importing.result()
+    await imports[modules].result()
 
 
 def _import(modules: tuple[str, ...], has_started: threading.Event) -> None:
     has_started.wait()
     for module in modules:
         importlib.import_module(module)
+    _imported.add(modules)

@@ -159,7 +159,8 @@ class Wait(Generic[ItemT]):
         :raises WaitTimeoutError: it did not before the deadline.
         :raises ModelArtsError: an error that no later poll can cure.
         """
-        self.end = None
+        # With a new key the wait goes on with another poller, which has its own failures.
+        self.end = self.error = None
         self.is_due = False
         poller.join(self)
         try:
@@ -260,6 +261,7 @@ class Waits(Generic[ItemT]):
         """Remove a wait, and return whether none is left for its resource."""
         if wait.timer is not None:
             wait.timer.cancel()
+            wait.timer = None
         for held in (self.due, self.due_in_pass, self.last_shows):
             held.pop(wait, None)
         self._intervals[wait.poll_interval] -= 1

@@ -309,7 +309,7 @@ class SaveTask(ModelArtsOperator):
             if not (error.is_transient or isinstance(error, NotFoundError)):
                 raise
             self.log.warning("Poll failed, the triggerer will retry: %s", error)
-            retry_after = error.retry_after
+            retry_after = error.poll_pause
         else:
             self._warn_of_lease(context, polled, rules)
         from airflow_provider_modelarts.triggers.deferral import defer_until_done

@@ -281,8 +281,8 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
 
     @property
     def _retry_after(self) -> float:
-        """Seconds of the last response's ``Retry-After``; 0 without one."""
-        return (self._last_error.retry_after or 0.0) if self._last_error else 0.0
+        """Seconds without polls because of the last response's ``Retry-After``; 0 without one."""
+        return self._last_error.poll_pause if self._last_error else 0.0
 
     def _get_next_poke_interval(
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int

@@ -39,7 +39,7 @@ async def poll_images(
             try:
                 images = await _list_images(conn_id, workspace_id)
             except ModelArtsError as error:
-                pause = max(interval if error.is_transient else SLOW_RETRY, error.retry_after or 0.0)
+                pause = max(interval if error.is_transient else SLOW_RETRY, error.poll_pause)
                 level = logging.DEBUG if is_failing and error.is_transient else logging.WARNING
                 log.log(level, "Poll of the images failed, the next follows in %.0f s: %s", pause, error)
                 is_failing = True

@@ -18,6 +18,11 @@ STORE_DELAY = 10.0
 Seconds between an event and the storing of its image as seen. The triggerer writes events to the database
 about once a second; if it died in between, an image that is already stored would never cause an event.
 """
+ABSENCES = 3
+"""
+Polls in a row that must miss an image before it is forgotten: the service's lists may lag, and an image that
+is listed again would cause a second event.
+"""
 LOAD_RETRY = 30.0
 """Seconds until a store that failed is read again."""
 
@@ -26,7 +31,7 @@ log = logging.getLogger(__name__)
 
 class SeenImages:
     """
-    The ids that a watcher has seen ACTIVE, as long as the images are listed.
+    The ids that a watcher has seen ACTIVE, until several polls in a row have not listed the image.
 
     :param store: the asset state store of the trigger; None if Airflow gave none.
     :param filters: namespace, name, notebook_id, workspace_id and connection id of the watcher. Other
@@ -40,6 +45,7 @@ class SeenImages:
         self._store = store
         self._ids: set[str] | None = None
         self._stored: set[str] | None = None
+        self._absences: dict[str, int] = {}
         self._has_new = False
         self._has_failed = False
 
@@ -84,7 +90,7 @@ class SeenImages:
 
     async def store(self, listed: Iterable[Image]) -> None:
         """Forget the images that are no longer listed, and store the ids if they changed."""
-        self._ids = (self._ids or set()) & {image.id for image in listed}
+        self._ids = self._not_forgotten({image.id for image in listed})
         if self._store is None or self._ids == self._stored:
             return
         if self._has_new:
@@ -96,6 +102,12 @@ class SeenImages:
         else:
             self._stored = self._ids
             self._has_new = self._has_failed = False
+
+    def _not_forgotten(self, listed: set[str]) -> set[str]:
+        """Return the seen ids, without those that several polls in a row have not listed."""
+        seen = self._ids or set()
+        self._absences = {image_id: self._absences.get(image_id, 0) + 1 for image_id in seen - listed}
+        return {image_id for image_id in seen if self._absences.get(image_id, 0) < ABSENCES}
 
     def _matches(self, image: Image) -> bool:
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from airflow_provider_modelarts.triggers.task_state import is_still_deferred
 if TYPE_CHECKING:
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
     from airflow_provider_modelarts.triggers.events import WaitEvent
+
+log = logging.getLogger(__name__)
 
 MIN_WAIT_BEFORE_EVENT = 7.0
 """
@@ -35,6 +38,8 @@ class TriggererWait(BaseTrigger):
     :param since: epoch seconds at which the wait began; by default the trigger's start.
     :param not_before: epoch seconds before which the service wants no poll.
     :param workspace_id: the workspace of the resource; by default the connection's.
+    :param unknown: arguments of a later version of this provider, which stored them before a rollback or in a
+        rolling upgrade. They are ignored, with a warning: the wait itself goes on.
     """
 
     arguments: tuple[str, ...] = (
@@ -52,6 +57,7 @@ class TriggererWait(BaseTrigger):
         since: float | None = None,
         not_before: float | None = None,
         workspace_id: str | None = None,
+        **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call,unused-ignore]
         self.modelarts_conn_id = modelarts_conn_id
@@ -61,6 +67,7 @@ class TriggererWait(BaseTrigger):
         self.since = since
         self.not_before = not_before
         self.workspace_id = workspace_id
+        self._unknown = sorted(unknown)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, with which any triggerer can continue this wait."""
@@ -75,6 +82,12 @@ class TriggererWait(BaseTrigger):
         from airflow_provider_modelarts.exceptions import ModelArtsError
         from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 
+        if self._unknown:
+            log.warning(
+                "Ignoring %s, which another version of this provider stored: install the same version on "
+                "workers and triggerers",
+                ", ".join(self._unknown),
+            )
         try:
             event = await self.wait(ModelArtsHook(self.modelarts_conn_id), since)
         except ModelArtsError as error:

@@ -7,7 +7,13 @@ from random import Random
 import pytest
 
 from airflow_provider_modelarts.client.circuit_breaker import CircuitBreaker
-from airflow_provider_modelarts.exceptions import ModelArtsError, RateLimitError, ServerError, TransportError
+from airflow_provider_modelarts.exceptions import (
+    MAX_RETRY_AFTER,
+    ModelArtsError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+)
 
 INTERVAL = 10.0
 LOST = TransportError("no reply in time", stage="timeout")
@@ -79,7 +85,7 @@ def test_record_failure_opens_at_once_on_hang_or_retry_after(
 
 
 @pytest.mark.parametrize(
-    ("asked_for", "waited"), [(-5.0, 0), (0.0, 0), (200.0, 200), (86_400.0, CircuitBreaker.MAX_RETRY_AFTER)]
+    ("asked_for", "waited"), [(-5.0, 0), (0.0, 0), (200.0, 200), (86_400.0, MAX_RETRY_AFTER)]
 )
 def test_postpone_delays_all_polls_until_retry_after(asked_for: float, waited: float) -> None:
     shared = breaker()

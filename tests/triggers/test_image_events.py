@@ -160,9 +160,14 @@ def test_watcher_stores_image_after_its_event() -> None:
 def test_watcher_forgets_images_that_are_no_longer_listed() -> None:
     store = Store()
 
-    events([image(1), image(2)], [image(2), image(3)], [image(2, "DELETED"), image(3)], store=store)
+    later = [image(2, "DELETED"), image(3)]
+    events([image(1), image(2)], [image(2), image(3)], *seen_images.ABSENCES * [later], store=store)
 
-    assert store.writes == [["image-1", "image-2"], ["image-2", "image-3"]]
+    assert store.writes == [
+        ["image-1", "image-2"],
+        ["image-1", "image-2", "image-3"],
+        ["image-2", "image-3"],
+    ]
 
 
 def test_watcher_with_other_filters_starts_anew() -> None:
