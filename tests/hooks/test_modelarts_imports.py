@@ -11,6 +11,7 @@ from importlib.machinery import ModuleSpec
 import pytest
 
 from airflow_provider_modelarts.client import operations
+from airflow_provider_modelarts.hooks import imports
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Simulator
 
@@ -37,6 +38,7 @@ def importers(monkeypatch: pytest.MonkeyPatch) -> Importers:
     importers = Importers()
     monkeypatch.setattr(sys, "meta_path", [importers, *sys.meta_path])
     monkeypatch.delitem(sys.modules, POOL)
+    monkeypatch.setattr(imports, "_imported", set())
     return importers
 
 
