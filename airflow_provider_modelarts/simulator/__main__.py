@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 from .control import PREFIX
 from .faults import Fault

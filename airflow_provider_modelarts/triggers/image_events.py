@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Hashable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,8 @@ class NotebookImageEventTrigger(BaseEventTrigger):
     :param poll_interval: seconds between polls, or a timedelta.
     :param modelarts_conn_id: id of the Airflow connection.
     :param queue: the triggerer queue of this watcher (Airflow 3.4 and later).
-    :raises ValueError: ``poll_interval`` is out of range, or this Airflow has no queues for watchers.
+    :raises ValueError: ``poll_interval`` is out of range, another argument is no text or a template, which
+        Airflow does not render here, or this Airflow has no queues for watchers.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class NotebookImageEventTrigger(BaseEventTrigger):
         self.poll_interval = seconds("poll_interval", poll_interval)
         self.modelarts_conn_id = modelarts_conn_id
         self.queue = queue
+        _check_texts({name: getattr(self, name) for name in FILTERS})
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments; Airflow stores the queue by itself."""
@@ -112,3 +115,15 @@ class NotebookImageEventTrigger(BaseEventTrigger):
                 yield TriggerEvent(image_extra(image))
                 seen.add(image)
             await seen.store(listed)
+
+
+def _check_texts(arguments: dict[str, object]) -> None:
+    """Raise ValueError for arguments that no image could ever match, or that no poll could use."""
+    for name, value in arguments.items():
+        is_text = isinstance(value, str) and not re.search(r"\{[{%]", value)
+        is_absent = value is None or not str(value).strip()
+        if not (is_text or value is None) or (is_absent and name == "modelarts_conn_id"):
+            raise ValueError(
+                f"{name} must be a string that is known when Airflow parses the DAG, not a template or the "
+                f"result of a task; got {value!r}"
+            )
