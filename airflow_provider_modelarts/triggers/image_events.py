@@ -22,7 +22,7 @@ from airflow_provider_modelarts.arguments import seconds
 from airflow_provider_modelarts.hooks.imports import import_in_thread
 
 if TYPE_CHECKING:
-    from airflow_provider_modelarts.client.models import Image
+    from airflow_provider_modelarts.triggers.image_list import ListedImages
 
 KWARGS = ("namespace", "name", "notebook_id", "workspace_id", "poll_interval", "modelarts_conn_id")
 FILTERS = ("namespace", "name", "notebook_id", "workspace_id", "modelarts_conn_id")
@@ -88,7 +88,7 @@ class NotebookImageEventTrigger(BaseEventTrigger):
         return type(self).__qualname__, self.modelarts_conn_id, self.workspace_id, self.poll_interval
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[Image]]:
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[ListedImages]:
         """Yield all images of the project after each poll."""
         await import_in_thread(f"{__package__}.image_list")
         from airflow_provider_modelarts.triggers.image_list import poll_images
@@ -99,7 +99,7 @@ class NotebookImageEventTrigger(BaseEventTrigger):
             yield listed
 
     async def filter_shared_stream(
-        self, shared_stream: AsyncIterator[list[Image]]
+        self, shared_stream: AsyncIterator[ListedImages]
     ) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each image of this watcher that was not ACTIVE at an earlier poll."""
         await import_in_thread(f"{__package__}.seen_images")
@@ -107,14 +107,16 @@ class NotebookImageEventTrigger(BaseEventTrigger):
         from airflow_provider_modelarts.triggers.seen_images import SeenImages
 
         store = getattr(self, "asset_state_store", None)  # from Airflow 3.3 on
-        seen = SeenImages(store, [getattr(self, name) for name in FILTERS])
-        await seen.load()
+        filters, source, seen = [getattr(self, name) for name in FILTERS], None, None
         async for listed in shared_stream:
-            for image in seen.new_images(listed):
+            if seen is None or source != listed.source:
+                source, seen = listed.source, SeenImages(store, filters, listed.source)
+                await seen.load()
+            for image in seen.new_images(listed.images):
                 self.log.info("%s. SWR address: %s", image.describe(), image.swr_path)
                 yield TriggerEvent(image_extra(image))
                 seen.add(image)
-            await seen.store(listed)
+            await seen.store(listed.images)
 
 
 def _check_texts(arguments: dict[str, object]) -> None:
