@@ -9,6 +9,7 @@ pytest loads them where a ``conftest.py`` names them::
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -24,7 +25,8 @@ def modelarts_simulator(
     A simulator with one running notebook, to which the connection ``modelarts_default`` leads.
 
     Saves end at once. Arguments of :class:`~airflow_provider_modelarts.simulator.Simulator` can be given by
-    indirect parametrization, for example ``{"cloud": "otc", "save": AfterReads(3)}``.
+    indirect parametrization, for example ``{"cloud": "otc", "save": AfterReads(3)}``. A proxy of the
+    environment is not used for it.
     """
     from airflow_provider_modelarts.hooks.clients import shared_credentials
 
@@ -32,4 +34,12 @@ def modelarts_simulator(
     shared_credentials.cache_clear()
     with Simulator(**{"save": AtOnce(), **getattr(request, "param", {})}) as simulator:
         monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(simulator.connection))
+        exceptions = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.setenv(name, _with_loopback(exceptions))
         yield simulator
+
+
+def _with_loopback(exceptions: str) -> str:
+    """Return the hosts that need no proxy, and this machine, which a proxy elsewhere cannot reach."""
+    return exceptions if exceptions.strip() == "*" else ",".join(filter(None, (exceptions, "127.0.0.1")))

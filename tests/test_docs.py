@@ -11,7 +11,7 @@ import pytest
 from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_modelarts.client import iam
-from airflow_provider_modelarts.client.http_types import Response
+from airflow_provider_modelarts.client.http_types import Request, Response
 from airflow_provider_modelarts.exceptions import (
     ApiError,
     AuthenticationError,
@@ -19,10 +19,11 @@ from airflow_provider_modelarts.exceptions import (
     InvalidResponseError,
     ModelArtsError,
     PermissionDeniedError,
+    ServerError,
     TransportError,
 )
 from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
-from airflow_provider_modelarts.hooks.connection_test import diagnose
+from airflow_provider_modelarts.hooks.connection_test import SentRequests, diagnose
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.provider_info import connection_fields, get_provider_info
 from airflow_provider_modelarts.transport import TransportConfig
@@ -147,6 +148,12 @@ def by_password() -> Settings:
     )
 
 
+def sent(last: Request) -> SentRequests:
+    requests = SentRequests()
+    requests.last = last
+    return requests
+
+
 LAYERS = ("dns", "refused", "timeout", "tls", "proxy", "connection")
 
 
@@ -171,7 +178,18 @@ def messages() -> list[str]:
         ConnectionLookupError("Airflow did not return the connection 'modelarts_default'"),
         InvalidResponseError("ListImages returned an unexpected response"),
     ]
-    return [*(diagnose(error, None) for error in errors), diagnose(refused("no"), by_password())]
+    denied = ApiError("the request was refused", status=403)
+    of_others = [
+        (denied, iam.create_temporary_keys("https://iam", agency_name="a", agency_domain_name="d")),
+        (denied, iam.list_projects("https://iam", "eu-de")),
+        (ServerError("IAM failed", status=503), iam.list_projects("https://iam", "eu-de")),
+        (denied, iam.show_security_key(iam.METADATA_ENDPOINT, None)),
+    ]
+    return [
+        *(diagnose(error, None) for error in errors),
+        *(diagnose(error, None, sent(request)) for error, request in of_others),
+        diagnose(refused("no"), by_password()),
+    ]
 
 
 def documented() -> list[str]:

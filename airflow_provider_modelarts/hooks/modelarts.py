@@ -90,14 +90,14 @@ class ModelArtsHook(ImageMethods, NotebookMethods, RegistryMethods, RetentionMet
         :return: whether it works, and a sentence with the result or with the cause and the remedy.
         """
         from airflow_provider_modelarts.exceptions import ModelArtsError
-        from airflow_provider_modelarts.hooks.connection_test import diagnose, probe
+        from airflow_provider_modelarts.hooks.connection_test import SentRequests, diagnose, probe
 
-        settings = None
+        settings, sent = None, SentRequests()
         try:
             settings = self.settings
-            probe(settings)
+            probe(settings, sent)
         except ModelArtsError as error:
-            return False, diagnose(error, settings)
+            return False, diagnose(error, settings, sent)
         return True, f"Connected to ModelArts at {settings.endpoint}; credentials accepted"
 
     def get_conn(self) -> BlockingClient:

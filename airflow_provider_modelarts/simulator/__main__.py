@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 from .control import PREFIX
 from .faults import Fault
@@ -67,10 +70,14 @@ def _parser() -> argparse.ArgumentParser:
         "--save-seconds", type=float, metavar="S", help="a save ends after S seconds of the simulated clock"
     )
     add("--fail", metavar="MESSAGE", help="let every save fail with this status_message")
-    add("--access-key", default=ACCESS_KEY, help="access key of the user (default: %(default)s)")
-    add("--secret-key", default=SECRET_KEY, help="secret key of the user (default: %(default)s)")
-    add("--project-id", default=PROJECT_ID, help="id of the project (default: %(default)s)")
-    add("--region", help="region, which is also the name of the project (default: one of the cloud)")
+    add("--access-key", type=_key, default=ACCESS_KEY, help="access key of the user (default: %(default)s)")
+    add("--secret-key", type=_key, default=SECRET_KEY, help="secret key of the user (default: %(default)s)")
+    add("--project-id", type=_name, default=PROJECT_ID, help="id of the project (default: %(default)s)")
+    add(
+        "--region",
+        type=_name,
+        help="region, which is also the name of the project (default: one of the cloud)",
+    )
     add("--certificate", metavar="FILE", help="serve HTTPS with the certificate in this PEM file")
     add("--private-key", metavar="FILE", help="PEM file of its private key (default: the certificate's file)")
     add(
@@ -82,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--token-lifetime",
-        type=float,
+        type=_lifetime,
         default=86_400,
         metavar="S",
         help="seconds after which an IAM token expires (default: %(default)s)",
@@ -95,11 +102,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--notebook",
+        type=_name,
         default=NOTEBOOK_ID,
         metavar="ID",
         help="id of the notebook that is running at the start (default: %(default)s)",
     )
     return parser
+
+
+def _key(text: str) -> str:
+    """Return a text that a header can contain; with another one nobody could connect."""
+    if not re.fullmatch(r"[!-~]+", text):
+        raise argparse.ArgumentTypeError("must be ASCII characters without white space")
+    return text
+
+
+def _name(text: str) -> str:
+    """Return a text that an address can contain; with another one nobody could connect."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", text):
+        raise argparse.ArgumentTypeError(f"must be letters, digits, hyphens and underscores, not {text!r}")
+    return text
+
+
+def _lifetime(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, not {text}")
+    return seconds
 
 
 def _simulator(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> Simulator:
@@ -126,7 +155,7 @@ def _simulator(parser: argparse.ArgumentParser, arguments: Sequence[str] | None)
         parser.error(str(error))
     except OSError as error:
         parser.error(f"cannot use the certificate: {error.strerror or error}")
-    if options.fail:
+    if options.fail is not None:
         simulator.inject(Fault("save_fails", times=None, message=options.fail))
     return simulator
 
@@ -151,7 +180,20 @@ Airflow's UI shows only connections that are stored. To store one there, fill in
 GET {simulator.endpoint}{PREFIX}journal, images, state or traffic to see what happened.
 POST {simulator.endpoint}{PREFIX}{changes} or reset to change the simulation.
 """
-    print(text, end="", flush=True)
+    print(_proxy_hint(simulator.endpoint) + text, end="", flush=True)
+
+
+def _proxy_hint(endpoint: str) -> str:
+    """Return what to do if a proxy of the environment would get the requests; empty if none does."""
+    address, proxies = urlsplit(endpoint), getproxies_environment()
+    is_used = proxies.get(address.scheme) or proxies.get("all")
+    if not is_used or proxy_bypass_environment(address.hostname, proxies):
+        return ""
+    exceptions = ",".join(filter(None, (proxies.get("no", ""), str(address.hostname))))
+    return (
+        "The environment has a proxy, which cannot reach this simulator. Run this where Airflow runs:\n\n"
+        f"export no_proxy={shlex.quote(exceptions)} NO_PROXY={shlex.quote(exceptions)}\n\n"
+    )
 
 
 def _report(entry: JournalEntry) -> None:

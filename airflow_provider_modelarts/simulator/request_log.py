@@ -11,7 +11,16 @@ _KEPT = 100_000
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """One API request; requests to the control address are not logged."""
+    """
+    One API request; requests to the control address are not logged.
+
+    :param at: when it was answered, in seconds since 1970 by the simulated clock.
+    :param path: without the query.
+    :param operation: name of the API operation, such as ``CreateImage``; ``Unknown`` if there is none.
+    :param client: host and port that it came from.
+    :param fault: kind of the fault that happened to it; None without one.
+    :param request_id: the id that the response contains.
+    """
 
     at: float
     method: str

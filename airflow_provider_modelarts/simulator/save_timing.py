@@ -64,8 +64,8 @@ class AfterSeconds:
     seconds: float
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a negative time."""
-        if self.seconds < 0:
+        """Raise ValueError for a negative time, and for NaN, with which no save would ever end."""
+        if not self.seconds >= 0:
             raise ValueError(f"seconds must be at least 0, not {self.seconds}")
 
     def stage(self, _reads: int, elapsed: float, /) -> Stage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Hashable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from airflow_provider_modelarts.arguments import seconds
 from airflow_provider_modelarts.hooks.imports import import_in_thread
 
 if TYPE_CHECKING:
-    from airflow_provider_modelarts.client.models import Image
+    from airflow_provider_modelarts.triggers.image_list import ListedImages
 
 KWARGS = ("namespace", "name", "notebook_id", "workspace_id", "poll_interval", "modelarts_conn_id")
 FILTERS = ("namespace", "name", "notebook_id", "workspace_id", "modelarts_conn_id")
@@ -43,7 +44,8 @@ class NotebookImageEventTrigger(BaseEventTrigger):
     :param poll_interval: seconds between polls, or a timedelta.
     :param modelarts_conn_id: id of the Airflow connection.
     :param queue: the triggerer queue of this watcher (Airflow 3.4 and later).
-    :raises ValueError: ``poll_interval`` is out of range, or this Airflow has no queues for watchers.
+    :raises ValueError: ``poll_interval`` is out of range, another argument is no text or a template, which
+        Airflow does not render here, or this Airflow has no queues for watchers.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class NotebookImageEventTrigger(BaseEventTrigger):
         self.poll_interval = seconds("poll_interval", poll_interval)
         self.modelarts_conn_id = modelarts_conn_id
         self.queue = queue
+        _check_texts({name: getattr(self, name) for name in FILTERS})
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments; Airflow stores the queue by itself."""
@@ -85,7 +88,7 @@ class NotebookImageEventTrigger(BaseEventTrigger):
         return type(self).__qualname__, self.modelarts_conn_id, self.workspace_id, self.poll_interval
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[Image]]:
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[ListedImages]:
         """Yield all images of the project after each poll."""
         await import_in_thread(f"{__package__}.image_list")
         from airflow_provider_modelarts.triggers.image_list import poll_images
@@ -96,7 +99,7 @@ class NotebookImageEventTrigger(BaseEventTrigger):
             yield listed
 
     async def filter_shared_stream(
-        self, shared_stream: AsyncIterator[list[Image]]
+        self, shared_stream: AsyncIterator[ListedImages]
     ) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each image of this watcher that was not ACTIVE at an earlier poll."""
         await import_in_thread(f"{__package__}.seen_images")
@@ -104,11 +107,25 @@ class NotebookImageEventTrigger(BaseEventTrigger):
         from airflow_provider_modelarts.triggers.seen_images import SeenImages
 
         store = getattr(self, "asset_state_store", None)  # from Airflow 3.3 on
-        seen = SeenImages(store, [getattr(self, name) for name in FILTERS])
-        await seen.load()
+        filters, source, seen = [getattr(self, name) for name in FILTERS], None, None
         async for listed in shared_stream:
-            for image in seen.new_images(listed):
+            if seen is None or source != listed.source:
+                source, seen = listed.source, SeenImages(store, filters, listed.source)
+                await seen.load()
+            for image in seen.new_images(listed.images):
                 self.log.info("%s. SWR address: %s", image.describe(), image.swr_path)
                 yield TriggerEvent(image_extra(image))
                 seen.add(image)
-            await seen.store(listed)
+            await seen.store(listed.images)
+
+
+def _check_texts(arguments: dict[str, object]) -> None:
+    """Raise ValueError for arguments that no image could ever match, or that no poll could use."""
+    for name, value in arguments.items():
+        is_text = isinstance(value, str) and not re.search(r"\{[{%]", value)
+        is_absent = value is None or not str(value).strip()
+        if not (is_text or value is None) or (is_absent and name == "modelarts_conn_id"):
+            raise ValueError(
+                f"{name} must be a string that is known when Airflow parses the DAG, not a template or the "
+                f"result of a task; got {value!r}"
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.operations import list_images
@@ -19,9 +20,22 @@ SLOW_RETRY = 600.0
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedImages:
+    """
+    The images of one poll.
+
+    :param source: endpoint, project and workspace that were listed. A connection that is changed may lead to
+        another project, whose images are not new.
+    """
+
+    source: str
+    images: list[Image]
+
+
 async def poll_images(
     conn_id: str, workspace_id: str | None, poll_interval: float
-) -> AsyncIterator[list[Image]]:
+) -> AsyncIterator[ListedImages]:
     """
     Yield all images of a project after each poll, and never end.
 
@@ -37,7 +51,7 @@ async def poll_images(
         while True:
             pause = interval
             try:
-                images = await _list_images(conn_id, workspace_id)
+                listed = await _list_images(conn_id, workspace_id)
             except ModelArtsError as error:
                 pause = max(interval if error.is_transient else SLOW_RETRY, error.poll_pause)
                 level = logging.DEBUG if is_failing and error.is_transient else logging.WARNING
@@ -51,12 +65,14 @@ async def poll_images(
                 if is_failing:
                     log.info("Polls of the images succeed again")
                 is_failing = False
-                yield images
+                yield listed
             await asyncio.sleep(pause)
 
 
-async def _list_images(conn_id: str, workspace_id: str | None) -> list[Image]:
+async def _list_images(conn_id: str, workspace_id: str | None) -> ListedImages:
     async with connection_cache.use(conn_id) as cache:
-        workspace = workspace_id or (await cache.settings()).workspace_id
+        settings = await cache.settings()
+    workspace, who = workspace_id or settings.workspace_id, settings.identity
     operation = list_images(workspace_id=workspace)
-    return await run_shared(conn_id, lambda modelarts: modelarts.list_all(operation))
+    images = await run_shared(conn_id, lambda modelarts: modelarts.list_all(operation))
+    return ListedImages(f"{settings.endpoint} {who.project_id or who.project_name} {workspace}", images)

@@ -36,11 +36,12 @@ class SeenImages:
     :param store: the asset state store of the trigger; None if Airflow gave none.
     :param filters: namespace, name, notebook_id, workspace_id and connection id of the watcher. Other
         filters have another state, so that a changed watcher does not send all old images.
+    :param source: what was listed, see :class:`ListedImages`; the same holds for a changed connection.
     """
 
-    def __init__(self, store: Any, filters: Sequence[str | None]) -> None:
+    def __init__(self, store: Any, filters: Sequence[str | None], source: str) -> None:
         self._namespace, self._name, self._notebook_id, *_ = filters
-        digest = hashlib.sha256(json.dumps(list(filters)).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps([*filters, source]).encode()).hexdigest()
         self._key = f"modelarts_seen_images_{digest}"
         self._store = store
         self._ids: set[str] | None = None

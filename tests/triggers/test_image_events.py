@@ -20,6 +20,7 @@ from airflow.triggers.shared_stream import SharedStreamManager
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.triggers import seen_images
 from airflow_provider_modelarts.triggers.image_events import NotebookImageEventTrigger
+from airflow_provider_modelarts.triggers.image_list import ListedImages
 
 NOTEBOOK = "6b1c2d3e-4f50-4a61-8b72-9c83ad94be05"
 MARKER = f"[airflow:0123456789abcdef notebook:{NOTEBOOK}]"
@@ -58,9 +59,9 @@ def image(number: int, status: str = "ACTIVE", **fields: Any) -> Image:
     )
 
 
-async def polls(*lists: list[Image]) -> AsyncIterator[list[Image]]:
+async def polls(*lists: list[Image]) -> AsyncIterator[ListedImages]:
     for images in lists:
-        yield images
+        yield ListedImages("a project", images)
 
 
 def events(*lists: list[Image], store: Store | None = None, **filters: Any) -> list[str]:
@@ -281,11 +282,11 @@ def test_watchers_of_one_project_share_their_polls(monkeypatch: pytest.MonkeyPat
     opened: list[dict[str, Any]] = []
     second_poll = asyncio.Event()
 
-    async def stream(_: type, kwargs: dict[str, Any]) -> AsyncIterator[list[Image]]:
+    async def stream(_: type, kwargs: dict[str, Any]) -> AsyncIterator[ListedImages]:
         opened.append(kwargs)
-        yield []
+        yield ListedImages("a project", [])
         await second_poll.wait()
-        yield [image(1), image(2, name="other")]
+        yield ListedImages("a project", [image(1), image(2, name="other")])
         await asyncio.Event().wait()
 
     monkeypatch.setattr(NotebookImageEventTrigger, "open_shared_stream", classmethod(stream))

@@ -33,8 +33,8 @@ def poll(count: int, between: Callable[[], object] = lambda: None, **arguments: 
         watcher = NotebookImageEventTrigger(poll_interval=0.01, **arguments)
         lists: list[list[Image]] = []
         async with aclosing(watcher.open_shared_stream(watcher.serialize()[1])) as stream:  # type: ignore[type-var]
-            async for images in stream:
-                lists.append(images)
+            async for listed in stream:
+                lists.append(listed.images)
                 between()
                 if len(lists) == count:
                     return lists
@@ -87,7 +87,7 @@ def test_polls_go_on_after_connection_is_added(
         while "failed" not in caplog.text:
             await asyncio.sleep(0.01)
         monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(simulator.connection))
-        return await first
+        return (await first).images
 
     assert asyncio.run(add_connection_later()) == []
 
