@@ -24,8 +24,8 @@ def test_polls_go_on_within_ten_minutes_of_long_retry_after(
     async def scenario() -> float:
         began = time.monotonic()
         async with aclosing(poll_images("modelarts_default", None, 60)) as stream:  # type: ignore[type-var]
-            async for images in stream:
-                assert images == []
+            async for listed in stream:
+                assert listed.images == []
                 return time.monotonic() - began
         raise AssertionError("the polls ended")
 

@@ -18,7 +18,7 @@ def events(*polls: list[Image]) -> list[str]:
     """Return the ids of the images that are new at some polls, the first of which finds all old ones."""
 
     async def watch() -> list[str]:
-        seen = SeenImages(None, [None] * 5)
+        seen = SeenImages(None, [None] * 5, "a project")
         await seen.load()
         found = []
         for listed in polls:
