@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from airflow_provider_modelarts.client.marker import newest_first, parse_marker
+from airflow_provider_modelarts.client.marker import is_marker_unreadable, newest_first, parse_marker
 from airflow_provider_modelarts.client.models import Image, iso_utc
 from airflow_provider_modelarts.client.notebooks import Notebook
 
@@ -145,6 +145,10 @@ def _wrong_image(notebook: Notebook, given: Image) -> str | None:
     marker = parse_marker(given.description)
     if marker and not marker.is_of_notebook(notebook.id):
         return f"is not saved by the given image {given.id}, which was saved of notebook {marker.notebook_id}"
+    if is_marker_unreadable(given.description) and not _is_snapshot(notebook, given):
+        return (
+            f"is not saved by the given image {given.id}, whose marker was cut: it may name another notebook"
+        )
     return None
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_modelarts.arguments import image_id_of
+from airflow_provider_modelarts.arguments import check_flags, image_id_of
 from airflow_provider_modelarts.exceptions import PERMANENT, ImageFailedError
 from airflow_provider_modelarts.links.console import ImageLink, ImageListLink, push_image_links
 from airflow_provider_modelarts.tasks.sensor import WaitingSensor
@@ -117,6 +117,7 @@ class NotebookImageSensor(WaitingSensor["Image"]):
         :raises InvalidConnectionError: the connection lacks the address of SWR that this task needs.
         """
         image_id_of(self.image_id)
+        check_flags(verify_in_registry=self.verify_in_registry)
         if self.verify_in_registry:
             self.hook.settings.require_swr_endpoint()
         push_image_links(context["ti"], self.hook.settings)

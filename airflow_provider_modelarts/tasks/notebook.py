@@ -142,6 +142,7 @@ class NotebookChangeTask(NotebookTask):
 
     def _run_task(self, context: Context) -> dict[str, Any]:
         self._begin(context)
+        check_flags(wait_for_completion=self.wait_for_completion, deferrable=self.deferrable)
         self._check_arguments()
         return self._continue(context, Progress(self._new_deadline))
 

@@ -20,7 +20,7 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
 )
 
-from airflow_provider_modelarts.arguments import check_conn_id, check_execution_timeout, seconds
+from airflow_provider_modelarts.arguments import check_conn_id, check_execution_timeout, check_flags, seconds
 from airflow_provider_modelarts.client.poll_errors import MIN_TIME_TO_APPEAR, PollErrors
 from airflow_provider_modelarts.exceptions import (
     PERMANENT,
@@ -175,6 +175,7 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
         self._poll_errors = PollErrors()
         with fail_without_retry():
             check_conn_id(self.modelarts_conn_id)
+            check_flags(deferrable=self.deferrable)
             self._check_arguments(context)
             settings = self.hook.settings
         self._began = time.time()

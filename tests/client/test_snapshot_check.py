@@ -226,6 +226,11 @@ def test_check_snapshot_refusal_names_newest_snapshot_and_start() -> None:
             "is not saved by the given image i-9, which was saved of notebook 00000000-",
             id="of another notebook",
         ),
+        pytest.param(
+            {"description": "nightly [airflow:0123456789abcdef noteb", "origin": "CUSTOMIZE"},
+            "is not saved by the given image i-9, whose marker was cut",
+            id="with a cut marker",
+        ),
         *(
             pytest.param(
                 {"status": status},
