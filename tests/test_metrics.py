@@ -21,6 +21,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
 from airflow.sdk.observability import stats
 
+from airflow_provider_modelarts.client import notebook_steps
 from airflow_provider_modelarts.exceptions import ModelArtsError
 from airflow_provider_modelarts.operators.image import CreateNotebookImageOperator
 from airflow_provider_modelarts.operators.notebook import (
@@ -230,7 +231,9 @@ def test_metrics_of_stop(
     counted: tuple[str, dict[str, str]],
     simulator: Simulator,
     backend: Backend,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(notebook_steps, "CHECK_INTERVAL", 0.01)
     simulator.set_notebook_status(simulator.notebook_id, status)
     task = StopNotebookOperator(task_id="task", notebook_id=simulator.notebook_id, **arguments)
 
