@@ -20,6 +20,8 @@ from pydantic_core import CoreSchema, core_schema
 MAX_TEXT = 4096
 """Bytes of the longest text; a longer one is cut."""
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
+_MIN_SECONDS, _MIN_MILLISECONDS = 10**9, 10**11
+"""2001 in seconds, and 1973 in milliseconds: a number between them is a time in seconds."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _DATETIME = TypeAdapter(datetime)
@@ -97,7 +99,9 @@ def _integer(value: Any) -> int | None:
 
 def _timestamp(value: Any) -> int | None:
     if not (isinstance(value, str) and re.match(r"\s*[0-9]{4}-[0-9]{2}-", value)):
-        return _integer(value)
+        number = _integer(value)
+        is_seconds = number is not None and _MIN_SECONDS <= number < _MIN_MILLISECONDS
+        return number * 1000 if number is not None and is_seconds else number
     try:
         at = _DATETIME.validate_python(value.strip())
     except ValidationError:
@@ -142,8 +146,13 @@ type never makes it None. Name, tag and status may be None: the marker alone ide
 Integer = Annotated[_Integer | None, _Fallback(_integer)]
 """An integer of 64 bits, also from text or a float without a fraction; a boolean becomes None."""
 
-Timestamp = Annotated[_Integer | None, _Fallback(_timestamp)]
-"""Milliseconds since the epoch, also from a date in ISO 8601, which without a zone is UTC."""
+_Milliseconds = Annotated[int, Field(strict=True, ge=_MIN_MILLISECONDS, le=_MAX_INTEGER)]
+Timestamp = Annotated[_Milliseconds | None, _Fallback(_timestamp)]
+"""
+Milliseconds since the epoch, also from seconds, or from a date in ISO 8601, which without a zone is UTC.
+
+A start in seconds, read as milliseconds, would be in 1970, so that a snapshot from before it would count.
+"""
 
 Boolean = Annotated[bool | None, _Fallback(absent)]
 """A boolean in any spelling that pydantic accepts."""
