@@ -98,10 +98,17 @@ def _integer(value: Any) -> int | None:
 
 
 def _timestamp(value: Any) -> int | None:
-    if not (isinstance(value, str) and re.match(r"\s*[0-9]{4}-[0-9]{2}-", value)):
-        number = _integer(value)
-        is_seconds = number is not None and _MIN_SECONDS <= number < _MIN_MILLISECONDS
-        return number * 1000 if number is not None and is_seconds else number
+    found = _milliseconds_of_date(value) if _is_date(value) else _integer(value)
+    if found is None or found <= 0:
+        return None
+    return found * 1000 if _MIN_SECONDS <= found < _MIN_MILLISECONDS and not _is_date(value) else found
+
+
+def _is_date(value: Any) -> bool:
+    return isinstance(value, str) and bool(re.match(r"\s*[0-9]{4}-[0-9]{2}-", value))
+
+
+def _milliseconds_of_date(value: str) -> int | None:
     try:
         at = _DATETIME.validate_python(value.strip())
     except ValidationError:
@@ -151,6 +158,7 @@ Timestamp = Annotated[_Milliseconds | None, _Fallback(_timestamp)]
 """
 Milliseconds since the epoch, also from seconds, or from a date in ISO 8601, which without a zone is UTC.
 
+Zero and what is before 1970 become None: services have such a time where none is set.
 A start in seconds, read as milliseconds, would be in 1970, so that a snapshot from before it would count.
 """
 
