@@ -37,9 +37,14 @@ def keep_skip(context: Any) -> None:
     context["ti"].xcom_push(key="skip", value=[context["ti"].map_index, reason])
 
 
-def pulled(ti: Any, key: str, *task_ids: str) -> list[Any]:
-    """Return a value of all instances of mapped tasks that have one."""
-    return [value for value in ti.xcom_pull(task_ids=task_ids, key=key) or [] if value is not None]
+def pulled(ti: Any, key: str, task_id: str, count: int) -> list[Any]:
+    """
+    Return a value of all instances of a mapped task that have one.
+
+    If a run is cleared, fewer notebooks may be listed: Airflow keeps the values of the instances beyond.
+    """
+    values = ti.xcom_pull(task_ids=[task_id], key=key, map_indexes=range(count))
+    return [value for value in values or [] if value is not None]
 
 
 with DAG(
@@ -96,25 +101,29 @@ with DAG(
         """Name every notebook with its image, skip or error; fail if there is an error."""
         if listed is None:
             raise AirflowFailException("The notebooks were not listed: see the log of list_notebooks")
-        images = {
-            image["notebook_id"]: image["swr_path"] for image in pulled(ti, "return_value", "snapshot.save")
-        }
-        skips = dict(pulled(ti, "skip", "snapshot.save"))
-        errors = dict(pulled(ti, "error", "snapshot.save", "snapshot.wait"))
+        count = len(listed)
+        saved = pulled(ti, "return_value", "snapshot.save", count)
+        images = {image["notebook_id"]: image["swr_path"] for image in saved}
+        skips = dict(pulled(ti, "skip", "snapshot.save", count))
+        errors = dict(pulled(ti, "error", "snapshot.save", count))
+        broken = dict(pulled(ti, "error", "snapshot.wait", count))
         lines = []
         for index, notebook in enumerate(listed):
             image = images.get(notebook["notebook_id"])
             if image is None and index not in skips:
                 errors.setdefault(index, "no result, see the log of the task")
+            # Without an image no task has waited: an error is of the run before it was cleared.
+            if image and index in broken:
+                errors.setdefault(index, broken[index])
             outcome = [f"saved as {image}"] if image else []
             outcome += [f"skipped: {skips[index]}"] if index in skips else []
             outcome += [f"FAILED: {errors[index]}"] if index in errors else []
             lines.append(f"{notebook['name']} ({notebook['notebook_id']}): {'; '.join(outcome)}")
-        print("\n".join([f"{len(listed)} notebooks, {len(images)} images, {len(errors)} errors", *lines]))
+        print("\n".join([f"{count} notebooks, {len(images)} images, {len(errors)} errors", *lines]))
         ti.xcom_push(key="summary", value=lines)
         if errors:
             failed = "\n".join(lines[index] for index in sorted(errors))
-            raise AirflowFailException(f"{len(errors)} of {len(listed)} notebooks failed:\n{failed}")
+            raise AirflowFailException(f"{len(errors)} of {count} notebooks failed:\n{failed}")
 
     snapshots >> summarize(notebooks.output)
     # --8<-- [end:summary]

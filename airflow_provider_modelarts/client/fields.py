@@ -20,6 +20,8 @@ from pydantic_core import CoreSchema, core_schema
 MAX_TEXT = 4096
 """Bytes of the longest text; a longer one is cut."""
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
+_MIN_SECONDS, _MIN_MILLISECONDS = 10**9, 10**11
+"""2001 in seconds, and 1973 in milliseconds: a number between them is a time in seconds."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _DATETIME = TypeAdapter(datetime)
@@ -96,8 +98,17 @@ def _integer(value: Any) -> int | None:
 
 
 def _timestamp(value: Any) -> int | None:
-    if not (isinstance(value, str) and re.match(r"\s*[0-9]{4}-[0-9]{2}-", value)):
-        return _integer(value)
+    found = _milliseconds_of_date(value) if _is_date(value) else _integer(value)
+    if found is None or found <= 0:
+        return None
+    return found * 1000 if _MIN_SECONDS <= found < _MIN_MILLISECONDS and not _is_date(value) else found
+
+
+def _is_date(value: Any) -> bool:
+    return isinstance(value, str) and bool(re.match(r"\s*[0-9]{4}-[0-9]{2}-", value))
+
+
+def _milliseconds_of_date(value: str) -> int | None:
     try:
         at = _DATETIME.validate_python(value.strip())
     except ValidationError:
@@ -142,8 +153,14 @@ type never makes it None. Name, tag and status may be None: the marker alone ide
 Integer = Annotated[_Integer | None, _Fallback(_integer)]
 """An integer of 64 bits, also from text or a float without a fraction; a boolean becomes None."""
 
-Timestamp = Annotated[_Integer | None, _Fallback(_timestamp)]
-"""Milliseconds since the epoch, also from a date in ISO 8601, which without a zone is UTC."""
+_Milliseconds = Annotated[int, Field(strict=True, ge=_MIN_MILLISECONDS, le=_MAX_INTEGER)]
+Timestamp = Annotated[_Milliseconds | None, _Fallback(_timestamp)]
+"""
+Milliseconds since the epoch, also from seconds, or from a date in ISO 8601, which without a zone is UTC.
+
+Zero and what is before 1970 become None: services have such a time where none is set.
+A start in seconds, read as milliseconds, would be in 1970, so that a snapshot from before it would count.
+"""
 
 Boolean = Annotated[bool | None, _Fallback(absent)]
 """A boolean in any spelling that pydantic accepts."""

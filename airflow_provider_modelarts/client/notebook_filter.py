@@ -17,6 +17,7 @@ from fnmatch import fnmatchcase
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.models import DEFAULT_WORKSPACE, MAX_LINE, Image
+from airflow_provider_modelarts.client.notebook_images import read_unlisted_images
 from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.client.snapshot_check import SnapshotIndex, began_within
 from airflow_provider_modelarts.exceptions import PermissionDeniedError, sanitize
@@ -144,8 +145,8 @@ async def find_notebooks(
     Return the notebooks that match, the oldest first.
 
     Free ones are included. Images are only read for ``not_saved_within``: those of the workspaces of the
-    notebooks that match so far, and of the connection's, where saves go. Notebooks whose images may not be
-    listed count as not saved, with a warning.
+    notebooks that match so far, and of the connection's, where saves go, and those that a notebook runs and
+    no list has. Notebooks whose images may not be listed count as not saved, with a warning.
 
     :param all_users: list the notebooks of all users, not only those of the connection's.
     :param default_workspace_id: the connection's workspace.
@@ -167,11 +168,22 @@ async def find_notebooks(
         )
     if wanted.not_saved_within is None or not matching:
         return [FoundNotebook(notebook) for notebook in matching]
-    index = SnapshotIndex(await _read_images(client, matching, default_workspace_id or DEFAULT_WORKSPACE))
+    images = await _read_images(client, matching, default_workspace_id or DEFAULT_WORKSPACE)
+    found = _unsaved(wanted, matching, images, client.time())
+    # A save that is not listed yet, or is in another workspace, would be repeated.
+    unlisted = await read_unlisted_images(client, [item.notebook for item in found], images)
+    return _unsaved(wanted, matching, [*images, *unlisted], client.time()) if unlisted else found
+
+
+def _unsaved(
+    wanted: NotebookFilter, notebooks: Iterable[Notebook], images: Iterable[Image], local: float
+) -> list[FoundNotebook]:
+    """Return the notebooks that ``not_saved_within`` leaves in, each with its newest snapshot."""
+    index = SnapshotIndex(images)
     found = []
-    for notebook in matching:
+    for notebook in notebooks:
         snapshots = index.snapshots_of(notebook)
-        if not wanted.is_saved(snapshots, notebook.service_time_or(client.time())):
+        if not wanted.is_saved(snapshots, notebook.service_time_or(local)):
             found.append(FoundNotebook(notebook, next(iter(snapshots), None)))
     return found
 

@@ -1,4 +1,4 @@
-"""The images among which the snapshots of one notebook are."""
+"""The images among which the snapshots of notebooks are."""
 
 from __future__ import annotations
 
@@ -40,10 +40,37 @@ async def read_images(
     for workspace_id in dict.fromkeys(workspace_ids):
         listed = operations.list_images(workspace_id=workspace_id)
         images += await client.list_all(listed, deadline=deadline)
-    image_id = notebook.image_id
-    if image_id and image_id.lower() not in {image.id.lower() for image in images}:
+    return images + await read_unlisted_images(client, [notebook], images, deadline=deadline)
+
+
+async def read_unlisted_images(
+    client: ModelArtsClient,
+    notebooks: Iterable[Notebook],
+    listed: Iterable[Image],
+    *,
+    deadline: float | None = None,
+) -> list[Image]:
+    """
+    Return the images that notebooks run and no list has, each once; those that cannot be read are left out.
+
+    Those of the vendor are left out too, as nobody has saved them.
+
+    :param deadline: epoch seconds after which no request is retried.
+    """
+    known = {image.id.lower() for image in listed}
+    images: list[Image] = []
+    for notebook in notebooks:
+        image_id = notebook.image_id
+        if not image_id or image_id.lower() in known or _is_built_in(notebook):
+            continue
+        known.add(image_id.lower())
         try:
             images.append(await client.call(operations.show_image(image_id), deadline=deadline))
         except NO_IMAGE as error:
             log.info("Notebook %s runs image %s, which cannot be read: %s", notebook.id, image_id, error)
     return images
+
+
+def _is_built_in(notebook: Notebook) -> bool:
+    """Whether a notebook runs an image of the vendor."""
+    return notebook.image is not None and (notebook.image.type or "").upper() == "BUILD_IN"

@@ -183,7 +183,7 @@ def test_lease_has_one_kind(fields: dict[str, Any], kind: str | None) -> None:
         pytest.param(1784946917652, 4573131, 1784948034829, 3_455_954, id="seen on the service"),
         pytest.param(1638841744515, 6327212, 1638844471727, 3_600_000, id="sample of StartNotebook"),
         pytest.param(1638841744515, 5313106, 1638843457621, 3_600_000, id="sample of StopNotebook"),
-        pytest.param(0, HOUR, 2 * HOUR, -HOUR, id="over"),
+        pytest.param(HOUR, HOUR, 3 * HOUR, -HOUR, id="over"),
     ],
 )
 def test_lease_ends_at_creation_plus_duration(create_at: int, duration: int, now: int, left: int) -> None:
@@ -219,10 +219,10 @@ def test_lease_length_is_what_was_last_asked_for(update_at: int, length: timedel
 
 
 def test_lease_survives_numbers_out_of_range() -> None:
-    found = lease(create_at=2**62, update_at=-(2**62), duration=2**62)
+    found = lease(create_at=2**62, update_at=1, duration=2**62)
     assert found.left(-(2**62)) == timedelta.max
-    assert lease(create_at=-(2**62), duration=1).left(2**62) == timedelta.min
-    assert lease(create_at=0, update_at=0, duration=2**62).length == timedelta.max
+    assert lease(create_at=1, duration=1).left(2**63) == timedelta.min
+    assert lease(create_at=1, update_at=1, duration=2**62).length == timedelta.max
     assert found.length is None
     assert found.describe() == "its lease ends at an unknown time"
 
@@ -312,7 +312,7 @@ def test_to_xcom_returns_every_field() -> None:
         lease=TIMED,
         token="secret",
     )
-    assert found.to_xcom(CLOUD, Image(id="i-2", create_at=0)) == {
+    assert found.to_xcom(CLOUD, Image(id="i-2", create_at=1)) == {
         "notebook_id": "n-1",
         "name": "Über Research",
         "image_name": "uber-research",
@@ -322,7 +322,7 @@ def test_to_xcom_returns_every_field() -> None:
         "workspace_id": "0",
         "image_id": "i-1",
         "lease_ends_at": "2026-07-25T03:53:54.829+00:00",
-        "last_snapshot_at": "1970-01-01T00:00:00.000+00:00",
+        "last_snapshot_at": "1970-01-01T00:00:00.001+00:00",
         "last_snapshot_id": "i-2",
     }
 

@@ -26,7 +26,12 @@ def test_service_time_is_that_of_header_where_current_time_has_another_unit(unit
 @pytest.mark.parametrize(
     ("fields", "terms"),
     [
-        pytest.param({"update_at": NOW // 1000}, LeaseTerms(MIN_LEASE, "timing"), id="updated in seconds"),
+        pytest.param(
+            {"update_at": NOW // 1000 - 3600},
+            LeaseTerms(timedelta(hours=4, milliseconds=NOW % 1000), "timing"),
+            id="updated in seconds",
+        ),
+        pytest.param({"update_at": NOW * 1000}, LeaseTerms(MIN_LEASE, "timing"), id="in microseconds"),
         pytest.param(
             {"update_at": NOW - 1000 * HOUR},
             LeaseTerms(timedelta(hours=1003), "timing", fallback=MAX_LEASE),

@@ -137,14 +137,14 @@ def test_image_ignores_unknown_field() -> None:
 
 def test_image_converts_numbers_and_strings() -> None:
     image = Image.model_validate(
-        {"id": 7, "tag": 20221223, "workspace_id": 0, "size": "12", "create_at": "0"}
+        {"id": 7, "tag": 20221223, "workspace_id": 0, "size": "12", "create_at": "1"}
     )
     assert image.model_dump(exclude_none=True) == {
         "id": "7",
         "tag": "20221223",
         "workspace_id": "0",
         "size": 12,
-        "create_at": 0,
+        "create_at": 1,
     }
 
 
@@ -281,8 +281,9 @@ def test_to_xcom_omits_missing_fields() -> None:
 @pytest.mark.parametrize(
     ("milliseconds", "shown"),
     [
-        (0, "1970-01-01T00:00:00.000+00:00"),
-        (-1, "1969-12-31T23:59:59.999+00:00"),
+        (1, "1970-01-01T00:00:00.001+00:00"),
+        (0, None),
+        (-1, None),
         (253402300799000, "9999-12-31T23:59:59.000+00:00"),
         (253402300800000, None),
         (-62135596800001, None),

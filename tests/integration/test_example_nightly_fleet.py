@@ -55,7 +55,8 @@ class FinishedTasks:
         self.pushed: dict[str, list[Any]] = pushed
         self.summary: list[str] = []
 
-    def xcom_pull(self, *, task_ids: tuple[str, ...], key: str) -> list[Any]:
+    def xcom_pull(self, *, task_ids: list[str], key: str, map_indexes: range) -> list[Any]:
+        assert map_indexes == range(2)
         names = [f"{key}_of_{task_id.partition('.')[2]}" for task_id in task_ids]
         return [value for name in names for value in self.pushed.get(name, [None])]
 
