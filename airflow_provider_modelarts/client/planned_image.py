@@ -20,7 +20,7 @@ ByContent = Mapping[tuple[str, str], Sequence[str]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=timezone.utc)
-"""No image is older; zero and a time in seconds are before it."""
+"""No image is older: a time before it cannot be right."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def plan(images: list[Image], policy: Policy, zone: Any = "UTC") -> PrunePlan:
     [
         pytest.param(0, id="zero"),
         pytest.param(-1, id="no time"),
-        pytest.param(int(NOW.timestamp()) - 60, id="in seconds"),
+        pytest.param(int(NOW.timestamp()) // 60, id="in minutes"),
         pytest.param("0001-01-01T00:00:00Z", id="zero of another language"),
         pytest.param("1970-01-01T00:00:00Z", id="zero as text"),
     ],
