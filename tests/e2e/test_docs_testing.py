@@ -22,7 +22,7 @@ def test_testing_page_can_be_followed_in_a_new_project(tmp_path: Path) -> None:
     page, dag_id = DAG_OF_USER
     (dag,) = (block.code for block in blocks(page) if block.language == "python" and dag_id in block.code)
     conftest, *tests = (block.code for block in blocks(PAGE) if block.language == "python")
-    (commands,) = (block.code for block in blocks(PAGE) if block.language == "bash")
+    (commands,) = (b.code for b in blocks(PAGE) if b.language == "bash" and "pytest" in b.code)
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "snapshots.py").write_text(dag.replace(dag_id, "snapshots"))
     (tmp_path / "conftest.py").write_text(conftest)

@@ -129,7 +129,7 @@ SCENARIOS = [
             **class_of_each(),
             **each(((*FAILED_AFTER, *LOST), saved(2)), (STRANGE, saved())),
             # The body of a response to a delete is not read; this one comes instead of the deletion.
-            "response for another image": failed("TagConflictError"),
+            "response for another image": failed("ApiError"),
         },
     ),
     Scenario("ListNotebooks", lists_notebooks=True, once=LIST_ONCE, permanently=class_of_each()),
