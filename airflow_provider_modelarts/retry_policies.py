@@ -60,13 +60,19 @@ def _own_delay(context: Any, try_number: int) -> timedelta:
     """Return the longest delay that the task itself may have before its next try."""
     task = context.get("task") if context else None
     delay: timedelta = getattr(task, "retry_delay", timedelta())
-    factor = float(getattr(task, "retry_exponential_backoff", 0) or 1)
-    if factor != 1:
-        # Airflow adds up to as much again at random, and never waits longer than a day.
-        tries = min(try_number - 1, 100)
-        delay = timedelta(seconds=min(2 * delay.total_seconds() * factor**tries, MAX_RETRY_DELAY))
+    given = getattr(task, "retry_exponential_backoff", 0)
+    # To the scheduler True, which earlier versions of Airflow documented, is a factor of two.
+    factor = 2.0 if given is True else float(given or 1)
+    if factor == 1 or factor < 0:
+        return delay  # which Airflow does not limit either
+    # Airflow adds up to as much again at random, and never waits longer than a day.
+    try:
+        seconds = min(2 * max(1.0, delay.total_seconds() * factor ** (try_number - 1)), MAX_RETRY_DELAY)
+    except OverflowError:
+        seconds = MAX_RETRY_DELAY
+    delay = timedelta(seconds=seconds)
     longest: timedelta | None = getattr(task, "max_retry_delay", None)
-    return delay if longest is None else min(delay, longest)
+    return min(delay, longest) if longest else delay
 
 
 MODELARTS_RETRY_POLICY = LongerDelayRetryPolicy(

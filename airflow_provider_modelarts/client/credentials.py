@@ -45,17 +45,18 @@ class AuthenticationState:
         :raises AuthenticationError: they were refused in the last :data:`REFUSAL_TTL` seconds.
         """
         left = self.refused_at + REFUSAL_TTL - now
-        if self._refusal is None or left <= 0:
+        first = self._refusal
+        if first is None or left <= 0:
             return
         # A new one each time: a raised exception keeps its traceback, and thereby all frames in it.
         refusal = AuthenticationError(
             f"These credentials were refused {max(0, round(now - self.refused_at))} s ago and are not sent "
             f"again for {math.ceil(left)} s: correct the connection, or wait. "
-            f"{self._refusal.message}",
-            status=self._refusal.status,
-            code=self._refusal.code,
-            request_id=self._refusal.request_id,
-            clock_skew=self._refusal.clock_skew,
+            f"{first.message}",
+            status=first.status,
+            code=first.code,
+            request_id=first.request_id,
+            clock_skew=first.clock_skew,
         )
         refusal.may_have_been_processed = False
         raise refusal
@@ -242,7 +243,8 @@ class PasswordCredentials(Credentials):
 
     def is_current(self, request: Request) -> bool:
         """Whether the request has the present token."""
-        return self._token is not None and request.headers.get("X-Auth-Token") == self._token.value
+        token = self._token
+        return token is not None and request.headers.get("X-Auth-Token") == token.value
 
     def invalidate(self, request: Request) -> bool:
         """Discard the token of a refused request; a login returns another."""
@@ -261,11 +263,13 @@ class PasswordCredentials(Credentials):
         return (await self._current(transport, clock)).project_id
 
     async def _current(self, transport: Transport, clock: Clock) -> iam.Token:
-        if self._token is None or not self.is_fresh(clock):
-            self._token = iam.parse_token(await transport.send(self._login_request), _now(clock))
-            self._renew_at = clock.monotonic() + self._token.usable_for
-            self._register_secret(self._token.value)
-        return self._token
+        token = self._token  # which another thread may discard meanwhile
+        if token is None or not self.is_fresh(clock):
+            token = iam.parse_token(await transport.send(self._login_request), _now(clock))
+            self._register_secret(token.value)
+            self._renew_at = clock.monotonic() + token.usable_for
+            self._token = token
+        return token
 
 
 class _TemporaryCredentials(Credentials):
@@ -279,16 +283,18 @@ class _TemporaryCredentials(Credentials):
 
     async def authenticate(self, request: Request, transport: Transport, clock: Clock) -> Request:
         """Return the request signed with temporary keys, after a request for new ones if they are due."""
-        if self._keys is None or not self.is_fresh(clock):
-            self._keys = await self._fetch(transport, clock)
-            self._renew_at = clock.monotonic() + self._keys.usable_for
-            self._register_secret(self._keys.secret_key)
-            self._register_secret(self._keys.security_token)
-        request = request.with_headers({"X-Security-Token": self._keys.security_token})
+        keys = self._keys  # which another thread may discard meanwhile
+        if keys is None or not self.is_fresh(clock):
+            keys = await self._fetch(transport, clock)
+            self._register_secret(keys.secret_key)
+            self._register_secret(keys.security_token)
+            self._renew_at = clock.monotonic() + keys.usable_for
+            self._keys = keys
+        request = request.with_headers({"X-Security-Token": keys.security_token})
         return sign(
             request,
-            access_key=self._keys.access_key,
-            secret_key=self._keys.secret_key,
+            access_key=keys.access_key,
+            secret_key=keys.secret_key,
             at=_now(clock),
             region=self._region,
         )
@@ -299,8 +305,8 @@ class _TemporaryCredentials(Credentials):
 
     def is_current(self, request: Request) -> bool:
         """Whether the request was signed with the present keys."""
-        token = request.headers.get("X-Security-Token")
-        return self._keys is not None and token == self._keys.security_token
+        keys = self._keys
+        return keys is not None and request.headers.get("X-Security-Token") == keys.security_token
 
     def invalidate(self, request: Request) -> bool:
         """Discard the keys of a refused request; the service issues others."""

@@ -7,14 +7,15 @@ https://docs.otc.t-systems.com/identity-access-management/api-ref/
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from airflow_provider_modelarts.client import responses
 from airflow_provider_modelarts.client.error_codes import ErrorCode, classify
@@ -89,9 +90,10 @@ def parse_token(response: Response, at: datetime) -> Token:
     :raises InvalidResponseError: the response has no token.
     """
     token = _parse("CreateToken (POST /v3/auth/tokens)", response, _TokenResponse.model_validate, at).token
-    value = response.headers.get("x-subject-token")
-    if not value:
-        raise InvalidResponseError("CreateToken (POST /v3/auth/tokens) returned no token: check iam_endpoint")
+    value = response.headers.get("x-subject-token", "").strip()
+    if not _SENDABLE.fullmatch(value):
+        fault = "a token that no header can contain" if value else "no token: check iam_endpoint"
+        raise InvalidResponseError(f"CreateToken (POST /v3/auth/tokens) returned {fault}")
     return Token(value, token.project.id, _usable_for(token.expires_at, _date(response, at)))
 
 
@@ -129,7 +131,7 @@ def parse_metadata_token(response: Response, at: datetime) -> str | None:
         token = response.body.decode("ascii", "replace").strip()
         if not token:
             raise ValueError("it contains no token")
-        return token
+        return _sendable(token)
 
     if 400 <= response.status < 500 and response.status not in {408, 429}:
         return None
@@ -160,7 +162,7 @@ def parse_project(response: Response, name: str, at: datetime) -> str:
     """
     what = "ListProjects (GET /v3/projects)"
     projects = _parse(what, response, _ProjectsResponse.model_validate, at).projects
-    ids = [project.id for project in projects if project.name in (None, name)]
+    ids = list(dict.fromkeys(project.id for project in projects if project.name in (None, name)))
     if len(ids) == 1:
         return ids[0]
     if ids:
@@ -216,12 +218,33 @@ def _usable_for(expires_at: datetime, at: datetime) -> float:
     return max(seconds - _RENEW_AHEAD, seconds / 2)
 
 
+_SENDABLE = re.compile("[!-~]+")
+
+
+def _sendable(value: str) -> str:
+    """
+    Return a value that a header can contain.
+
+    Any other would never be sent, so that no service could refuse it and it would not be renewed.
+
+    :raises ValueError: no header can contain it.
+    """
+    if not _SENDABLE.fullmatch(value):
+        raise ValueError("no header can contain it")
+    return value
+
+
+_Sendable = Annotated[str, AfterValidator(_sendable)]
+
+
 class _IamResponse(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", coerce_numbers_to_str=True, str_strip_whitespace=True
+    )
 
 
 class _Project(_IamResponse):
-    id: str = Field(min_length=1)
+    id: _Sendable
     name: str | None = None
 
 
@@ -235,9 +258,9 @@ class _TokenResponse(_IamResponse):
 
 
 class _Keys(_IamResponse):
-    access: str = Field(min_length=1)
+    access: _Sendable
     secret: str = Field(min_length=1)
-    securitytoken: str = Field(min_length=1)
+    securitytoken: _Sendable
     expires_at: datetime
 
 

@@ -76,8 +76,7 @@ class Session:
         # One address may serve both, and each decides by itself whether it accepts the credentials.
         self._authentication = credentials.state_at(endpoint if service == "modelarts" else f"{endpoint}/swr")
         self._failure: tuple[float, ModelArtsError | None] = -math.inf, None
-        self._prefix: str | None = None
-        self._headers: Mapping[str, str] = {}
+        self._fixed: tuple[str, Mapping[str, str]] | None = None
 
     @property
     def refused_at(self) -> float:
@@ -202,13 +201,15 @@ class Session:
         project_id = self._project.id or await self._credentials.project_id(
             self._project.endpoint, self._project.name, self._transport, self._clock
         )
-        if self._prefix is None or self._headers["X-Project-Id"] != project_id:
-            self._prefix, self._headers = _request_prefix(self._service, self._endpoint, project_id)
-        url = f"{self._prefix}{operation.path}"
+        fixed = self._fixed
+        if fixed is None or fixed[1]["X-Project-Id"] != project_id:
+            fixed = self._fixed = _request_prefix(self._service, self._endpoint, project_id)
+        prefix, headers = fixed
+        url = f"{prefix}{operation.path}"
         if operation.query:
             url = f"{url}?{urlencode(sorted(operation.query.items()), quote_via=quote, safe='~')}"
         body = b"" if operation.body is None else json.dumps(operation.body, ensure_ascii=False).encode()
-        request = Request(operation.method, url, self._headers, body, self._service, operation.max_bytes)
+        request = Request(operation.method, url, headers, body, self._service, operation.max_bytes)
         return await self._credentials.authenticate(request, self._transport, self._clock)
 
 

@@ -174,7 +174,10 @@ class NotebookImageSensor(WaitingSensor["Image"]):
             with measure_wait(context) as wait:
                 ended = ImageEvent.read(event)
                 wait.since = ended.since
-                result = ended.result()
+                image = self._read_last(ended)
+                result = ended.result() if image is None else {}
+            if image is not None:
+                return self._end(context, image)
             waited = None if ended.since is None else time.time() - ended.since
             log.info("%s", describe_wait(result["image_id"], result["swr_path"], waited))
             return end_with_image(self, context, result, status="ACTIVE", notebook_id=ended.notebook_id)

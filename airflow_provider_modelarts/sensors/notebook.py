@@ -139,4 +139,6 @@ class NotebookStatusSensor(WaitingSensor["Notebook"]):
         from airflow_provider_modelarts.triggers.events import NotebookEvent
 
         with raise_execution_timeout(self):
-            return self._end(context, NotebookEvent.read(event).result())
+            ended = NotebookEvent.read(event)
+            notebook = self._read_last(ended)
+            return self._end(context, ended.result() if notebook is None else notebook)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_modelarts.airflow_arguments import SensorArguments
     from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+    from airflow_provider_modelarts.triggers.events import WaitEvent
 
 log = logging.getLogger(__name__)
 
@@ -270,6 +271,25 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
         if isinstance(error, NotFoundError) and (self.deferrable or self._is_rescheduled):
             return
         self._poll_errors.accept(error, time.monotonic())
+
+    def _read_last(self, event: WaitEvent) -> PolledT | None:
+        """
+        Return the resource if it is done, although the wait in the triggerer timed out; else None.
+
+        Several waits are polled by one list, which may lag behind the resource that this request returns.
+
+        :raises ModelArtsError: the resource has failed, which ``soft_fail`` must not skip.
+        """
+        if event.status != "timeout":
+            return None
+        try:
+            resource = self._read()
+        except ModelArtsError as error:
+            if isinstance(error, self.non_retryable) and not isinstance(error, PERMANENT):
+                raise
+            log.info("The last poll of %s in the worker failed: %s", self._subject, error)
+            return None
+        return resource if self._is_done(resource) else None
 
     @property
     def _waited(self) -> float | None:
