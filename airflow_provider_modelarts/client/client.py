@@ -99,6 +99,11 @@ class ModelArtsClient:
         return CircuitBreaker(self._random)
 
     @property
+    def project_id(self) -> str:
+        """The id of the project that the last request to ModelArts was sent to; empty before the first."""
+        return self._session.project_id
+
+    @property
     def refused_at(self) -> float:
         """When the credentials were last refused, in monotonic seconds."""
         swr = self._swr_session
