@@ -123,8 +123,8 @@ def verdicts(
     per_repository = pages(images // REPOSITORIES + notebooks, TAGS_PER_PAGE)
     limits = {
         "GET images": pages(images, IMAGES_PER_PAGE),
-        # One list of billed notebooks, one of the free ones.
-        "GET notebooks": reads * (pages(notebooks + 1, NOTEBOOKS_PER_PAGE) + 1),
+        # One list of billed notebooks, one of the free ones. After a full page another one is read.
+        "GET notebooks": reads * (pages(notebooks + 2, NOTEBOOKS_PER_PAGE) + 1),
         "GET tags": REPOSITORIES * per_repository + 2 * deletions,
         "GET retentions": REPOSITORIES,
     }

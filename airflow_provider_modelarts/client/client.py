@@ -99,6 +99,11 @@ class ModelArtsClient:
         return CircuitBreaker(self._random)
 
     @property
+    def project_id(self) -> str:
+        """The id of the project that the last request to ModelArts was sent to; empty before the first."""
+        return self._session.project_id
+
+    @property
     def refused_at(self) -> float:
         """When the credentials were last refused, in monotonic seconds."""
         swr = self._swr_session
@@ -175,6 +180,7 @@ class ModelArtsClient:
         *,
         deadline: float | None = None,
         until: Callable[[Collection[Item]], bool] | None = None,
+        is_read_on: bool = False,
     ) -> list[Item]:
         """
         Return all items of a list, each once.
@@ -187,12 +193,14 @@ class ModelArtsClient:
 
         :param deadline: epoch seconds after which no page is retried.
         :param until: whether the items read so far suffice, so that no further page is read.
+        :param is_read_on: whether the page after a full one is read, although ``total`` says that there is
+            none: the number may be older than the list.
         :raises InvalidResponseError: the list has too many pages, its pages hold fewer items than ``total``,
             or none of several records can be parsed. An incomplete list is never returned.
         :raises ModelArtsError: as :meth:`call`.
         """
         for _ in range(2):
-            listing = Listing[Item](operation.limit, until)
+            listing = Listing[Item](operation.limit, until, is_read_on=is_read_on)
             await self._read_pages(listing, operation, deadline)
             if listing.is_complete:
                 break

@@ -49,11 +49,18 @@ class TaggedImage:
 
 
 async def tag_image(
-    client: ModelArtsClient, cloud: Cloud, image_id: str, new_tag: str, *, override: bool = True
+    client: ModelArtsClient,
+    cloud: Cloud,
+    image_id: str,
+    new_tag: str,
+    *,
+    override: bool = True,
+    workspace_id: str | None = None,
 ) -> TaggedImage:
     """
     Give the content of an ACTIVE image one more tag in its repository.
 
+    :param workspace_id: whose images are read before the tag is set, if the image's record has none.
     :param override: whether to move the tag if another image has it; that of another snapshot is not moved.
     :raises RequestValidationError: the cloud has no such operation, or the image is in an Enterprise
         registry; nothing was changed.
@@ -82,7 +89,7 @@ async def tag_image(
         raise ModelArtsError(
             f"{image.describe()}: only an ACTIVE image can get another tag. Wait for it first"
         )
-    await _refuse_tag_of_snapshot(client, image, address, new_tag)
+    await _refuse_tag_of_snapshot(client, image, address, new_tag, image.workspace_id or workspace_id)
     target = replace(address, tag=new_tag, digest=None)
     try:
         await client.call(creation)
@@ -98,11 +105,11 @@ async def tag_image(
 
 
 async def _refuse_tag_of_snapshot(
-    client: ModelArtsClient, image: Image, address: ImageAddress, new_tag: str
+    client: ModelArtsClient, image: Image, address: ImageAddress, new_tag: str, workspace_id: str | None
 ) -> None:
     """Refuse the tag of another image that a task saved: SWR has no other way to its content."""
     listing = operations.list_images(
-        name=image.name or None, namespace=image.namespace or None, workspace_id=image.workspace_id or None
+        name=image.name or None, namespace=image.namespace or None, workspace_id=workspace_id or None
     )
     for listed in await client.list_all(listing):
         other = PlannedImage.of(listed)
@@ -168,7 +175,19 @@ async def register_once(
         address = parse_address(swr_path)
         for image in listed:
             found = registry_address(image)
-            is_same = found and address and (found.path, found.tag) == (address.path, address.tag)
-            if is_same and not image.has_failed:
+            is_same = found and address and _is_same_address(found, address)
+            if is_same and not image.has_failed and _may_be_in(image, workspace_id):
                 return image, True
         raise
+
+
+def _is_same_address(found: ImageAddress, wanted: ImageAddress) -> bool:
+    """Whether two addresses are that of one tag; a record may name no registry."""
+    is_registry = found.registry == wanted.registry or not (found.registry and wanted.registry)
+    return is_registry and (found.path, found.tag) == (wanted.path, wanted.tag)
+
+
+def _may_be_in(image: Image, workspace_id: str | None) -> bool:
+    """Whether an image may be in a workspace; a service may ignore that filter of its list."""
+    of_image = (image.workspace_id or "").lower()
+    return not workspace_id or of_image in ("", workspace_id.lower())

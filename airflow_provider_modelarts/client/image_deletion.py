@@ -63,7 +63,7 @@ async def read_uses(client: ModelArtsClient, *, own_notebooks_only: bool = False
     try:
         found: dict[str, Notebook] = {}
         for listed in operations.list_notebooks_of_all_features(all_users=not own_notebooks_only):
-            for notebook in await client.list_all(strictly(listed)):
+            for notebook in await client.list_all(strictly(listed), is_read_on=True):
                 found[notebook.id.lower()] = notebook
         for notebook_id in ImageUses.of(found.values()).unclear:
             shown = await _shown_notebook(client, notebook_id)

@@ -20,13 +20,16 @@ def foreign_reason(
     planned: PlannedImage, *, include_unmarked: bool, workspace_id: str | None = None
 ) -> str | None:
     """
-    Return why an image is no candidate because of its marker or workspace, or None.
+    Return why an image is no candidate because of its marker, workspace or type, or None.
 
-    :param workspace_id: whose images are pruned; a service may ignore that filter of its list.
+    :param workspace_id: whose images are pruned; a service may ignore that filter of its list, and the one
+        for saved and registered images too.
     """
     of_workspace = planned.image.workspace_id
     if workspace_id and of_workspace and of_workspace.lower() != workspace_id.lower():
         return f"is in another workspace, {of_workspace}"
+    if (planned.image.type or "").upper() == "BUILD_IN":
+        return "is an image of ModelArts itself"
     if is_marker_unreadable(planned.image.description):
         return "its marker cannot be read"
     if planned.notebook_id is not None or include_unmarked:
@@ -76,6 +79,9 @@ def content_reasons(
         return []  # its tag is gone: only its record is left
     if not planned.digest:
         return ["the digest of its tag is unknown"]
+    of_record = planned.address.digest if planned.address else None
+    if of_record and of_record.lower() != planned.digest.lower():
+        return ["its tag names other content than its record"]
     reasons = [
         f"its content has the tag {tag!r}, which matches keep_tags"
         for tag in planned.same_content

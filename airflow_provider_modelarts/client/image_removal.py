@@ -19,10 +19,10 @@ from airflow_provider_modelarts.client.image_deletion import (
     show_image,
 )
 from airflow_provider_modelarts.client.image_uses import ImageUses
-from airflow_provider_modelarts.client.left_tags import plan_left_tags, read_entry, stored_entry
+from airflow_provider_modelarts.client.left_tags import plan_left_tags, read_entries, stored_entry
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.planned_image import PlannedImage
-from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
+from airflow_provider_modelarts.client.prune_rules import Mode, PruneRules, Scope
 from airflow_provider_modelarts.client.registry import is_in_enterprise_registry
 from airflow_provider_modelarts.client.repository_tags import find_content, read_tags
 from airflow_provider_modelarts.client.retention import Policy
@@ -72,7 +72,7 @@ async def remove_image(
     """
     image = await show_image(client, image_id)
     if image is None:
-        stored = [found for entry in earlier if (found := read_entry(entry))]
+        stored = read_entries(earlier, project_id=client.project_id)
         left = [found for found in stored if found.image.id.lower() == image_id.lower()]
         log.info("Image %s is gone already", image_id)
         if not (delete_swr_image and left and left[0].content):
@@ -100,7 +100,8 @@ async def remove_image(
                 message = f"Image {image_id} was not deleted: {error.message}"
                 raise error.with_message(f"{message}. Clear the task to delete that one") from None
 
-    store([stored_entry(planned, mode="delete" if deletes_tag else "unregister")])
+    mode: Mode = "delete" if deletes_tag else "unregister"
+    store([stored_entry(planned, mode=mode, project_id=client.project_id, workspace_id=workspace_id)])
     if client.time() - uses.read_at > USES_TTL:
         await check()
     is_changed = await delete_record(client, image_id, delete_swr_image=deletes_tag, before_retry=check)

@@ -46,14 +46,16 @@ class ImageUses:
                 continue
             if address.digest:
                 uses._by_digest.setdefault(address.digest.lower(), []).append(notebook.id)
-                uses._with_digest.setdefault(address.path, []).append(notebook.id)
-            if address.tag or not address.digest:
-                uses._by_tag.setdefault((address.path, address.tag), []).append(notebook.id)
+            for path in _paths(address):
+                if address.digest:
+                    uses._with_digest.setdefault(path, []).append(notebook.id)
+                if address.tag or not address.digest:
+                    uses._by_tag.setdefault((path, address.tag), []).append(notebook.id)
         return uses
 
     def name_digests_of(self, address: ImageAddress) -> bool:
         """Return whether a notebook names its image in a repository by a digest."""
-        return address.path in self._with_digest
+        return address.path.lower() in self._with_digest
 
     def of_image(
         self, image_id: str | None, address: ImageAddress | None = None, digest: str | None = None
@@ -61,25 +63,32 @@ class ImageUses:
         """
         Return the ids of the notebooks that use an image.
 
-        The registry's host is not compared, because it may be written in more than one way. An address
-        without a tag and digest may be any tag of its repository, and one with a digest any image whose own
-        is unknown.
+        The registry's host is not compared, because it may be written in more than one way, and the case of
+        a path is not, because a registry has only lower case. An address without a tag and digest may be any
+        tag of its repository, and one with a digest any image whose own is unknown.
 
         :param address: of the image, with its tag.
         :param digest: of its content.
         """
         found = list(self._by_id.get((image_id or "").lower(), ()))
         if address is not None:
-            found += self._by_tag.get((address.path, address.tag), ())
-            found += self._by_tag.get((address.path, None), ())
+            found += self._by_tag.get((address.path.lower(), address.tag), ())
+            found += self._by_tag.get((address.path.lower(), None), ())
         digests = {(digest or "").lower(), ((address and address.digest) or "").lower()} - {""}
         for known in digests:
             found += self._by_digest.get(known, ())
         if address is not None and not digests:
-            found += self._with_digest.get(address.path, ())
+            found += self._with_digest.get(address.path.lower(), ())
         return tuple(sorted(set(found)))
 
 
 def _has_image(notebook: Notebook) -> bool:
     """Whether a record shows what its notebook uses."""
     return notebook.image is not None and bool(notebook.image.id or parse_address(notebook.image.swr_path))
+
+
+def _paths(address: ImageAddress) -> tuple[str, ...]:
+    """Return what the path of a notebook's image can be: of a name with slashes, what is no host is in it."""
+    path = address.path.lower()
+    is_host = not address.registry or any(character in address.registry for character in ".:")
+    return (path,) if is_host else (path, f"{address.registry}/{path}")

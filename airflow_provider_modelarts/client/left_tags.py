@@ -2,7 +2,8 @@
 What an earlier try of a prune left in SWR: tags of images whose records it deleted before it ended.
 
 A tag without a record may also be a promotion, or another project's. So only tags of images that the earlier
-try stored are considered, and only while they name the content that they had then.
+try stored are considered, and only while they name the content that they had then. Nor is a record gone that
+only another project or workspace lacks, because somebody edited the connection or the task between two tries.
 """
 
 from __future__ import annotations
@@ -43,17 +44,22 @@ class LeftTags:
     kept: tuple[PlannedImage, ...] = ()
 
 
-def stored_entry(planned: PlannedImage, *, mode: Mode) -> dict[str, Any]:
+def stored_entry(planned: PlannedImage, *, mode: Mode, project_id: str, workspace_id: str) -> dict[str, Any]:
     """
     Return what the next try needs to know of an image that is about to be removed, as plain JSON.
 
     Only what is to be deleted is stored with its content: the tag of an image that was unregistered stays,
     whichever mode the next try has.
+
+    :param project_id: of the image.
+    :param workspace_id: of the image, if its record has none.
     """
     content = planned.content if mode == "delete" else None
     return {
         "image_id": planned.image.id,
+        "project_id": project_id,
         **{name: getattr(planned.image, name) for name in _STORED},
+        "workspace_id": planned.image.workspace_id or workspace_id,
         "digest": (content.digest if content else None) or None,
         "size_bytes": content.size_bytes if content else None,
     }
@@ -71,6 +77,34 @@ def read_entry(entry: object) -> PlannedImage | None:
         facts = {"digest": entry["digest"], "size_bytes": entry.get("size_bytes")}
         content = RegistryTag.model_validate({"tag": address.tag, **facts})
     return PlannedImage(image, address, content=content)
+
+
+def stored_ids(entries: Iterable[object]) -> set[str]:
+    """Return the ids, in lower case, of all images that an earlier try stored, of whichever project."""
+    return {image.image.id.lower() for entry in entries if (image := read_entry(entry))}
+
+
+def read_entries(
+    entries: Iterable[object], *, project_id: str, workspace_id: str | None = None
+) -> list[PlannedImage]:
+    """
+    Return the images of stored entries whose records can be missing because they were deleted.
+
+    :param project_id: that the records are searched for in.
+    :param workspace_id: the same; None for any.
+    """
+    found = []
+    for entry in entries:
+        image = read_entry(entry)
+        if image is None or not isinstance(entry, Mapping):
+            continue
+        is_of_project = entry.get("project_id") in (None, project_id)
+        of_workspace = image.image.workspace_id
+        if is_of_project and (
+            not (workspace_id and of_workspace) or of_workspace.lower() == workspace_id.lower()
+        ):
+            found.append(image)
+    return found
 
 
 def plan_left_tags(

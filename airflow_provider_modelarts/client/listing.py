@@ -27,11 +27,20 @@ class Listing(Generic[Item]):
 
     :param limit: records of a page at most, or 0 if unknown.
     :param until: whether the items suffice, although the list may have more.
+    :param is_read_on: whether a full page is never the last one, although the total says so.
     """
 
-    def __init__(self, limit: int, until: Callable[[Collection[Item]], bool] | None = None) -> None:
+    def __init__(
+        self,
+        limit: int,
+        until: Callable[[Collection[Item]], bool] | None = None,
+        *,
+        is_read_on: bool = False,
+    ) -> None:
         self._limit = limit
         self._until = until
+        self._is_read_on = is_read_on
+        self._is_full = False
         self.items: dict[str, Item] = {}
         self.unreadable = 0
         self._largest_total = -1
@@ -47,6 +56,7 @@ class Listing(Generic[Item]):
         self.unreadable += unreadable if is_new else 0
         # A full page with nothing new is no end, but a service that ignores the offset.
         self._has_ended = not is_new and not 0 < self._limit <= page.records
+        self._is_full = is_new and 0 < self._limit <= page.records
         # A record that disappears moves the later ones to the front, so that the next page leaves one out.
         # Only the total of an earlier page shows that.
         self._largest_total = max(self._largest_total, -1 if page.total is None else page.total)
@@ -68,6 +78,8 @@ class Listing(Generic[Item]):
         """
         if self._until is not None and self._until(self.items.values()):
             return True
+        if self._is_read_on and self._is_full:
+            return False
         return self._has_ended if self._total is None else len(self.items) + self.unreadable >= self._total
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any
@@ -30,12 +30,20 @@ from airflow_provider_modelarts.client.image_deletion import (
 )
 from airflow_provider_modelarts.client.image_protection import use_reasons
 from airflow_provider_modelarts.client.image_uses import ImageUses
-from airflow_provider_modelarts.client.left_tags import LeftTags, plan_left_tags, read_entry, stored_entry
-from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.client.left_tags import (
+    LeftTags,
+    plan_left_tags,
+    read_entries,
+    stored_entry,
+    stored_ids,
+)
+from airflow_provider_modelarts.client.models import Image, Page
+from airflow_provider_modelarts.client.notebooks import DatedResponse
 from airflow_provider_modelarts.client.planned_image import PlannedImage, Tags
 from airflow_provider_modelarts.client.prune_plan import plan_prune
 from airflow_provider_modelarts.client.prune_rules import PruneRules
 from airflow_provider_modelarts.client.repository_tags import read_tags
+from airflow_provider_modelarts.client.retention import MAX_CLOCK_DIFFERENCE
 from airflow_provider_modelarts.exceptions import (
     AccountSuspendedError,
     AuthenticationError,
@@ -115,10 +123,12 @@ class Prune:
         self._rules = rules
         self._workspace_id = workspace_id
         self._own_notebooks_only = own_notebooks_only
-        self._earlier = [image for entry in earlier if (image := read_entry(entry))]
+        self._earlier = list(earlier)
         self._store = store
         self._uses: ImageUses | None = None
         self._tags: dict[str, Tags] = {}
+        # The records of each tag, by their ids: one tag can be registered more than once.
+        self._records: dict[tuple[str, str], set[str]] = {}
 
     async def run(self) -> PruneResult:
         """
@@ -128,7 +138,7 @@ class Prune:
             nothing was deleted. What fails later is in the result.
         """
         rules = self._rules
-        images = await self._client.list_all(operations.list_images(workspace_id=self._workspace_id))
+        images, service_time = await self._list_images()
         try:
             self._uses = await self._read_uses()
         except ModelArtsError as error:
@@ -136,7 +146,7 @@ class Prune:
                 raise
             log.warning("The report does not show which images are in use. %s", error)
         gone = await self._gone(images)
-        now = datetime.fromtimestamp(self._client.time(), timezone.utc)
+        now = self._present_time(service_time)
         plan_with = partial(
             plan_prune, images, rules, uses=self._uses, now=now, workspace_id=self._workspace_id
         )
@@ -144,7 +154,7 @@ class Prune:
         kept = draft.kept if rules.mode == "report" else ()
         await self._read_repositories([*kept, *draft.deleted, *draft.skipped, *gone])
         # A retry removes nothing that the first try did not plan: nobody has seen the log of such a plan.
-        planned = {image.image.id.lower() for image in self._earlier} or None
+        planned = stored_ids(self._earlier) or None
         plan = plan_with(tags=self._tags, left=rules.max_deletions - len(gone), planned=planned)
         removed = {image.image.id for image in plan.deleted}
         left = plan_left_tags(
@@ -156,11 +166,49 @@ class Prune:
         if rules.mode == "report":
             result.deleted += plan.deleted
         elif plan.deleted or left.removed:
-            self._store([stored_entry(image, mode=rules.mode) for image in (*gone, *plan.deleted)])
+            stored = partial(
+                stored_entry,
+                mode=rules.mode,
+                project_id=self._client.project_id,
+                workspace_id=self._workspace_id,
+            )
+            self._store([stored(image) for image in (*gone, *plan.deleted)])
             await self._remove(left, plan.deleted, result)
         if rules.mode != "unregister":
             result.freed_bytes = self._freed(result.deleted)
         return result
+
+    async def _list_images(self) -> tuple[list[Image], float | None]:
+        """Return the images, and the service's time in epoch seconds, if its responses have one."""
+        listing = operations.list_images(workspace_id=self._workspace_id)
+        dates: list[float] = []
+
+        def parse(data: Any) -> Page[Image]:
+            dated = DatedResponse.model_validate(data if isinstance(data, dict) else {})
+            dates.extend([] if dated.service_time is None else [dated.service_time / 1000])
+            return listing.parse(data)
+
+        images = await self._client.list_all(replace(listing, parse=parse))
+        for image in map(PlannedImage.of, images):
+            if image.may_have_content:
+                self._records.setdefault((image.repository, image.tag), set()).add(image.image.id)
+        return images, max(dates, default=None)
+
+    def _present_time(self, service_time: float | None) -> datetime:
+        """
+        Return the present time by the clock of this machine, or by the service's if this one is far ahead.
+
+        A clock that is ahead would make every image older than min_age.
+        """
+        now = self._client.time()
+        if service_time is not None and now - service_time > MAX_CLOCK_DIFFERENCE.total_seconds():
+            log.warning(
+                "The clock of this machine is %.0f s ahead of ModelArts, whose time is used for the age of "
+                "images. Set the clock",
+                now - service_time,
+            )
+            now = service_time
+        return datetime.fromtimestamp(now, timezone.utc)
 
     async def _read_uses(self) -> ImageUses:
         return await read_uses(self._client, own_notebooks_only=self._own_notebooks_only)
@@ -168,7 +216,10 @@ class Prune:
     async def _gone(self, images: list[Image]) -> list[PlannedImage]:
         """Return the images whose records an earlier try deleted."""
         listed = {image.id.lower() for image in images}
-        missing = [image for image in self._earlier if image.image.id.lower() not in listed]
+        earlier = read_entries(
+            self._earlier, project_id=self._client.project_id, workspace_id=self._workspace_id
+        )
+        missing = [image for image in earlier if image.image.id.lower() not in listed]
         # Lists may lag: only ShowImage proves that a record is gone.
         return [image for image in missing if await show_image(self._client, image.image.id) is None]
 
@@ -178,7 +229,10 @@ class Prune:
         rules_are_read = True
         for repository, address in sorted(addresses.items()):
             try:
-                self._tags[repository] = await read_tags(self._client, address)
+                # In an empty list none of keep_tags would be found.
+                self._tags[repository] = await read_tags(
+                    self._client, address, may_be_empty=not self._rules.keep_tags
+                )
             except ModelArtsError as error:
                 if isinstance(error, self._ends_reading_tags):
                     raise
@@ -248,8 +302,11 @@ class Prune:
         :raises TagConflictError: its tag names other content by now.
         :raises ModelArtsError: its record or its tag is still there, or that is unknown.
         """
-        # Without a tag that was read, there is none, or it must stay.
-        has_tag = self._rules.mode == "delete" and image.content is not None
+        # Without a tag that was read, there is none, or it must stay. One that another record has too goes
+        # with the last of them, which may yet be used, refused or left to the next run.
+        records = self._records.get((image.repository, image.tag), set())
+        is_shared = bool(records - {image.image.id})
+        has_tag = self._rules.mode == "delete" and image.content is not None and not is_shared
         # The flag of DeleteImage deletes whatever the tag names by then.
         forces = await self._check(image, reads_tag=has_record and has_tag)
         if has_record:
@@ -264,6 +321,7 @@ class Prune:
                 if not is_of_one_image(error):
                     raise
                 return [f"ModelArts refuses to delete it: {error}"]
+            records.discard(image.image.id)
         if has_tag and image.address:
             refuse_used = partial(self._refuse_used, image, "its record is gone; ")
             await delete_tag(self._client, image.address, image.digest, before_retry=refuse_used)
@@ -299,7 +357,9 @@ class Prune:
 
     def _freed(self, deleted: list[PlannedImage]) -> int:
         """Return the bytes of contents that no other tag of their repository names."""
-        gone = {(image.repository, image.tag) for image in deleted}
+        ids = {image.image.id for image in deleted}
+        kept = {tag for tag, records in self._records.items() if records - ids}
+        gone = {(image.repository, image.tag) for image in deleted} - kept
         sizes = {
             (image.repository, image.digest): image.content.size_bytes or 0
             for image in deleted

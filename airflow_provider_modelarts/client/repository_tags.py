@@ -10,7 +10,7 @@ from airflow_provider_modelarts.client.error_codes import NO_ORGANIZATION
 from airflow_provider_modelarts.client.image_address import ImageAddress
 from airflow_provider_modelarts.client.listing import strictly
 from airflow_provider_modelarts.client.registry import RegistryTag
-from airflow_provider_modelarts.exceptions import NotFoundError
+from airflow_provider_modelarts.exceptions import InvalidResponseError, NotFoundError
 
 
 def is_absent(error: NotFoundError) -> bool:
@@ -23,12 +23,16 @@ def is_absent(error: NotFoundError) -> bool:
     return error.code not in NO_ORGANIZATION
 
 
-async def read_tags(client: ModelArtsClient, repository: ImageAddress) -> dict[str, RegistryTag]:
+async def read_tags(
+    client: ModelArtsClient, repository: ImageAddress, *, may_be_empty: bool = True
+) -> dict[str, RegistryTag]:
     """
     Return all tags of a repository by their names; none if its organization has no such repository.
 
     A record that cannot be read fails the list, because it may be a tag of the same content.
 
+    :param may_be_empty: whether a repository may exist without a tag. A service that hides or has lost tags
+        for a while returns such a list too.
     :raises ModelArtsError: the tags cannot be read completely.
     """
     listing = operations.list_tags(repository.namespace, repository.repository)
@@ -38,6 +42,10 @@ async def read_tags(client: ModelArtsClient, repository: ImageAddress) -> dict[s
         if not is_absent(error):
             raise
         return {}
+    if not (found or may_be_empty):
+        raise InvalidResponseError(
+            f"SWR lists no tag of {repository.path}, although ModelArts has images there"
+        )
     return {tag.tag: tag for tag in found}
 
 

@@ -79,6 +79,11 @@ class Session:
         self._fixed: tuple[str, Mapping[str, str]] | None = None
 
     @property
+    def project_id(self) -> str:
+        """The id of the project that the last request was sent to; empty before the first."""
+        return self._headers.get("X-Project-Id", "")
+
+    @property
     def refused_at(self) -> float:
         """When the credentials were last refused, in monotonic seconds."""
         return max(self._login.refused_at, self._authentication.refused_at)

@@ -105,7 +105,14 @@ class RetentionMethods(BlockingClient):
         from airflow_provider_modelarts.client.image_changes import tag_image
         from airflow_provider_modelarts.transport import block_on
 
-        tagged = tag_image(self._modelarts, self.settings.cloud, image_id, new_tag, override=override)
+        tagged = tag_image(
+            self._modelarts,
+            self.settings.cloud,
+            image_id,
+            new_tag,
+            override=override,
+            workspace_id=self._workspace(None),
+        )
         return block_on(tagged)
 
     def register_image_once(

@@ -59,7 +59,7 @@ def run_prune(task: Any, context: Context) -> dict[str, Any]:
         rules,
         workspace_id=given(task.workspace_id),
         own_notebooks_only=task.own_notebooks_only,
-        earlier=[] if rules.mode == "report" else stored.load(),
+        earlier=[] if rules.mode == "report" else stored.load(is_required=True),
         store=stored.save,
     )
     log_result(result)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as airflow_version
 
-from airflow_provider_modelarts.exceptions import sanitize
+from airflow_provider_modelarts.exceptions import PruneIncompleteError, sanitize
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -29,7 +29,8 @@ class StoredPlan:
     The stored images of one task instance, on any Airflow.
 
     No task fails because they cannot be stored: then a try that is killed between an image's record and its
-    tag leaves the tag, which a report lists.
+    tag leaves the tag, which a report lists. But a prune that cannot read them fails: it would delete images
+    that the first try did not plan, and more than ``max_deletions``.
     """
 
     def __init__(self, context: Context) -> None:
@@ -40,9 +41,14 @@ class StoredPlan:
         self._is_retry = ti.try_number > 1
         self._is_stored = False
 
-    def load(self) -> list[Any]:
-        """Return what an earlier try stored; nothing on a first try."""
-        found = self._attempt("read", self._load) if self._is_retry else None
+    def load(self, *, is_required: bool = False) -> list[Any]:
+        """
+        Return what an earlier try stored; nothing on a first try.
+
+        :param is_required: whether the task must not go on as if nothing were stored.
+        :raises PruneIncompleteError: it is required and cannot be read.
+        """
+        found = self._attempt("read", self._load, is_required=is_required) if self._is_retry else None
         self._is_stored = bool(found)
         return found if isinstance(found, list) else []
 
@@ -74,11 +80,16 @@ class StoredPlan:
             _variable().delete(self._variable)
 
     @staticmethod
-    def _attempt(what: str, act: Callable[[], Any]) -> Any:
+    def _attempt(what: str, act: Callable[[], Any], *, is_required: bool = False) -> Any:
         try:
             return act()
-        except Exception as error:  # noqa: BLE001 - whatever Airflow raises, the report lists tags that stay
+        except Exception as error:  # whatever Airflow raises, the report lists tags that stay
             cause = sanitize(f"{type(error).__name__}: {error}", 200)
+            if is_required:
+                raise PruneIncompleteError(
+                    f"Nothing was deleted: what an earlier try planned cannot be {what}, and a retry deletes "
+                    f"nothing else: {cause}. The next retry reads it again, and the next run plans anew"
+                ) from error
             log.warning(
                 "The planned deletions cannot be %s: %s. If this try is killed, a tag may stay in SWR: a "
                 'prune with mode="report" lists it',
