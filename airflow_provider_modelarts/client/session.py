@@ -81,7 +81,8 @@ class Session:
     @property
     def project_id(self) -> str:
         """The id of the project that the last request was sent to; empty before the first."""
-        return self._headers.get("X-Project-Id", "")
+        fixed = self._fixed
+        return fixed[1]["X-Project-Id"] if fixed else ""
 
     @property
     def refused_at(self) -> float:
