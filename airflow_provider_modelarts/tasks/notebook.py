@@ -153,6 +153,8 @@ class NotebookChangeTask(NotebookTask):
         with raise_execution_timeout(self):
             ended = NotebookEvent.read(event)
             notebook = ended.result()
+        # The template is rendered again after a wait, by now perhaps to another notebook.
+        self.notebook_id = notebook.id
         progress = Progress.read(ended.passthrough, self._new_deadline)
         if progress.is_last:
             return self._end(context, notebook, **self._result(progress))
