@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +56,14 @@ class Progress:
     @classmethod
     def read(cls, passthrough: dict[str, Any], default_deadline: float) -> Progress:
         """Return the progress that an event holds, even if another version of this provider wrote it."""
-        names = {entry.name for entry in fields(cls)}
-        known = {name: value for name, value in passthrough.items() if name in names}
+        types: dict[str, Any] = {
+            "deadline": (int, float),
+            "is_last": bool,
+            "changed": bool,
+            "image_id": str,
+            "snapshot": dict,
+        }
+        known = {n: passthrough[n] for n, kind in types.items() if isinstance(passthrough.get(n), kind)}
         return cls(**{"deadline": default_deadline, **known})
 
     def add(self, step: Step) -> None:
