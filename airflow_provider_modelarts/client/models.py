@@ -153,6 +153,11 @@ class Image(ResponseModel):
         return self.status == "ACTIVE"
 
     @property
+    def is_registered(self) -> bool:
+        """Whether the record is of an image that was in SWR before: its date is not that of a save."""
+        return (self.origin or "").upper() == "CUSTOMIZE"
+
+    @property
     def has_failed(self) -> bool:
         """Whether the image has a final status other than ACTIVE."""
         return self.status in {"CREATE_FAILED", "ERROR", "DELETED"}

@@ -347,12 +347,14 @@ class NotebookSteps:
         """
         Return the newest ACTIVE image whose marker names the notebook.
 
+        One that was registered again, whose date is not that of its save, only counts if there is no other.
         Only if there is none, it is the saved image that the notebook has, which may be another notebook's.
 
         :raises NotFoundError: there is no such image either.
         """
         images = [image for image in await self.list_images(notebook) if image.is_active]
-        snapshot = next(iter(snapshots_of(self._id, images)), None) or newest_snapshot(notebook, images)
+        snapshots = sorted(snapshots_of(self._id, images), key=lambda image: image.is_registered)
+        snapshot = next(iter(snapshots), None) or newest_snapshot(notebook, images)
         if snapshot is None:
             raise NotFoundError(
                 f"Notebook {self._id} has no ACTIVE snapshot to restore; nothing was sent. Give an image_id"

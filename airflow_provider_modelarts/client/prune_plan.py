@@ -136,10 +136,15 @@ def _classify_group(group: list[PlannedImage], rules: PruneRules, now: datetime)
     ordered = {image.image.id: image for image in sorted(group, key=lambda image: image.order, reverse=True)}
     created_at = {key: image.created_at for key, image in ordered.items()}
     by_policy = reasons_to_keep(rules.policy, created_at, zone=rules.zone, now=now)
-    newest = next((image for image in ordered.values() if _is_of_past(image, now)), None)
+    past = [image for image in ordered.values() if _is_of_past(image, now)]
+    newest = next(iter(past), None)
+    # The date of a record that was registered again hides that what it contains is older.
+    saved = next((image for image in past if not image.image.is_registered), None)
+    saved = None if saved is newest else saved
     return [
         image.because(
             *(["is the newest ACTIVE image of its group"] if image is newest else []),
+            *(["is the newest one that was not registered again"] if image is saved else []),
             *by_policy[key],
             *own_reasons(image, rules, now),
         )

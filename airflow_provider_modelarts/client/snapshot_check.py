@@ -145,6 +145,11 @@ def _wrong_image(notebook: Notebook, given: Image) -> str | None:
     marker = parse_marker(given.description)
     if marker and not marker.is_of_notebook(notebook.id):
         return f"is not saved by the given image {given.id}, which was saved of notebook {marker.notebook_id}"
+    if marker and given.is_registered:
+        return (
+            f"is not saved by the given image {given.id}, which was registered: the date of its record is "
+            "not that of the save"
+        )
     if is_marker_unreadable(given.description) and not _is_snapshot(notebook, given):
         return (
             f"is not saved by the given image {given.id}, whose marker was cut: it may name another notebook"
@@ -153,10 +158,14 @@ def _wrong_image(notebook: Notebook, given: Image) -> str | None:
 
 
 def _is_snapshot(notebook: Notebook, image: Image) -> bool:
-    """Whether an image was saved of this notebook: by its marker, or because the notebook runs it since."""
+    """
+    Whether an image was saved of this notebook: by its marker, or because the notebook runs it since.
+
+    One that was registered again does not count: when it was saved is unknown.
+    """
     marker = parse_marker(image.description)
     if marker:
-        return marker.is_of_notebook(notebook.id)
+        return marker.is_of_notebook(notebook.id) and not image.is_registered
     is_run = image.origin == "IMAGE_SAVE" and notebook.runs(image.id)
     # An older image is that of another notebook, from which this one was created.
     is_older = (

@@ -328,7 +328,8 @@ class RegisterNotebookImageOperator(OneImageTask):
     :param swr_path: address of the image with its tag, such as
         ``swr.eu-de.otc.t-systems.com/team/research:v1``. (templated)
     :param description: description of the record. With the marker of the old record, it is again a snapshot
-        of its notebook. (templated)
+        of its notebook, which can be restored. It allows no stop of the notebook, as the date of the new
+        record is not that of the save. (templated)
     :param arch: ``X86_64`` (the service's default) or ``AARCH64``, in any case. (templated)
     :param workspace_id: ModelArts workspace of the record. Default: the connection's, else ``0``. (templated)
     :param modelarts_conn_id: id of the Airflow connection. (templated)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +56,14 @@ class Progress:
     @classmethod
     def read(cls, passthrough: dict[str, Any], default_deadline: float) -> Progress:
         """Return the progress that an event holds, even if another version of this provider wrote it."""
-        names = {entry.name for entry in fields(cls)}
-        known = {name: value for name, value in passthrough.items() if name in names}
+        types: dict[str, Any] = {
+            "deadline": (int, float),
+            "is_last": bool,
+            "changed": bool,
+            "image_id": str,
+            "snapshot": dict,
+        }
+        known = {n: passthrough[n] for n, kind in types.items() if isinstance(passthrough.get(n), kind)}
         return cls(**{"deadline": default_deadline, **known})
 
     def add(self, step: Step) -> None:
@@ -153,6 +159,8 @@ class NotebookChangeTask(NotebookTask):
         with raise_execution_timeout(self):
             ended = NotebookEvent.read(event)
             notebook = ended.result()
+        # The template is rendered again after a wait, by now perhaps to another notebook.
+        self.notebook_id = notebook.id
         progress = Progress.read(ended.passthrough, self._new_deadline)
         if progress.is_last:
             return self._end(context, notebook, **self._result(progress))

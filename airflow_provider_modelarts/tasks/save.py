@@ -116,6 +116,8 @@ class SaveTask(ModelArtsOperator):
         from airflow_provider_modelarts.triggers.events import ImageEvent
 
         progress = SaveProgress.read(event)
+        # The template is rendered again after a wait, by now perhaps to another notebook.
+        self.notebook_id = progress.facts.get("notebook_id") or self.notebook_id
         with raise_execution_timeout(self):
             if progress.image is not None:
                 self._image_id = progress.image["image_id"]
