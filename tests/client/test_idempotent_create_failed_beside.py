@@ -33,13 +33,13 @@ def service(*records: Any) -> Service:
     return Service({POST: [TAKEN, CREATED], LIST: [listed(*records)], DELETE: [GONE]})
 
 
-@pytest.mark.parametrize("status", ["ACTIVE", "CREATING", "PUSHING"])
+@pytest.mark.parametrize("status", ["INIT", "CREATING", "ACTIVE", "PUSHING", None])
 @pytest.mark.parametrize("description", [THEIRS, "by hand", None])
 @pytest.mark.parametrize("first", ["failed", "live"])
 def test_create_does_not_remove_own_failed_image_whose_tag_is_anothers(
-    status: str, description: str | None, first: str
+    status: str | None, description: str | None, first: str
 ) -> None:
-    """The removal would delete the tag in SWR, and with it the content of the other image."""
+    """It would not free the tag, which is the other image's."""
     live = record(status=status, description=description)
     found = service(*([FAILED, live] if first == "failed" else [live, FAILED]))
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from airflow_provider_modelarts.client.idempotent_create import LOOKUP_INTERVAL, MAX_ATTEMPTS
-from airflow_provider_modelarts.client.marker import IdempotencyKey
 from airflow_provider_modelarts.exceptions import ApiError, TagConflictError
 from tests.client.fake_transport import IMAGE_ID, reply
 from tests.client.save_service import (
@@ -16,7 +13,6 @@ from tests.client.save_service import (
     LIST,
     NOTEBOOK_ID,
     OTHER_KEY,
-    OWN_KEY,
     POST,
     TAKEN,
     Service,
@@ -28,36 +24,6 @@ from tests.client.save_service import (
 THEIRS = "1c2d3e4f-0000-4000-8000-00000000000a"
 FAILED = record(status="CREATE_FAILED")
 LIVE = record(id=THEIRS, description="saved by hand after the failure", status="ACTIVE")
-
-
-@pytest.mark.parametrize("records", [[FAILED, LIVE], [LIVE, FAILED]], ids=["failed first", "live first"])
-@pytest.mark.parametrize("status", ["INIT", "CREATING", "ACTIVE", "PUSHING", None])
-def test_create_removes_no_failed_image_beside_live_image_with_same_tag(
-    records: list[dict[str, object]], status: str | None
-) -> None:
-    """The tag in SWR is that of the live image."""
-    found = listed(*[{**each, "status": status} if each is LIVE else each for each in records])
-    service = Service({POST: [TAKEN], LIST: [found]})
-    error = service.fails(TagConflictError, check_existing=True)
-    assert f"belongs to image {THEIRS}, which this task did not save" in str(error)
-    assert DELETE not in service.kinds
-
-
-def test_create_adopts_live_image_beside_own_failed_image() -> None:
-    service = Service({POST: [TAKEN], LIST: [listed(FAILED, LIVE)]})
-    assert service.save(check_existing=True, if_exists="adopt") == (THEIRS, True)
-
-
-def test_create_keeps_image_of_earlier_clear_beside_failed_image_with_same_tag() -> None:
-    """The list of a later try may lag, so that only the refusal shows the image."""
-    before = IdempotencyKey(OWN_KEY.dag_id, OWN_KEY.task_id, OWN_KEY.run_id, OWN_KEY.map_index, 0)
-    saved = record(id=THEIRS, status="ACTIVE", description=before.append_to("x", NOTEBOOK_ID))
-    cleared = replace(before, max_tries=3)
-    service = Service(
-        {POST: [TAKEN, reply(record(status="INIT", tag="nightly-3"))], LIST: [listed(FAILED, saved)]}
-    )
-    assert service.save(key=cleared) == (IMAGE_ID, False)
-    assert DELETE not in service.kinds
 
 
 def test_create_removes_own_failed_image_beside_failed_image_of_others() -> None:
