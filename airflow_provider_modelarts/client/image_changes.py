@@ -10,13 +10,12 @@ from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.clouds import Cloud
 from airflow_provider_modelarts.client.image_address import ImageAddress, parse_address
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.client.planned_image import PlannedImage
 from airflow_provider_modelarts.client.registry import (
     RegistryTag,
     is_in_enterprise_registry,
     registry_address,
 )
-from airflow_provider_modelarts.client.repository_tags import find_tag
+from airflow_provider_modelarts.client.repository_tags import find_tag, other_images_with_tag
 from airflow_provider_modelarts.exceptions import (
     BadRequestError,
     ModelArtsError,
@@ -108,17 +107,12 @@ async def _refuse_tag_of_snapshot(
     client: ModelArtsClient, image: Image, address: ImageAddress, new_tag: str, workspace_id: str | None
 ) -> None:
     """Refuse the tag of another image that a task saved: SWR has no other way to its content."""
-    listing = operations.list_images(
-        name=image.name or None, namespace=image.namespace or None, workspace_id=workspace_id or None
-    )
-    for listed in await client.list_all(listing):
-        other = PlannedImage.of(listed)
-        is_same = (other.repository, other.tag) == (address.path, new_tag)
-        is_snapshot = other.notebook_id is not None and other.may_have_content
-        if is_same and is_snapshot and listed.id.lower() != image.id.lower():
+    others = await other_images_with_tag(client, image, address.path, new_tag, workspace_id=workspace_id)
+    for other in others:
+        if other.notebook_id is not None:
             raise TagConflictError(
-                f"Image {image.id} gets no tag {new_tag!r}: it is that of image {listed.id}, a snapshot of "
-                f"notebook {other.notebook_id}, whose content would be lost. Choose another tag"
+                f"Image {image.id} gets no tag {new_tag!r}: it is that of image {other.image.id}, a snapshot "
+                f"of notebook {other.notebook_id}, whose content would be lost. Choose another tag"
             )
 
 

@@ -24,7 +24,7 @@ from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.planned_image import PlannedImage
 from airflow_provider_modelarts.client.prune_rules import Mode, PruneRules, Scope
 from airflow_provider_modelarts.client.registry import is_in_enterprise_registry
-from airflow_provider_modelarts.client.repository_tags import find_content, read_tags
+from airflow_provider_modelarts.client.repository_tags import find_content, other_images_with_tag, read_tags
 from airflow_provider_modelarts.client.retention import Policy
 from airflow_provider_modelarts.exceptions import ImageInUseError, ModelArtsError, TagConflictError
 
@@ -143,16 +143,12 @@ async def _plan(
 async def _other_with_tag(client: ModelArtsClient, planned: PlannedImage, workspace_id: str) -> str | None:
     """Return the id of another image of the workspace that has the same tag, or None."""
     image = planned.image
-    listing = operations.list_images(
-        name=image.name or None, namespace=image.namespace or None, workspace_id=workspace_id
+    others = await other_images_with_tag(
+        client, image, planned.repository, planned.tag, workspace_id=workspace_id
     )
-    for listed in await client.list_all(listing):
-        other = PlannedImage.of(listed)
-        is_beside = is_in_enterprise_registry(listed) == is_in_enterprise_registry(image)
-        is_same = is_beside and (other.repository, other.tag) == (planned.repository, planned.tag)
-        if is_same and other.may_have_content and listed.id.lower() != image.id.lower():
-            return listed.id
-    return None
+    is_enterprise = is_in_enterprise_registry(image)
+    beside = [other for other in others if is_in_enterprise_registry(other.image) == is_enterprise]
+    return beside[0].image.id if beside else None
 
 
 async def _remove_left_tag(

@@ -9,6 +9,8 @@ from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.error_codes import NO_ORGANIZATION
 from airflow_provider_modelarts.client.image_address import ImageAddress
 from airflow_provider_modelarts.client.listing import strictly
+from airflow_provider_modelarts.client.models import Image
+from airflow_provider_modelarts.client.planned_image import PlannedImage
 from airflow_provider_modelarts.client.registry import RegistryTag
 from airflow_provider_modelarts.exceptions import InvalidResponseError, NotFoundError
 
@@ -47,6 +49,27 @@ async def read_tags(
             f"SWR lists no tag of {repository.path}, although ModelArts has images there"
         )
     return {tag.tag: tag for tag in found}
+
+
+async def other_images_with_tag(
+    client: ModelArtsClient, image: Image, repository: str, tag: str, *, workspace_id: str | None
+) -> list[PlannedImage]:
+    """
+    Return the other images of a workspace whose content a tag in the repository of an image may be.
+
+    :param repository: organization and name in SWR.
+    """
+    listing = operations.list_images(
+        name=image.name or None, namespace=image.namespace or None, workspace_id=workspace_id or None
+    )
+    others = map(PlannedImage.of, await client.list_all(listing))
+    return [
+        other
+        for other in others
+        if (other.repository, other.tag) == (repository, tag)
+        and other.may_have_content
+        and other.image.id.lower() != image.id.lower()
+    ]
 
 
 async def find_tags(
