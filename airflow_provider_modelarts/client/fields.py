@@ -98,14 +98,13 @@ def _integer(value: Any) -> int | None:
 
 
 def _timestamp(value: Any) -> int | None:
-    found = _milliseconds_of_date(value) if _is_date(value) else _integer(value)
-    if found is None or found <= 0:
-        return None
-    return found * 1000 if _MIN_SECONDS <= found < _MIN_MILLISECONDS and not _is_date(value) else found
-
-
-def _is_date(value: Any) -> bool:
-    return isinstance(value, str) and bool(re.match(r"\s*[0-9]{4}-[0-9]{2}-", value))
+    if isinstance(value, str) and re.match(r"\s*[0-9]{4}-[0-9]{2}-", value):
+        found = _milliseconds_of_date(value)
+    else:
+        found = _integer(value)
+        if found is not None and _MIN_SECONDS <= found < _MIN_MILLISECONDS:
+            found *= 1000
+    return found if found is not None and found > 0 else None
 
 
 def _milliseconds_of_date(value: str) -> int | None:

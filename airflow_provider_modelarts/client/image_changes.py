@@ -170,7 +170,7 @@ async def register_once(
         for image in listed:
             found = registry_address(image)
             is_same = found and address and _is_same_address(found, address)
-            if is_same and not image.has_failed and _may_be_in(image, workspace_id):
+            if is_same and not image.has_failed and image.may_be_in(workspace_id):
                 return image, True
         raise
 
@@ -179,9 +179,3 @@ def _is_same_address(found: ImageAddress, wanted: ImageAddress) -> bool:
     """Whether two addresses are that of one tag; a record may name no registry."""
     is_registry = found.registry == wanted.registry or not (found.registry and wanted.registry)
     return is_registry and (found.path, found.tag) == (wanted.path, wanted.tag)
-
-
-def _may_be_in(image: Image, workspace_id: str | None) -> bool:
-    """Whether an image may be in a workspace; a service may ignore that filter of its list."""
-    of_image = (image.workspace_id or "").lower()
-    return not workspace_id or of_image in ("", workspace_id.lower())

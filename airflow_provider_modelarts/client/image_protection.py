@@ -25,9 +25,8 @@ def foreign_reason(
     :param workspace_id: whose images are pruned; a service may ignore that filter of its list, and the one
         for saved and registered images too.
     """
-    of_workspace = planned.image.workspace_id
-    if workspace_id and of_workspace and of_workspace.lower() != workspace_id.lower():
-        return f"is in another workspace, {of_workspace}"
+    if not planned.image.may_be_in(workspace_id):
+        return f"is in another workspace, {planned.image.workspace_id}"
     if (planned.image.type or "").upper() == "BUILD_IN":
         return "is an image of ModelArts itself"
     if is_marker_unreadable(planned.image.description):

@@ -99,10 +99,7 @@ def read_entries(
         if image is None or not isinstance(entry, Mapping):
             continue
         is_of_project = entry.get("project_id") in (None, project_id)
-        of_workspace = image.image.workspace_id
-        if is_of_project and (
-            not (workspace_id and of_workspace) or of_workspace.lower() == workspace_id.lower()
-        ):
+        if is_of_project and image.image.may_be_in(workspace_id):
             found.append(image)
     return found
 

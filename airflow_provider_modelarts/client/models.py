@@ -157,6 +157,10 @@ class Image(ResponseModel):
         """Whether the record is of an image that was in SWR before: its date is not that of a save."""
         return (self.origin or "").upper() == "CUSTOMIZE"
 
+    def may_be_in(self, workspace_id: str | None) -> bool:
+        """Whether the image may be in a workspace; a service may ignore that filter of its list."""
+        return not (workspace_id and self.workspace_id) or self.workspace_id.lower() == workspace_id.lower()
+
     @property
     def has_failed(self) -> bool:
         """Whether the image has a final status other than ACTIVE."""
