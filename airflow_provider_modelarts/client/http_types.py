@@ -73,6 +73,18 @@ class Items:
     content_range: str | None = None
 
 
+@dataclass(slots=True)
+class LastResult(Generic[T]):
+    """
+    What was made of the last response to an operation that is repeated, for a response with the same body.
+
+    :param body: of that response; None before the first.
+    """
+
+    body: bytes | None = field(default=None, repr=False)
+    result: T | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[T]):
     """
@@ -88,6 +100,8 @@ class Operation(Generic[T]):
     :param page_sizes: of a list, the values of ``limit`` that may be sent, largest first. If a page exceeds
         ``max_bytes``, it is requested again with the next smaller one.
     :param service: that the operation is sent to.
+    :param last: of an operation that polls a resource, whose response is mostly the same as before: then it
+        is not parsed again. The result must not depend on the response's headers.
     """
 
     name: str
@@ -100,6 +114,7 @@ class Operation(Generic[T]):
     page_sizes: tuple[int, ...] = ()
     subject: str = ""
     service: Service = "modelarts"
+    last: LastResult[T] | None = None
 
     @property
     def is_read(self) -> bool:

@@ -160,7 +160,8 @@ class PollPlan(Generic[ItemT]):
         self._is_probe = self._failed_passes >= FAILURES_BEFORE_PROBE
         self._reads_list = self._may_list(now)
         self._unseen = dict.fromkeys(self._known)
-        self._begin_list()
+        if self._reads_list:
+            self._begin_list()
 
     def _begin_list(self) -> None:
         sizes = [size for size in self._resource.page_sizes if size <= self._max_size]
@@ -171,14 +172,14 @@ class PollPlan(Generic[ItemT]):
 
     def next_page(self) -> PageQuery | None:
         """Return the page that the pass reads next; None if it reads no more."""
+        if not self._reads_list:
+            return None
         # Those that joined since the pass began are on these pages too. To read pages of one record each
         # would cost more than to show the resources.
         waited_for = len(self._known)
         max_pages = min(math.ceil(2 * waited_for / self._granted), waited_for)
         has_more = self._unseen and not self._has_ended and self._requests < max(2, max_pages)
-        if not self._reads_list or not has_more:
-            return None
-        return PageQuery(self._offset, self._limit, self._newest_first)
+        return PageQuery(self._offset, self._limit, self._newest_first) if has_more else None
 
     def read_page(self, page: Page[ItemT]) -> list[ItemT]:
         """Return what is new on a page; a record that lacks details is news after it was shown."""

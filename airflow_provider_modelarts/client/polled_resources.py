@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from airflow_provider_modelarts.client import operations
-from airflow_provider_modelarts.client.http_types import Operation
+from airflow_provider_modelarts.client.http_types import LastResult, Operation
 from airflow_provider_modelarts.client.models import Image, Page
 from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.client.poll_plan import PolledResource
+
+
+def _show_image(image_id: str) -> Operation[Image]:
+    return replace(operations.show_image(image_id), last=LastResult())
 
 
 def _list_images(*, workspace_id: str, offset: int, limit: int, newest_first: bool) -> Operation[Page[Image]]:
@@ -19,7 +24,7 @@ def _list_images(*, workspace_id: str, offset: int, limit: int, newest_first: bo
 
 IMAGES: PolledResource[Image] = PolledResource(
     name="image",
-    show=operations.show_image,
+    show=_show_image,
     list_page=_list_images,
     page_sizes=(20, 50, 100, 200, 300, 400, 500),
     rank=lambda image: 0 if image.status == "INIT" else 1 if image.is_pending else 2,

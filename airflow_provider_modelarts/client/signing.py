@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -21,9 +19,9 @@ ALGORITHM = "SDK-HMAC-SHA256"
 SCOPE_END = "sdk_request"
 """The last part of the scope of a derived signature."""
 
-_PLAIN_URL = re.compile(r"[a-z]+://([A-Za-z0-9.:\[\]-]+)(/[A-Za-z0-9._~/-]*)")
-"""An address without a query whose path is its own canonical form: most of those that are signed often."""
 _EMPTY = hashlib.sha256(b"").hexdigest()
+_DATE = "\0X-Sdk-Date\0"
+"""Where the time stands in a canonical form that serves many requests; no header can contain it."""
 
 
 def sign(
@@ -41,10 +39,10 @@ def sign(
     """
     moment = at.astimezone(timezone.utc).isoformat(timespec="seconds")[:19]
     moment = f"{moment.replace('-', '').replace(':', '')}Z"
-    host, _, _ = _parts(request.url)
-    headers = {**request.headers, "Host": host, "X-Sdk-Date": moment}
-    canonical, names = canonical_request(request, headers)
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    body_hash = hashlib.sha256(request.body).hexdigest() if request.body else _EMPTY
+    fixed = tuple(request.headers.items())
+    host, form, names = canonical_request(request.method, request.url, fixed, body_hash, _DATE)
+    digest = hashlib.sha256(form.replace(_DATE, moment).encode()).hexdigest()
     if region is None:
         signer, lines, key = f"Access={access_key}", [ALGORITHM, moment, digest], secret_key.encode()
     else:
@@ -53,42 +51,43 @@ def sign(
         signer, lines = f"Credential={access_key}/{scope}", [ALGORITHM, moment, scope, digest]
         key = _derived_key(secret_key, day, region, request.service)
     signature = _hmac(key, "\n".join(lines)).hex()
-    headers["Authorization"] = f"{ALGORITHM} {signer}, SignedHeaders={names}, Signature={signature}"
+    headers = {
+        **request.headers,
+        "Host": host,
+        "X-Sdk-Date": moment,
+        "Authorization": f"{ALGORITHM} {signer}, SignedHeaders={names}, Signature={signature}",
+    }
     return Request(request.method, request.url, headers, request.body, request.service, request.max_bytes)
 
 
-def canonical_request(request: Request, headers: Mapping[str, str]) -> tuple[str, str]:
+@lru_cache(maxsize=256)
+def canonical_request(
+    method: str, url: str, headers: tuple[tuple[str, str], ...], body_hash: str, date: str
+) -> tuple[str, str, str]:
     """
-    Return the canonical form of a request, and the names of its signed headers.
+    Return a request's host and port, its canonical form, and the names of its signed headers.
 
-    :param headers: of the request, with those that its signature adds.
+    :param headers: of the request, without those that its signature adds.
+    :param date: value of ``X-Sdk-Date``.
     """
-    _, path, query = _parts(request.url)
-    # The gateway ignores names with an underscore, because some proxies drop them.
-    signed = sorted([(k.lower(), v.strip()) for k, v in headers.items() if "_" not in k])
-    names = ";".join([name for name, _ in signed])
-    form = "\n".join(
-        [
-            request.method.upper(),
-            path if path.endswith("/") else f"{path}/",
-            query,
-            "".join([f"{name}:{value}\n" for name, value in signed]),
-            names,
-            hashlib.sha256(request.body).hexdigest() if request.body else _EMPTY,
-        ]
-    )
-    return form, names
-
-
-@lru_cache(maxsize=1024)
-def _parts(url: str) -> tuple[str, str, str]:
-    """Return host and port of an address, and the canonical forms of its path and query."""
-    if plain := _PLAIN_URL.fullmatch(url):
-        return plain[1], plain[2], ""
     parts = urlsplit(url)
     path = "/".join(map(_quoted, unquote(parts.path).split("/")))
     query = sorted(parse_qsl(parts.query, keep_blank_values=True))
-    return parts.netloc, path, "&".join(f"{_quoted(key)}={_quoted(value)}" for key, value in query)
+    # The gateway ignores names with an underscore, because some proxies drop them.
+    sent = [*headers, ("Host", parts.netloc), ("X-Sdk-Date", date)]
+    signed = sorted([(name.lower(), value.strip()) for name, value in sent if "_" not in name])
+    names = ";".join([name for name, _ in signed])
+    form = "\n".join(
+        [
+            method.upper(),
+            path if path.endswith("/") else f"{path}/",
+            "&".join([f"{_quoted(key)}={_quoted(value)}" for key, value in query]),
+            "".join([f"{name}:{value}\n" for name, value in signed]),
+            names,
+            body_hash,
+        ]
+    )
+    return parts.netloc, form, names
 
 
 @lru_cache(maxsize=16)
@@ -101,15 +100,7 @@ def _derived_key(secret_key: str, day: str, region: str, service: str) -> bytes:
 
 
 def _hmac(key: bytes, message: str) -> bytes:
-    mac = _keyed(key).copy()
-    mac.update(message.encode())
-    return mac.digest()
-
-
-@lru_cache(maxsize=64)
-def _keyed(key: bytes) -> hmac.HMAC:
-    """Return the state of an HMAC after its key, to which OpenSSL needs more time than to a short message."""
-    return hmac.new(key, digestmod="sha256")
+    return hmac.digest(key, message.encode(), "sha256")
 
 
 def _quoted(text: str) -> str:

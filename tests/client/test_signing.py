@@ -31,19 +31,10 @@ def authorization(request: Request, secret_key: str = "SK", at: datetime = AT) -
 
 def canonical(request: Request) -> list[str]:
     """Return the lines of what is signed."""
-    unsigned = sign_without_proof(request)
-    return canonical_request(unsigned, unsigned.headers)[0].split("\n")
-
-
-def sign_without_proof(request: Request) -> Request:
-    """Return a request as it is when it is signed."""
-    signed = sign(request, access_key="AK", secret_key="SK", at=AT)
-    return Request(
-        signed.method,
-        signed.url,
-        {name: value for name, value in signed.headers.items() if name != "Authorization"},
-        signed.body,
-    )
+    body_hash = hashlib.sha256(request.body).hexdigest()
+    headers = tuple(request.headers.items())
+    date = AT.strftime("%Y%m%dT%H%M%SZ")
+    return canonical_request(request.method, request.url, headers, body_hash, date)[1].split("\n")
 
 
 # The vendor's signer
@@ -158,8 +149,7 @@ content-type;host;x-sdk-date
 )
 def test_sign_equals_fixed_vector_at_each_stage(request_: Request, form: str, signature: str) -> None:
     names = form.split("\n")[-2]
-    unsigned = sign_without_proof(request_)
-    assert canonical_request(unsigned, unsigned.headers) == (form, names)
+    assert canonical(request_) == form.split("\n")
     assert authorization(request_) == (
         f"SDK-HMAC-SHA256 Access=AK, SignedHeaders={names}, Signature={signature}"
     )
