@@ -44,9 +44,8 @@ class AuthenticationState:
         :param now: monotonic seconds, here and below.
         :raises AuthenticationError: they were refused in the last :data:`REFUSAL_TTL` seconds.
         """
-        left = self.refused_at + REFUSAL_TTL - now
         first = self._refusal
-        if first is None or left <= 0:
+        if first is None or (left := self.refused_at + REFUSAL_TTL - now) <= 0:
             return
         # A new one each time: a raised exception keeps its traceback, and thereby all frames in it.
         refusal = AuthenticationError(

@@ -37,8 +37,8 @@ def sign(
     :param region: for the format ``Credential=``, whose key is derived from the region; None for the format
         ``Access=``.
     """
-    moment = at.astimezone(timezone.utc).isoformat(timespec="seconds")[:19]
-    moment = f"{moment.replace('-', '').replace(':', '')}Z"
+    at = at.astimezone(timezone.utc)
+    moment = f"{at.year:04}{at.month:02}{at.day:02}T{at.hour:02}{at.minute:02}{at.second:02}Z"
     body_hash = hashlib.sha256(request.body).hexdigest() if request.body else _EMPTY
     fixed = tuple(request.headers.items())
     host, form, names = canonical_request(request.method, request.url, fixed, body_hash, _DATE)
