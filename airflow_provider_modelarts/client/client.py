@@ -55,7 +55,7 @@ PollableT = TypeVar("PollableT", bound=Pollable)
 
 
 def _no_swr_endpoint() -> str:
-    raise InvalidConnectionError("Nothing was sent to SWR: swr_endpoint, its address, is not known")
+    raise InvalidConnectionError("Nothing was sent to SWR, whose address is not known: set swr_endpoint")
 
 
 class ModelArtsClient:
@@ -209,12 +209,14 @@ class ModelArtsClient:
             await self._read_pages(listing, operation, deadline, offset_counts_pages=True)
             if not listing.is_complete:
                 raise InvalidResponseError(
-                    f"{operation.name} returned an incomplete list three times: {listing}"
+                    f"{operation.name} returned an incomplete list three times: {listing}. "
+                    "A retry reads it again"
                 )
         if listing.unreadable:
             if not listing.items and listing.unreadable > 1:
                 raise InvalidResponseError(
-                    f"None of the {listing.unreadable} records that {operation.name} returned can be parsed"
+                    f"None of the {listing.unreadable} records that {operation.name} returned can be parsed: "
+                    "check the endpoint"
                 )
             log.warning(
                 "%s returned %d records that cannot be parsed; they are left out",

@@ -195,12 +195,18 @@ async def _find_tags(
             errors.append(seen)
         elif tag := seen.get(wanted[0]):
             return tag, seen.get(wanted[-1]) if earlier else None
-        log.info("Image %s: check %d of %d found no tag in SWR", image.id, check, CHECKS)
+        log.info(
+            "Image %s: check %d of %d, one each %.0f s, found no tag %s:%s in SWR: %s",
+            *(image.id, check, CHECKS, CHECK_INTERVAL, address.path, address.tag),
+            seen if isinstance(seen, ModelArtsError) else "it is not listed",
+        )
         if check < CHECKS:
             await client.sleep(CHECK_INTERVAL)
     if len(errors) == CHECKS and all(error.is_denied_without_code for error in errors):
         raise PermissionDeniedError(
-            f"{CHECKS} requests in a row failed with HTTP 403 and no error code", **errors[-1].facts
+            f"{CHECKS} requests to SWR in a row failed with HTTP 403 and no error code: check the "
+            "permissions of the connection's user or agency, and any proxy or gateway in between",
+            **errors[-1].facts,
         )
     if errors:
         raise errors[-1]

@@ -189,7 +189,7 @@ class NotebookSteps:
         notebook = (await self._show()).raise_for_status()
         if notebook.status not in {"RUNNING", "SNAPSHOTTING"}:
             raise NotebookNotReadyError(
-                f"{notebook.describe()}: a lease can only be renewed while the notebook runs"
+                f"{notebook.describe()}: a lease can only be renewed while it is RUNNING. Start it, or wait"
             )
         return await self.prolong_lease(notebook, duration)
 
@@ -256,7 +256,7 @@ class NotebookSteps:
             except (StopRefusedError, NotFoundError) as error:
                 if not reads_left:
                     raise
-                log.info("The images are read again in %.0f s: %s", CHECK_INTERVAL, error)
+                log.info("Not stopped yet, reading the images again in %.0f s: %s", CHECK_INTERVAL, error)
             else:
                 return replace(_until("STOPPED", moved), changed=changed, snapshot=found.snapshot)
             await self._client.sleep(CHECK_INTERVAL)
@@ -275,7 +275,9 @@ class NotebookSteps:
             the given image is still being saved, so that a retry may find it ACTIVE.
         """
         if not notebook.is_running:
-            raise NotebookNotReadyError(f"{notebook.describe()}: it was not stopped")
+            raise NotebookNotReadyError(
+                f"{notebook.describe()}, so it was not stopped. A retry goes on from the status that it finds"
+            )
         if given is not None and given.is_pending:
             raise NotebookNotReadyError(
                 f"{given.describe()}, so notebook {self._id} was not stopped. Wait until the image is ACTIVE"

@@ -126,7 +126,7 @@ class FieldParser:
         try:
             value.encode()
         except UnicodeEncodeError:
-            return self._refuse("password", "must not have half of a character in it")
+            return self._refuse("password", "must not contain an incomplete character")
         return value
 
     def host(self) -> str | None:

@@ -232,7 +232,7 @@ class Notebooks:
     def install(self, notebook_id: str, packages: frozenset[str]) -> None:
         """Install packages in a running notebook; raises ValueError for any other."""
         if self.current(notebook_id).status != "RUNNING":
-            raise ValueError(f"notebook {notebook_id} is not running")
+            raise ValueError(f"notebook {notebook_id} is not running: start it first")
         self._environments.install(notebook_id, packages)
 
     def environment(self, notebook_id: str) -> frozenset[str]:

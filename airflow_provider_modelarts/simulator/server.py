@@ -89,7 +89,7 @@ class Server:
     def start(self) -> None:
         """Start to listen; raises OSError if the port is in use."""
         if self._thread is not None:
-            raise RuntimeError("the simulator is already running")
+            raise RuntimeError(f"the simulator is already running at port {self.port}: stop it first")
         _raise_open_files_limit()
         listener = socket.create_server((HOST, self._wanted_port), backlog=_BACKLOG)
         self.port = listener.getsockname()[1]

@@ -107,7 +107,7 @@ class ProjectStore:
         if notebook_id in self._notebooks:
             raise ValueError(f"notebook {notebook_id} already exists")
         if image_id not in self._images:
-            raise ValueError(f"no image {image_id}")
+            raise ValueError(f"no image {image_id}: add it first")
         now = self._milliseconds()
         notebook = NotebookRecord(
             id=notebook_id,
@@ -130,7 +130,8 @@ class ProjectStore:
         """Add an image record that no save changes and return its id; every field has a default."""
         unknown = given.keys() - _IMAGE_FIELDS
         if unknown:
-            raise ValueError(f"an image has no field {', '.join(sorted(unknown))}")
+            known = ", ".join(sorted(_IMAGE_FIELDS))
+            raise ValueError(f"an image has no field {', '.join(sorted(unknown))}; it may have {known}")
         image_id = given.get("id") or str(uuid.uuid4())
         if image_id in self._images:
             raise ValueError(f"image {image_id} already exists")

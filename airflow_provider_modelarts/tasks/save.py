@@ -337,7 +337,9 @@ class SaveTask(ModelArtsOperator):
         try:
             notebook = self.hook.try_get_notebook(self.notebook_id)
         except ModelArtsError as error:
-            log.debug("The lease of notebook %s cannot be read: %s", self.notebook_id, error)
+            log.debug(
+                "The lease of notebook %s cannot be read and is not checked: %s", self.notebook_id, error
+            )
             return
         self.push_notebook_link(context, notebook)
         warn_of_lease(notebook, notebook.service_time_or(time.time()), rules)

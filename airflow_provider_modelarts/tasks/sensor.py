@@ -287,7 +287,7 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
         except ModelArtsError as error:
             if isinstance(error, self.non_retryable) and not isinstance(error, PERMANENT):
                 raise
-            log.info("The last poll of %s in the worker failed: %s", self._subject, error)
+            log.info("The last poll of %s failed, so the wait has timed out: %s", self._subject, error)
             return None
         return resource if self._is_done(resource) else None
 

@@ -187,7 +187,7 @@ def test_stop_is_refused_for_image_of_another_notebook(simulator: Simulator) -> 
     other = simulator.add_notebook()
     saved = save(simulator, notebook_id=other)
     for arguments in ({"image_id": saved}, {}):
-        with pytest.raises(AirflowFailException, match=r"saved of notebook|no ACTIVE snapshot"):
+        with pytest.raises(AirflowFailException, match=r"which is of notebook|no ACTIVE snapshot"):
             run(stop(simulator, **arguments))
     assert simulator.notebook().status == "RUNNING"
 
