@@ -34,7 +34,7 @@ RETRY_TIMEOUT = 120.0
 NO_RETRY = 0.0
 """A deadline in the past, with which a call is not retried."""
 MAX_BACKOFF = 20.0
-"""Seconds between two attempts of a call, unless ``Retry-After`` is longer."""
+"""The most seconds between two requests of a call, unless ``Retry-After`` is longer."""
 MAX_PAGES = 1_000
 """Pages of one list."""
 MIN_POLL_INTERVAL = 1.0

@@ -94,7 +94,7 @@ class AuthenticationState:
         self._renewed_at = now
         return True
 
-    def forget_refusal(self) -> None:
+    def clear_refusal(self) -> None:
         """Allow the credentials to be sent again at once."""
         self._refusal = None
 
@@ -119,10 +119,10 @@ class Credentials:
         """
         return self._states.setdefault(endpoint, AuthenticationState())
 
-    def forget_refusals(self) -> None:
+    def clear_refusals(self) -> None:
         """Allow the credentials to be sent again at once, because the cause of a refusal was corrected."""
         for state in self._states.values():
-            state.forget_refusal()
+            state.clear_refusal()
 
     async def authenticate(self, request: Request, transport: Transport, clock: Clock) -> Request:
         """

@@ -40,9 +40,9 @@ from airflow_provider_modelarts.exceptions import (
     StopRefusedError,
 )
 
-SETTLED = ("RUNNING", "STOPPED")
+SETTLED_STATUSES = ("RUNNING", "STOPPED")
 """The statuses in which a notebook that is not busy can be."""
-CHECKS = 3
+CHECK_ATTEMPTS = 3
 """How often the images are read before a stop is refused, because lists may lag behind."""
 CHECK_INTERVAL = 15.0
 """Seconds between two of these reads."""
@@ -171,7 +171,7 @@ class NotebookSteps:
                     "was not stopped. Save and stop it first, or set stop_running=True"
                 )
             step = await self._unless_busy(self._stop(notebook, rule))
-            return replace(step, is_last=False, restored=None if step.wait_for == SETTLED else image)
+            return replace(step, is_last=False, restored=None if step.wait_for == SETTLED_STATUSES else image)
         if not notebook.is_stopped:
             return _busy(notebook)
         update = self._update_and_start(notebook, image, is_started=is_started, duration=duration)
@@ -236,7 +236,7 @@ class NotebookSteps:
             moved, changed = await move_notebook(self._client, self._id, STOP, stop, deadline=self._deadline)
             return replace(_until("STOPPED", moved), changed=changed)
         found = SnapshotCheck(False, "")
-        for reads_left in reversed(range(CHECKS)):
+        for reads_left in reversed(range(CHECK_ATTEMPTS)):
             try:
                 lease = await read_missing_lease(self._client, notebook, deadline=self._deadline)
                 given, images = await self._read_images(with_lease(notebook, lease), rule)
@@ -393,4 +393,4 @@ def _until(status: str, notebook: Notebook) -> Step:
 
 def _busy(notebook: Notebook) -> Step:
     """Return the wait for the end of what the notebook is busy with."""
-    return Step(notebook, SETTLED, is_last=False)
+    return Step(notebook, SETTLED_STATUSES, is_last=False)

@@ -26,7 +26,8 @@ if sys.platform != "win32":
 
 HOST = "127.0.0.1"
 _BACKLOG = 4096
-_OPEN_FILES = 8192
+"""Connections that wait to be accepted."""
+_MIN_OPEN_FILES = 8192
 
 
 class _RequestReader(asyncio.StreamReader):
@@ -220,6 +221,6 @@ def _raise_open_files_limit() -> None:
     if sys.platform == "win32":
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    wanted = _MIN_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MIN_OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

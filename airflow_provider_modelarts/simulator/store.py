@@ -241,7 +241,7 @@ class ProjectStore:
         self.saves += 1
         return image
 
-    def doom(self, image_id: str, message: str) -> None:
+    def fail_save(self, image_id: str, message: str) -> None:
         """Let a running save end with CREATE_FAILED and this message."""
         self._saves[image_id].failure = message
 
