@@ -193,7 +193,7 @@ class ModelArtsClient:
 
         :param deadline: epoch seconds after which no page is retried.
         :param until: whether the items read so far suffice, so that no further page is read.
-        :param is_read_on: whether the page after a full one is read, although ``total`` says that there is
+        :param is_read_on: whether the page after a full one is read, although ``total`` shows that there is
             none: the number may be older than the list.
         :raises InvalidResponseError: the list has too many pages, its pages hold fewer items than ``total``,
             or none of several records can be parsed. An incomplete list is never returned.
@@ -247,7 +247,13 @@ class ModelArtsClient:
     async def page(
         self, operation: Operation[Page[Item]], offset: int, deadline: float | None = None
     ) -> Page[Item]:
-        """Return one page as :meth:`call` does, with a smaller ``limit`` while the response is too large."""
+        """
+        Return one page of a list, with a smaller ``limit`` while the response is too large.
+
+        :param offset: records before the page, or pages where the service counts those.
+        :param deadline: epoch seconds after which no request is retried.
+        :raises ModelArtsError: as :meth:`call`.
+        """
         first_limit = operation.limit
         while True:
             limit = min(first_limit, self._page_limits.get(operation.name, first_limit))
@@ -266,7 +272,7 @@ class ModelArtsClient:
 
     def delay_before_poll(self, poll_interval: float, *, is_last: bool = False) -> float:
         """
-        Return 0 if :meth:`poll` must be called now, else the seconds to wait before asking again.
+        Return 0 if :meth:`poll` must be called now, else the seconds to wait until the next call.
 
         :param poll_interval: seconds between the polls of the caller.
         :param is_last: whether it is the last poll before a deadline, to which the limit of polls in flight
@@ -278,6 +284,7 @@ class ModelArtsClient:
         """
         Send an operation once, after :meth:`delay_before_poll` has returned 0, and return its result.
 
+        :param poll_interval: seconds between the polls of the wait.
         :param timeout: seconds for the exchange.
         :raises ModelArtsError: as :meth:`call`.
         """

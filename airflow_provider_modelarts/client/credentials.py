@@ -72,7 +72,11 @@ class AuthenticationState:
         self._refusal = None
 
     def refuse(self, error: AuthenticationError, now: float) -> None:
-        """Record that the credentials were refused and cannot be renewed."""
+        """
+        Record that the credentials were refused and cannot be renewed.
+
+        :param now: monotonic seconds, as everywhere here.
+        """
         self.is_proven = False
         if self._refusal is None or now - self.refused_at >= REFUSAL_TTL:
             # Otherwise the request was in flight during the first refusal, which still counts.

@@ -1,5 +1,5 @@
 """
-Saves a notebook exactly once, even if the response is lost or the task dies.
+Saves a notebook exactly once, even if the response is lost or the task is killed.
 
 The API can neither cancel nor undo a save and has no idempotency key. So each save puts a marker into the
 image's description, and a retry or a lost response is resolved by a lookup of that marker.

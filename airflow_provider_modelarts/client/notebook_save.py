@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class SaveRules:
     """
-    What a task wants besides the save.
+    What a task does besides the save.
 
     :param skips_stopped: whether a notebook that is STOPPED or STOPPING is no failure.
     :param min_lease: how long the notebook must not stop by itself.

@@ -88,7 +88,7 @@ class Server:
         return len(self._connections)
 
     def start(self) -> None:
-        """Start to listen; raises OSError if the port is in use."""
+        """Start to listen; raises OSError if the port is in use, RuntimeError after an earlier start."""
         if self._thread is not None:
             raise RuntimeError(f"the simulator is already running at port {self.port}: stop it first")
         _raise_open_files_limit()

@@ -101,7 +101,11 @@ class ProjectStore:
         feature: str = "NOTEBOOK",
         flavor: str = "modelarts.vm.cpu.2u",
     ) -> str:
-        """Add a notebook and return its id; by default it runs the first built-in image, for three days."""
+        """
+        Add a notebook and return its id; by default it runs the first built-in image, for three days.
+
+        Raises ValueError if the notebook exists or its image does not.
+        """
         notebook_id = notebook_id or str(uuid.uuid4())
         image_id = image_id or next(iter(self._images))
         if notebook_id in self._notebooks:
@@ -127,7 +131,11 @@ class ProjectStore:
         return notebook_id
 
     def add_image(self, given: Mapping[str, Any]) -> str:
-        """Add an image record that no save changes and return its id; every field has a default."""
+        """
+        Add an image record that no save changes and return its id; every field has a default.
+
+        Raises ValueError for an unknown field, and for the id of another image.
+        """
         unknown = given.keys() - _IMAGE_FIELDS
         if unknown:
             known = ", ".join(sorted(_IMAGE_FIELDS))

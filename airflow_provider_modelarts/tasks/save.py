@@ -257,7 +257,7 @@ class SaveTask(ModelArtsOperator):
         rules: SaveRules | None,
     ) -> None:
         """
-        Add the image to the progress when it is ACTIVE and, if asked for, verified, or defer until then.
+        Add the image to the progress when it is ACTIVE and, if requested, verified, or defer until then.
 
         :param deadline: epoch seconds of the last poll in the worker.
         :param rules: to warn of the lease; None if that was done.
@@ -352,7 +352,7 @@ class SaveTask(ModelArtsOperator):
 
     @property
     def _lost_wait(self) -> str:
-        """What to say of a wait in the triggerer that ended without a result."""
+        """The message of a wait in the triggerer that ended without a result."""
         return (
             f"Waiting in the triggerer for the image of notebook {self.notebook_id} ended without a "
             f"result (timeout {self.timeout:.0f} s; a retry reuses the image)"

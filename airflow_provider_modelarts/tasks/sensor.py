@@ -293,7 +293,7 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
 
     @property
     def _waited(self) -> float | None:
-        """Seconds since the wait began, which a process that Airflow rescheduled does not know."""
+        """Seconds since the wait began, which is unknown in a process that Airflow rescheduled."""
         return None if self._is_rescheduled or self._began is None else time.time() - self._began
 
     @property
