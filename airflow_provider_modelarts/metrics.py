@@ -125,14 +125,14 @@ def _count(name: str, context: Any, **tags: str) -> None:
     try:
         _stats().incr(f"{PREFIX}.{name}", tags={**_tags(context), **tags})
     except Exception as error:  # noqa: BLE001 - whatever the metrics backend raises
-        log.debug("Metric %s was not sent: %s", name, error)
+        log.debug("Metric %s was not sent, the task is not affected: %s", name, error)
 
 
 def _time(name: str, seconds: float, context: Any) -> None:
     try:
         _stats().timing(f"{PREFIX}.{name}", timedelta(seconds=seconds), tags=_tags(context))
     except Exception as error:  # noqa: BLE001 - whatever the metrics backend raises
-        log.debug("Metric %s was not sent: %s", name, error)
+        log.debug("Metric %s was not sent, the task is not affected: %s", name, error)
 
 
 def _tags(context: Any) -> dict[str, str]:

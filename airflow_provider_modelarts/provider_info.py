@@ -16,7 +16,7 @@ def connection_fields() -> dict[str, Any]:
     return {
         "region": _text("Region", "For example cn-north-4 or eu-de. Determines the cloud and its endpoints."),
         "project_id": _text(
-            "Project ID", "Shown in the console under My Credentials. If empty, the lookup asks IAM."
+            "Project ID", "Shown in the console under My Credentials. If empty, it is read from IAM."
         ),
         "project_name": _text(
             "Project name", "For the lookup of the project ID. Default: the region's project."

@@ -192,8 +192,11 @@ def _swr_uri(context: Context, outlet: Any) -> str | None:
     if uri is None and isinstance(outlet, AssetRef):
         try:
             uri = getattr(context["outlet_events"][outlet].key, "uri", None)
-        except Exception as error:  # noqa: BLE001 - Airflow's API server may not know the asset
-            log.warning("Cannot read the asset of outlet %r: %s: %s", outlet, type(error).__name__, error)
+        except Exception as error:  # noqa: BLE001 - Airflow's API server may not have the asset
+            log.warning(
+                "Cannot read the asset of outlet %r, so its event has no image: %s: %s",
+                *(outlet, type(error).__name__, error),
+            )
     is_swr = isinstance(uri, str) and uri.lower().startswith(f"{SCHEME}://")
     return uri if is_swr else None
 

@@ -41,7 +41,7 @@ INTERVAL = 1.0
 """Seconds, the shortest interval of a wait."""
 SETTLE = 1.0
 """Seconds after the first poll of each wait, for what happens once."""
-PATIENCE = 120.0
+TIMEOUT = 120.0
 """Seconds after which a measurement is given up."""
 
 
@@ -76,7 +76,7 @@ async def cost(
     """Return the CPU microseconds of one poll."""
     control(port, "reset")
     tasks = [asyncio.create_task(wait(number, port)) for number in range(waits)]
-    give_up = time.monotonic() + PATIENCE
+    give_up = time.monotonic() + TIMEOUT
     try:
         while control(port, "counters")["answered"] < waits and time.monotonic() < give_up:
             await _unless_done(tasks, asyncio.sleep(0.5))

@@ -201,11 +201,11 @@ def documented() -> list[str]:
 
 @pytest.mark.usefixtures("connection")
 def test_docs_list_every_message_of_test_button() -> None:
-    good, praise = ModelArtsHook().test_connection()
+    good, success = ModelArtsHook().test_connection()
     assert good
-    said = [*messages(), praise]
+    texts = [*messages(), success]
 
-    found = {message: [row for row in documented() if re.match(row, message)] for message in said}
+    found = {message: [row for row in documented() if re.match(row, message)] for message in texts}
 
     assert {message: rows for message, rows in found.items() if len(rows) != 1} == {}
     assert {rows[0] for rows in found.values()} == set(documented())

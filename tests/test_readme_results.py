@@ -1,4 +1,4 @@
-"""What README says that a task hands on."""
+"""What README documents as XCom of a task."""
 
 from __future__ import annotations
 

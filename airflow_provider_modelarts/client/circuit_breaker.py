@@ -49,7 +49,7 @@ class CircuitBreaker:
 
     def delay_before_request(self, now: float, poll_interval: float, *, is_last: bool = False) -> float:
         """
-        Return 0 if a poll may be sent now, else the seconds to wait before asking again.
+        Return 0 if a poll may be sent now, else the seconds to wait until the next call.
 
         After 0, call :meth:`release` when the poll is done.
 

@@ -34,7 +34,7 @@ RETRY_TIMEOUT = 120.0
 NO_RETRY = 0.0
 """A deadline in the past, with which a call is not retried."""
 MAX_BACKOFF = 20.0
-"""Seconds between two attempts of a call, unless ``Retry-After`` is longer."""
+"""The most seconds between two requests of a call, unless ``Retry-After`` is longer."""
 MAX_PAGES = 1_000
 """Pages of one list."""
 MIN_POLL_INTERVAL = 1.0
@@ -55,7 +55,7 @@ PollableT = TypeVar("PollableT", bound=Pollable)
 
 
 def _no_swr_endpoint() -> str:
-    raise InvalidConnectionError("Nothing was sent to SWR: swr_endpoint, its address, is not known")
+    raise InvalidConnectionError("Nothing was sent to SWR, whose address is not known: set swr_endpoint")
 
 
 class ModelArtsClient:
@@ -193,7 +193,7 @@ class ModelArtsClient:
 
         :param deadline: epoch seconds after which no page is retried.
         :param until: whether the items read so far suffice, so that no further page is read.
-        :param is_read_on: whether the page after a full one is read, although ``total`` says that there is
+        :param is_read_on: whether the page after a full one is read, although ``total`` shows that there is
             none: the number may be older than the list.
         :raises InvalidResponseError: the list has too many pages, its pages hold fewer items than ``total``,
             or none of several records can be parsed. An incomplete list is never returned.
@@ -209,12 +209,14 @@ class ModelArtsClient:
             await self._read_pages(listing, operation, deadline, offset_counts_pages=True)
             if not listing.is_complete:
                 raise InvalidResponseError(
-                    f"{operation.name} returned an incomplete list three times: {listing}"
+                    f"{operation.name} returned an incomplete list three times: {listing}. "
+                    "A retry reads it again"
                 )
         if listing.unreadable:
             if not listing.items and listing.unreadable > 1:
                 raise InvalidResponseError(
-                    f"None of the {listing.unreadable} records that {operation.name} returned can be parsed"
+                    f"None of the {listing.unreadable} records that {operation.name} returned can be parsed: "
+                    "check the endpoint"
                 )
             log.warning(
                 "%s returned %d records that cannot be parsed; they are left out",
@@ -245,7 +247,13 @@ class ModelArtsClient:
     async def page(
         self, operation: Operation[Page[Item]], offset: int, deadline: float | None = None
     ) -> Page[Item]:
-        """Return one page as :meth:`call` does, with a smaller ``limit`` while the response is too large."""
+        """
+        Return one page of a list, with a smaller ``limit`` while the response is too large.
+
+        :param offset: records before the page, or pages where the service counts those.
+        :param deadline: epoch seconds after which no request is retried.
+        :raises ModelArtsError: as :meth:`call`.
+        """
         first_limit = operation.limit
         while True:
             limit = min(first_limit, self._page_limits.get(operation.name, first_limit))
@@ -264,7 +272,7 @@ class ModelArtsClient:
 
     def delay_before_poll(self, poll_interval: float, *, is_last: bool = False) -> float:
         """
-        Return 0 if :meth:`poll` must be called now, else the seconds to wait before asking again.
+        Return 0 if :meth:`poll` must be called now, else the seconds to wait until the next call.
 
         :param poll_interval: seconds between the polls of the caller.
         :param is_last: whether it is the last poll before a deadline, to which the limit of polls in flight
@@ -276,6 +284,7 @@ class ModelArtsClient:
         """
         Send an operation once, after :meth:`delay_before_poll` has returned 0, and return its result.
 
+        :param poll_interval: seconds between the polls of the wait.
         :param timeout: seconds for the exchange.
         :raises ModelArtsError: as :meth:`call`.
         """

@@ -71,7 +71,11 @@ class AuthenticationState:
         self._refusal = None
 
     def refuse(self, error: AuthenticationError, now: float) -> None:
-        """Record that the credentials were refused and cannot be renewed."""
+        """
+        Record that the credentials were refused and cannot be renewed.
+
+        :param now: monotonic seconds, as everywhere here.
+        """
         self.is_proven = False
         if self._refusal is None or now - self.refused_at >= REFUSAL_TTL:
             # Otherwise the request was in flight during the first refusal, which still counts.
@@ -93,7 +97,7 @@ class AuthenticationState:
         self._renewed_at = now
         return True
 
-    def forget_refusal(self) -> None:
+    def clear_refusal(self) -> None:
         """Allow the credentials to be sent again at once."""
         self._refusal = None
 
@@ -118,10 +122,10 @@ class Credentials:
         """
         return self._states.setdefault(endpoint, AuthenticationState())
 
-    def forget_refusals(self) -> None:
+    def clear_refusals(self) -> None:
         """Allow the credentials to be sent again at once, because the cause of a refusal was corrected."""
         for state in self._states.values():
-            state.forget_refusal()
+            state.clear_refusal()
 
     async def authenticate(self, request: Request, transport: Transport, clock: Clock) -> Request:
         """

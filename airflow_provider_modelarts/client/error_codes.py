@@ -73,8 +73,12 @@ _MOUNT = ErrorCode(BadRequestError, "Check the mount path of the storage.")
 _SUSPENDED = ErrorCode(AccountSuspendedError, "Settle the account's state in the console.")
 _FAILED = ErrorCode(ServerError, "The service failed. If this continues, give the request id to its support.")
 _BUSY = ErrorCode(RateLimitError, "The service is busy: send fewer requests, or retry later.")
-_NO_TAG = ErrorCode(NotFoundError, "The repository in SWR has no such tag; it may have been deleted.")
-_NO_REPOSITORY = ErrorCode(NotFoundError, "SWR has no such repository; it may have been deleted.")
+_NO_TAG = ErrorCode(
+    NotFoundError, "The repository in SWR has no such tag: check it in the console; it may have been deleted."
+)
+_NO_REPOSITORY = ErrorCode(
+    NotFoundError, "SWR has no such repository: check its name and the region; it may have been deleted."
+)
 NO_ORGANIZATION = ("SVCSTG.SWR.4040058", "SVCSTG.SWR.4041061")
 """Codes of a NotFoundError about an organization in SWR."""
 _NO_ORGANIZATION = ErrorCode(NotFoundError, "SWR has no such organization: check it and the region.")
@@ -212,10 +216,18 @@ ERROR_CODES: dict[tuple[int, str], ErrorCode] = {
                 BadRequestError,
                 "The gateway has no such API: check the endpoint; ModelArts may not be in this region.",
             ),
-            (413, "APIGW.0201"): ErrorCode(BadRequestError, "The request is too large."),
-            (494, "APIGW.0201"): ErrorCode(BadRequestError, "The request's headers are too large."),
-            (414, "APIGW.0201"): ErrorCode(BadRequestError, "The request's address is too long."),
-            (400, "APIGW.0201"): ErrorCode(BadRequestError, "The gateway cannot read the request."),
+            (413, "APIGW.0201"): ErrorCode(
+                BadRequestError, "The request is too large: shorten its longest value."
+            ),
+            (494, "APIGW.0201"): ErrorCode(
+                BadRequestError, "The request's headers are too large: check the connection's security_token."
+            ),
+            (414, "APIGW.0201"): ErrorCode(
+                BadRequestError, "The request's address is too long: shorten its ids and filters."
+            ),
+            (400, "APIGW.0201"): ErrorCode(
+                BadRequestError, "The gateway cannot read the request: check the endpoint and any proxy."
+            ),
             (502, "APIGW.0201"): _FAILED,
             (504, "APIGW.0201"): _FAILED,
             (504, "APIGW.0203"): _FAILED,

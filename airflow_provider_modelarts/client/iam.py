@@ -92,8 +92,8 @@ def parse_token(response: Response, at: datetime) -> Token:
     token = _parse("CreateToken (POST /v3/auth/tokens)", response, _TokenResponse.model_validate, at).token
     value = response.headers.get("x-subject-token", "").strip()
     if not _SENDABLE.fullmatch(value):
-        fault = "a token that no header can contain" if value else "no token: check iam_endpoint"
-        raise InvalidResponseError(f"CreateToken (POST /v3/auth/tokens) returned {fault}")
+        fault = "a token that no header can contain" if value else "no token"
+        raise InvalidResponseError(f"CreateToken (POST /v3/auth/tokens) returned {fault}: check iam_endpoint")
     return Token(value, token.project.id, _usable_for(token.expires_at, _date(response, at)))
 
 

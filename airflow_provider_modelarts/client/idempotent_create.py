@@ -1,5 +1,5 @@
 """
-Saves a notebook exactly once, even if the response is lost or the task dies.
+Saves a notebook exactly once, even if the response is lost or the task is killed.
 
 The API can neither cancel nor undo a save and has no idempotency key. So each save puts a marker into the
 image's description, and a retry or a lost response is resolved by a lookup of that marker.
@@ -210,7 +210,7 @@ class IdempotentCreate:
             reason = f"{permission} is missing" if is_forbidden else "the check failed"
             question = f"whether this task already saved notebook {self._notebook_id}"
             message = f"Cannot check {question}, because {reason}"
-            log.warning("%s: %s", message, failure)
+            log.warning("%s, so create-image is not sent again: %s", message, failure)
             # Not chained to the failure, whose context is this error: the chain would be a cycle.
             raise error.with_message(f"{error.message} {message}.") from None
 
@@ -306,7 +306,9 @@ class IdempotentCreate:
             is_unclear = isinstance(error, InvalidResponseError) or type(error) is ApiError
             if not (isinstance(error, PERMANENT) or (is_unclear and not is_strict)):
                 raise
-            log.info("Cannot check whether an earlier try created image %s: %s", image_id, error)
+            log.info(
+                "Image %s cannot be read, so it does not count as saved by this task: %s", image_id, error
+            )
             return None
         return image if self._is_reusable(image) else None
 

@@ -70,7 +70,10 @@ async def tag_image(
     image = (await client.call(operations.show_image(image_id))).raise_for_status()
     address = registry_address(image)
     if address is None or not address.tag:
-        raise ModelArtsError(f"{image.describe()}: its record shows no address in SWR that could get a tag")
+        raise ModelArtsError(
+            f"{image.describe()}: its record shows no address in SWR that could get a tag. "
+            "Use a container client"
+        )
     if is_in_enterprise_registry(image):
         raise RequestValidationError(
             f"Nothing was sent: image {image.id} is in an Enterprise registry, {address.registry}, "
@@ -129,7 +132,9 @@ async def _content(client: ModelArtsClient, address: ImageAddress) -> RegistryTa
     try:
         return await find_tag(client, address)
     except ModelArtsError as error:
-        log.info("The tag %s:%s cannot be read: %s", address.path, address.tag, error)
+        log.info(
+            "The tag %s:%s cannot be read, so its digest is unknown: %s", address.path, address.tag, error
+        )
         return None
 
 

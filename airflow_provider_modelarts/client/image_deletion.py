@@ -76,20 +76,23 @@ async def read_uses(client: ModelArtsClient, *, own_notebooks_only: bool = False
     uses = ImageUses.of(found.values(), read_at=began)
     if uses.unclear:
         raise InvalidResponseError(
-            f"{_unread(own_notebooks_only)}. Notebook {uses.unclear[0]} does not show which image it uses"
+            f"{_UNKNOWN_USES}, and notebook {uses.unclear[0]} does not show its image. A retry reads it again"
         )
     return uses
+
+
+_UNKNOWN_USES = "No image is deleted while it is not known what uses it"
 
 
 def _unread(own_notebooks_only: bool) -> str:
     if own_notebooks_only:
         return (
-            "No image is deleted while it is not known what uses it, and the list of your notebooks failed. "
-            "It needs the permission modelarts:notebook:list"
+            f"{_UNKNOWN_USES}, and the list of your notebooks failed. It needs the permission "
+            "modelarts:notebook:list"
         )
     return (
-        "No image is deleted while it is not known what uses it, and the list of all users' notebooks "
-        "failed. It needs the permission modelarts:notebook:listAllNotebooks. Without it, "
+        f"{_UNKNOWN_USES}, and the list of all users' notebooks failed. It needs the permission "
+        "modelarts:notebook:listAllNotebooks. Without it, "
         "own_notebooks_only=True is your word that nobody else's notebooks matter"
     )
 
@@ -136,7 +139,7 @@ async def delete_record(
         if await client.call(replace(deletion, parse=_is_deleted), before_retry=before_retry):
             return True
         failure: ModelArtsError = InvalidResponseError(
-            f"DeleteImage was accepted, but image {image_id} is still there"
+            f"DeleteImage was accepted, but image {image_id} is still there. A retry deletes it again"
         )
     except ModelArtsError as error:
         is_open = getattr(error, "code", "") or error.may_have_been_processed
@@ -147,7 +150,7 @@ async def delete_record(
     try:
         image = await show_image(client, image_id)
     except ModelArtsError as unread:
-        log.warning("Image %s cannot be read: %s", image_id, unread)
+        log.warning("Image %s cannot be read either, so its deletion counts as failed: %s", image_id, unread)
         raise failure from unread
     if image is not None:
         raise failure

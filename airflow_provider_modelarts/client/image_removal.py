@@ -74,7 +74,7 @@ async def remove_image(
     if image is None:
         stored = read_entries(earlier, project_id=client.project_id)
         left = [found for found in stored if found.image.id.lower() == image_id.lower()]
-        log.info("Image %s is gone already", image_id)
+        log.info("Image %s is gone already, so DeleteImage is not sent", image_id)
         if not (delete_swr_image and left and left[0].content):
             return Removal(left[0].image.swr_path if left else None, is_changed=False)
         of_workspace = left[0].image.workspace_id or workspace_id

@@ -32,7 +32,11 @@ class ImageUses:
 
     @classmethod
     def of(cls, notebooks: Iterable[Notebook], *, read_at: float = 0.0) -> ImageUses:
-        """Return what notebooks of any status use."""
+        """
+        Return what notebooks of any status use.
+
+        :param read_at: epoch seconds at which the reading of the notebooks began.
+        """
         found = {notebook.id.lower(): notebook for notebook in notebooks}
         unclear = [n.id for n in found.values() if not _has_image(n) and n.status not in NEVER_STARTS]
         uses = cls(len(found), read_at, tuple(sorted(unclear)))

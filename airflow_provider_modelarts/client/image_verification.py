@@ -29,7 +29,7 @@ from airflow_provider_modelarts.exceptions import (
     PermissionDeniedError,
 )
 
-CHECKS = 3
+CHECK_ATTEMPTS = 3
 """Checks that must miss a tag before it counts as absent, as the lists of SWR may lag."""
 CHECK_INTERVAL = 5.0
 """Seconds between two checks."""
@@ -189,26 +189,32 @@ async def _find_tags(
     earlier_address = earlier and registry_address(earlier)
     wanted = [str(found.tag) for found in (address, earlier_address) if found]
     errors: list[ModelArtsError] = []
-    for check in range(1, CHECKS + 1):
+    for check in range(1, CHECK_ATTEMPTS + 1):
         seen = await _check(client, address, wanted, deadline)
         if isinstance(seen, ModelArtsError):
             errors.append(seen)
         elif tag := seen.get(wanted[0]):
             return tag, seen.get(wanted[-1]) if earlier else None
-        log.info("Image %s: check %d of %d found no tag in SWR", image.id, check, CHECKS)
-        if check < CHECKS:
+        log.info(
+            "Image %s: check %d of %d, one each %.0f s, found no tag %s:%s in SWR: %s",
+            *(image.id, check, CHECK_ATTEMPTS, CHECK_INTERVAL, address.path, address.tag),
+            seen if isinstance(seen, ModelArtsError) else "it is not listed",
+        )
+        if check < CHECK_ATTEMPTS:
             await client.sleep(CHECK_INTERVAL)
-    if len(errors) == CHECKS and all(error.is_denied_without_code for error in errors):
+    if len(errors) == CHECK_ATTEMPTS and all(error.is_denied_without_code for error in errors):
         raise PermissionDeniedError(
-            f"{CHECKS} requests in a row failed with HTTP 403 and no error code", **errors[-1].facts
+            f"{CHECK_ATTEMPTS} requests to SWR in a row failed with HTTP 403 and no error code: check the "
+            "permissions of the connection's user or agency, and any proxy or gateway in between",
+            **errors[-1].facts,
         )
     if errors:
         raise errors[-1]
     raise ImageNotInRegistryError(
-        f"Image {image.id} is ACTIVE in ModelArts, but {CHECKS} checks within "
-        f"{CHECK_INTERVAL * (CHECKS - 1):.0f} s found no tag {address.path}:{address.tag} in SWR. SWR's own "
-        "retention or a person may have deleted it: open the repository in the console, then save the "
-        "notebook again"
+        f"Image {image.id} is ACTIVE in ModelArts, but {CHECK_ATTEMPTS} checks within "
+        f"{CHECK_INTERVAL * (CHECK_ATTEMPTS - 1):.0f} s found no tag {address.path}:{address.tag} in SWR. "
+        "SWR's own retention or a person may have deleted it: open the repository in the console, then save "
+        "the notebook again"
     )
 
 

@@ -1,5 +1,5 @@
 """
-When a lease is renewed, and what lease a start asks for.
+When a lease is renewed, and with what lease a notebook starts.
 
 Only a timed lease is renewed, and it is never shortened. A start keeps the lease that the notebook had.
 """
@@ -20,11 +20,11 @@ MAX_LEASE = timedelta(hours=72)
 @dataclass(frozen=True, slots=True)
 class LeaseTerms:
     """
-    What a start or a renewal asks for.
+    What a start or a renewal requests.
 
     :param duration: None for the service's default, one hour.
     :param type: None for the service's default, ``timing``.
-    :param fallback: the duration to ask for if the service refuses the first one.
+    :param fallback: the duration to request if the service refuses the first one.
     """
 
     duration: timedelta | None = None
@@ -67,7 +67,7 @@ def plan_renewal(lease: Lease | None, now: int, at_least: timedelta) -> LeaseTer
 
 def plan_start(lease: Lease | None, duration: timedelta | None = None) -> LeaseTerms:
     """
-    Return the lease to ask for when a notebook starts.
+    Return the lease to request when a notebook starts.
 
     :param lease: of the stopped notebook.
     :param duration: the user's; without one the notebook keeps the lease that it had.

@@ -46,7 +46,7 @@ class LeftTags:
 
 def stored_entry(planned: PlannedImage, *, mode: Mode, project_id: str, workspace_id: str) -> dict[str, Any]:
     """
-    Return what the next try needs to know of an image that is about to be removed, as plain JSON.
+    Return what the next try needs of an image that is about to be removed, as plain JSON.
 
     Only what is to be deleted is stored with its content: the tag of an image that was unregistered stays,
     whichever mode the next try has.

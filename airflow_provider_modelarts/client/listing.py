@@ -27,7 +27,7 @@ class Listing(Generic[Item]):
 
     :param limit: records of a page at most, or 0 if unknown.
     :param until: whether the items suffice, although the list may have more.
-    :param is_read_on: whether a full page is never the last one, although the total says so.
+    :param is_read_on: whether a full page is never the last one, whatever the total is.
     """
 
     def __init__(

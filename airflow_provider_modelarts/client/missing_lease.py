@@ -30,7 +30,10 @@ async def read_missing_lease(
     except (TransportError, ServerError, RateLimitError):
         raise
     except ModelArtsError as error:
-        log.info("It is unknown when notebook %s was last started: %s", notebook.id, error)
+        log.info(
+            "It is unknown when notebook %s was last started, so only the age of its snapshots counts: %s",
+            *(notebook.id, error),
+        )
         return None
 
 

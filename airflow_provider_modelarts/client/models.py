@@ -244,11 +244,11 @@ class Page(ResponseModel, Generic[T]):
 
 
 ImagePage = Page[Image]
-# Named, because pydantic forgets a generic model that nothing refers to, and builds it again.
+# Named, because pydantic drops a generic model that nothing refers to, and builds it again.
 
 
 def iso_utc(milliseconds: int | None) -> str | None:
-    """Return a time of the API in ISO 8601; None for one outside of the calendar."""
+    """Return a time of the API, in milliseconds since 1970, in ISO 8601; None outside of the calendar."""
     if milliseconds is None:
         return None
     try:

@@ -110,7 +110,7 @@ async def renew_lease(
     if not is_renewed(lease):
         raise InvalidResponseError(
             f"RenewLease was accepted, but the lease of notebook {notebook_id} was not renewed: "
-            f"{lease.describe()}, not in {duration}"
+            f"{lease.describe()}, not in {duration}. A retry renews it again"
         )
     log.info("The lease of notebook %s was renewed: %s", notebook_id, lease.describe())
     return lease
@@ -131,7 +131,10 @@ async def read_lease(client: ModelArtsClient, notebook_id: str, *, deadline: flo
         notebook = await client.call(operations.show_notebook(notebook_id), deadline=deadline)
         if notebook.lease is None or notebook.status not in {"RUNNING", "SNAPSHOTTING"}:
             raise
-        log.info("The lease of notebook %s is read with the notebook: %s", notebook_id, error)
+        log.info(
+            "ShowLease of notebook %s failed; using the lease that ShowNotebook returns: %s",
+            *(notebook_id, error),
+        )
         times = {"current_time": notebook.current_time, "response_date": notebook.response_date}
         return notebook.lease.model_copy(update=times)
 
@@ -158,7 +161,8 @@ async def update_image(
     if not is_updated(notebook):
         raise InvalidResponseError(
             f"UpdateNotebook was accepted, but notebook {notebook_id} still has the image "
-            f"{notebook.image_id}, not {image_id} (read at {iso_utc(notebook.service_time)})"
+            f"{notebook.image_id}, not {image_id} (read at {iso_utc(notebook.service_time)}). "
+            "A retry sets it again"
         )
     return notebook
 
@@ -200,7 +204,9 @@ async def _read_after(
     try:
         found = await read()
     except ModelArtsError as unread:
-        log.warning("Notebook %s: the check failed: %s", notebook_id, unread)
+        log.warning(
+            "Notebook %s: the check failed too, so the request counts as failed: %s", notebook_id, unread
+        )
         raise error from unread
     if not is_done(found):
         raise error

@@ -205,7 +205,7 @@ async def _list_images(client: ModelArtsClient, workspace_id: str, *, notebooks:
         return await client.list_all(operations.list_images(workspace_id=workspace_id))
     except PermissionDeniedError as error:
         log.warning(
-            "The images of workspace %s may not be listed, so that its %d notebooks count as not saved, "
+            "The images of workspace %s cannot be listed, so that its %d notebooks count as not saved, "
             "unless a snapshot is in another workspace: %s",
             *(workspace_id, notebooks, error),
         )

@@ -67,7 +67,10 @@ async def read_unlisted_images(
         try:
             images.append(await client.call(operations.show_image(image_id), deadline=deadline))
         except NO_IMAGE as error:
-            log.info("Notebook %s runs image %s, which cannot be read: %s", notebook.id, image_id, error)
+            log.info(
+                "Notebook %s runs image %s, which cannot be read and does not count as its snapshot: %s",
+                *(notebook.id, image_id, error),
+            )
     return images
 
 

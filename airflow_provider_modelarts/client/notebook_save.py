@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class SaveRules:
     """
-    What a task wants besides the save.
+    What a task does besides the save.
 
     :param skips_stopped: whether a notebook that is STOPPED or STOPPING is no failure.
     :param min_lease: how long the notebook must not stop by itself.
@@ -195,9 +195,7 @@ class NotebookSave:
                 else:
                     notebook = await self._steps.prolong_lease(notebook, wanted)
             except ModelArtsError as error:
-                log.warning(
-                    "The lease of notebook %s may not be renewed; its save goes on: %s", self._id, error
-                )
+                log.warning("Renewing the lease of notebook %s failed; its save goes on: %s", self._id, error)
         warn_of_lease(notebook, self._steps.now(notebook), self._rules)
         return notebook
 
@@ -215,7 +213,9 @@ class NotebookSave:
         except NotFoundError as error:
             raise error from refusal
         except ModelArtsError as error:
-            log.debug("Notebook %s cannot be read after the refusal of its save: %s", self._id, error)
+            log.debug(
+                "Notebook %s cannot be read after the refusal of its save, which counts: %s", self._id, error
+            )
             unread = error
         else:
             self._found(notebook)
@@ -225,7 +225,7 @@ class NotebookSave:
             raise refusal
         if isinstance(refusal, NotebookNotReadyError) and isinstance(unread, NotebookNotReadyError):
             # A read is allowed in every status: for it this class means that there is no such notebook.
-            message = f"{unread.message} Not even a read is allowed: there is no such notebook"
+            message = f"{unread.message} Not even a read is allowed: there is no such notebook. Check its id"
             raise NotFoundError(message, **unread.facts) from refusal
         raise refusal
 

@@ -40,9 +40,9 @@ from airflow_provider_modelarts.exceptions import (
     StopRefusedError,
 )
 
-SETTLED = ("RUNNING", "STOPPED")
+SETTLED_STATUSES = ("RUNNING", "STOPPED")
 """The statuses in which a notebook that is not busy can be."""
-CHECKS = 3
+CHECK_ATTEMPTS = 3
 """How often the images are read before a stop is refused, because lists may lag behind."""
 CHECK_INTERVAL = 15.0
 """Seconds between two of these reads."""
@@ -171,7 +171,7 @@ class NotebookSteps:
                     "was not stopped. Save and stop it first, or set stop_running=True"
                 )
             step = await self._unless_busy(self._stop(notebook, rule))
-            return replace(step, is_last=False, restored=None if step.wait_for == SETTLED else image)
+            return replace(step, is_last=False, restored=None if step.wait_for == SETTLED_STATUSES else image)
         if not notebook.is_stopped:
             return _busy(notebook)
         update = self._update_and_start(notebook, image, is_started=is_started, duration=duration)
@@ -189,7 +189,7 @@ class NotebookSteps:
         notebook = (await self._show()).raise_for_status()
         if notebook.status not in {"RUNNING", "SNAPSHOTTING"}:
             raise NotebookNotReadyError(
-                f"{notebook.describe()}: a lease can only be renewed while the notebook runs"
+                f"{notebook.describe()}: a lease can only be renewed while it is RUNNING. Start it, or wait"
             )
         return await self.prolong_lease(notebook, duration)
 
@@ -236,7 +236,7 @@ class NotebookSteps:
             moved, changed = await move_notebook(self._client, self._id, STOP, stop, deadline=self._deadline)
             return replace(_until("STOPPED", moved), changed=changed)
         found = SnapshotCheck(False, "")
-        for reads_left in reversed(range(CHECKS)):
+        for reads_left in reversed(range(CHECK_ATTEMPTS)):
             try:
                 lease = await read_missing_lease(self._client, notebook, deadline=self._deadline)
                 given, images = await self._read_images(with_lease(notebook, lease), rule)
@@ -256,7 +256,7 @@ class NotebookSteps:
             except (StopRefusedError, NotFoundError) as error:
                 if not reads_left:
                     raise
-                log.info("The images are read again in %.0f s: %s", CHECK_INTERVAL, error)
+                log.info("Not stopped yet, reading the images again in %.0f s: %s", CHECK_INTERVAL, error)
             else:
                 return replace(_until("STOPPED", moved), changed=changed, snapshot=found.snapshot)
             await self._client.sleep(CHECK_INTERVAL)
@@ -275,7 +275,9 @@ class NotebookSteps:
             the given image is still being saved, so that a retry may find it ACTIVE.
         """
         if not notebook.is_running:
-            raise NotebookNotReadyError(f"{notebook.describe()}: it was not stopped")
+            raise NotebookNotReadyError(
+                f"{notebook.describe()}, so it was not stopped. A retry goes on from the status that it finds"
+            )
         if given is not None and given.is_pending:
             raise NotebookNotReadyError(
                 f"{given.describe()}, so notebook {self._id} was not stopped. Wait until the image is ACTIVE"
@@ -391,4 +393,4 @@ def _until(status: str, notebook: Notebook) -> Step:
 
 def _busy(notebook: Notebook) -> Step:
     """Return the wait for the end of what the notebook is busy with."""
-    return Step(notebook, SETTLED, is_last=False)
+    return Step(notebook, SETTLED_STATUSES, is_last=False)

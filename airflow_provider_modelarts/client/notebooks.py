@@ -65,7 +65,7 @@ STOP = Move("STOPPING", "STOPPED")
 
 
 class DatedResponse(ResponseModel):
-    """A response that says when it was made, by the service's clock."""
+    """A response with the time at which it was made, by the service's clock."""
 
     # Only ShowNotebook has it, and no page documents it.
     current_time: Timestamp = None
@@ -168,7 +168,7 @@ class Lease(DatedResponse):
 
     @property
     def length(self) -> timedelta | None:
-        """The duration that the last start or renewal asked for; None if the lease does not show it."""
+        """The duration that the last start or renewal requested; None if the lease does not show it."""
         if self.ends_at is None or self.create_at is None or self.update_at is None:
             return None
         # What was changed before it was created, or after its end, does not show it.
@@ -359,7 +359,7 @@ class Notebook(DatedResponse):
 
 
 NotebookPage = Page[Notebook]
-# Named, because pydantic forgets a generic model that nothing refers to, and builds it again.
+# Named, because pydantic drops a generic model that nothing refers to, and builds it again.
 
 
 def image_name(notebook: Notebook, cloud: Cloud) -> str:

@@ -8,7 +8,7 @@ from airflow_provider_modelarts.exceptions import (
     PermissionDeniedError,
 )
 
-CONFIRMATIONS = 3
+MIN_CONFIRMATIONS = 3
 """Polls in a row that must fail alike before a refusal that may be temporary ends the wait."""
 MIN_TIME_TO_APPEAR = 30.0
 """Seconds for which a new resource may not be found yet, as the service's reads may lag behind."""
@@ -45,7 +45,7 @@ class PollErrors:
         """
         if error.is_denied_without_code:
             self._forbidden += 1
-            if self._forbidden >= CONFIRMATIONS:
+            if self._forbidden >= MIN_CONFIRMATIONS:
                 raise self._permission_denied(error) from error
         else:
             self._forbidden = 0
@@ -53,7 +53,7 @@ class PollErrors:
             self._not_found_since = self._not_found_since if self._not_found else now
             self._not_found += 1
             waited = now - self._not_found_since
-            if self._not_found < CONFIRMATIONS or waited < MIN_TIME_TO_APPEAR:
+            if self._not_found < MIN_CONFIRMATIONS or waited < MIN_TIME_TO_APPEAR:
                 return
         if not error.is_transient:
             raise error

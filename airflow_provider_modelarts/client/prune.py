@@ -237,7 +237,7 @@ class Prune:
                 if isinstance(error, self._ends_reading_tags):
                     raise
                 self._tags[repository] = None
-                log.warning("The tags of %s cannot be read: %s", repository, error)
+                log.warning("The tags of %s cannot be read, so none is deleted: %s", repository, error)
             if rules_are_read:
                 rules_are_read = await self._warn_of_retention(address)
 
@@ -257,7 +257,11 @@ class Prune:
                 operations.list_retention_rules(address.namespace, address.repository)
             )
         except ModelArtsError as error:
-            log.info("SWR's own retention rules for %s are not known: %s", address.path, error)
+            log.info(
+                "SWR's own retention rules for %s cannot be read; check in its console that they spare the "
+                "images of notebooks: %s",
+                *(address.path, error),
+            )
             return isinstance(error, NotFoundError)
         if found:
             log.warning(

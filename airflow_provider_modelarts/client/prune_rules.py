@@ -220,5 +220,6 @@ def _notebook_ids(value: object, violations: list[FieldViolation]) -> list[str]:
                 FieldViolation("notebook_ids", broken.rule, notebook_id) for broken in error.violations
             ]
         if notebook_id == "None":
-            violations.append(FieldViolation("notebook_ids", "must not be the word None", notebook_id))
+            rule = "must not be the word None, to which a template without a value renders"
+            violations.append(FieldViolation("notebook_ids", rule, notebook_id))
     return [str(notebook_id).lower() for notebook_id in ids]

@@ -58,7 +58,7 @@ class RegistryTag(ResponseModel):
 
 
 RegistryTagPage = Page[RegistryTag]
-# Named, because pydantic forgets a generic model that nothing refers to, and builds it again.
+# Named, because pydantic drops a generic model that nothing refers to, and builds it again.
 
 
 class RetentionRule(ResponseModel):
@@ -98,7 +98,7 @@ class RetentionRule(ResponseModel):
         elif self.template == "tag_rule" and self.num is not None:
             text = f"keeps {self.num} tags and deletes the others"
         else:
-            text = "deletes tags by a rule that this provider does not know"
+            text = "deletes tags by an unknown rule"
         return sanitize(f"{text}, except {', '.join(self.exceptions)}" if self.exceptions else text, MAX_LINE)
 
 

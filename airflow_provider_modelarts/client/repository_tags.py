@@ -46,7 +46,8 @@ async def read_tags(
         return {}
     if not (found or may_be_empty):
         raise InvalidResponseError(
-            f"SWR lists no tag of {repository.path}, although ModelArts has images there"
+            f"SWR lists no tag of {repository.path}, although ModelArts has images there. "
+            "Check swr_endpoint; a retry reads the tags again"
         )
     return {tag.tag: tag for tag in found}
 

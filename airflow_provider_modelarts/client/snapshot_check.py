@@ -144,7 +144,7 @@ def _wrong_image(notebook: Notebook, given: Image) -> str | None:
         return f"{reason}, not ACTIVE yet" if given.is_pending else reason
     marker = parse_marker(given.description)
     if marker and not marker.is_of_notebook(notebook.id):
-        return f"is not saved by the given image {given.id}, which was saved of notebook {marker.notebook_id}"
+        return f"is not saved by the given image {given.id}, which is of notebook {marker.notebook_id}"
     if marker and given.is_registered:
         return (
             f"is not saved by the given image {given.id}, which was registered: the date of its record is "

@@ -126,7 +126,7 @@ class FieldParser:
         try:
             value.encode()
         except UnicodeEncodeError:
-            return self._refuse("password", "must not have half of a character in it")
+            return self._refuse("password", "must not contain an incomplete character")
         return value
 
     def host(self) -> str | None:
@@ -208,7 +208,7 @@ class FieldParser:
         return self._choice(f"extra {key}", self._extra.get(key), choices)
 
     def seconds(self, key: str, default: float) -> float:
-        """Return a duration in seconds, within what a socket accepts."""
+        """Return a duration in seconds, within what a socket accepts; ``default`` if none is given."""
         value = self._extra.get(key, default)
         try:
             seconds = 0.0 if isinstance(value, bool) else float(value)

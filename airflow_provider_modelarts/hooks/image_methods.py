@@ -180,6 +180,7 @@ class ImageMethods(BlockingClient):
         Save a notebook as :meth:`create_image_once` does, by the rules of a task; see :class:`NotebookSave`.
 
         :param rules: of which some need the notebook before the first create-image request.
+        :param deadline: epoch seconds after which no request is retried.
         :param fields: of :meth:`create_image`.
         :return: the image, or why there is none, and the facts of the save.
         """

@@ -113,7 +113,11 @@ class ModelArtsHook(ImageMethods, NotebookMethods, RegistryMethods, RetentionMet
         return create_client(self.settings, BlockingTransport(self.settings.transport_config))
 
     async def acall(self, operation: Operation[T], *, deadline: float | None = None) -> T:
-        """Make one call from a trigger; see :meth:`call`."""
+        """
+        Send one request from a trigger and return what the response is parsed to; see :meth:`call`.
+
+        :param deadline: epoch seconds after which the request is not retried.
+        """
         await import_in_thread(*_IMPORTS)
         from airflow_provider_modelarts.hooks.pool import run_shared
 
@@ -131,8 +135,12 @@ class ModelArtsHook(ImageMethods, NotebookMethods, RegistryMethods, RetentionMet
         not_before: float | None = None,
     ) -> PollableT:
         """
-        Poll from a trigger; see :meth:`watch`. The triggers of a process share one session.
+        Poll from a trigger until a resource is done; see :meth:`watch`. All triggers share one session.
 
+        :param is_done: whether a response ends the wait.
+        :param poll_interval: seconds between two polls.
+        :param deadline: epoch seconds of the last poll.
+        :param not_before: epoch seconds before which nothing is polled.
         :raises WaitTimeoutError: the deadline passed first; raised some seconds later, whatever hangs.
         """
         await import_in_thread(*_IMPORTS)
@@ -160,9 +168,13 @@ class ModelArtsHook(ImageMethods, NotebookMethods, RegistryMethods, RetentionMet
         """
         Poll from a trigger until an image is ACTIVE; see :meth:`wait_for_image`. All waits share one poll.
 
+        :param poll_interval: seconds between two polls.
+        :param timeout: seconds until the last poll.
         :param deadline: epoch seconds of the last poll, in place of ``timeout``.
-        :param not_before: as for :meth:`watch`.
+        :param not_before: epoch seconds before which nothing is polled.
         :param workspace_id: the workspace whose list contains the image; by default the connection's.
+        :raises ImageFailedError: the image has failed.
+        :raises WaitTimeoutError: the deadline passed first.
         """
         await import_in_thread(*_IMPORTS)
         from airflow_provider_modelarts.client.polled_resources import IMAGES
@@ -186,6 +198,7 @@ class ModelArtsHook(ImageMethods, NotebookMethods, RegistryMethods, RetentionMet
 
         Transient errors are retried until the deadline.
 
+        :param poll_interval: seconds after an error until the next try.
         :param deadline: epoch seconds.
         :param workspace_id: the workspace of the image, if its record has none.
         :raises WaitTimeoutError: the deadline passed first; raised some seconds later, whatever hangs.
@@ -217,9 +230,13 @@ class ModelArtsHook(ImageMethods, NotebookMethods, RegistryMethods, RetentionMet
 
         All waits for notebooks share one poll.
 
+        :param poll_interval: seconds between two polls.
+        :param timeout: seconds until the last poll.
         :param deadline: epoch seconds of the last poll, in place of ``timeout``.
-        :param not_before: as for :meth:`watch`.
+        :param not_before: epoch seconds before which nothing is polled.
         :param workspace_id: the workspace whose list contains the notebook; by default the connection's.
+        :raises NotebookFailedError: the notebook ended in another status.
+        :raises WaitTimeoutError: the deadline passed first.
         """
         await import_in_thread(*_IMPORTS)
         from airflow_provider_modelarts.client.polled_resources import NOTEBOOKS

@@ -148,7 +148,7 @@ class ConnectionCache:
     def _store(self, found: Settings, at: float) -> None:
         if self._settings is not None and found != self._settings:
             log.info("Connection %r has changed; its new settings are in use", self._conn_id)
-            shared_credentials(found.identity).forget_refusals()
+            shared_credentials(found.identity).clear_refusals()
         self._settings, self._fetched_at = found, at
 
     def _failure(self) -> ConnectionLookupError:

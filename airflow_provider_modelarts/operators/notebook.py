@@ -49,7 +49,7 @@ class StartNotebookOperator(NotebookChangeTask):
     otherwise busy is waited for first. A response that is lost does not start it twice.
 
     **Lease.** Without ``duration`` the notebook keeps its lease: one that is disabled or unlimited, one
-    that ends after some time without use, or one of the length that was last asked for. If ModelArts
+    that ends after some time without use, or one of the length that was last requested. If ModelArts
     refuses a start without auto stop, the notebook gets the longest lease, with a warning. The log has the
     end of the lease.
 

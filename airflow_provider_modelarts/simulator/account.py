@@ -62,7 +62,11 @@ class Account:
         self.projects = [self.home]
 
     def add_project(self, name: str, project_id: str | None = None) -> str:
-        """Add a project and return its id. Names may repeat, to test a client with an ambiguous response."""
+        """
+        Add a project and return its id; raises ValueError if it exists.
+
+        Names may repeat, to test a client with an ambiguous response.
+        """
         project = ProjectRecord(project_id or uuid.uuid4().hex, name)
         if project.id in (existing.id for existing in self.projects):
             raise ValueError(f"project {project.id} already exists")

@@ -20,9 +20,12 @@ from .routes import Gate, MatchedRoute
 from .signatures import ParsedSignature
 from .tokens import Flaw, Tokens
 
-_CLOCK_SKEW = 15 * 60
-_FAILURES_ALLOWED = 5
-_LOCKED_FOR = 5 * 60
+_MAX_CLOCK_SKEW = 15 * 60
+"""Seconds."""
+_MAX_FAILURES = 5
+"""Wrong signatures after which a key is locked."""
+_LOCK_DURATION = 5 * 60
+"""Seconds."""
 
 _WRONG = "Incorrect IAM authentication information"
 _UNPROVEN = "The request you have made requires authentication."
@@ -124,7 +127,7 @@ class Authentication:
             signed_at = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
         except ValueError:
             raise _unauthorized("X-Sdk-Date is not of the form YYYYMMDDTHHMMSSZ") from None
-        if abs(signed_at.timestamp() - self._now()) > _CLOCK_SKEW:
+        if abs(signed_at.timestamp() - self._now()) > _MAX_CLOCK_SKEW:
             raise Refusal(
                 401,
                 "APIGW.0303",
@@ -139,9 +142,9 @@ class Authentication:
             del self._failures[pair.access]
             return
         self._failures[pair.access] += 1
-        if self._failures[pair.access] >= _FAILURES_ALLOWED:
+        if self._failures[pair.access] >= _MAX_FAILURES:
             del self._failures[pair.access]
-            self._locked_until[pair.access] = self._now() + _LOCKED_FOR
+            self._locked_until[pair.access] = self._now() + _LOCK_DURATION
         raise _unauthorized("verify aksk signature fail")
 
 

@@ -23,7 +23,7 @@ class SimulatedClock:
         self._frozen_at = time.monotonic()
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward."""
+        """Move the clock forward by some seconds; raises ValueError if they are negative."""
         if seconds < 0:
             raise ValueError(f"the clock cannot go back: cannot advance by {seconds} seconds")
         self._offset += seconds

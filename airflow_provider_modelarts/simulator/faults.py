@@ -36,6 +36,7 @@ _OPTIONS: Mapping[str, frozenset[str]] = {
 KINDS = tuple(_OPTIONS)
 _ALWAYS_EFFECTIVE = ("torn", "slow", "reset_after", "garbage", "miscount")
 _HANG = 3600.0
+"""Seconds until a hanging response ends."""
 _INTERNAL = {"gateway": "APIGW.0201", "swr": "SVCSTG.SWR.5000063", "swr_errors": "SVCSTG.SWR.5000063"}
 """Codes of an internal error, where it is not that of ModelArts."""
 

@@ -24,7 +24,8 @@ from .tokens import IssuedToken, Tokens
 
 _MALFORMED_TOKEN_REQUEST = (400, "", "The request body is invalid")
 _MALFORMED_KEY_REQUEST = (400, "IAM.0011", "Request body is invalid.")
-_SHORTEST, _LONGEST = 900, 86_400
+_MIN_SECONDS, _MAX_SECONDS = 900, 86_400
+"""Lifetimes of temporary keys that may be requested."""
 
 
 class IamService:
@@ -141,8 +142,8 @@ class IamService:
         if _member(identity, "methods") != ["assume_role"] or not isinstance(given, dict):
             raise Refusal(*_MALFORMED_KEY_REQUEST)
         self._check_agency(given)
-        duration = given.get("duration_seconds", _SHORTEST)
-        if type(duration) is not int or not _SHORTEST <= duration <= _LONGEST:
+        duration = given.get("duration_seconds", _MIN_SECONDS)
+        if type(duration) is not int or not _MIN_SECONDS <= duration <= _MAX_SECONDS:
             raise Refusal(400, "IAM.0007", "Request parameter duration_seconds is invalid.")
         return Outcome(json_reply(201, self._keyring.issue(duration).document()))
 

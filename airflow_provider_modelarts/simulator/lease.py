@@ -1,4 +1,4 @@
-"""Leases of notebooks, and what requests ask of them."""
+"""Leases of notebooks, and how requests change them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LeaseRecord:
     ``create_at`` is the creation of the notebook. A timed lease ends at ``create_at + duration``, so that
     each start and renewal rewrites ``duration``.
 
-    :param length: the duration that the last start or renewal asked for
+    :param length: the duration that the last start or renewal requested
     """
 
     create_at: int
@@ -64,7 +64,7 @@ class LeaseRecord:
 
 @dataclass(frozen=True)
 class LeaseTerms:
-    """What a start or renewal asks for."""
+    """What a start or renewal requests."""
 
     duration: int = DEFAULT_DURATION
     type: str = "TIMING"

@@ -18,7 +18,7 @@ from .tokens import Flaw, Tokens
 MODES = ("plain", "token", "off")
 """No token needed, token required, or no agency."""
 
-_LONGEST = 21_600
+_MAX_LIFETIME = 21_600
 """Seconds: Huawei's page recommends a lifetime of six hours and documents no longer one."""
 
 
@@ -53,7 +53,7 @@ class Metadata:
         if self._mode != "token":
             return _text(404)
         wanted = whole_number(request.header("X-Metadata-Token-Ttl-Seconds") or "")
-        if wanted is None or not 1 <= wanted <= _LONGEST:
+        if wanted is None or not 1 <= wanted <= _MAX_LIFETIME:
             return _text(400)
         return _text(200, self._tokens.issue(wanted).value)
 

@@ -15,7 +15,7 @@ from .lease import NO_AUTO_STOP, TYPES, LeaseRecord, LeaseTerms
 from .notebook_behaviour import NotebookBehaviour
 from .save_timing import SaveTiming, Stage, end_of
 
-_ALIVE = ("RUNNING", "SNAPSHOTTING")
+_WITH_CONTAINER = ("RUNNING", "SNAPSHOTTING")
 """The statuses in which a notebook has a container, and so an environment of its own."""
 _BUSY = "Another operation is being performed on the notebook {id}."
 _REFUSALS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -201,10 +201,14 @@ class Notebooks:
         self._transitions.pop(notebook_id, None)
         self._change(notebook_id, status=status, fail_reason=fail_reason)
         self._touch(notebook_id, "save" if "SNAPSHOTTING" in (notebook.status, status) else "stop")
-        if status == "RUNNING" and notebook.status not in _ALIVE and notebook.lease.ends_at is not None:
+        if (
+            status == "RUNNING"
+            and notebook.status not in _WITH_CONTAINER
+            and notebook.lease.ends_at is not None
+        ):
             now = self._milliseconds()
             self._change(notebook_id, lease=notebook.lease.renewed(now, notebook.lease.length, "TIMING"))
-        if status not in _ALIVE:
+        if status not in _WITH_CONTAINER:
             self._reset_environment(notebook)
 
     def start_at_once(self, notebook_id: str, terms: LeaseTerms) -> None:
@@ -232,7 +236,7 @@ class Notebooks:
     def install(self, notebook_id: str, packages: frozenset[str]) -> None:
         """Install packages in a running notebook; raises ValueError for any other."""
         if self.current(notebook_id).status != "RUNNING":
-            raise ValueError(f"notebook {notebook_id} is not running")
+            raise ValueError(f"notebook {notebook_id} is not running: start it first")
         self._environments.install(notebook_id, packages)
 
     def environment(self, notebook_id: str) -> frozenset[str]:

@@ -48,7 +48,7 @@ class Operations:
         image = store.start_save(route.id, given)
         failure = self._faults.take_save_failure(route.id)
         if failure is not None:
-            store.doom(image.id, failure.message or "Failed to save the image.")
+            store.fail_save(image.id, failure.message or "Failed to save the image.")
         reply = json_reply(self._create_status, image.document())
         return Outcome(reply, effect=True, fault=failure.kind if failure else None)
 

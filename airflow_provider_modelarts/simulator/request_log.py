@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_KEPT = 100_000
+_MAX_ENTRIES = 100_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class RequestLog:
 
     def __init__(self, observer: Callable[[JournalEntry], None] | None = None) -> None:
         """Start empty."""
-        self._entries: deque[JournalEntry] = deque(maxlen=_KEPT)
+        self._entries: deque[JournalEntry] = deque(maxlen=_MAX_ENTRIES)
         self._observer = observer
 
     def add(self, entry: JournalEntry) -> None:

@@ -28,7 +28,7 @@ class Field:
     pattern: str = ".*"
     meaning: str = "any text"
 
-    def judge(self, name: str, value: object) -> None:
+    def check(self, name: str, value: object) -> None:
         """Raise Refusal for a value that breaks the rule."""
         if not isinstance(value, str):
             raise invalid(name, "must be a string")
@@ -133,7 +133,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 def create_image_fields(cloud: CloudRules, body: bytes) -> dict[str, str]:
     """Validate the body of create-image by a cloud's rules and return its fields."""
-    return _judged(json_object(body), cloud.fields)
+    return _checked(json_object(body), cloud.fields)
 
 
 _REGISTER_FIELDS = {
@@ -160,7 +160,7 @@ def register_image_fields(body: bytes) -> dict[str, str]:
 
     Lists return ``arch`` in lower case, but only upper case is accepted.
     """
-    return _judged(json_object(body), _REGISTER_FIELDS)
+    return _checked(json_object(body), _REGISTER_FIELDS)
 
 
 _UPDATE_FIELDS = {"image_id": Field(), "name": Field(longest=128), "flavor": Field(), "description": Field()}
@@ -168,16 +168,16 @@ _UPDATE_FIELDS = {"image_id": Field(), "name": Field(longest=128), "flavor": Fie
 
 def update_notebook_fields(body: bytes) -> dict[str, str]:
     """Validate the body of UpdateNotebook and return its fields, of which the simulator has four."""
-    return _judged(json_object(body), _UPDATE_FIELDS)
+    return _checked(json_object(body), _UPDATE_FIELDS)
 
 
-def _judged(document: dict[str, Any], fields: Mapping[str, Field]) -> dict[str, str]:
+def _checked(document: dict[str, Any], fields: Mapping[str, Field]) -> dict[str, str]:
     for name in document:
         if name not in fields:
             raise invalid(name, "is not a parameter of this API")
     for name, rule in fields.items():
         if name in document:
-            rule.judge(name, document[name])
+            rule.check(name, document[name])
         elif rule.mandatory:
             raise invalid(name, "is mandatory")
     return document

@@ -26,7 +26,8 @@ if sys.platform != "win32":
 
 HOST = "127.0.0.1"
 _BACKLOG = 4096
-_OPEN_FILES = 8192
+"""Connections that wait to be accepted."""
+_MIN_OPEN_FILES = 8192
 
 
 class _RequestReader(asyncio.StreamReader):
@@ -87,9 +88,9 @@ class Server:
         return len(self._connections)
 
     def start(self) -> None:
-        """Start to listen; raises OSError if the port is in use."""
+        """Start to listen; raises OSError if the port is in use, RuntimeError after an earlier start."""
         if self._thread is not None:
-            raise RuntimeError("the simulator is already running")
+            raise RuntimeError(f"the simulator is already running at port {self.port}: stop it first")
         _raise_open_files_limit()
         listener = socket.create_server((HOST, self._wanted_port), backlog=_BACKLOG)
         self.port = listener.getsockname()[1]
@@ -220,6 +221,6 @@ def _raise_open_files_limit() -> None:
     if sys.platform == "win32":
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    wanted = _MIN_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MIN_OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

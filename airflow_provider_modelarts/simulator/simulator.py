@@ -390,7 +390,7 @@ class Simulator:
         self._clock.freeze()
 
     def advance(self, seconds: float) -> None:
-        """Move the simulator's clock forward."""
+        """Move the simulator's clock forward by some seconds; raises ValueError if they are negative."""
         with self._lock:
             self._clock.advance(seconds)
 

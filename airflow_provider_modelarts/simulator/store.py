@@ -101,13 +101,17 @@ class ProjectStore:
         feature: str = "NOTEBOOK",
         flavor: str = "modelarts.vm.cpu.2u",
     ) -> str:
-        """Add a notebook and return its id; by default it runs the first built-in image, for three days."""
+        """
+        Add a notebook and return its id; by default it runs the first built-in image, for three days.
+
+        Raises ValueError if the notebook exists or its image does not.
+        """
         notebook_id = notebook_id or str(uuid.uuid4())
         image_id = image_id or next(iter(self._images))
         if notebook_id in self._notebooks:
             raise ValueError(f"notebook {notebook_id} already exists")
         if image_id not in self._images:
-            raise ValueError(f"no image {image_id}")
+            raise ValueError(f"no image {image_id}: add it first")
         now = self._milliseconds()
         notebook = NotebookRecord(
             id=notebook_id,
@@ -127,10 +131,15 @@ class ProjectStore:
         return notebook_id
 
     def add_image(self, given: Mapping[str, Any]) -> str:
-        """Add an image record that no save changes and return its id; every field has a default."""
+        """
+        Add an image record that no save changes and return its id; every field has a default.
+
+        Raises ValueError for an unknown field, and for the id of another image.
+        """
         unknown = given.keys() - _IMAGE_FIELDS
         if unknown:
-            raise ValueError(f"an image has no field {', '.join(sorted(unknown))}")
+            known = ", ".join(sorted(_IMAGE_FIELDS))
+            raise ValueError(f"an image has no field {', '.join(sorted(unknown))}; it may have {known}")
         image_id = given.get("id") or str(uuid.uuid4())
         if image_id in self._images:
             raise ValueError(f"image {image_id} already exists")
@@ -240,7 +249,7 @@ class ProjectStore:
         self.saves += 1
         return image
 
-    def doom(self, image_id: str, message: str) -> None:
+    def fail_save(self, image_id: str, message: str) -> None:
         """Let a running save end with CREATE_FAILED and this message."""
         self._saves[image_id].failure = message
 

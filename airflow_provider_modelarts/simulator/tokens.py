@@ -47,7 +47,7 @@ class Tokens:
         self._tokens = {value: replace(token, revoked=True) for value, token in self._tokens.items()}
 
     def issue(self, lifetime: float, project_id: str | None = None) -> IssuedToken:
-        """Issue a token; it starts like a real one, which is a signed message in Base64."""
+        """Issue a token for some seconds; it starts like a real one, a signed message in Base64."""
         token = IssuedToken("MII" + secrets.token_urlsafe(180), self._now() + lifetime, project_id)
         self._issued_secrets.add(token.value)
         self._tokens[token.value] = token

@@ -111,7 +111,7 @@ class NotebookChangeTask(NotebookTask):
     returns_changed = False
     """Whether the result has ``changed``."""
     duration: Any = None
-    """The lease that a start asks for, of tasks that start."""
+    """The lease that a start requests, of tasks that start."""
 
     def __init__(
         self,
@@ -263,7 +263,7 @@ class NotebookChangeTask(NotebookTask):
 
 def lease_duration(value: object) -> timedelta | None:
     """
-    Return the lease that a start asks for; None to keep the one that the notebook had.
+    Return the lease that a start requests; None to keep the one that the notebook had.
 
     :raises RequestValidationError: it is no duration, nor the constant ``NO_AUTO_STOP``.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.client.notebooks import Notebook
     from airflow_provider_modelarts.tasks.save import SaveTask
 
-SAVE_IS_OVER = ("RUNNING", "STOPPING", "STOPPED", "DELETING")
+SAVE_END_STATUSES = ("RUNNING", "STOPPING", "STOPPED", "DELETING")
 """The statuses of a notebook that end the wait for it; so does any failure."""
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class NotebookWait:
             log.warning("Poll failed, will retry: %s", error)
         else:
             self._task.push_notebook_link(context, notebook)
-            if notebook.ends_wait_for(SAVE_IS_OVER):
+            if notebook.ends_wait_for(SAVE_END_STATUSES):
                 self._check(notebook)
                 return
             workspace_id = notebook.workspace_id
@@ -81,7 +81,7 @@ class NotebookWait:
             self._task,
             NotebookStatusTrigger,
             notebook_id=self._task.notebook_id,
-            statuses=SAVE_IS_OVER,
+            statuses=SAVE_END_STATUSES,
             poll_interval=self._task.poll_interval,
             deadline=deadline,
             passthrough=self._progress.passthrough(),
@@ -95,7 +95,7 @@ class NotebookWait:
         def wait() -> Notebook:
             with name_execution_timeout(lambda: f"notebook {task.notebook_id}; {self._image_is_active}"):
                 return task.hook.wait_for_notebook(
-                    task.notebook_id, SAVE_IS_OVER, poll_interval=task.poll_interval, deadline=deadline
+                    task.notebook_id, SAVE_END_STATUSES, poll_interval=task.poll_interval, deadline=deadline
                 )
 
         self._end(wait)

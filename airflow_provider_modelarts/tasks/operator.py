@@ -68,7 +68,7 @@ class ModelArtsOperator(TextTemplates, BaseOperator):
 
     @property
     def _lost_wait(self) -> str:
-        """What to say of a wait in the triggerer that ended without a result, and what a retry does."""
+        """The message of a wait in the triggerer that ended without a result, and what a retry does."""
         return "Waiting in the triggerer ended without a result"
 
     def _count_lost_wait(self, context: Context) -> None:

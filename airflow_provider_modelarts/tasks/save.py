@@ -257,7 +257,7 @@ class SaveTask(ModelArtsOperator):
         rules: SaveRules | None,
     ) -> None:
         """
-        Add the image to the progress when it is ACTIVE and, if asked for, verified, or defer until then.
+        Add the image to the progress when it is ACTIVE and, if requested, verified, or defer until then.
 
         :param deadline: epoch seconds of the last poll in the worker.
         :param rules: to warn of the lease; None if that was done.
@@ -337,7 +337,9 @@ class SaveTask(ModelArtsOperator):
         try:
             notebook = self.hook.try_get_notebook(self.notebook_id)
         except ModelArtsError as error:
-            log.debug("The lease of notebook %s cannot be read: %s", self.notebook_id, error)
+            log.debug(
+                "The lease of notebook %s cannot be read and is not checked: %s", self.notebook_id, error
+            )
             return
         self.push_notebook_link(context, notebook)
         warn_of_lease(notebook, notebook.service_time_or(time.time()), rules)
@@ -350,7 +352,7 @@ class SaveTask(ModelArtsOperator):
 
     @property
     def _lost_wait(self) -> str:
-        """What to say of a wait in the triggerer that ended without a result."""
+        """The message of a wait in the triggerer that ended without a result."""
         return (
             f"Waiting in the triggerer for the image of notebook {self.notebook_id} ended without a "
             f"result (timeout {self.timeout:.0f} s; a retry reuses the image)"

@@ -287,13 +287,13 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
         except ModelArtsError as error:
             if isinstance(error, self.non_retryable) and not isinstance(error, PERMANENT):
                 raise
-            log.info("The last poll of %s in the worker failed: %s", self._subject, error)
+            log.info("The last poll of %s failed, so the wait has timed out: %s", self._subject, error)
             return None
         return resource if self._is_done(resource) else None
 
     @property
     def _waited(self) -> float | None:
-        """Seconds since the wait began, which a process that Airflow rescheduled does not know."""
+        """Seconds since the wait began, which is unknown in a process that Airflow rescheduled."""
         return None if self._is_rescheduled or self._began is None else time.time() - self._began
 
     @property

@@ -62,7 +62,7 @@ def defer_until_done(
     :param trigger: the trigger's class.
     :param poll_interval: seconds between polls.
     :param deadline: epoch seconds of the last poll; by default the limit of the task from now.
-    :param retry_after: seconds for which the service wants no poll.
+    :param retry_after: seconds without polls, from the service's ``Retry-After``.
     :param passthrough: plain values that the event returns to the task.
     :param workspace_id: the workspace of the resource, if it is known.
     :param resource: the trigger's other arguments: what it waits for.

@@ -18,7 +18,7 @@ STORE_DELAY = 10.0
 Seconds between an event and the storing of its image as seen. The triggerer writes events to the database
 about once a second; if it died in between, an image that is already stored would never cause an event.
 """
-ABSENCES = 3
+MIN_ABSENCES = 3
 """
 Polls in a row that must miss an image before it is forgotten: the service's lists may lag, and an image that
 is listed again would cause a second event.
@@ -91,7 +91,7 @@ class SeenImages:
 
     async def store(self, listed: Iterable[Image]) -> None:
         """Forget the images that are no longer listed, and store the ids if they changed."""
-        self._ids = self._not_forgotten({image.id for image in listed})
+        self._ids = self._still_listed({image.id for image in listed})
         if self._store is None or self._ids == self._stored:
             return
         if self._has_new:
@@ -104,11 +104,11 @@ class SeenImages:
             self._stored = self._ids
             self._has_new = self._has_failed = False
 
-    def _not_forgotten(self, listed: set[str]) -> set[str]:
+    def _still_listed(self, listed: set[str]) -> set[str]:
         """Return the seen ids, without those that several polls in a row have not listed."""
         seen = self._ids or set()
         self._absences = {image_id: self._absences.get(image_id, 0) + 1 for image_id in seen - listed}
-        return {image_id for image_id in seen if self._absences.get(image_id, 0) < ABSENCES}
+        return {image_id for image_id in seen if self._absences.get(image_id, 0) < MIN_ABSENCES}
 
     def _matches(self, image: Image) -> bool:
         return (

@@ -36,7 +36,7 @@ class TriggererWait(BaseTrigger):
     :param deadline: epoch seconds of the last poll.
     :param passthrough: plain values that the event returns to the task.
     :param since: epoch seconds at which the wait began; by default the trigger's start.
-    :param not_before: epoch seconds before which the service wants no poll.
+    :param not_before: epoch seconds before which nothing is polled, because of a ``Retry-After``.
     :param workspace_id: the workspace of the resource; by default the connection's.
     :param unknown: arguments of a later version of this provider, which stored them before a rollback or in a
         rolling upgrade. They are ignored, with a warning: the wait itself goes on.

@@ -1,4 +1,4 @@
-"""The triggers that are compared: their arguments, and the connections that they look up."""
+"""The triggers that are compared: their arguments, and the connections that they use."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Case:
     :param title: in tables.
     :param classpath: of the trigger.
     :param arguments: of the trigger for an image's number, with the interval.
-    :param connection: that it looks up, by its id.
+    :param connection: that it uses, by its id.
     """
 
     title: str

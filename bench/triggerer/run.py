@@ -33,7 +33,7 @@ from bench.triggerer.cases import CASES, CONN_ID, Address, Setting
 from bench.triggerer.service import control
 from bench.triggerer.stalls import StallWatch
 
-PATIENCE = 120.0
+TIMEOUT = 120.0
 """Seconds after which a phase is given up."""
 NIL = UUID(int=0)
 
@@ -117,12 +117,12 @@ class Supervisor(TriggerRunnerSupervisor):
 
     def run_until(self, condition: Any) -> None:
         """Do a supervisor's work until something has happened."""
-        give_up = time.monotonic() + PATIENCE
+        give_up = time.monotonic() + TIMEOUT
         while not condition():
             self._check()
             self.run_once()
             if time.monotonic() > give_up:
-                raise RuntimeError(f"nothing in {PATIENCE:.0f} s: something else was measured")
+                raise RuntimeError(f"nothing in {TIMEOUT:.0f} s: something else was measured")
 
     def _check(self) -> None:
         if not self.is_alive():

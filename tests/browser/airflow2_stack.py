@@ -66,5 +66,5 @@ class Airflow2Stack(AirflowStack):
             broken = self.request("GET", "/api/v1/importErrors")["import_errors"]
             if broken or time.monotonic() > deadline:
                 texts = "\n".join(f"{item['filename']}:\n{item['stack_trace']}" for item in broken)
-                raise StackError(f"DAG {dag_id} was not loaded.\n{texts}\n{self.crew.tail('scheduler')}")
+                raise StackError(f"DAG {dag_id} was not loaded.\n{texts}\n{self.processes.tail('scheduler')}")
             time.sleep(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""The test button, and what its message tells a user to do."""
+"""The test button, and what its message recommends."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ def test_authentication_state_keeps_first_refusal_time_and_raises_new_error() ->
     assert not raised[0].may_have_been_processed
     state.check(1000.0 + REFUSAL_TTL)
     state.refuse(KNOWN, 1310.0)
-    state.forget_refusal()
+    state.clear_refusal()
     state.check(1311.0)
 
 

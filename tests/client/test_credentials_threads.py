@@ -71,7 +71,7 @@ def test_credentials_use_what_another_thread_discards_meanwhile(
 def test_authentication_state_raises_refusal_that_another_thread_forgets_meanwhile() -> None:
     class Interrupting(float):
         def __sub__(self, other: float) -> float:
-            state.forget_refusal()
+            state.clear_refusal()
             return float(self) - other
 
     state = AuthenticationState()

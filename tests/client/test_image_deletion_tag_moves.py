@@ -24,7 +24,7 @@ from tests.transports import SimulatorClock, settings
 RULES = PruneRules(Scope.of(all_of_project=True), Policy(keep_last=1), "delete")
 
 
-class World:
+class Project:
     """
     A project whose older image is deleted, and what happens at one of the requests.
 
@@ -33,17 +33,17 @@ class World:
     :param happens: before it is answered.
     """
 
-    def __init__(self, operation: str, number: int, happens: Callable[[World], object]) -> None:
+    def __init__(self, operation: str, number: int, happens: Callable[[Project], object]) -> None:
         self.simulator = Simulator(port=1, refuse_delete_in_use=False)
         self.simulator.freeze()
         _, self.old = daily(self.simulator, 2)
         self.path = next(image["swr_path"] for image in self.simulator.images if image["id"] == self.old)
         self._operation, self._left, self._happens = operation, number, happens
 
-    def run(self, scenario: Callable[[ModelArtsClient], Coroutine[Any, Any, Any]]) -> Any:
+    def run(self, use: Callable[[ModelArtsClient], Coroutine[Any, Any, Any]]) -> Any:
         transport = DirectTransport(self.simulator, after=self._after)
         client = create_client(settings(self.simulator), transport, clock=SimulatorClock(self.simulator))
-        return block_on(scenario(client))
+        return block_on(use(client))
 
     def _after(self, _: Request) -> None:
         self._left -= self.simulator.journal[-1].operation == self._operation
@@ -78,58 +78,60 @@ def keep_tags_of_deleted_records(simulator: Simulator) -> None:
 
 
 def test_prune_skips_image_whose_tag_moves_while_its_deletion_is_repeated() -> None:
-    world = World("DeleteImage", 1, World.push)
-    world.simulator.inject(Fault("throttle", "DeleteImage"))
+    project = Project("DeleteImage", 1, Project.push)
+    project.simulator.inject(Fault("throttle", "DeleteImage"))
 
-    result = world.run(prune)
+    result = project.run(prune)
 
     assert ([*result.deleted], [*result.failed]) == ([], [])
     assert result.skipped[0].reasons[-1].startswith("its tag names other content")
-    assert world.old in active(world.simulator)
-    assert world.path in world.simulator.swr_paths
-    assert world.requests.count("DeleteImage") == 1
+    assert project.old in active(project.simulator)
+    assert project.path in project.simulator.swr_paths
+    assert project.requests.count("DeleteImage") == 1
 
 
 def test_prune_skips_image_whose_tag_moves_while_notebooks_are_read_again() -> None:
     """The tag is read after them."""
     # Its third list of notebooks is the one before the deletion, as the second is of the free ones.
-    world = World("ListAllNotebooks", 3, lambda world: world.simulator.registry.push(world.path, "other"))
-    world.simulator.inject(Fault("error", "ListRetentions", status=429, code="APIGW.0308", times=6))
+    project = Project(
+        "ListAllNotebooks", 3, lambda project: project.simulator.registry.push(project.path, "other")
+    )
+    project.simulator.inject(Fault("error", "ListRetentions", status=429, code="APIGW.0308", times=6))
 
-    result = world.run(prune)
+    result = project.run(prune)
 
-    assert world.requests.count("ListAllNotebooks") == 4
+    assert project.requests.count("ListAllNotebooks") == 4
     assert result.skipped[0].reasons[-1].startswith("its tag names other content")
-    assert world.path in world.simulator.swr_paths
+    assert project.path in project.simulator.swr_paths
 
 
 def test_prune_reads_notebooks_again_after_a_slow_read_of_the_tag() -> None:
-    world = World("ListRepositoryTags", 2, World.use)
+    project = Project("ListRepositoryTags", 2, Project.use)
 
-    result = world.run(prune)
+    result = project.run(prune)
 
     assert "used by notebook" in result.skipped[0].reasons[-1]
-    assert world.old in active(world.simulator)
+    assert project.old in active(project.simulator)
 
 
 def test_prune_leaves_tag_that_moves_while_its_deletion_is_repeated() -> None:
-    world = World("DeleteRepoTag", 1, World.push)
-    keep_tags_of_deleted_records(world.simulator)
-    world.simulator.inject(Fault("throttle", "DeleteRepoTag"))
+    project = Project("DeleteRepoTag", 1, Project.push)
+    keep_tags_of_deleted_records(project.simulator)
+    project.simulator.inject(Fault("throttle", "DeleteRepoTag"))
 
-    world.run(prune)
+    project.run(prune)
 
-    assert world.path in world.simulator.swr_paths
-    assert world.requests.count("DeleteRepoTag") == 1
+    assert project.path in project.simulator.swr_paths
+    assert project.requests.count("DeleteRepoTag") == 1
 
 
 def test_prune_sends_three_requests_to_delete_an_image() -> None:
-    world = World("none", 1, World.push)
+    project = Project("none", 1, Project.push)
 
-    world.run(prune)
+    project.run(prune)
 
-    begin = world.requests.index("ListRetentions") + 1
-    assert world.requests[begin:] == ["ListRepositoryTags", "DeleteImage", "ListRepositoryTags"]
+    begin = project.requests.index("ListRetentions") + 1
+    assert project.requests[begin:] == ["ListRepositoryTags", "DeleteImage", "ListRepositoryTags"]
 
 
 @pytest.mark.parametrize(
@@ -141,38 +143,41 @@ def test_prune_sends_three_requests_to_delete_an_image() -> None:
 )
 @pytest.mark.parametrize(
     ("happens", "error", "words"),
-    [(World.push, TagConflictError, "names other content"), (World.use, ImageInUseError, "used by notebook")],
+    [
+        (Project.push, TagConflictError, "names other content"),
+        (Project.use, ImageInUseError, "used by notebook"),
+    ],
     ids=["other content", "a user"],
 )
 def test_delete_refuses_image_that_changes(
     operation: str, number: int, happens: Any, error: type[Exception], words: str
 ) -> None:
-    world = World(operation, number, happens)
-    world.simulator.inject(Fault("throttle", "DeleteImage"))
+    project = Project(operation, number, happens)
+    project.simulator.inject(Fault("throttle", "DeleteImage"))
 
     with pytest.raises(error, match=words):
-        world.run(lambda client: remove_image(client, world.old, workspace_id="0", delete_swr_image=True))
+        project.run(lambda client: remove_image(client, project.old, workspace_id="0", delete_swr_image=True))
 
-    assert world.old in active(world.simulator)
-    assert world.path in world.simulator.swr_paths
+    assert project.old in active(project.simulator)
+    assert project.path in project.simulator.swr_paths
 
 
 def test_delete_leaves_tag_that_is_pushed_after_it_was_missing() -> None:
     """The flag would delete it with the record."""
-    world = World("ListRepositoryTags", 1, World.push)
-    world.simulator.registry.delete(world.path)
+    project = Project("ListRepositoryTags", 1, Project.push)
+    project.simulator.registry.delete(project.path)
 
-    world.run(lambda client: remove_image(client, world.old, workspace_id="0", delete_swr_image=True))
+    project.run(lambda client: remove_image(client, project.old, workspace_id="0", delete_swr_image=True))
 
-    assert world.old not in active(world.simulator)
-    assert world.path in world.simulator.swr_paths
+    assert project.old not in active(project.simulator)
+    assert project.path in project.simulator.swr_paths
 
 
 def test_delete_leaves_tag_that_moves_while_its_deletion_is_repeated() -> None:
-    world = World("DeleteRepoTag", 1, World.push)
-    keep_tags_of_deleted_records(world.simulator)
-    world.simulator.inject(Fault("throttle", "DeleteRepoTag"))
+    project = Project("DeleteRepoTag", 1, Project.push)
+    keep_tags_of_deleted_records(project.simulator)
+    project.simulator.inject(Fault("throttle", "DeleteRepoTag"))
 
-    world.run(lambda client: remove_image(client, world.old, workspace_id="0", delete_swr_image=True))
+    project.run(lambda client: remove_image(client, project.old, workspace_id="0", delete_swr_image=True))
 
-    assert world.path in world.simulator.swr_paths
+    assert project.path in project.simulator.swr_paths

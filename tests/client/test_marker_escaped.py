@@ -14,7 +14,7 @@ TEXT = KEY.append_to('R & D, <b>after</b> the "course"', NOTEBOOK_ID)
 
 
 def strictly_escaped(text: str) -> str:
-    """Return a text whose every character but letters, digits and a few marks is an entity."""
+    """Return a text whose every character but letters, digits and a few others is an entity."""
     return "".join(c if c.isalnum() or c in " ,.-_" else f"&#x{ord(c):x};" for c in text)
 
 

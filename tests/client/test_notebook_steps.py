@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_modelarts.client import notebook_steps
 from airflow_provider_modelarts.client.client import ModelArtsClient
-from airflow_provider_modelarts.client.notebook_steps import SETTLED, NotebookSteps, Step, StopRule
+from airflow_provider_modelarts.client.notebook_steps import SETTLED_STATUSES, NotebookSteps, Step, StopRule
 from airflow_provider_modelarts.exceptions import NotFoundError, StopRefusedError
 from airflow_provider_modelarts.simulator import Simulator
 from tests.transports import TransportRunner
@@ -57,7 +57,7 @@ def test_stop_is_not_sent_to_notebook_that_became_busy(transport: TransportRunne
     with on_first("ListImages", become("SNAPSHOTTING")) as simulator:
         add_snapshot(simulator)
         found = step(transport, simulator, "stop", StopRule())
-    assert (found.wait_for, found.is_last, found.changed) == (SETTLED, False, False)
+    assert (found.wait_for, found.is_last, found.changed) == (SETTLED_STATUSES, False, False)
     assert sent(simulator) == []
 
 
@@ -99,7 +99,7 @@ def test_step_waits_for_busy_notebook(
         add_snapshot(simulator)
         simulator.notebook().set_status(status)
         found = step(transport, simulator, name, *arguments)
-    assert (found.wait_for, found.is_last) == (SETTLED, False)
+    assert (found.wait_for, found.is_last) == (SETTLED_STATUSES, False)
     assert sent(simulator) == []
 
 
@@ -108,13 +108,13 @@ def test_stop_waits_some_seconds_for_lists_that_lag(transport: TransportRunner, 
     lag = notebook_steps.CHECK_INTERVAL * (reads - 1) - 1
     with Simulator(list_lag=max(0.0, lag)) as simulator:
         add_snapshot(simulator)
-        if reads > notebook_steps.CHECKS:
+        if reads > notebook_steps.CHECK_ATTEMPTS:
             with pytest.raises(StopRefusedError):
                 step(transport, simulator, "stop", StopRule())
         else:
             assert step(transport, simulator, "stop", StopRule()).changed
         lists = sum(entry.operation == "ListImages" for entry in simulator.journal)
-    assert lists == min(reads, notebook_steps.CHECKS)
+    assert lists == min(reads, notebook_steps.CHECK_ATTEMPTS)
 
 
 def test_restore_keeps_to_image_for_which_notebook_is_stopped(transport: TransportRunner) -> None:

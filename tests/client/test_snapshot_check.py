@@ -223,7 +223,7 @@ def test_check_snapshot_refusal_names_newest_snapshot_and_start() -> None:
         pytest.param({"description": "", "origin": "CUSTOMIZE"}, None, id="registered, without a marker"),
         pytest.param(
             {"description": OTHERS},
-            "is not saved by the given image i-9, which was saved of notebook 00000000-",
+            "is not saved by the given image i-9, which is of notebook 00000000-",
             id="of another notebook",
         ),
         pytest.param(

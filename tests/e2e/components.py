@@ -32,7 +32,7 @@ class Component:
     :param job: the type of its row in Airflow's table of jobs, where several run: the health
         report includes one of each kind only
     :param ready_text: text in its output once it is up, for a component without a record in Airflow
-    :param mortal: whether it may end at any time; :meth:`Crew.revive` then starts it again
+    :param may_end: whether it may end at any time; :meth:`ProcessGroup.restart_ended` then starts it again
     """
 
     name: str
@@ -40,7 +40,7 @@ class Component:
     health: str | None = None
     job: str | None = None
     ready_text: str | None = None
-    mortal: bool = False
+    may_end: bool = False
 
 
 # The log servers of scheduler, triggerer and worker listen on every interface whatever is configured,
@@ -54,7 +54,7 @@ _TRIGGERER = ("triggerer", "--skip-serve-logs")
 DEFAULT_COMPONENTS = (*_BASE, Component("triggerer", _TRIGGERER, health="triggerer"))
 
 TRIGGERERS = tuple(
-    Component(name, _TRIGGERER, job="TriggererJob", mortal=True) for name in ("triggerer-1", "triggerer-2")
+    Component(name, _TRIGGERER, job="TriggererJob", may_end=True) for name in ("triggerer-1", "triggerer-2")
 )
 TWO_TRIGGERERS = (*_BASE, *TRIGGERERS)
 
@@ -67,14 +67,14 @@ WORKERS = tuple(
             *("--concurrency", "1", "--celery-hostname", name, "--pid", f"{name}.pid"),
         ),
         ready_text=f"{name} ready",
-        mortal=True,
+        may_end=True,
     )
     for name in ("worker-1", "worker-2")
 )
 TWO_WORKERS = (*DEFAULT_COMPONENTS, *WORKERS)
 
 
-class Crew:
+class ProcessGroup:
     """
     The running components of one stack; each leads a session of its own and writes to a file.
 
@@ -121,7 +121,7 @@ class Crew:
         """Return the process that was started for a component."""
         return psutil.Process(self._processes[name].pid)
 
-    def family(self) -> list[psutil.Process]:
+    def tree(self) -> list[psutil.Process]:
         """Return the processes of all components, and what those have started and not yet lost."""
         family: list[psutil.Process] = []
         for name in self._processes:
@@ -130,22 +130,22 @@ class Crew:
                 family += [first, *first.children(recursive=True)]
         return family
 
-    def revive(self) -> list[str]:
-        """Start again, as an init system would, every mortal component that has ended; return their names."""
+    def restart_ended(self) -> list[str]:
+        """Start again, as an init system would, every component that may end and has; return their names."""
         ended = [
             item
             for item in self._components.values()
-            if item.mortal and self._processes[item.name].poll() is not None
+            if item.may_end and self._processes[item.name].poll() is not None
         ]
         for component in ended:
             self.start(component)
         return [component.name for component in ended]
 
     def check_alive(self) -> None:
-        """Raise with the tail of its log if a component that is not mortal has ended by itself."""
+        """Raise with the tail of its log if a component has ended by itself that may not."""
         for name, process in self._processes.items():
             code = process.poll()
-            if code is not None and not self._components[name].mortal:
+            if code is not None and not self._components[name].may_end:
                 raise StackError(f"{name} ended by itself with code {code}.\n{self.tail(name)}")
 
     def has_started(self, component: Component) -> bool:
@@ -178,7 +178,7 @@ class Crew:
 
     def orphans(self) -> list[psutil.Process]:
         """Return the processes that the components have started and lost."""
-        family = set(self.family())
+        family = set(self.tree())
         return [process for process in self._left() if process not in family]
 
     def _left(self) -> list[psutil.Process]:

@@ -153,16 +153,16 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
             watch.say(f"Airflow at {stack.url} has loaded {options.dag_id}")
             run = run_example(stack, simulator, options.dag_id, conf, progress=watch.say)
             if options.fail:
-                complaints = _report_failure(run, stack)
+                problems = _report_failure(run, stack)
             else:
-                complaints = [*_report(run, stack, simulator)]
+                problems = [*_report(run, stack, simulator)]
                 if demonstration.defers and not run.deferred:
-                    complaints.append("no task was seen deferred.")
-                if not complaints:
-                    complaints += demonstration.check(simulator, conf)
-            for complaint in complaints:
-                print(f"FAILED: {complaint}", flush=True)
-            if complaints:
+                    problems.append("no task was seen deferred.")
+                if not problems:
+                    problems += demonstration.check(simulator, conf)
+            for problem in problems:
+                print(f"FAILED: {problem}", flush=True)
+            if problems:
                 stack.keep_logs = True
             if options.keep:
                 watch.stop()
@@ -172,7 +172,7 @@ def _demo(options: argparse.Namespace, watch: Stopwatch) -> int:
                 with contextlib.suppress(KeyboardInterrupt):
                     threading.Event().wait()
             watch.say("stopping Airflow")
-    return 1 if complaints else 0
+    return 1 if problems else 0
 
 
 def _report(run: ExampleRun, stack: AirflowStack, simulator: Simulator) -> list[str]:
@@ -186,7 +186,7 @@ def _report(run: ExampleRun, stack: AirflowStack, simulator: Simulator) -> list[
     if run.state != "success":
         return _task_errors(run, stack)
 
-    complaints: list[str] = []
+    problems: list[str] = []
     issued = {image["id"]: image["swr_path"] for image in simulator.images}
     for task_id in run.tasks:
         keys = stack.xcom_keys(run.dag_id, run.run_id, task_id)
@@ -197,10 +197,10 @@ def _report(run: ExampleRun, stack: AirflowStack, simulator: Simulator) -> list[
             print(f"  {key:<18} {value}", flush=True)
         image_id = pushed.get("image_id")
         if image_id and issued.get(image_id) != pushed["swr_path"]:
-            complaints.append(f"{task_id} pushed {pushed}; the simulator issued {issued}.")
-    if not complaints:
+            problems.append(f"{task_id} pushed {pushed}; the simulator issued {issued}.")
+    if not problems:
         print("each image in XCom is one in the simulator", flush=True)
-    return complaints
+    return problems
 
 
 def _report_failure(run: ExampleRun, stack: AirflowStack) -> list[str]:

@@ -128,7 +128,7 @@ class Flow:
                 now = self.stack.snapshot(self.dag_id, self.run_id)
                 raise StackError(
                     f"Not true within {timeout:.0f} s: {claim}. Run {self.run_id} is {now.state}, "
-                    f"{dict(now.tasks)}.\n{self.stack.crew.tail('scheduler')}"
+                    f"{dict(now.tasks)}.\n{self.stack.processes.tail('scheduler')}"
                 )
             time.sleep(POLL_SECONDS)
 
@@ -137,7 +137,7 @@ class Flow:
         *_, last = self.stack.watch_run(self.dag_id, self.run_id, timeout=timeout)
         return last.state
 
-    def mark(self, task_id: str, state: str) -> None:
+    def set_task_state(self, task_id: str, state: str) -> None:
         """Give a task a state, as a person does in the UI."""
         path = f"/api/v2/dags/{self.dag_id}/dagRuns/{quote(self.run_id, safe='')}/taskInstances/{task_id}"
         self.stack.request("PATCH", path, body={"new_state": state})
@@ -147,7 +147,7 @@ class Flow:
         body = {"dag_run_id": self.run_id, "task_ids": [task_id], "only_failed": False, "dry_run": False}
         self.stack.request("POST", f"/api/v2/dags/{self.dag_id}/clearTaskInstances", body=body)
 
-    def complaints(self) -> list[str]:
+    def problems(self) -> list[str]:
         """Return what is wrong with a run of :data:`SAVE_AND_WAIT` that has ended."""
         now = self.stack.snapshot(self.dag_id, self.run_id)
         if now.state != "success" or set(now.tasks.values()) != {"success"}:
@@ -159,7 +159,7 @@ class Flow:
             value = self.stack.xcom(self.dag_id, self.run_id, task_id)
             pushed = (value["image_id"], value["swr_path"])
             if [pushed] != self.images:
-                found.append(f"{task_id} handed on {pushed}, and there is {self.images}")
+                found.append(f"{task_id} pushed {pushed}, and there is {self.images}")
         return found
 
     # -- requests in the simulator ---------------------------------------------------------------
@@ -225,7 +225,7 @@ class Flow:
     def _holders(self, task_id: str, suffix: str) -> list[psutil.Process]:
         log = re.compile(rf".*/run_id={re.escape(self.run_id)}/task_id={task_id}/attempt=\d+{suffix}")
         holders: list[psutil.Process] = []
-        for process in self.stack.crew.family():
+        for process in self.stack.processes.tree():
             with suppress(psutil.Error):
                 if any(log.fullmatch(file.path) for file in process.open_files()):
                     holders.append(process)

@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 import requests
 
-from tests.e2e.components import DEFAULT_COMPONENTS, Component, Crew, StackError, airflow, tail
+from tests.e2e.components import DEFAULT_COMPONENTS, Component, ProcessGroup, StackError, airflow, tail
 
 TERMINAL_RUN_STATES = frozenset({"success", "failed"})
 
@@ -75,7 +75,7 @@ class AirflowStack:
         self._extra_env = dict(env or {})
         self._env: dict[str, str] = {}
         self._home: Path | None = None
-        self._crew: Crew | None = None
+        self._process_group: ProcessGroup | None = None
         self._url: str | None = None
         self._api = requests.Session()
         self._api.trust_env = False
@@ -109,11 +109,11 @@ class AirflowStack:
         return self._home
 
     @property
-    def crew(self) -> Crew:
+    def processes(self) -> ProcessGroup:
         """The running components."""
-        if self._crew is None:
+        if self._process_group is None:
             raise StackError("Airflow was not started; use the stack as a context manager.")
-        return self._crew
+        return self._process_group
 
     @property
     def url(self) -> str:
@@ -130,9 +130,9 @@ class AirflowStack:
         self._env = env = self._environment(port)
         self._migrate(env)
         self._progress("database ready; starting " + ", ".join(item.name for item in self.components))
-        self._crew = Crew(self.home, env, self._progress, self.python)
+        self._process_group = ProcessGroup(self.home, env, self._progress, self.python)
         for component in self.components:
-            self._crew.start(component)
+            self._process_group.start(component)
         self._wait_until_healthy()
         self._log_in()
         self.wait_until_up()
@@ -143,8 +143,8 @@ class AirflowStack:
     def stop(self) -> None:
         """SIGTERM to every component at once, SIGKILL to whatever of them is left after a bounded wait."""
         self._api.close()  # The api-server waits for connections that are open.
-        if self._crew is not None:
-            self._crew.stop()
+        if self._process_group is not None:
+            self._process_group.stop()
         if self._home is not None:
             if self.keep_logs:
                 self._progress(f"the logs of Airflow are kept in {self._home}")
@@ -212,7 +212,7 @@ class AirflowStack:
             for key in [key for key in waiting if report.get(key) == "healthy"]:
                 self._progress(f"{waiting.pop(key)} healthy")
             if waiting and time.monotonic() > deadline:
-                tails = "\n".join(self.crew.tail(name) for name in waiting.values())
+                tails = "\n".join(self.processes.tail(name) for name in waiting.values())
                 raise StackError(
                     f"Not healthy after {HEALTHY_SECONDS:.0f} s: {', '.join(waiting.values())}.\n{tails}"
                 )
@@ -233,13 +233,13 @@ class AirflowStack:
         while missing := self._missing():
             self.check_alive()
             if time.monotonic() > deadline:
-                tails = "\n".join(self.crew.tail(name) for name in missing)
+                tails = "\n".join(self.processes.tail(name) for name in missing)
                 raise StackError(f"Not up after {HEALTHY_SECONDS:.0f} s: {', '.join(missing)}.\n{tails}")
             time.sleep(POLL_SECONDS)
 
     def _missing(self) -> list[str]:
         missing = [
-            item.name for item in self.components if item.ready_text and not self.crew.has_started(item)
+            item.name for item in self.components if item.ready_text and not self.processes.has_started(item)
         ]
         for job in {item.job for item in self.components if item.job}:
             names = [item.name for item in self.components if item.job == job]
@@ -249,7 +249,7 @@ class AirflowStack:
 
     def check_alive(self) -> None:
         """Raise with the tail of its log if a component has ended by itself that should not."""
-        self.crew.check_alive()
+        self.processes.check_alive()
 
     def run_cli(self, *argv: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """
@@ -277,7 +277,7 @@ class AirflowStack:
             reply = self._api.request(method, self.url + path, json=body, params=query, timeout=60)
         except requests.RequestException as error:
             self.check_alive()
-            log = self.crew.tail("api-server")
+            log = self.processes.tail("api-server")
             raise StackError(f"{method} {path}: no answer from the api-server ({error}).\n{log}") from error
         if not reply.ok:
             raise StackError(f"{method} {path} was answered {reply.status_code}: {reply.text[:2000]}")
@@ -302,7 +302,7 @@ class AirflowStack:
             if time.monotonic() > deadline:
                 raise StackError(
                     f"DAG {dag_id} did not appear within {timeout:.0f} s. Is it defined in "
-                    f"{self.dags_folder}?\n{self.crew.tail('dag-processor')}"
+                    f"{self.dags_folder}?\n{self.processes.tail('dag-processor')}"
                 )
             time.sleep(POLL_SECONDS)
 
@@ -346,7 +346,7 @@ class AirflowStack:
             elif time.monotonic() > deadline:
                 raise StackError(
                     f"Run {run_id} of {dag_id} has not ended within {timeout:.0f} s. Last seen: {now.state}, "
-                    f"{dict(now.tasks)}.\n{self.crew.tail('scheduler')}"
+                    f"{dict(now.tasks)}.\n{self.processes.tail('scheduler')}"
                 )
             else:
                 time.sleep(POLL_SECONDS)

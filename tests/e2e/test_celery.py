@@ -34,7 +34,7 @@ def test_operator_on_celery_sends_one_create_image(stack: AirflowStack, simulato
     flow = Flow(stack, simulator)
 
     assert flow.end() == "success"
-    assert flow.complaints() == []
+    assert flow.problems() == []
     assert len(flow.creates) == 1
     assert flow.task(SAVE)["try_number"] == 1
 
@@ -54,9 +54,9 @@ def test_operator_creates_one_image_when_celery_worker_is_killed(
 
     for process in (worker, *pool):
         process.kill()
-    flow.wait_until(stack.crew.revive, "the worker has ended")
+    flow.wait_until(stack.processes.restart_ended, "the worker has ended")
 
     assert flow.end() == "success"
-    assert flow.complaints() == []
+    assert flow.problems() == []
     assert flow.task(SAVE)["try_number"] > 1, "nothing was killed, so that one image is there proves nothing"
     assert flow.task(WAIT)["try_number"] == 1

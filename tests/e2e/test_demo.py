@@ -37,6 +37,6 @@ def test_demo_refuses_argument_before_anything_starts(
         demo.main(arguments)
 
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert error in said
-    assert "choose" not in error or all(dag_id in said for dag_id in dag_ids())
+    output = capsys.readouterr().err
+    assert error in output
+    assert "choose" not in error or all(dag_id in output for dag_id in dag_ids())

@@ -29,9 +29,9 @@ def test_testing_page_can_be_followed_in_a_new_project(tmp_path: Path) -> None:
     for number, code in enumerate(tests):
         (tmp_path / f"test_{number}.py").write_text(code)
 
-    said = run_command(["bash", "-euc", commands], cwd=tmp_path, env=environment(tmp_path), seconds=SECONDS)
+    output = run_command(["bash", "-euc", commands], cwd=tmp_path, env=environment(tmp_path), seconds=SECONDS)
 
-    assert f"{len(tests)} passed" in said
+    assert f"{len(tests)} passed" in output
 
 
 def environment(home: Path) -> dict[str, str]:

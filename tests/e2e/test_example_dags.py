@@ -45,10 +45,10 @@ def runs(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[dict[
         for dag_id, conf in prepared.items():
             stack.wait_for_dag(dag_id)
             ended[dag_id] = pool.submit(run_example, stack, simulator, dag_id, conf)
-        yield {dag_id: complaints(run.result(), simulator, prepared[dag_id]) for dag_id, run in ended.items()}
+        yield {dag_id: problems(run.result(), simulator, prepared[dag_id]) for dag_id, run in ended.items()}
 
 
-def complaints(run: ExampleRun, simulator: Simulator, conf: dict[str, object]) -> list[str]:
+def problems(run: ExampleRun, simulator: Simulator, conf: dict[str, object]) -> list[str]:
     demonstration = DEMONSTRATIONS[run.dag_id]
     if run.state != "success" or set(run.tasks.values()) != {"success"}:
         return [f"the run is {run.state}: {dict(run.tasks)}"]

@@ -40,7 +40,7 @@ def airflow(simulator: Simulator, request: pytest.FixtureRequest) -> Iterator[tu
 @pytest.fixture
 def stack(airflow: tuple[AirflowStack, str]) -> AirflowStack:
     """Give the Airflow with everything up that an earlier test has killed."""
-    airflow[0].crew.revive()
+    airflow[0].processes.restart_ended()
     airflow[0].wait_until_up()
     return airflow[0]
 
@@ -81,7 +81,7 @@ def wait_log(flow: Flow) -> str:
 def test_operator_sends_one_create_image_without_failure(killed_while_saving: dict[str, Flow]) -> None:
     flow = killed_while_saving["nobody"]
 
-    assert flow.complaints() == []
+    assert flow.problems() == []
     assert len(flow.creates) == 1
     assert {flow.task(SAVE)["try_number"], flow.task(WAIT)["try_number"]} == {1}
 
@@ -92,7 +92,7 @@ def test_operator_creates_one_image_when_task_process_is_killed(
 ) -> None:
     flow = killed_while_saving[victim]
 
-    assert flow.complaints() == []
+    assert flow.problems() == []
     assert flow.task(SAVE)["try_number"] > 1, "nothing was killed, so that one image is there proves nothing"
 
 
@@ -113,7 +113,7 @@ def test_trigger_continues_in_other_triggerer_when_its_own_is_killed(
     flow.finish()
 
     assert flow.end() == "success"
-    assert flow.complaints() == []
+    assert flow.problems() == []
     assert flow.task(WAIT)["try_number"] == 1
     assert GOES_ON not in wait_log(flow)
 
@@ -133,7 +133,7 @@ def test_deferred_task_marked_failed_leaves_image_untouched(
     flow.await_state(WAIT, "deferred")
     flow.wait_until(flow.triggerer, "a triggerer has the wait")
 
-    flow.mark(WAIT, "failed")
+    flow.set_task_state(WAIT, "failed")
 
     assert flow.end() == "failed"
     flow.wait_until(lambda: GOES_ON in wait_log(flow), "the log names the image that continues")
@@ -156,7 +156,7 @@ def test_cleared_operator_adopts_its_image(
     assert asked == ["ShowImage"], "the task state holds the id of the image"
     assert flow.task(SAVE)["try_number"] == tries + 1
     assert stack.xcom(flow.dag_id, flow.run_id, SAVE)["adopted"] is True
-    assert flow.complaints() == []
+    assert flow.problems() == []
     assert len(flow.creates) == 1
 
 
@@ -176,7 +176,7 @@ def without_triggerers(airflow: tuple[AirflowStack, str], simulator: Simulator) 
         flow.await_state(WAIT, "deferred")
         flow.await_release(WAIT)
     for triggerer in TRIGGERERS:
-        stack.crew.process(triggerer.name).kill()
+        stack.processes.process(triggerer.name).kill()
     overdue = "UPDATE task_instance SET trigger_timeout = now() WHERE state = 'deferred'"
     with sqlalchemy.create_engine(database, poolclass=sqlalchemy.NullPool).begin() as connection:
         connection.execute(sqlalchemy.text(overdue))

@@ -99,7 +99,7 @@ class Fleet:
         """Return the processes that have a log of the run open, whose path below the run ends like this."""
         path = re.compile(rf".*/run_id={re.escape(self.run_id)}/{log}")
         holders = []
-        for process in self.stack.crew.family():
+        for process in self.stack.processes.tree():
             with suppress(psutil.Error):
                 if any(path.fullmatch(file.path) for file in process.open_files()):
                     holders.append(process)
@@ -126,7 +126,7 @@ class Fleet:
 
         self.wait_until(has_waits, "a triggerer has waits")
         holders[0].kill()
-        self.wait_until(self.stack.crew.revive, "the triggerer has ended")
+        self.wait_until(self.stack.processes.restart_ended, "the triggerer has ended")
         self.killed.append("triggerer")
 
 

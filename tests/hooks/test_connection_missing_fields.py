@@ -33,7 +33,7 @@ def problems(extra: str, **fields: Any) -> list[str]:
             '{"project_name": "p"}',
             {**KEYS, **HOST},
             ["extra iam_endpoint is missing"],
-            id="a name to look up",
+            id="a name that needs IAM",
         ),
         pytest.param(
             '{"regoin": "eu-de"}', KEYS, ["extra region is missing", "extra 'regoin' is unknown"], id="a typo"

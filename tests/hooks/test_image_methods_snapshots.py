@@ -22,12 +22,12 @@ def test_list_snapshots_returns_images_of_notebook_newest_first(simulator: Simul
     own = []
     for number in range(450):
         notebook_id = OTHER_ID if number % 3 else simulator.notebook_id
-        mark = IdempotencyKey("dag", f"task{number % 7}", f"run{number}", -1)
+        key = IdempotencyKey("dag", f"task{number % 7}", f"run{number}", -1)
         image_id = simulator.add_image(
             name=f"n{number % 5}",
             namespace="team",
             tag=f"t{number}",
-            description=mark.append_to("x", notebook_id),
+            description=key.append_to("x", notebook_id),
         )
         own += [image_id] * (notebook_id != OTHER_ID)
         simulator.advance(1)

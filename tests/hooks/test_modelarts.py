@@ -104,7 +104,7 @@ def test_edited_connection_is_used_after_cache_expires(
 
 
 @pytest.mark.usefixtures("connection")
-def test_changed_key_is_looked_up_once_when_old_one_is_refused(
+def test_changed_key_is_read_once_when_old_one_is_refused(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image_id = simulator.add_image(name="research", namespace="team", tag="nightly", status="CREATING")

@@ -111,7 +111,7 @@ class Notebooks(RuleBasedStateMachine):
             image = self.store.start_save(notebook_id, fields)
             self.saved_of[image.id] = notebook_id
             if fails:
-                self.store.doom(image.id, "disk full")
+                self.store.fail_save(image.id, "disk full")
             if waits:
                 self.simulator.advance(1200)
 

@@ -1,7 +1,7 @@
 """
 A prune loses nothing that it must not, whatever fails, lags or dies: in projects that hypothesis draws.
 
-The simulator refuses no deletion here. What must hold is checked after each request; see prune_worlds.py.
+The simulator refuses no deletion here. What must hold is checked after each request; see prune_scenarios.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from airflow_provider_modelarts.client import (
 )
 from airflow_provider_modelarts.client.image_uses import ImageUses
 from airflow_provider_modelarts.client.prune import PruneResult
-from tests.integration.prune_worlds import Drawn, Run, User, World, worlds_with
+from tests.integration.prune_scenarios import Drawn, Run, Scenario, User, scenarios_with
 from tests.snapshots import DAY
 
 QUICK = settings(
@@ -40,16 +40,16 @@ OLD = (Drawn(days=2), Drawn(days=10), Drawn(days=20))
 
 
 @settings(QUICK, max_examples=100)
-@given(worlds_with())
-@example(World(OLD, (User(1, by_address=True),)))
-@example(World(OLD, kill_at=9, flag="none"))
-def test_prune_loses_nothing(world: World) -> None:
-    Run(world).run()
+@given(scenarios_with())
+@example(Scenario(OLD, (User(1, by_address=True),)))
+@example(Scenario(OLD, kill_at=9, flag="none"))
+def test_prune_loses_nothing(scenario: Scenario) -> None:
+    Run(scenario).run()
 
 
-def test_prune_deletes_in_drawn_worlds() -> None:
+def test_prune_deletes_in_drawn_scenarios() -> None:
     """Otherwise the test above would prove nothing."""
-    run = Run(World(OLD, kill_at=9, flag="none"))
+    run = Run(Scenario(OLD, kill_at=9, flag="none"))
     (last,) = run.run()
     assert isinstance(last, PruneResult)
     assert [image.image.id for image in last.deleted] == run.ids[:0:-1]
@@ -176,9 +176,9 @@ def test_wrong_prune_is_found(mutant: Patch, often: dict[str, Any], monkeypatch:
     mutant(monkeypatch)
 
     @settings(QUICK, max_examples=1000)
-    @given(worlds_with(**often))
-    def loses_nothing(world: World) -> None:
-        Run(world).run()
+    @given(scenarios_with(**often))
+    def loses_nothing(scenario: Scenario) -> None:
+        Run(scenario).run()
 
     with pytest.raises(AssertionError):
         loses_nothing()

@@ -43,15 +43,15 @@ def connect(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 @pytest.fixture
 def lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The connections that were looked up in Airflow."""
-    asked: list[str] = []
+    """The lookups of connections in Airflow, by connection id."""
+    lookups_made: list[str] = []
 
     async def counted(conn_id: str) -> Any:
-        asked.append(conn_id)
+        lookups_made.append(conn_id)
         return await get_async_connection(conn_id)
 
     monkeypatch.setattr(pool, "get_async_connection", counted)
-    return asked
+    return lookups_made
 
 
 @pytest.fixture
@@ -238,7 +238,7 @@ def test_unknown_code_of_401_for_one_image_does_not_renew_per_poll(
     assert count(simulator, "CreateToken") <= 2
 
 
-def test_changed_connection_is_looked_up_once_for_all_waits(
+def test_changed_connection_is_read_once_for_all_waits(
     simulator: Simulator, connect: Connect, image_id: str, lookups: list[str]
 ) -> None:
     connect()

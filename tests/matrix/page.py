@@ -29,7 +29,7 @@ def cells_table(results: Sequence[Result]) -> str:
             f"{result.counts.passed:,}",
             f"{result.counts.skipped:,}",
             f"{result.seconds:.0f}",
-            "FAILED" if result.complaint else "passed",
+            "FAILED" if result.problem else "passed",
         )
         for result in results
     ]

@@ -30,7 +30,7 @@ class Counts:
 
 @dataclass
 class Result:
-    """How a cell went; ``complaint`` is empty if it passed."""
+    """How a cell went; ``problem`` is empty if it passed."""
 
     cell: Cell
     python: str = "?"
@@ -38,4 +38,4 @@ class Result:
     added: Added = field(default_factory=dict)
     features: dict[str, bool] = field(default_factory=dict)
     seconds: float = 0.0
-    complaint: str = ""
+    problem: str = ""

@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         shutil.rmtree(ENVIRONMENTS, ignore_errors=True)
 
     print(f"\n{page.cells_table(results)}")
-    failed = sum(bool(result.complaint) for result in results)
+    failed = sum(bool(result.problem) for result in results)
     print(f"\nThe matrix took {time.monotonic() - started:.0f} s.")
     if options.record and not failed:
         page.record_results(results)
@@ -150,13 +150,13 @@ def run_cell(cell: Cell, run: Run) -> Result:
             step([python, "-m", f"tests.matrix.{module}"], env, cwd=copy)
         result.features = json.loads(last_line(step([python, "-m", "tests.matrix.features"], env, cwd=copy)))
     except (CommandError, NoPythonError) as error:
-        result.complaint = str(error)
-        log(cell, result.complaint)
+        result.problem = str(error)
+        log(cell, result.problem)
     finally:
         if not run.keep:
             shutil.rmtree(folder, ignore_errors=True)
     result.seconds = time.monotonic() - started
-    log(cell, f"{'FAILED' if result.complaint else 'passed'} after {result.seconds:.0f} s: {result.counts}")
+    log(cell, f"{'FAILED' if result.problem else 'passed'} after {result.seconds:.0f} s: {result.counts}")
     return result
 
 

@@ -133,7 +133,7 @@ def test_failed_renewal_is_a_warning_and_save_goes_on(
     assert save(simulator, min_lease="2h")["adopted"] is False
 
     failed, *others = warnings(caplog)[-2:]
-    assert f"The lease of notebook {simulator.notebook_id} may not be renewed; its save goes on" in failed
+    assert f"Renewing the lease of notebook {simulator.notebook_id} failed; its save goes on" in failed
     assert ["lease of notebook" in line and "ends at 20" in line for line in others] == [True]
     assert simulator.saves == 1
 

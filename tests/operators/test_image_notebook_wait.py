@@ -61,7 +61,7 @@ def test_save_ends_when_notebook_runs_again(
 @in_both
 @snapshotting
 @pytest.mark.parametrize("how", [{"wait_for_notebook": False}, {"wait_for_completion": False}], ids=str)
-def test_save_does_not_wait_for_notebook_unless_told(
+def test_save_does_not_wait_for_notebook_when_a_wait_is_off(
     simulator: Simulator, deferrable: bool, how: dict[str, Any]
 ) -> None:
     waits(simulator, deferrable=deferrable, **how)

@@ -187,7 +187,7 @@ def test_stop_is_refused_for_image_of_another_notebook(simulator: Simulator) -> 
     other = simulator.add_notebook()
     saved = save(simulator, notebook_id=other)
     for arguments in ({"image_id": saved}, {}):
-        with pytest.raises(AirflowFailException, match=r"saved of notebook|no ACTIVE snapshot"):
+        with pytest.raises(AirflowFailException, match=r"which is of notebook|no ACTIVE snapshot"):
             run(stop(simulator, **arguments))
     assert simulator.notebook().status == "RUNNING"
 
@@ -206,7 +206,7 @@ def test_stop_finds_snapshot_in_workspace_of_connection(
 
 
 @in_both
-def test_stop_discards_environment_only_if_told(simulator: Simulator, deferrable: bool) -> None:
+def test_stop_discards_environment_only_with_its_flag(simulator: Simulator, deferrable: bool) -> None:
     result = run(stop(simulator, deferrable=deferrable, discard_environment=True))
 
     assert (result["status"], result["changed"], result["last_snapshot_id"]) == ("STOPPED", True, None)

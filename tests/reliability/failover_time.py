@@ -37,15 +37,15 @@ def measure(triggerers: Mapping[str, str], times: int) -> tuple[list[float], str
         flow.await_state(WAIT, "deferred")
         seconds: list[float] = []
         for _ in range(times):
-            stack.crew.revive()
+            stack.processes.restart_ended()
             stack.wait_until_up()
             seconds.append(failover_seconds(flow))
             _say(f"taken over after {seconds[-1]:.1f} s")
         flow.finish()
         flow.end()
-        if complaints := flow.complaints():
+        if problems := flow.problems():
             stack.keep_logs = True
-            raise SystemExit(f"the wait was taken over, but did not end well: {complaints}")
+            raise SystemExit(f"the wait was taken over, but did not end well: {problems}")
         return seconds, describe_environment(database)
 
 

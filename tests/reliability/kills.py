@@ -79,13 +79,13 @@ class Kill:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run went; it went well when there are no complaints."""
+    """How a run went; it went well when there are no problems."""
 
     kill: Kill
     flow: Flow
     hit: bool
     seconds: float
-    complaints: list[str]
+    problems: list[str]
 
 
 class FaultSchedule:
@@ -150,10 +150,10 @@ def live(kill: Kill, stack: AirflowStack, simulator: Simulator) -> Outcome:
             time.sleep(kill.rest)
             flow.finish()
         flow.end(timeout=RUN_SECONDS)
-        complaints = flow.complaints()
+        problems = flow.problems()
     except StackError as error:
-        complaints = [str(error)]
-    return Outcome(kill, flow, hit, time.monotonic() - started, complaints)
+        problems = [str(error)]
+    return Outcome(kill, flow, hit, time.monotonic() - started, problems)
 
 
 def strike(kill: Kill, flow: Flow) -> bool:
@@ -197,12 +197,12 @@ def live_all(
     try:
         while waiting:
             stack.check_alive()
-            stack.crew.revive()
+            stack.processes.restart_ended()
             for future in [future for future in waiting if future.done()]:
                 waiting.remove(future)
                 outcome = future.result()
                 yield outcome
-                if not (outcome.hit or outcome.complaints):
+                if not (outcome.hit or outcome.problems):
                     sooner = replace(outcome.kill, number=next(numbers), moment=outcome.kill.moment / 2)
                     waiting.append(pool.submit(live, sooner, stack, simulator))
             time.sleep(POLL_SECONDS)
@@ -214,7 +214,7 @@ def live_all(
 def await_orphans(stack: AirflowStack) -> None:
     """Wait until no task is left whose worker was killed: the last moment for a second create."""
     deadline = time.monotonic() + ORPHAN_SECONDS
-    while orphans := stack.crew.orphans():
+    while orphans := stack.processes.orphans():
         if time.monotonic() > deadline:
             raise StackError(f"Still there after {ORPHAN_SECONDS:.0f} s: {orphans}")
         time.sleep(POLL_SECONDS)
@@ -227,7 +227,7 @@ def describe(outcome: Outcome) -> str:
     return (
         f"run {kill.number:3}  {kill.victim:23}  {kill_text}  {outcome.seconds:5.1f} s  "
         f"{len(flow.creates)} create requests, {flow.saves} took effect  "
-        f"{'ok' if not outcome.complaints else 'FAILED'}"
+        f"{'ok' if not outcome.problems else 'FAILED'}"
     )
 
 
@@ -245,7 +245,7 @@ def explain(outcome: Outcome, seed: int) -> str:
         [
             f"FAILED: run {kill.number} of seed {seed}: {flow.run_id}, notebook {flow.notebook_id}",
             f"{kill.victim} to be killed {kill.moment:.2f} s after the beginning of {kill.task_id}",
-            *outcome.complaints,
+            *outcome.problems,
             *states,
             f"logs: {flow.stack.home}/logs/dag_id={flow.dag_id}/run_id={flow.run_id}",
             *journal,
@@ -268,7 +268,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
         seconds = [item.seconds for item in group]
         lines.append(
             f"| {name} | {len(group)} | {hits.count(SAVE)} | {hits.count(WAIT)} "
-            f"| {sum(not item.complaints for item in group)} | {' or '.join(map(str, saves))} "
+            f"| {sum(not item.problems for item in group)} | {' or '.join(map(str, saves))} "
             f"| {statistics.median(seconds):.0f} s | {max(seconds):.0f} s |"
         )
     return "\n".join(lines)
@@ -297,14 +297,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         for outcome in live_all(plan(options.runs, options.seed), options.lanes, stack, simulator):
             outcomes.append(outcome)
             _say(describe(outcome))
-            if outcome.complaints:
+            if outcome.problems:
                 _say(explain(outcome, options.seed))
         await_orphans(stack)
-        late = [item for item in outcomes if item.flow.saves != 1 and not item.complaints]
+        late = [item for item in outcomes if item.flow.saves != 1 and not item.problems]
         for outcome in late:
-            outcome.complaints.append("another create-image took effect after the run had ended")
+            outcome.problems.append("another create-image took effect after the run had ended")
             _say(explain(outcome, options.seed))
-        failed = sum(bool(item.complaints) for item in outcomes)
+        failed = sum(bool(item.problems) for item in outcomes)
         stack.keep_logs = failed > 0
         figures = table(outcomes)
         environment = describe_environment(database)

@@ -93,7 +93,7 @@ def test_control_resets_simulator(simulator: Simulator, client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "body", "complaint"),
+    ("name", "body", "problem"),
     [
         ("faults", {"kind": "earthquake"}, "unknown fault kind 'earthquake'"),
         ("faults", {"kind": "reset", "time": 2}, "unknown field 'time'"),
@@ -120,11 +120,9 @@ def test_control_resets_simulator(simulator: Simulator, client: Client) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) and value.isalpha() else None,
 )
-def test_control_rejects_wrong_field_with_400(
-    client: Client, name: str, body: object, complaint: str
-) -> None:
+def test_control_rejects_wrong_field_with_400(client: Client, name: str, body: object, problem: str) -> None:
     answer = client.control("POST", name, body)
-    assert (answer.status, complaint in answer.json["error"]) == (400, True), answer.json
+    assert (answer.status, problem in answer.json["error"]) == (400, True), answer.json
     assert client.images().status == 200
 
 

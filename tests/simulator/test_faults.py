@@ -304,7 +304,7 @@ def test_fault_chance_restarts_with_reset(start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "problem"),
     [
         ({"kind": "earthquake"}, "unknown fault kind 'earthquake'"),
         ({"kind": "reset", "operation": "MakeImage"}, "unknown operation 'MakeImage'"),
@@ -322,6 +322,6 @@ def test_fault_chance_restarts_with_reset(start: Start) -> None:
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None,
 )
-def test_invalid_fault_is_rejected(options: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+def test_invalid_fault_is_rejected(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
         Fault(**options)

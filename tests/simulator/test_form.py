@@ -54,9 +54,9 @@ def test_command_prints_form_values(capsys: pytest.CaptureFixture[str]) -> None:
 
     __main__._introduce(simulator)
 
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for label, value in form_values(simulator.connection).items():
-        assert re.search(rf"^{re.escape(label)}  +{re.escape(value)}$", said, re.MULTILINE)
+        assert re.search(rf"^{re.escape(label)}  +{re.escape(value)}$", output, re.MULTILINE)
 
 
 def test_start_page_has_form_values_of_command() -> None:

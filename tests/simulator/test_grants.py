@@ -137,7 +137,7 @@ def test_control_rejects_invalid_grants(client: Client, body: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "problem"),
     [
         ({"grants": ["image:list"]}, "no action 'image:list'"),
         ({"grants": "modelarts:image:list"}, "no action 'm'"),
@@ -146,6 +146,6 @@ def test_control_rejects_invalid_grants(client: Client, body: object) -> None:
     ],
     ids=str,
 )
-def test_invalid_grants_are_rejected(options: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+def test_invalid_grants_are_rejected(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
         Simulator(**options)

@@ -80,7 +80,7 @@ def test_control_adds_project_and_its_resources(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "body", "complaint"),
+    ("name", "body", "problem"),
     [
         ("projects", {}, "name"),
         ("projects", {"name": 1}, "'name' cannot be 1"),
@@ -89,10 +89,10 @@ def test_control_adds_project_and_its_resources(client: Client) -> None:
     ids=str,
 )
 def test_control_rejects_wrong_field_of_project(
-    client: Client, name: str, body: object, complaint: str
+    client: Client, name: str, body: object, problem: str
 ) -> None:
     answer = client.control("POST", name, body)
-    assert (answer.status, complaint in answer.json["error"]) == (400, True), answer.json
+    assert (answer.status, problem in answer.json["error"]) == (400, True), answer.json
 
 
 def test_project_is_found_by_id_or_unambiguous_name(simulator: Simulator) -> None:

@@ -137,7 +137,7 @@ def test_records_may_be_added(simulator: Simulator, client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("add", "complaint"),
+    ("add", "problem"),
     [
         (lambda simulator: simulator.add_image(colour="red"), "no field colour"),
         (lambda simulator: [simulator.add_image(id="i") for _ in range(2)], "image i already exists"),
@@ -146,8 +146,8 @@ def test_records_may_be_added(simulator: Simulator, client: Client) -> None:
     ],
     ids=["unknown-field", "image-twice", "notebook-twice", "unknown-image"],
 )
-def test_invalid_record_is_rejected(simulator: Simulator, add: Any, complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+def test_invalid_record_is_rejected(simulator: Simulator, add: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
         add(simulator)
 
 

@@ -156,7 +156,7 @@ def test_command_serves_https(files: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "problem"),
     [
         (["--certificate", "nowhere.pem"], "cannot use the certificate: No such file"),
         (["--certificate", __file__], "cannot use the certificate: "),
@@ -165,11 +165,11 @@ def test_command_serves_https(files: tuple[Path, Path]) -> None:
     ids=["no-file", "no-certificate", "key-alone"],
 )
 def test_command_exits_with_2_for_wrong_certificate(
-    options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+    options: list[str], problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(options)
-    assert complaint in capsys.readouterr().err
+    assert problem in capsys.readouterr().err
 
 
 def test_tls_hang_ends_when_client_disconnects(served: tuple[Simulator, Client]) -> None:

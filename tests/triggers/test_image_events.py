@@ -162,7 +162,7 @@ def test_watcher_forgets_images_that_are_no_longer_listed() -> None:
     store = Store()
 
     later = [image(2, "DELETED"), image(3)]
-    events([image(1), image(2)], [image(2), image(3)], *seen_images.ABSENCES * [later], store=store)
+    events([image(1), image(2)], [image(2), image(3)], *seen_images.MIN_ABSENCES * [later], store=store)
 
     assert store.writes == [
         ["image-1", "image-2"],

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.triggers.seen_images import ABSENCES, SeenImages
+from airflow_provider_modelarts.triggers.seen_images import MIN_ABSENCES, SeenImages
 
 
 def images(*numbers: int) -> list[Image]:
@@ -37,8 +37,8 @@ def events(*polls: list[Image]) -> list[str]:
         pytest.param([images(1, 3)], [], id="one is missing"),
         pytest.param([[]], [], id="empty"),
         pytest.param([[], images(3)], [], id="two polls"),
-        pytest.param(ABSENCES * [images(1, 2)], ["image-3"], id="gone, and registered again"),
-        pytest.param([[], images(1, 2, 3)] * ABSENCES, [], id="again and again"),
+        pytest.param(MIN_ABSENCES * [images(1, 2)], ["image-3"], id="gone, and registered again"),
+        pytest.param([[], images(1, 2, 3)] * MIN_ABSENCES, [], id="again and again"),
     ],
 )
 def test_seen_images_are_no_news_after_list_that_lags(

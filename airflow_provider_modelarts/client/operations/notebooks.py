@@ -93,6 +93,9 @@ def list_notebooks_of_all_features(**filters: Any) -> tuple[Operation[Page[Noteb
     """
     Return the lists that together have the notebooks of every feature, some of them twice.
 
+    https://support.huaweicloud.com/intl/en-us/api-modelarts/ListNotebooks.html
+    https://docs.otc.t-systems.com/modelarts/api-ref/development_environment_management/querying_notebook_instances.html
+
     A list without the filter has all of them, or, as the pages define it, only the billed ones.
 
     :param filters: of :func:`list_notebooks`, without ``feature``.

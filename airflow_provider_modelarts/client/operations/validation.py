@@ -17,7 +17,11 @@ _IMAGE_ADDRESS = re.compile(r"[^\s/]+(?:/[^\s/:]+)+:[^\s/:]+")
 
 
 def given(query: dict[str, str | None]) -> dict[str, str]:
-    """Return the filters that are not None; a blank one is refused, as it would match everything."""
+    """
+    Return the filters that are not None.
+
+    :raises RequestValidationError: a filter is blank, and so would match everything.
+    """
     given = {key: value for key, value in query.items() if value is not None}
     violations = [
         FieldViolation(key, rule, value) for key, value in given.items() if (rule := text_rule(value))
@@ -28,19 +32,31 @@ def given(query: dict[str, str | None]) -> dict[str, str]:
 
 
 def flag(field: str, value: bool) -> str:
-    """Return a boolean as a query value; text is refused, as ``"false"`` would count as true."""
+    """
+    Return a boolean as a query value.
+
+    :raises RequestValidationError: it is no boolean, such as ``"false"``, which would count as true.
+    """
     if not isinstance(value, bool):
         raise RequestValidationError([FieldViolation(field, "must be True or False", value)])
     return "true" if value else "false"
 
 
 def path_segment(field: str, value: str) -> str:
-    """Return an id as one path segment; one that would change the path is refused."""
+    """
+    Return an id as one path segment.
+
+    :raises RequestValidationError: it would change the path.
+    """
     return quote(identifier(field, value), safe="")
 
 
 def identifier(field: str, value: str) -> str:
-    """Return an id, a UUID in lower case; one that could not stand in a path is refused."""
+    """
+    Return an id, a UUID in lower case.
+
+    :raises RequestValidationError: it cannot stand in a path.
+    """
     if isinstance(value, str) and _UUID.fullmatch(value):
         return value.lower()
     rule = text_rule("" if value is None else value)
@@ -54,7 +70,11 @@ def identifier(field: str, value: str) -> str:
 
 
 def milliseconds(field: str, value: timedelta) -> int:
-    """Return a duration as the API counts it; one below a millisecond is refused."""
+    """
+    Return a duration in milliseconds, as the API counts it.
+
+    :raises RequestValidationError: it is no duration, or below a millisecond.
+    """
     if not isinstance(value, timedelta):
         rule = f"must be a timedelta, not {type(value).__name__}"
     elif value < timedelta(milliseconds=1):
@@ -65,7 +85,11 @@ def milliseconds(field: str, value: timedelta) -> int:
 
 
 def choice(field: str, value: str, choices: tuple[str, ...]) -> str:
-    """Return one of the choices, whatever the case of the given value; any other is refused."""
+    """
+    Return one of the choices, whatever the case of the given value.
+
+    :raises RequestValidationError: it is none of them.
+    """
     found = [c for c in choices if isinstance(value, str) and c.lower() == value.strip().lower()]
     if not found:
         raise RequestValidationError([FieldViolation(field, f"must be {' or '.join(choices)}", value)])
@@ -73,7 +97,11 @@ def choice(field: str, value: str, choices: tuple[str, ...]) -> str:
 
 
 def image_address(field: str, value: str) -> str:
-    """Return the address of an image in SWR; one without a namespace or a tag is refused."""
+    """
+    Return the address of an image in SWR.
+
+    :raises RequestValidationError: it has no namespace or no tag.
+    """
     rule = text_rule("" if value is None else value)
     if not rule and not _IMAGE_ADDRESS.fullmatch(value):
         rule = "must be an image's address such as swr.eu-de.otc.t-systems.com/team/research:v1"

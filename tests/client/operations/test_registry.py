@@ -337,12 +337,12 @@ def test_list_tags_refuses_limit_out_of_range(limit: Any) -> None:
         ),
         ({"template": "tag_rule", "params": {"num": "10"}}, "keeps 10 tags and deletes the others"),
         ({"template": "tag_rule", "params": {"num": 10}}, "keeps 10 tags and deletes the others"),
-        ({"template": "new_rule", "params": []}, "deletes tags by a rule that this provider does not know"),
-        ({"tag_selectors": "x"}, "deletes tags by a rule that this provider does not know"),
-        ({"tag_selectors": True}, "deletes tags by a rule that this provider does not know"),
+        ({"template": "new_rule", "params": []}, "deletes tags by an unknown rule"),
+        ({"tag_selectors": "x"}, "deletes tags by an unknown rule"),
+        ({"tag_selectors": True}, "deletes tags by an unknown rule"),
         (
             {"tag_selectors": [None, {"pattern": 7}]},
-            "deletes tags by a rule that this provider does not know",
+            "deletes tags by an unknown rule",
         ),
     ],
 )
@@ -360,7 +360,7 @@ def test_retention_policy_that_cannot_be_read_is_an_unknown_rule(policy: object)
     """It deletes tags nevertheless."""
     (rule,), _ = call(RULES, reply([policy]))
 
-    assert rule.describe() == "deletes tags by a rule that this provider does not know"
+    assert rule.describe() == "deletes tags by an unknown rule"
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ class User:
 
 
 @dataclass(frozen=True)
-class World:
+class Scenario:
     """
     A project, a prune and what goes wrong.
 
@@ -108,15 +108,15 @@ faults = st.one_of(
 )
 
 
-def worlds_with(
+def scenarios_with(
     *, image: dict[str, Any] | None = None, user: dict[str, Any] | None = None, **fields: Any
-) -> st.SearchStrategy[World]:
+) -> st.SearchStrategy[Scenario]:
     """
-    Return worlds in which some things happen more often.
+    Return scenarios in which some things happen more often.
 
     :param image: strategies for fields of the images.
     :param user: strategies for fields of the notebooks.
-    :param fields: strategies for fields of the world.
+    :param fields: strategies for fields of the scenario.
     """
     images = {
         "name": mostly(*NAMES),
@@ -153,25 +153,25 @@ def worlds_with(
         "lag": mostly(0, 200_000),
         **fields,
     }
-    return st.builds(World, **given)
+    return st.builds(Scenario, **given)
 
 
 class Run:
-    """Runs the prune of a world, and checks each of its deletions by what is true at that moment."""
+    """Runs the prune of a scenario, and checks each of its deletions by what is true at that moment."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        flag = "either" if world.flag == "none" else world.flag
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        flag = "either" if scenario.flag == "none" else scenario.flag
         self.simulator = Simulator(
             port=1,
             refuse_delete_in_use=False,
             registry=RegistryBehaviour(delete_flag=flag),
-            list_order=world.order,
-            list_lag=world.lag,
+            list_order=scenario.order,
+            list_lag=scenario.lag,
         )
         self.simulator.freeze()
         self.home = self.simulator._projects.home
-        if world.flag == "none":
+        if scenario.flag == "none":
             delete = self.home.delete_image
             leaving_tag = partial(_delete_record, delete)
             self.home.delete_image = leaving_tag  # type: ignore[method-assign]
@@ -180,9 +180,9 @@ class Run:
         self.uses_at_listing: set[str] = set()
         self.must_start: set[str] = set()
         self.stored: list[dict[str, Any]] = []
-        self.ids = [self._add(image, number) for number, image in enumerate(world.images)]
+        self.ids = [self._add(image, number) for number, image in enumerate(scenario.images)]
         self.path = {image["id"]: str(image["swr_path"]) for image in self.simulator.images}
-        for number, image in enumerate(world.images):
+        for number, image in enumerate(scenario.images):
             self._share(image, number)
         registry = self.simulator.registry
         registry.push(f"{registry.host}/team/research:by-hand")
@@ -192,10 +192,10 @@ class Run:
         self.without_record = self.first_paths - set(self.path.values())
         self.digests = {path: registry.digest(path) for path in self.first_paths}
         self.live = self._live()
-        for user in world.users:
+        for user in scenario.users:
             if not user.since:
                 self._use(user)
-        for kind, operation, skip, times in world.faults:
+        for kind, operation, skip, times in scenario.faults:
             self.simulator.inject(Fault(kind, operation, skip=skip, times=times))
 
     def _add(self, image: Drawn, number: int) -> str:
@@ -254,7 +254,7 @@ class Run:
     def run(self) -> list[PruneResult | ModelArtsError]:
         """Run two tries, of which the first may be killed, and return how those that were not ended."""
         ends = []
-        for kill_at in (self.world.kill_at, 0):
+        for kill_at in (self.scenario.kill_at, 0):
             with suppress(Killed):
                 ends.append(self._try(kill_at))
         self._check_notebooks()
@@ -266,8 +266,8 @@ class Run:
 
         def before(_: Request) -> None:
             self.requests += 1
-            self.simulator.advance(self.world.pace)
-            for user in self.world.users:
+            self.simulator.advance(self.scenario.pace)
+            for user in self.scenario.users:
                 if user.since and user.since == self.requests:
                     self._use(user)
             self.paths, self.live = self.simulator.swr_paths, self._live()
@@ -281,9 +281,9 @@ class Run:
         found = settings(self.simulator)
         client = create_client(found, transport, clock=SimulatorClock(self.simulator))
         rules = PruneRules(
-            Scope.of(**self.world.scope),
-            Policy.of(keep_last=self.world.keep_last),
-            self.world.mode,  # type: ignore[arg-type]
+            Scope.of(**self.scenario.scope),
+            Policy.of(keep_last=self.scenario.keep_last),
+            self.scenario.mode,  # type: ignore[arg-type]
             keep_tags=KEEP_TAGS,
             min_age=MIN_AGE,
         )
@@ -314,7 +314,7 @@ class Run:
         if not (deleted or lost):
             return
         assert self.listed_at is not None, "deleted without a list of notebooks"
-        assert self.simulator.now() - self.listed_at <= 30 + 3 * self.world.pace, "the list was old"
+        assert self.simulator.now() - self.listed_at <= 30 + 3 * self.scenario.pace, "the list was old"
         used_paths = {self.path[used] for used in self.uses_at_listing if used in self.path}
         for image_id in deleted:
             assert image_id not in self.uses_at_listing, "deleted an image in use"
@@ -322,7 +322,7 @@ class Run:
             self._check_may_go(image_id)
         live_paths = {self.path[image_id] for image_id in self._live() if image_id in self.path}
         for path in lost:
-            assert self.world.mode == "delete", "unregister deleted a tag"
+            assert self.scenario.mode == "delete", "unregister deleted a tag"
             assert path not in used_paths, "deleted a tag in use"
             assert path not in self.without_record, "deleted a tag without a record"
             assert path not in live_paths, "deleted the tag of a record that is there"
@@ -330,24 +330,24 @@ class Run:
     def _check_may_go(self, image_id: str) -> None:
         assert image_id in self.ids, "deleted another's image"
         number = self.ids.index(image_id)
-        image = self.world.images[number]
+        image = self.scenario.images[number]
         assert image.status == "ACTIVE", "deleted an image that is not ACTIVE"
         assert image.kind == "own", "deleted an image without a marker"
         assert image.workspace == "0", "deleted an image of another workspace"
         assert image.days * DAY >= MIN_AGE, "deleted a young image, or one from the future"
-        assert Scope.of(**self.world.scope).has("team", image.name, image.notebook), (
+        assert Scope.of(**self.scenario.scope).has("team", image.name, image.notebook), (
             "deleted beyond its scope"
         )
         newer = [
             other
-            for other in self.world.images
+            for other in self.scenario.images
             if (other.name, other.notebook, other.kind) == (image.name, image.notebook, "own")
             and (other.status, other.workspace) == ("ACTIVE", "0")
             and 0 < other.days <= image.days
             and other is not image
         ]
         assert newer, "deleted the newest ACTIVE image of its group"
-        if self.world.mode != "delete":
+        if self.scenario.mode != "delete":
             return
         path = self.path[image_id]
         digest = self.digests[path]

@@ -115,7 +115,7 @@ def test_read_lag_excludes_image_from_future(start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "problem"),
     [
         ({"page_cap": 0}, "page_cap must be at least 1"),
         ({"list_order": "odd"}, "unknown order of lists 'odd'"),
@@ -123,6 +123,6 @@ def test_read_lag_excludes_image_from_future(start: Start) -> None:
     ],
     ids=str,
 )
-def test_invalid_page_options_are_rejected(options: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+def test_invalid_page_options_are_rejected(options: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
         Simulator(**options)

@@ -17,7 +17,7 @@ from airflow_provider_modelarts.hooks.imports import import_in_thread
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.simulator import Simulator
 
-MODULE = "module_of_test_loops_are_freed"
+MODULE = "module_of_test_loop_local_pool_freed"
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True], ids=["ended", "cancelled"])
