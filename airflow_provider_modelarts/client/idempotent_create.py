@@ -21,6 +21,7 @@ from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.client.own_images import (
     ReuseRule,
     find_tag_owner,
+    is_forbidden,
     list_same_name,
     retryable,
     unlisted_owner,
@@ -93,7 +94,7 @@ class IdempotentCreate:
         self._deadline = deadline
         self._on_notebook = on_notebook
         self._failure = ModelArtsError("create-image was not sent")
-        self._is_later_try = False
+        self._is_later_try = self._may_have_saved = False
         self._begun_at = 0.0
         self._uses_other_tag = False
         self.ambiguous_error: ModelArtsError | None = None
@@ -136,8 +137,14 @@ class IdempotentCreate:
     async def _send(self) -> tuple[Image, bool] | None:
         """Return the image, and whether it was reused; None if create-image may be sent again."""
         sent_at = self._modelarts.time()
+
+        async def before_retry() -> None:
+            # What refused it, such as a busy gateway, may have passed it on all the same.
+            self._may_have_saved, self.accepted_at = True, sent_at
+
+        operation = operations.create_image(self._notebook_id, self.request)
         try:
-            created = await self._call(operations.create_image(self._notebook_id, self.request))
+            created = await self._call(operation, before_retry=before_retry)
         except ModelArtsError as error:
             self._failure, image = error, await self._recover_lost_response(error, sent_at)
         else:
@@ -148,7 +155,7 @@ class IdempotentCreate:
         if not self._is_own(image):
             return image, True
         log.info("Reusing the image that this task's save created: %s", image.describe())
-        return image, self.ambiguous_error is None or self._is_of_earlier_try(image)
+        return image, not self._may_have_saved or self._is_of_earlier_try(image)
 
     async def _recover_lost_response(self, error: ModelArtsError, sent_at: float) -> Image | None:
         """Return the image that exists although create-image failed; None if it may be sent again."""
@@ -160,7 +167,7 @@ class IdempotentCreate:
         is_ambiguous = isinstance(error, AMBIGUOUS_ERRORS) or type(error) is ApiError
         if not (error.may_have_been_processed and is_ambiguous):
             raise error
-        self.ambiguous_error, self.accepted_at = error, sent_at
+        self.ambiguous_error, self.accepted_at, self._may_have_saved = error, sent_at, True
         if type(error) is ApiError and error.code.startswith("ModelArts."):
             # The service and not a gateway refuses it: sending it again now would have the same result.
             return await self._find_or_raise(error)
@@ -204,10 +211,10 @@ class IdempotentCreate:
         try:
             return await check
         except ModelArtsError as failure:
-            is_forbidden = _is_forbidden(failure)
-            if not (is_forbidden or error.is_transient):
+            lacks_permission = is_forbidden(failure)
+            if not (lacks_permission or error.is_transient):
                 raise
-            reason = f"{permission} is missing" if is_forbidden else "the check failed"
+            reason = f"{permission} is missing" if lacks_permission else "the check failed"
             question = f"whether this task already saved notebook {self._notebook_id}"
             message = f"Cannot check {question}, because {reason}"
             log.warning("%s: %s", message, failure)
@@ -216,11 +223,11 @@ class IdempotentCreate:
 
     async def _resolve_tag_conflict(self, error: TagConflictError) -> Image | None:
         """Return the image to reuse; None if create-image may be sent again."""
-        image = await self._checked(self._search(self._find_tag_owner), LIST_IMAGES, error)
+        # An earlier request may have made an image of this task that a list which lags does not show yet.
+        may_be_own = self._may_have_saved or self._is_later_try
+        cause = self.ambiguous_error or retryable(error) if may_be_own else error
+        image = await self._checked(self._search(self._find_tag_owner), LIST_IMAGES, cause)
         if image is None:
-            # A list that lags may not show an own image yet.
-            may_be_own = self.ambiguous_error is not None or self._is_later_try
-            cause = self.ambiguous_error or retryable(error) if may_be_own else error
             text = unlisted_owner(cause.message, self.request, may_be_own=may_be_own, is_named=self.is_named)
             raise cause.with_message(text) from (error if may_be_own else None)
         is_earlier = self._is_of_earlier_clear(image)
@@ -240,7 +247,9 @@ class IdempotentCreate:
             )
             return image
         tag = f"Tag {self.request.tag!r} belongs to image {image.id}, which this task"
-        raise error.with_message(f"{tag} {reason}")
+        # A failed image need not be the one that uses the tag, if this task's own may do so unlisted.
+        refusal = retryable(error) if may_be_own and image.has_failed else error
+        raise refusal.with_message(f"{tag} {reason}")
 
     def _switch_tag(self, image: Image) -> bool:
         """Use the other tag, as an image of an earlier clear holds the first; return False without one."""
@@ -319,7 +328,7 @@ class IdempotentCreate:
         try:
             images = await self._list_same_name()
         except ModelArtsError as error:
-            if not _is_forbidden(error):
+            if not is_forbidden(error):
                 raise
             raise error.with_message(
                 f"Nothing was sent: cannot check whether an earlier try saved notebook {self._notebook_id}, "
@@ -387,11 +396,5 @@ class IdempotentCreate:
         operation = list_same_name(self.request, self._key, self._notebook_id)
         return await self._modelarts.list_all(operation, deadline=self._deadline)
 
-    async def _call(self, operation: Operation[T]) -> T:
-        return await self._modelarts.call(operation, deadline=self._deadline)
-
-
-def _is_forbidden(error: ModelArtsError) -> bool:
-    """Whether ModelArts denies a permission; a refusal by IAM means that the login failed."""
-    is_403 = type(error) is ApiError and error.status == 403
-    return error.may_have_been_processed and (is_403 or isinstance(error, PermissionDeniedError))
+    async def _call(self, operation: Operation[T], **how: Callable[[], Awaitable[object]]) -> T:
+        return await self._modelarts.call(operation, deadline=self._deadline, **how)

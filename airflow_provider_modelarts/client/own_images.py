@@ -15,6 +15,7 @@ from airflow_provider_modelarts.exceptions import (
     ApiError,
     FieldViolation,
     ModelArtsError,
+    PermissionDeniedError,
     RequestValidationError,
     TagConflictError,
 )
@@ -94,6 +95,12 @@ def unlisted_owner(cause: str, request: CreateImageRequest, *, may_be_own: bool,
             f"the image that uses it is not listed: the next try checks again. If no try finds it, it {where}"
         )
     return f"Tag {request.tag!r} is already in use, but the image that uses it is not listed. It {where}"
+
+
+def is_forbidden(error: ModelArtsError) -> bool:
+    """Whether ModelArts denies a permission; a refusal by IAM means that the login failed."""
+    is_403 = type(error) is ApiError and error.status == 403
+    return error.may_have_been_processed and (is_403 or isinstance(error, PermissionDeniedError))
 
 
 def retryable(error: ModelArtsError) -> ModelArtsError:
