@@ -27,7 +27,7 @@ def foreign_reason(
     """
     if not planned.image.may_be_in(workspace_id):
         return f"is in another workspace, {planned.image.workspace_id}"
-    if (planned.image.type or "").upper() == "BUILD_IN":
+    if planned.image.is_built_in:
         return "is an image of ModelArts itself"
     if is_marker_unreadable(planned.image.description):
         return "its marker cannot be read"
