@@ -66,8 +66,8 @@ class ModelArtsClient:
     :param swr_endpoint: returns that of SWR's API when an operation needs it, or raises an error that names
         the missing field.
     :param random: for jitter.
-    :param lock: serialises logins and the first requests with credentials that may be wrong. A worker, which
-        has no concurrency, needs none.
+    :param lock: serialises logins and the first requests with credentials that may be wrong. A client that
+        is used by one thread without concurrency needs none.
     """
 
     def __init__(

@@ -21,8 +21,10 @@ from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.client.own_images import (
     ReuseRule,
     find_tag_owner,
+    is_forbidden,
     list_same_name,
     retryable,
+    search_repeatedly,
     unlisted_owner,
 )
 from airflow_provider_modelarts.exceptions import (
@@ -40,10 +42,8 @@ from airflow_provider_modelarts.exceptions import (
 
 T = TypeVar("T")
 
-LOOKUP_ATTEMPTS = 3
-"""Lookups of the marker after a lost response, as lists may lag behind."""
 LOOKUP_INTERVAL = 5.0
-"""Seconds between those lookups."""
+"""Seconds between two lookups of the marker, as lists may lag behind."""
 CLOCK_DIFFERENCE = 60.0
 """Seconds by which the service's clock may be behind, where an image seems older than the request for it."""
 MAX_ATTEMPTS = 4
@@ -93,7 +93,7 @@ class IdempotentCreate:
         self._deadline = deadline
         self._on_notebook = on_notebook
         self._failure = ModelArtsError("create-image was not sent")
-        self._is_later_try = False
+        self._is_later_try = self._may_have_saved = False
         self._begun_at = 0.0
         self._uses_other_tag = False
         self.ambiguous_error: ModelArtsError | None = None
@@ -136,8 +136,16 @@ class IdempotentCreate:
     async def _send(self) -> tuple[Image, bool] | None:
         """Return the image, and whether it was reused; None if create-image may be sent again."""
         sent_at = self._modelarts.time()
+
+        async def before_retry() -> None:
+            # What refused it, such as a busy gateway, may have passed it on all the same.
+            self._may_have_saved, self.accepted_at = True, sent_at
+            if not self.is_named and await self._is_saved():
+                raise NotebookNotReadyError("create-image was refused, but its image exists")
+
+        operation = operations.create_image(self._notebook_id, self.request)
         try:
-            created = await self._call(operations.create_image(self._notebook_id, self.request))
+            created = await self._call(operation, before_retry=before_retry)
         except ModelArtsError as error:
             self._failure, image = error, await self._recover_lost_response(error, sent_at)
         else:
@@ -148,7 +156,16 @@ class IdempotentCreate:
         if not self._is_own(image):
             return image, True
         log.info("Reusing the image that this task's save created: %s", image.describe())
-        return image, self.ambiguous_error is None or self._is_of_earlier_try(image)
+        return image, not self._may_have_saved or self._is_of_earlier_try(image)
+
+    async def _is_saved(self) -> bool:
+        """Whether an image of this task exists; not if the permission to list images is missing."""
+        try:
+            return await self.find_existing() is not None
+        except ModelArtsError as error:
+            if is_forbidden(error):
+                return False
+            raise
 
     async def _recover_lost_response(self, error: ModelArtsError, sent_at: float) -> Image | None:
         """Return the image that exists although create-image failed; None if it may be sent again."""
@@ -160,7 +177,7 @@ class IdempotentCreate:
         is_ambiguous = isinstance(error, AMBIGUOUS_ERRORS) or type(error) is ApiError
         if not (error.may_have_been_processed and is_ambiguous):
             raise error
-        self.ambiguous_error, self.accepted_at = error, sent_at
+        self.ambiguous_error, self.accepted_at, self._may_have_saved = error, sent_at, True
         if type(error) is ApiError and error.code.startswith("ModelArts."):
             # The service and not a gateway refuses it: sending it again now would have the same result.
             return await self._find_or_raise(error)
@@ -176,7 +193,7 @@ class IdempotentCreate:
     async def _resolve_ambiguous_error(self, error: ModelArtsError) -> Image | None:
         """Return the image of a request without a usable response; None if it may be sent again."""
         log.warning("No usable response to create-image; checking whether the image exists: %s", error)
-        await self._modelarts.sleep(LOOKUP_INTERVAL)
+        await self._pause()
         if image := await self._checked(self._search(self._own), LIST_IMAGES, error):
             return image
         show_notebook = self._call(operations.show_notebook(self._notebook_id))
@@ -204,10 +221,10 @@ class IdempotentCreate:
         try:
             return await check
         except ModelArtsError as failure:
-            is_forbidden = _is_forbidden(failure)
-            if not (is_forbidden or error.is_transient):
+            lacks_permission = is_forbidden(failure)
+            if not (lacks_permission or error.is_transient):
                 raise
-            reason = f"{permission} is missing" if is_forbidden else "the check failed"
+            reason = f"{permission} is missing" if lacks_permission else "the check failed"
             question = f"whether this task already saved notebook {self._notebook_id}"
             message = f"Cannot check {question}, because {reason}"
             log.warning("%s, so create-image is not sent again: %s", message, failure)
@@ -216,11 +233,11 @@ class IdempotentCreate:
 
     async def _resolve_tag_conflict(self, error: TagConflictError) -> Image | None:
         """Return the image to reuse; None if create-image may be sent again."""
-        image = await self._checked(self._search(self._find_tag_owner), LIST_IMAGES, error)
+        # An earlier request may have made an image of this task that a list which lags does not show yet.
+        may_be_own = self._may_have_saved or self._is_later_try
+        cause = self.ambiguous_error or retryable(error) if may_be_own else error
+        image = await self._checked(self._search(self._find_tag_owner), LIST_IMAGES, cause)
         if image is None:
-            # A list that lags may not show an own image yet.
-            may_be_own = self.ambiguous_error is not None or self._is_later_try
-            cause = self.ambiguous_error or retryable(error) if may_be_own else error
             text = unlisted_owner(cause.message, self.request, may_be_own=may_be_own, is_named=self.is_named)
             raise cause.with_message(text) from (error if may_be_own else None)
         is_earlier = self._is_of_earlier_clear(image)
@@ -240,7 +257,9 @@ class IdempotentCreate:
             )
             return image
         tag = f"Tag {self.request.tag!r} belongs to image {image.id}, which this task"
-        raise error.with_message(f"{tag} {reason}")
+        # A failed image need not be the one that uses the tag, if this task's own may do so unlisted.
+        refusal = retryable(error) if may_be_own and image.has_failed else error
+        raise refusal.with_message(f"{tag} {reason}")
 
     def _switch_tag(self, image: Image) -> bool:
         """Use the other tag, as an image of an earlier clear holds the first; return False without one."""
@@ -268,7 +287,7 @@ class IdempotentCreate:
             await self._call(operations.delete_image(image.id))
         except NotFoundError:
             log.info("Image %s was already removed; its tag may be in use a little longer", image.id)
-            await self._modelarts.sleep(LOOKUP_INTERVAL)
+            await self._pause()
         except PermissionDeniedError as failure:
             log.warning(
                 "Image %s cannot be removed, because the permission %s is missing: %s",
@@ -321,7 +340,7 @@ class IdempotentCreate:
         try:
             images = await self._list_same_name()
         except ModelArtsError as error:
-            if not _is_forbidden(error):
+            if not is_forbidden(error):
                 raise
             raise error.with_message(
                 f"Nothing was sent: cannot check whether an earlier try saved notebook {self._notebook_id}, "
@@ -339,28 +358,11 @@ class IdempotentCreate:
         return self._own(await self._list_same_name())
 
     async def _search(self, pick: Callable[[list[Image]], Image | None]) -> Image | None:
-        """
-        Return the image that ``pick`` returns from a list, which is read several times as it may lag behind.
+        """Return the image that ``pick`` returns from the list, which is read several times."""
+        return await search_repeatedly(self._list_same_name, pick, self._pause)
 
-        :raises ModelArtsError: the last lookup failed, so that the image may exist unseen.
-        """
-        failure: ModelArtsError | None = None
-        for attempt in range(LOOKUP_ATTEMPTS):
-            if attempt:
-                await self._modelarts.sleep(LOOKUP_INTERVAL)
-            try:
-                image = pick(await self._list_same_name())
-            except (ApiError, InvalidResponseError) as error:
-                if not (isinstance(error, InvalidResponseError) or type(error) is ApiError):
-                    raise
-                failure = error
-            else:
-                failure = None
-                if image:
-                    return image
-        if failure:
-            raise failure
-        return None
+    async def _pause(self) -> None:
+        await self._modelarts.sleep(LOOKUP_INTERVAL)
 
     def _own(self, images: list[Image]) -> Image | None:
         return next(filter(self._is_reusable, images), None)
@@ -389,11 +391,5 @@ class IdempotentCreate:
         operation = list_same_name(self.request, self._key, self._notebook_id)
         return await self._modelarts.list_all(operation, deadline=self._deadline)
 
-    async def _call(self, operation: Operation[T]) -> T:
-        return await self._modelarts.call(operation, deadline=self._deadline)
-
-
-def _is_forbidden(error: ModelArtsError) -> bool:
-    """Whether ModelArts denies a permission; a refusal by IAM means that the login failed."""
-    is_403 = type(error) is ApiError and error.status == 403
-    return error.may_have_been_processed and (is_403 or isinstance(error, PermissionDeniedError))
+    async def _call(self, operation: Operation[T], **how: Callable[[], Awaitable[object]]) -> T:
+        return await self._modelarts.call(operation, deadline=self._deadline, **how)

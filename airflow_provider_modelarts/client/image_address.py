@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 SCHEME = "swr"
@@ -40,6 +41,19 @@ class ImageAddress:
     def uri(self) -> str:
         """The URI of the repository, which all tags share."""
         return f"{SCHEME}://{self.registry}/{self.path}"
+
+    @property
+    def host(self) -> str:
+        """The registry if it can be a host; empty if it may be the organization of a name with slashes."""
+        return self.registry if any(character in self.registry for character in ".:") else ""
+
+    def is_elsewhere(self, registries: Collection[str]) -> bool:
+        """
+        Whether the image is in none of some registries; not if its own or they are unknown.
+
+        :param registries: hosts, which may be several names of one registry.
+        """
+        return bool(self.host and registries) and self.host not in registries
 
     def is_in(self, repository: ImageAddress) -> bool:
         """Whether the image is in a repository; without a registry, the path decides."""

@@ -21,7 +21,7 @@ from airflow_provider_modelarts.client.image_uses import ImageUses
 from airflow_provider_modelarts.client.listing import strictly
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.notebooks import Notebook
-from airflow_provider_modelarts.client.repository_tags import find_content, is_absent
+from airflow_provider_modelarts.client.repository_tags import find_content, ignore_absent
 from airflow_provider_modelarts.exceptions import (
     RETRYABLE_ERRORS,
     AccountSuspendedError,
@@ -210,17 +210,13 @@ async def delete_tag(
         await has_own_tag(client, address, digest)
 
     deletion = operations.delete_tag(address.namespace, address.repository, address.tag or "")
-    try:
-        if not await has_own_tag(client, address, digest):
-            return False
-        await client.call(deletion, before_retry=check)
-    except NotFoundError as error:
-        if not is_absent(error):
-            raise
-        return False
-    except TagConflictError as error:
-        if not is_own_refusal(error):
-            raise
-        log.info("The tag %s:%s stays: %s", address.path, address.tag, error)
-        return False
-    return True
+    with ignore_absent():
+        try:
+            if await has_own_tag(client, address, digest):
+                await client.call(deletion, before_retry=check)
+                return True
+        except TagConflictError as error:
+            if not is_own_refusal(error):
+                raise
+            log.info("The tag %s:%s stays: %s", address.path, address.tag, error)
+    return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -27,7 +27,7 @@ def foreign_reason(
     """
     if not planned.image.may_be_in(workspace_id):
         return f"is in another workspace, {planned.image.workspace_id}"
-    if (planned.image.type or "").upper() == "BUILD_IN":
+    if planned.image.is_built_in:
         return "is an image of ModelArts itself"
     if is_marker_unreadable(planned.image.description):
         return "its marker cannot be read"
@@ -62,6 +62,19 @@ def use_reasons(planned: PlannedImage, uses: ImageUses | None) -> list[str]:
         for tag in planned.same_content:
             users.update(uses.of_image(None, replace(planned.address, tag=tag), planned.digest))
     return [f"{USED}{user}" for user in sorted(users)]
+
+
+def registry_reasons(planned: PlannedImage, registries: Collection[str]) -> list[str]:
+    """
+    Return why an image is kept if its content is where nothing was read, or nothing.
+
+    An Enterprise registry may have any domain, and a record need not name its instance.
+
+    :param registries: the hosts of the tags that were read.
+    """
+    if planned.address is None or not planned.address.is_elsewhere(registries):
+        return []
+    return [f"its registry {planned.address.registry} is not the one whose tags SWR shows"]
 
 
 def content_reasons(

@@ -130,7 +130,12 @@ async def _plan(
     # SWR does not show the tags of an Enterprise registry.
     address = None if is_in_enterprise_registry(image) else planned.address
     if address and (delete_swr_image or uses.name_digests_of(address)):
-        planned = replace(planned, content=await find_content(client, address))
+        content = await find_content(client, address)
+        if content is not None and address.is_elsewhere(content.registries):
+            # So is one with a domain of its own: the tag that was found is another image's.
+            address = None
+        else:
+            planned = replace(planned, content=content)
     # The flag of DeleteImage deletes whatever the tag names by then.
     if not delete_swr_image or (address and planned.content is None):
         return planned, False

@@ -94,5 +94,4 @@ def _has_image(notebook: Notebook) -> bool:
 def _paths(address: ImageAddress) -> tuple[str, ...]:
     """Return what the path of a notebook's image can be: of a name with slashes, what is no host is in it."""
     path = address.path.lower()
-    is_host = not address.registry or any(character in address.registry for character in ".:")
-    return (path,) if is_host else (path, f"{address.registry}/{path}")
+    return (path,) if address.host == address.registry else (path, f"{address.registry}/{path}")

@@ -116,7 +116,18 @@ class ResponseModel(BaseModel):
     request_id: Text = None
 
 
-class Image(ResponseModel):
+class TypedImage(ResponseModel):
+    """What a record of an image and that of a notebook have in common: whose image it is."""
+
+    type: Text = None
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the image is one of the vendor, which nobody has saved."""
+        return (self.type or "").upper() == "BUILD_IN"
+
+
+class Image(TypedImage):
     """
     An image, as create-image, ShowImage and ListImages return it.
 
@@ -131,7 +142,6 @@ class Image(ResponseModel):
     status: Status = None
     status_message: Text = None
     arch: Text = None
-    type: Text = None
     origin: Text = None
     visibility: Text = None
     service_type: Text = None

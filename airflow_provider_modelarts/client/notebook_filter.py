@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from typing import Any
 
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
@@ -20,7 +21,12 @@ from airflow_provider_modelarts.client.models import DEFAULT_WORKSPACE, MAX_LINE
 from airflow_provider_modelarts.client.notebook_images import read_unlisted_images
 from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.client.snapshot_check import SnapshotIndex, began_within
-from airflow_provider_modelarts.exceptions import PermissionDeniedError, sanitize
+from airflow_provider_modelarts.exceptions import (
+    BadRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    sanitize,
+)
 
 log = logging.getLogger(__name__)
 
@@ -146,19 +152,15 @@ async def find_notebooks(
 
     Free ones are included. Images are only read for ``not_saved_within``: those of the workspaces of the
     notebooks that match so far, and of the connection's, where saves go, and those that a notebook runs and
-    no list has. Notebooks whose images may not be listed count as not saved, with a warning.
+    no list has. Notebooks whose images the service refuses to list count as not saved, with a warning.
 
     :param all_users: list the notebooks of all users, not only those of the connection's.
     :param default_workspace_id: the connection's workspace.
     :raises ModelArtsError: a list cannot be read completely.
     """
     workspace_id = wanted.workspace_id or default_workspace_id
-    listed: dict[str, Notebook] = {}
-    for operation in operations.list_notebooks_of_all_features(
-        workspace_id=workspace_id, all_users=all_users
-    ):
-        listed |= {notebook.id: notebook for notebook in await client.list_all(operation)}
-    notebooks = sorted(listed.values(), key=lambda notebook: FoundNotebook(notebook).age)
+    listed = await list_notebooks_of_all_features(client, workspace_id=workspace_id, all_users=all_users)
+    notebooks = sorted(listed, key=lambda notebook: FoundNotebook(notebook).age)
     local = client.time()
     matching = [item for item in notebooks if wanted.matches(item, item.service_time_or(local))]
     log.info("Listed %d notebooks of %s", len(notebooks), "all users" if all_users else "the user")
@@ -173,6 +175,23 @@ async def find_notebooks(
     # A save that is not listed yet, or is in another workspace, would be repeated.
     unlisted = await read_unlisted_images(client, [item.notebook for item in found], images)
     return _unsaved(wanted, matching, [*images, *unlisted], client.time()) if unlisted else found
+
+
+async def list_notebooks_of_all_features(client: ModelArtsClient, **filters: Any) -> list[Notebook]:
+    """
+    Return the notebooks of every feature that match some filters, each once.
+
+    :param filters: of :func:`operations.list_notebooks`, without ``feature``.
+    :raises ModelArtsError: a list cannot be read completely.
+    """
+    usual, free = operations.list_notebooks_of_all_features(**filters)
+    found = await client.list_all(usual)
+    try:
+        found += await client.list_all(free)
+    except BadRequestError as error:
+        # It differs from the list that was accepted only by the feature, which this service does not have.
+        log.warning("Free notebooks are left out, because the service refuses to list them: %s", error)
+    return list({notebook.id: notebook for notebook in found}.values())
 
 
 def _unsaved(
@@ -200,10 +219,10 @@ async def _read_images(
 
 
 async def _list_images(client: ModelArtsClient, workspace_id: str, *, notebooks: int) -> list[Image]:
-    """Return the images of a workspace; none, with a warning, if they may not be listed."""
+    """Return the images of a workspace; none, with a warning, if the service refuses to list them."""
     try:
         return await client.list_all(operations.list_images(workspace_id=workspace_id))
-    except PermissionDeniedError as error:
+    except (PermissionDeniedError, NotFoundError, BadRequestError) as error:
         log.warning(
             "The images of workspace %s cannot be listed, so that its %d notebooks count as not saved, "
             "unless a snapshot is in another workspace: %s",

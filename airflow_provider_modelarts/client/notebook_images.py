@@ -61,7 +61,8 @@ async def read_unlisted_images(
     images: list[Image] = []
     for notebook in notebooks:
         image_id = notebook.image_id
-        if not image_id or image_id.lower() in known or _is_built_in(notebook):
+        is_built_in = notebook.image is not None and notebook.image.is_built_in
+        if not image_id or image_id.lower() in known or is_built_in:
             continue
         known.add(image_id.lower())
         try:
@@ -72,8 +73,3 @@ async def read_unlisted_images(
                 *(notebook.id, image_id, error),
             )
     return images
-
-
-def _is_built_in(notebook: Notebook) -> bool:
-    """Whether a notebook runs an image of the vendor."""
-    return notebook.image is not None and (notebook.image.type or "").upper() == "BUILD_IN"

@@ -21,7 +21,7 @@ from airflow_provider_modelarts.client.fields import (
     Text,
     Timestamp,
 )
-from airflow_provider_modelarts.client.models import MAX_LINE, Image, Page, ResponseModel, iso_utc
+from airflow_provider_modelarts.client.models import MAX_LINE, Image, Page, ResponseModel, TypedImage, iso_utc
 from airflow_provider_modelarts.exceptions import (
     FieldViolation,
     NotebookFailedError,
@@ -194,13 +194,12 @@ class Lease(DatedResponse):
         return "its lease is unknown"
 
 
-class NotebookImage(ResponseModel):
+class NotebookImage(TypedImage):
     """The image that a notebook runs; after a save it is the saved one."""
 
     id: Text = None
     name: Text = None
     swr_path: Text = None
-    type: Text = None
 
 
 class User(ResponseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +14,15 @@ from airflow_provider_modelarts.client.models import CreateImageRequest, Image, 
 from airflow_provider_modelarts.exceptions import (
     ApiError,
     FieldViolation,
+    InvalidResponseError,
     ModelArtsError,
+    PermissionDeniedError,
     RequestValidationError,
     TagConflictError,
 )
+
+LOOKUP_ATTEMPTS = 3
+"""Lookups of the marker after a lost response, as lists may lag behind."""
 
 
 def list_same_name(
@@ -44,6 +49,35 @@ def list_same_name(
         return page
 
     return replace(operation, parse=parse)
+
+
+async def search_repeatedly(
+    read: Callable[[], Awaitable[list[Image]]],
+    pick: Callable[[list[Image]], Image | None],
+    pause: Callable[[], Awaitable[None]],
+) -> Image | None:
+    """
+    Return the image that ``pick`` returns from a list, which is read several times as it may lag behind.
+
+    :raises ModelArtsError: the last lookup failed, so that the image may exist unseen.
+    """
+    failure: ModelArtsError | None = None
+    for attempt in range(LOOKUP_ATTEMPTS):
+        if attempt:
+            await pause()
+        try:
+            image = pick(await read())
+        except (ApiError, InvalidResponseError) as error:
+            if not (isinstance(error, InvalidResponseError) or type(error) is ApiError):
+                raise
+            failure = error
+        else:
+            failure = None
+            if image:
+                return image
+    if failure:
+        raise failure
+    return None
 
 
 def find_tag_owner(
@@ -94,6 +128,12 @@ def unlisted_owner(cause: str, request: CreateImageRequest, *, may_be_own: bool,
             f"the image that uses it is not listed: the next try checks again. If no try finds it, it {where}"
         )
     return f"Tag {request.tag!r} is already in use, but the image that uses it is not listed. It {where}"
+
+
+def is_forbidden(error: ModelArtsError) -> bool:
+    """Whether ModelArts denies a permission; a refusal by IAM means that the login failed."""
+    is_403 = type(error) is ApiError and error.status == 403
+    return error.may_have_been_processed and (is_403 or isinstance(error, PermissionDeniedError))
 
 
 def retryable(error: ModelArtsError) -> ModelArtsError:

@@ -17,6 +17,7 @@ from airflow_provider_modelarts.client.image_protection import (
     contents_of,
     foreign_reason,
     own_reasons,
+    registry_reasons,
     use_reasons,
 )
 from airflow_provider_modelarts.client.image_uses import ImageUses
@@ -72,6 +73,9 @@ def plan_prune(
     classified = [image.because(*use_reasons(image, uses)) for image in classified]
     removable = {image.image.id for image in classified if not image.reasons}
     kept_contents = contents_of(image for image in listed if image.image.id not in removable)
+    contents = [content for read in (tags or {}).values() for content in (read or {}).values()]
+    registries = frozenset[str]().union(*(content.registries for content in contents))
+    classified = [image.because(*registry_reasons(image, registries)) for image in classified]
     classified = [_with_content_reasons(image, kept_contents, rules, tags) for image in classified]
     kept, deleted = [], []
     for image in classified:

@@ -25,6 +25,7 @@ class RegistryTag(ResponseModel):
     :param size_bytes: of the content. Images share layers, so sizes of several add up to more than they use.
     :param layers: the number of layers; None if the tag names a list of manifests, or its manifest cannot be
         read.
+    :param path: its address, from outside of the cloud; ``internal_path`` is that from inside.
     :param created_at: when the tag was created, in milliseconds since the epoch.
     :param updated_at: when the tag was last set to other content, in milliseconds since the epoch.
     """
@@ -36,6 +37,7 @@ class RegistryTag(ResponseModel):
     size_bytes: Integer = Field(default=None, validation_alias=AliasChoices("size", "size_bytes"))
     layers: Integer = None
     path: Text = None
+    internal_path: Text = None
     created_at: Timestamp = Field(default=None, validation_alias=AliasChoices("created", "created_at"))
     updated_at: Timestamp = Field(default=None, validation_alias=AliasChoices("updated", "updated_at"))
 
@@ -45,6 +47,12 @@ class RegistryTag(ResponseModel):
         if isinstance(record, dict) and isinstance(record.get("manifest"), str):
             return {**record, "layers": _layers(record["manifest"])}
         return record
+
+    @property
+    def registries(self) -> frozenset[str]:
+        """The hosts at which SWR has the tag; empty if it does not show them."""
+        found = map(parse_address, (self.path, self.internal_path))
+        return frozenset(address.host for address in found if address and address.host)
 
     @property
     def id(self) -> str:

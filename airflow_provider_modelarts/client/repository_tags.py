@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 from airflow_provider_modelarts.client import operations
 from airflow_provider_modelarts.client.client import ModelArtsClient
@@ -15,14 +16,19 @@ from airflow_provider_modelarts.client.registry import RegistryTag
 from airflow_provider_modelarts.exceptions import InvalidResponseError, NotFoundError
 
 
-def is_absent(error: NotFoundError) -> bool:
+@contextmanager
+def ignore_absent() -> Iterator[None]:
     """
-    Whether SWR has the organization, but not the repository or tag.
+    Ignore that SWR has no such repository or tag, in an organization that it has.
 
-    Without the organization, nothing is known of its tags: ModelArts has images there, so that SWR's address
-    or the account may be another one.
+    :raises NotFoundError: it has no such organization. Then nothing is known of its tags: ModelArts has
+        images there, so that SWR's address or the account may be another one.
     """
-    return error.code not in NO_ORGANIZATION
+    try:
+        yield
+    except NotFoundError as error:
+        if error.code in NO_ORGANIZATION:
+            raise
 
 
 async def read_tags(
@@ -38,18 +44,15 @@ async def read_tags(
     :raises ModelArtsError: the tags cannot be read completely.
     """
     listing = operations.list_tags(repository.namespace, repository.repository)
-    try:
+    with ignore_absent():
         found = await client.list_all(strictly(listing))
-    except NotFoundError as error:
-        if not is_absent(error):
-            raise
-        return {}
-    if not (found or may_be_empty):
-        raise InvalidResponseError(
-            f"SWR lists no tag of {repository.path}, although ModelArts has images there. "
-            "Check swr_endpoint; a retry reads the tags again"
-        )
-    return {tag.tag: tag for tag in found}
+        if not (found or may_be_empty):
+            raise InvalidResponseError(
+                f"SWR lists no tag of {repository.path}, although ModelArts has images there. "
+                "Check swr_endpoint; a retry reads the tags again"
+            )
+        return {tag.tag: tag for tag in found}
+    return {}
 
 
 async def other_images_with_tag(
@@ -110,9 +113,6 @@ async def find_tag(client: ModelArtsClient, address: ImageAddress) -> RegistryTa
 
 async def find_content(client: ModelArtsClient, address: ImageAddress) -> RegistryTag | None:
     """Return what :func:`find_tag` does, and None also if the organization has no such repository."""
-    try:
+    with ignore_absent():
         return await find_tag(client, address)
-    except NotFoundError as error:
-        if not is_absent(error):
-            raise
-        return None
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -47,6 +48,9 @@ def create_client(
     :param lock: lets logins happen one at a time where calls are concurrent.
     """
     who = settings.identity
+    if credentials is None:
+        with _SHARING:
+            credentials = shared_credentials(who)
     for endpoint in settings.plaintext_endpoints:
         log.warning(
             "%s uses plain HTTP, so others can read requests and responses; use https if the endpoint has it",
@@ -61,7 +65,7 @@ def create_client(
         endpoint=settings.endpoint,
         swr_endpoint=settings.require_swr_endpoint,
         project=Project(who.project_id, who.project_name, who.iam_endpoint),
-        credentials=credentials or shared_credentials(who),
+        credentials=credentials,
         transport=transport,
         clock=clock,
         random=Random(),  # noqa: S311 - for jitter
@@ -105,6 +109,40 @@ shared_credentials = lru_cache(maxsize=64)(build_credentials)
 The credentials that a process shares: one login and one lookup of the project per identity, however many
 hooks and waits use it.
 """
+
+
+class ThreadLock(AbstractAsyncContextManager[None]):
+    """
+    A lock between threads for a client that blocks.
+
+    The thread that has it may take it again, as the handler of a signal does that calls ModelArts.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    async def __aenter__(self) -> None:
+        """Block the thread until no other one has the lock."""
+        self._lock.acquire()
+
+    async def __aexit__(self, *error: object) -> None:
+        """Release the lock."""
+        self._lock.release()
+
+
+def thread_lock(identity: Identity) -> ThreadLock:
+    """Return the lock that lets the logins of a process's threads happen one at a time."""
+    with _SHARING:
+        return _thread_locks(identity)
+
+
+@lru_cache(maxsize=64)
+def _thread_locks(_: Identity) -> ThreadLock:
+    return ThreadLock()
+
+
+_SHARING = threading.Lock()
+"""Held while threads find what they share: two that miss a cache together would each make their own."""
 
 
 @contextmanager

@@ -107,10 +107,12 @@ class ModelArtsHook(ImageMethods, NotebookMethods, RegistryMethods, RetentionMet
 
     @cached_property
     def _modelarts(self) -> ModelArtsClient:
-        from airflow_provider_modelarts.hooks.clients import create_client
+        from airflow_provider_modelarts.hooks.clients import create_client, thread_lock
         from airflow_provider_modelarts.transport import BlockingTransport
 
-        return create_client(self.settings, BlockingTransport(self.settings.transport_config))
+        settings = self.settings
+        transport = BlockingTransport(settings.transport_config)
+        return create_client(settings, transport, lock=thread_lock(settings.identity))
 
     async def acall(self, operation: Operation[T], *, deadline: float | None = None) -> T:
         """

@@ -117,8 +117,10 @@ class NotebookMethods(BlockingClient):
         }
         if feature is not None:
             return self.list_all(operations.list_notebooks(feature=feature, **filters))
-        lists = operations.list_notebooks_of_all_features(**filters)
-        return list({found.id: found for listed in lists for found in self.list_all(listed)}.values())
+        from airflow_provider_modelarts.client.notebook_filter import list_notebooks_of_all_features
+        from airflow_provider_modelarts.transport import block_on
+
+        return block_on(list_notebooks_of_all_features(self._modelarts, **filters))
 
     def find_notebooks(self, wanted: NotebookFilter, *, all_users: bool = False) -> list[FoundNotebook]:
         """

@@ -45,8 +45,8 @@ class ListNotebooksOperator(ModelArtsOperator):
             notebook_id=unsaved.output.map(lambda n: n["notebook_id"])
         )
 
-    Free notebooks are included. Times are compared with the service's clock. An empty list is a success with
-    one warning, and skips the tasks that are expanded over it.
+    Free notebooks are included, where the region has them. Times are compared with the service's clock. An
+    empty list is a success with one warning, and skips the tasks that are expanded over it.
 
     **Names.** Two notebooks may have the same name, and then have the same ``image_name``. Their images
     differ by a derived tag; a tag that you give must contain the notebook's id.
@@ -70,8 +70,8 @@ class ListNotebooksOperator(ModelArtsOperator):
         without use does not end. (templated)
     :param not_saved_within: no ACTIVE snapshot of the notebook began within this time, so also if it was
         never saved. Snapshots are images of the notebook's own workspace or of the connection's whose marker
-        names the notebook, and the saved image that it runs. Notebooks whose images may not be listed count
-        as not saved, with a warning. (templated)
+        names the notebook, and the saved image that it runs. Notebooks whose images ModelArts refuses to
+        list count as not saved, with a warning. (templated)
     :param limit: the most notebooks that are returned. Airflow expands tasks over at most
         ``[core] max_map_length`` of them, 1024 by default.
     :param truncate: if more match, return those that need a save first (by the end of the lease, then the

@@ -20,6 +20,7 @@ from airflow_provider_modelarts.arguments import (
 from airflow_provider_modelarts.exceptions import WaitTimeoutError
 from airflow_provider_modelarts.links.console import NotebookLink, NotebookListLink, push_notebook_links
 from airflow_provider_modelarts.tasks.failures import name_execution_timeout
+from airflow_provider_modelarts.tasks.last_read import read_last
 from airflow_provider_modelarts.tasks.operator import ModelArtsOperator
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.client.models import Image
     from airflow_provider_modelarts.client.notebook_steps import Step, StopRule
     from airflow_provider_modelarts.client.notebooks import Notebook
+    from airflow_provider_modelarts.triggers.events import NotebookEvent
 
 DEFAULT_SNAPSHOT_AGE = "2h"
 """How long ago the snapshot of a notebook that is stopped may have begun, by default."""
@@ -45,6 +47,8 @@ class Progress:
     :param changed: whether this try started or stopped the notebook.
     :param image_id: the image that a restore has begun to set.
     :param snapshot: facts of the notebook's newest snapshot for the XCom, if the images were read.
+    :param notebook_id: the notebook.
+    :param statuses: those that end the present wait.
     """
 
     deadline: float
@@ -52,6 +56,8 @@ class Progress:
     changed: bool = False
     image_id: str | None = None
     snapshot: dict[str, Any] = field(default_factory=dict)
+    notebook_id: str | None = None
+    statuses: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, passthrough: dict[str, Any], default_deadline: float) -> Progress:
@@ -62,6 +68,8 @@ class Progress:
             "changed": bool,
             "image_id": str,
             "snapshot": dict,
+            "notebook_id": str,
+            "statuses": list,
         }
         known = {n: passthrough[n] for n, kind in types.items() if isinstance(passthrough.get(n), kind)}
         return cls(**{"deadline": default_deadline, **known})
@@ -158,13 +166,25 @@ class NotebookChangeTask(NotebookTask):
 
         with raise_execution_timeout(self):
             ended = NotebookEvent.read(event)
-            notebook = ended.result()
+            progress = Progress.read(ended.passthrough, self._new_deadline)
+            notebook = self._read_last(ended, progress) or ended.result()
         # The template is rendered again after a wait, by now perhaps to another notebook.
         self.notebook_id = notebook.id
-        progress = Progress.read(ended.passthrough, self._new_deadline)
         if progress.is_last:
             return self._end(context, notebook, **self._result(progress))
         return self._continue(context, progress)
+
+    def _read_last(self, event: NotebookEvent, progress: Progress) -> Notebook | None:
+        """Return the notebook if the task is done, although its wait in the triggerer timed out."""
+        notebook_id, statuses = progress.notebook_id, progress.statuses
+        if notebook_id is None or not progress.is_last:
+            return None
+
+        def read() -> Notebook | None:
+            notebook = self.hook.try_get_notebook(notebook_id).raise_unless_in(statuses)
+            return notebook if notebook.is_in(statuses) else None
+
+        return read_last(event, f"notebook {notebook_id}", read)
 
     def _continue(self, context: Context, progress: Progress) -> dict[str, Any]:
         """Take steps until the last one; between two of them the task may defer."""
@@ -204,6 +224,7 @@ class NotebookChangeTask(NotebookTask):
     def _wait(self, step: Step, progress: Progress) -> Notebook:
         """Return the notebook when it has one of the statuses that the step waits for, or defer."""
         if self.deferrable:
+            progress.notebook_id, progress.statuses = self.notebook_id, list(step.wait_for)
             from airflow_provider_modelarts.triggers.deferral import defer_until_done
             from airflow_provider_modelarts.triggers.notebook import NotebookStatusTrigger
 

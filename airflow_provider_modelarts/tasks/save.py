@@ -26,6 +26,7 @@ from airflow_provider_modelarts.exceptions import (
 from airflow_provider_modelarts.links.console import push_image_links, push_notebook_links
 from airflow_provider_modelarts.tasks.failures import name_execution_timeout
 from airflow_provider_modelarts.tasks.image_id_store import load_image_id, store_image_id
+from airflow_provider_modelarts.tasks.last_read import read_last
 from airflow_provider_modelarts.tasks.notebook_wait import NotebookWait
 from airflow_provider_modelarts.tasks.operator import ModelArtsOperator
 from airflow_provider_modelarts.tasks.save_progress import SaveProgress
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.client.models import Image
     from airflow_provider_modelarts.client.notebook_save import Saved, SaveRules
     from airflow_provider_modelarts.client.notebooks import Notebook
+    from airflow_provider_modelarts.triggers.events import ImageEvent
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +50,11 @@ class ActiveImage:
     An image that is ACTIVE.
 
     :param image: as it goes to XCom, with what the registry has of it if it was verified.
-    :param seen_at: epoch seconds of the poll that found it ACTIVE.
+    :param seen_at: epoch seconds of the poll that found it ACTIVE, if they are known.
     """
 
     image: dict[str, Any]
-    seen_at: float
+    seen_at: float | None
 
 
 class SaveTask(ModelArtsOperator):
@@ -98,7 +100,9 @@ class SaveTask(ModelArtsOperator):
         image = saved.image
         self._image_id = image.id
         push_image_links(ti, self.hook.settings, image.swr_path)
-        progress = SaveProgress(self._facts(saved), self.wait_for_notebook, saved.accepted_at)
+        progress = SaveProgress(
+            self._facts(saved), self.wait_for_notebook, saved.accepted_at, image_id=image.id
+        )
         if not self.wait_for_completion:
             return end_with_image(self, context, {**image.to_xcom(), **progress.facts})
         from airflow_provider_modelarts.triggers.deferral import wait_limit
@@ -126,11 +130,19 @@ class SaveTask(ModelArtsOperator):
             with measure_wait(context) as wait:
                 ended = ImageEvent.read(event)
                 wait.since = ended.since
-                ended.raise_unless_success()
+                if (active := self._read_last(ended, progress.image_id)) is None:
+                    ended.raise_unless_success()
+                    active = ActiveImage({**ended.image, **ended.content}, ended.seen_at)
             waited = None if ended.since is None else time.time() - ended.since
-            progress.end_wait({**ended.image, **ended.content}, seen_at=ended.seen_at, waited=waited)
+            progress.end_wait(active.image, seen_at=active.seen_at, waited=waited)
             began = time.time() if ended.since is None else ended.since
             return self._continue(context, progress, began + wait_limit(self))
+
+    def _read_last(self, event: ImageEvent, image_id: str | None) -> ActiveImage | None:
+        """Return the image if it is ACTIVE, although the wait in the triggerer timed out."""
+        if image_id is None:
+            return None
+        return read_last(event, f"image {image_id}", lambda: self._read_image(image_id)[1])
 
     def _continue(self, context: Context, progress: SaveProgress, deadline: float) -> dict[str, Any]:
         """
@@ -296,15 +308,10 @@ class SaveTask(ModelArtsOperator):
         self, context: Context, image: Image, progress: SaveProgress, rules: SaveRules | None
     ) -> ActiveImage:
         """Return the image if it is ACTIVE, and verified, at the first poll, else defer."""
-        from airflow_provider_modelarts.client.client import NO_RETRY
-
         retry_after = None
         try:
-            polled = self.hook.try_get_image(image.id)
-            if not polled.is_pending:
-                active = ActiveImage(polled.to_xcom(), time.time())
-                if self.verify_in_registry:
-                    active.image |= self.hook.verify_image(polled, deadline=NO_RETRY)
+            polled, active = self._read_image(image.id)
+            if active is not None:
                 return active
         except ModelArtsError as error:
             # Reads of the service may lag behind its writes: a new image may not be found yet.
@@ -327,6 +334,18 @@ class SaveTask(ModelArtsOperator):
             workspace_id=image.workspace_id or given(self.workspace_id),
             verify_in_registry=self.verify_in_registry,
         )
+
+    def _read_image(self, image_id: str) -> tuple[Image, ActiveImage | None]:
+        """Return an image and, if it is ACTIVE, its end of the wait, verified; no request is retried."""
+        from airflow_provider_modelarts.client.client import NO_RETRY
+
+        image = self.hook.try_get_image(image_id)
+        if image.is_pending:
+            return image, None
+        active = ActiveImage(image.to_xcom(), time.time())
+        if self.verify_in_registry:
+            active.image |= self.hook.verify_image(image, deadline=NO_RETRY)
+        return image, active
 
     def _warn_of_lease(self, context: Context, image: Image, rules: SaveRules | None) -> None:
         """Warn if the notebook's lease may end before its save; without an answer nothing is known of it."""

@@ -20,6 +20,7 @@ class SaveProgress:
     :param accepted_at: epoch seconds at which create-image was accepted; None if the image already existed.
     :param image: the ACTIVE image as it goes to XCom, once the wait for it is over.
     :param waited: seconds that this wait took, if they are known.
+    :param image_id: the image of this wait; None if another version of this provider began it.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
@@ -27,6 +28,7 @@ class SaveProgress:
     accepted_at: float | None = None
     image: dict[str, Any] | None = None
     waited: float | None = None
+    image_id: str | None = None
 
     @classmethod
     def read(cls, event: Any) -> SaveProgress:
@@ -38,6 +40,8 @@ class SaveProgress:
         known = {name: stored[name] for name in names & stored.keys()} if isinstance(stored, dict) else {}
         for name in {"accepted_at", "waited"} & known.keys():
             known[name] = known[name] if isinstance(known[name], (int, float)) else None
+        if not isinstance(known.get("image_id"), str):
+            known.pop("image_id", None)
         image = known.pop("image", None)
         if isinstance(image, dict) and isinstance(image.get("image_id"), str):
             known["image"] = {"swr_path": None, **image}

@@ -33,6 +33,7 @@ from airflow_provider_modelarts.tasks.failures import (
     fail_without_retry,
     name_execution_timeout,
 )
+from airflow_provider_modelarts.tasks.last_read import read_last
 from airflow_provider_modelarts.templates import TextTemplates
 
 if TYPE_CHECKING:
@@ -276,20 +277,14 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
         """
         Return the resource if it is done, although the wait in the triggerer timed out; else None.
 
-        Several waits are polled by one list, which may lag behind the resource that this request returns.
-
         :raises ModelArtsError: the resource has failed, which ``soft_fail`` must not skip.
         """
-        if event.status != "timeout":
-            return None
-        try:
+
+        def read() -> PolledT | None:
             resource = self._read()
-        except ModelArtsError as error:
-            if isinstance(error, self.non_retryable) and not isinstance(error, PERMANENT):
-                raise
-            log.info("The last poll of %s failed, so the wait has timed out: %s", self._subject, error)
-            return None
-        return resource if self._is_done(resource) else None
+            return resource if self._is_done(resource) else None
+
+        return read_last(event, self._subject, read)
 
     @property
     def _waited(self) -> float | None:

@@ -13,6 +13,7 @@ from airflow_provider_modelarts.client.idempotent_create import IdempotentCreate
 from airflow_provider_modelarts.client.marker import IdempotencyKey
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import (
+    ApiError,
     ModelArtsError,
     NotebookNotReadyError,
     PermissionDeniedError,
@@ -347,10 +348,11 @@ def test_foreign_image_is_never_deleted(
     async def scenario(modelarts: ModelArtsClient) -> tuple[Image, bool]:
         return await saving(modelarts, simulator, tag="nightly").save(check_existing=True)
 
-    with pytest.raises(TagConflictError, match="choose another tag"):
+    with pytest.raises(ApiError, match="choose another tag") as caught:
         transport.run(simulator, scenario)
 
     assert [image["status"] for image in simulator.images] == [status]
+    assert isinstance(caught.value, TagConflictError) == (status == "ACTIVE")
 
 
 @pytest.mark.parametrize("status", ["INIT", "CREATING", "ACTIVE"])

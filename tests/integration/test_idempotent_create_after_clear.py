@@ -12,7 +12,7 @@ from airflow_provider_modelarts.client.clouds import CLOUDS
 from airflow_provider_modelarts.client.idempotent_create import IdempotentCreate
 from airflow_provider_modelarts.client.marker import IdempotencyKey, Marker
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.exceptions import NotebookNotReadyError, TagConflictError
+from airflow_provider_modelarts.exceptions import ApiError, NotebookNotReadyError, TagConflictError
 from airflow_provider_modelarts.simulator import AfterSeconds, AtOnce, Fault, Simulator
 from tests.transports import TransportRunner
 
@@ -235,9 +235,10 @@ def test_image_of_another_notebook_is_not_adopted(
     description = f"theirs {Marker('0123456789abcdef', OTHER_ID)}"
     theirs = simulator.add_image(**NAMED, tag="nightly", description=description, status=status)
 
-    with pytest.raises(TagConflictError) as caught:
+    with pytest.raises(ApiError) as caught:
         save(transport, simulator, max_tries, if_exists=if_exists, tag="nightly")
 
+    assert isinstance(caught.value, TagConflictError) == (status != "ERROR")
     assert f"belongs to image {theirs}" in str(caught.value)
     assert f"of notebook {OTHER_ID} and is not reused for notebook {simulator.notebook_id}" in str(
         caught.value
