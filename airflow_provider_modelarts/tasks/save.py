@@ -133,10 +133,12 @@ class SaveTask(ModelArtsOperator):
                 if (active := self._read_last(ended, progress.image_id)) is None:
                     ended.raise_unless_success()
                     active = ActiveImage({**ended.image, **ended.content}, ended.seen_at)
-            waited = None if ended.since is None else time.time() - ended.since
+            now = time.time()
+            waited = None if ended.since is None else now - ended.since
             progress.end_wait(active.image, seen_at=active.seen_at, waited=waited)
-            began = time.time() if ended.since is None else ended.since
-            return self._continue(context, progress, began + wait_limit(self))
+            # A wait that timed out leaves no time for the next one.
+            left = 0.0 if ended.status == "timeout" else wait_limit(self) - (waited or 0.0)
+            return self._continue(context, progress, now + left)
 
     def _read_last(self, event: ImageEvent, image_id: str | None) -> ActiveImage | None:
         """Return the image if it is ACTIVE, although the wait in the triggerer timed out."""
@@ -362,8 +364,6 @@ class SaveTask(ModelArtsOperator):
             return
         self.push_notebook_link(context, notebook)
         warn_of_lease(notebook, notebook.service_time_or(time.time()), rules)
-
-    # The rest
 
     def push_notebook_link(self, context: Context, notebook: Notebook) -> None:
         """Push the address of the notebook, which only the notebook has."""
