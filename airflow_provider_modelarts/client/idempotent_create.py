@@ -25,6 +25,7 @@ from airflow_provider_modelarts.client.own_images import (
     list_same_name,
     retryable,
     search_repeatedly,
+    unless_forbidden,
     unlisted_owner,
 )
 from airflow_provider_modelarts.exceptions import (
@@ -136,18 +137,20 @@ class IdempotentCreate:
     async def _send(self) -> tuple[Image, bool] | None:
         """Return the image, and whether it was reused; None if create-image may be sent again."""
         sent_at = self._modelarts.time()
+        found: Image | None = None
 
         async def before_retry() -> None:
+            nonlocal found
             # What refused it, such as a busy gateway, may have passed it on all the same.
             self._may_have_saved, self.accepted_at = True, sent_at
-            if not self.is_named and await self._is_saved():
+            if not self.is_named and (found := await self._find_unnamed()):
                 raise NotebookNotReadyError("create-image was refused, but its image exists")
 
         operation = operations.create_image(self._notebook_id, self.request)
         try:
             created = await self._call(operation, before_retry=before_retry)
         except ModelArtsError as error:
-            self._failure, image = error, await self._recover_lost_response(error, sent_at)
+            self._failure, image = error, found or await self._recover_lost_response(error, sent_at)
         else:
             self.accepted_at = self._modelarts.time()
             return created, False
@@ -158,14 +161,12 @@ class IdempotentCreate:
         log.info("Reusing the image that this task's save created: %s", image.describe())
         return image, not self._may_have_saved or self._is_of_earlier_try(image)
 
-    async def _is_saved(self) -> bool:
-        """Whether an image of this task exists; not if the permission to list images is missing."""
-        try:
-            return await self.find_existing() is not None
-        except ModelArtsError as error:
-            if is_forbidden(error):
-                return False
-            raise
+    async def _find_unnamed(self) -> Image | None:
+        """Return this task's own image, listed or run by its notebook, as far as permissions show them."""
+        return await unless_forbidden(self.find_existing()) or await unless_forbidden(self._find_run())
+
+    async def _find_run(self) -> Image | None:
+        return await self.find_image_that_runs(await self._call(operations.show_notebook(self._notebook_id)))
 
     async def _recover_lost_response(self, error: ModelArtsError, sent_at: float) -> Image | None:
         """Return the image that exists although create-image failed; None if it may be sent again."""

@@ -136,6 +136,16 @@ def is_forbidden(error: ModelArtsError) -> bool:
     return error.may_have_been_processed and (is_403 or isinstance(error, PermissionDeniedError))
 
 
+async def unless_forbidden(check: Awaitable[Image | None]) -> Image | None:
+    """Return the result of a check; None if the permission for it is missing, which must not prevent a save."""
+    try:
+        return await check
+    except ModelArtsError as error:
+        if is_forbidden(error):
+            return None
+        raise
+
+
 def retryable(error: ModelArtsError) -> ModelArtsError:
     """Return an error that a retry may fix in place of a tag conflict, and any other one unchanged."""
     return ApiError(error.message, **error.facts) if isinstance(error, TagConflictError) else error
