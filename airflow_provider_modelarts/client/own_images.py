@@ -137,7 +137,7 @@ def is_forbidden(error: ModelArtsError) -> bool:
 
 
 async def unless_forbidden(check: Awaitable[Image | None]) -> Image | None:
-    """Return the result of a check; None if the permission for it is missing, which must not prevent a save."""
+    """Return the result of a check; None if its permission is missing, which must not prevent a save."""
     try:
         return await check
     except ModelArtsError as error:

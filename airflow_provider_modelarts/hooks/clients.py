@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import threading
 import time
@@ -49,7 +50,7 @@ def create_client(
     """
     who = settings.identity
     if credentials is None:
-        with _SHARING:
+        with _SHARING.lock:
             credentials = shared_credentials(who)
     for endpoint in settings.plaintext_endpoints:
         log.warning(
@@ -119,20 +120,25 @@ class ThreadLock(AbstractAsyncContextManager[None]):
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._locks: dict[int, threading.RLock] = {}
+
+    @property
+    def lock(self) -> threading.RLock:
+        """The lock of this process: after a fork, the thread that had it does not exist and releases none."""
+        return self._locks.get(os.getpid()) or self._locks.setdefault(os.getpid(), threading.RLock())
 
     async def __aenter__(self) -> None:
         """Block the thread until no other one has the lock."""
-        self._lock.acquire()
+        self.lock.acquire()
 
     async def __aexit__(self, *error: object) -> None:
         """Release the lock."""
-        self._lock.release()
+        self.lock.release()
 
 
 def thread_lock(identity: Identity) -> ThreadLock:
     """Return the lock that lets the logins of a process's threads happen one at a time."""
-    with _SHARING:
+    with _SHARING.lock:
         return _thread_locks(identity)
 
 
@@ -141,7 +147,7 @@ def _thread_locks(_: Identity) -> ThreadLock:
     return ThreadLock()
 
 
-_SHARING = threading.Lock()
+_SHARING = ThreadLock()
 """Held while threads find what they share: two that miss a cache together would each make their own."""
 
 
