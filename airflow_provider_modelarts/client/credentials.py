@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from airflow_provider_modelarts.client import iam
 from airflow_provider_modelarts.client.http_types import Clock, Request, Response, Transport
 from airflow_provider_modelarts.client.signing import sign
-from airflow_provider_modelarts.exceptions import ApiError, AuthenticationError
+from airflow_provider_modelarts.exceptions import ApiError, AuthenticationError, ModelArtsError
 
 REFUSAL_TTL = 300.0
 """
@@ -34,6 +34,8 @@ class AuthenticationState:
     def __init__(self) -> None:
         self.is_proven = False
         self.refused_at = -math.inf
+        self.failure: tuple[float, ModelArtsError | None] = -math.inf, None
+        """The last error that does not show whether they are accepted, for calls that waited for its end."""
         self._refusal: AuthenticationError | None = None
         self._renewed_at = -math.inf
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import math
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
@@ -75,7 +74,6 @@ class Session:
         self._login = credentials.state_at("")
         # One address may serve both, and each decides by itself whether it accepts the credentials.
         self._authentication = credentials.state_at(endpoint if service == "modelarts" else f"{endpoint}/swr")
-        self._failure: tuple[float, ModelArtsError | None] = -math.inf, None
         self._fixed: tuple[str, Mapping[str, str]] | None = None
 
     @property
@@ -168,7 +166,7 @@ class Session:
         if isinstance(error, RETRYABLE_ERRORS):
             # It does not show whether the credentials are accepted; the calls in the queue fail with it too.
             if not self._authentication.is_proven:
-                self._failure = self._clock.monotonic(), _unnamed(error)
+                self._authentication.failure = self._clock.monotonic(), _unnamed(error)
         elif isinstance(error, ApiError) and is_current:
             self._authentication.accept()
 
@@ -190,7 +188,7 @@ class Session:
         :param queued_at: when the operation began to wait for the lock, in monotonic seconds.
         """
         self.check()
-        failed_at, failure = self._failure
+        failed_at, failure = self._authentication.failure
         if failure is not None and failed_at > queued_at:
             # It failed while this operation waited for the lock; a queue of them need not each time out.
             shared = copy.copy(failure)
@@ -206,7 +204,7 @@ class Session:
             if isinstance(error, AuthenticationError):
                 self._login.refuse(error, self._clock.monotonic())
             else:
-                self._failure = self._clock.monotonic(), copy.copy(error)
+                self._authentication.failure = self._clock.monotonic(), copy.copy(error)
             raise
 
     async def _build_request(self, operation: Operation[Any]) -> Request:
