@@ -47,13 +47,19 @@ class ImageAddress:
         """The registry if it can be a host; empty if it may be the organization of a name with slashes."""
         return self.registry if any(character in self.registry for character in ".:") else ""
 
-    def is_elsewhere(self, registries: Collection[str]) -> bool:
+    @property
+    def domain(self) -> str:
+        """The domain of the registry; empty if it has none, as at an address inside of the cloud."""
+        domain = self.host.partition(":")[0]
+        return "" if re.fullmatch(r"[0-9.]*", domain) else domain
+
+    def is_elsewhere(self, domains: Collection[str]) -> bool:
         """
         Whether the image is in none of some registries; not if its own or they are unknown.
 
-        :param registries: hosts, which may be several names of one registry.
+        :param domains: of the registries, which may be several names of one.
         """
-        return bool(self.host and registries) and self.host not in registries
+        return bool(self.domain and domains) and self.domain not in domains
 
     def is_in(self, repository: ImageAddress) -> bool:
         """Whether the image is in a repository; without a registry, the path decides."""

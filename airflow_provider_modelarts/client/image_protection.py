@@ -64,15 +64,15 @@ def use_reasons(planned: PlannedImage, uses: ImageUses | None) -> list[str]:
     return [f"{USED}{user}" for user in sorted(users)]
 
 
-def registry_reasons(planned: PlannedImage, registries: Collection[str]) -> list[str]:
+def registry_reasons(planned: PlannedImage, domains: Collection[str]) -> list[str]:
     """
     Return why an image is kept if its content is where nothing was read, or nothing.
 
     An Enterprise registry may have any domain, and a record need not name its instance.
 
-    :param registries: the hosts of the tags that were read.
+    :param domains: those of the tags that were read.
     """
-    if planned.address is None or not planned.address.is_elsewhere(registries):
+    if planned.address is None or not planned.address.is_elsewhere(domains):
         return []
     return [f"its registry {planned.address.registry} is not the one whose tags SWR shows"]
 

@@ -131,7 +131,7 @@ async def _plan(
     address = None if is_in_enterprise_registry(image) else planned.address
     if address and (delete_swr_image or uses.name_digests_of(address)):
         content = await find_content(client, address)
-        if content is not None and address.is_elsewhere(content.registries):
+        if content is not None and address.is_elsewhere(content.domains):
             # So is one with a domain of its own: the tag that was found is another image's.
             address = None
         else:

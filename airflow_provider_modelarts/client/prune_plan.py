@@ -74,8 +74,8 @@ def plan_prune(
     removable = {image.image.id for image in classified if not image.reasons}
     kept_contents = contents_of(image for image in listed if image.image.id not in removable)
     contents = [content for read in (tags or {}).values() for content in (read or {}).values()]
-    registries = frozenset[str]().union(*(content.registries for content in contents))
-    classified = [image.because(*registry_reasons(image, registries)) for image in classified]
+    domains = frozenset[str]().union(*(content.domains for content in contents))
+    classified = [image.because(*registry_reasons(image, domains)) for image in classified]
     classified = [_with_content_reasons(image, kept_contents, rules, tags) for image in classified]
     kept, deleted = [], []
     for image in classified:

@@ -49,10 +49,10 @@ class RegistryTag(ResponseModel):
         return record
 
     @property
-    def registries(self) -> frozenset[str]:
-        """The hosts at which SWR has the tag; empty if it does not show them."""
+    def domains(self) -> frozenset[str]:
+        """The domains at which SWR has the tag; empty if it does not show them."""
         found = map(parse_address, (self.path, self.internal_path))
-        return frozenset(address.host for address in found if address and address.host)
+        return frozenset(address.domain for address in found if address and address.domain)
 
     @property
     def id(self) -> str:

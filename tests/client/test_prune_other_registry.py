@@ -19,6 +19,7 @@ from tests.transports import TransportRunner
 
 ELSEWHERE = "images.example.com"
 INTERNAL = "10.125.0.198:20202"
+OTHER_INTERNAL = "10.125.0.199:20202"
 
 
 def saved_in(simulator: Simulator, registry: str) -> list[str]:
@@ -76,11 +77,12 @@ def test_prune_keeps_image_of_another_registry_whose_tag_swr_does_not_have(
     assert active(simulator) == set(images)
 
 
-@pytest.mark.parametrize("registry", ["", INTERNAL, "host"])
+@pytest.mark.parametrize("registry", ["", INTERNAL, OTHER_INTERNAL, "host", "host with port"])
 def test_prune_removes_images_whatever_address_of_swr_they_have(
     registry: str, transport: TransportRunner, simulator: Simulator
 ) -> None:
-    host = simulator.registry.host if registry == "host" else registry
+    here = simulator.registry.host
+    host = {"host": here, "host with port": f"{here}:443"}.get(registry, registry)
     newest, *_ = saved_in(simulator, host)
 
     pruned(transport, simulator, "delete")
@@ -108,6 +110,10 @@ def test_remove_image_of_another_registry_leaves_tag_of_its_namesake(
         ("SWR.a.com", "swr.A.com/o/n:t", None, False),
         ("10.0.0.1:20202", "swr.a.com/o/n:t", "10.0.0.1:20202/o/n:t", False),
         ("images.b.com", "swr.a.com/o/n:t", "10.0.0.1:20202/o/n:t", True),
+        ("10.0.0.2:20202", "swr.a.com/o/n:t", "10.0.0.1:20202/o/n:t", False),
+        ("swr.a.com:443", "swr.a.com/o/n:t", None, False),
+        ("swr.a.com", "swr.a.com:443/o/n:t", None, False),
+        ("images.b.com", None, "10.0.0.1:20202/o/n:t", False),
         ("images.b.com", None, None, False),
         ("images.b.com", "o/n:t", None, False),
         ("images.b.com", "o/n/with/slash:t", None, False),
@@ -120,4 +126,4 @@ def test_address_is_elsewhere_only_if_both_registries_are_known(
     tag = RegistryTag.model_validate({"Tag": "t", "path": path, "internal_path": internal_path})
     address = parse_address(f"{registry}/o/n:t")
     assert address is not None
-    assert address.is_elsewhere(tag.registries) is is_elsewhere
+    assert address.is_elsewhere(tag.domains) is is_elsewhere
