@@ -72,7 +72,7 @@ def test_read_uses_leaves_out_notebook_that_is_gone_since_the_list(
     transport: TransportRunner, simulator: Simulator
 ) -> None:
     """It showed no image in the list, and so would have kept every image."""
-    notebook = {"id": "6b1c2d3e-4f50-4a61-8b72-9c83ad94be05", "status": "DELETING"}
+    notebook = {"id": "6b1c2d3e-4f50-4a61-8b72-9c83ad94be06", "status": "STOPPED"}
     simulator.inject(Fault("document", "ListAllNotebooks", body=json.dumps({"data": [notebook], "total": 1})))
 
     uses = transport.run(simulator, read_uses)
