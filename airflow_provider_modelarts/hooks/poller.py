@@ -219,7 +219,8 @@ class Poller(Generic[ItemT]):
         try:
             is_complete = await self._read_list(client)
         except Exception:  # a fault of one record must not end all waits
-            log.exception("The list of %ss cannot be processed, so it is not used", self._resource.name)
+            name = self._resource.name
+            log.exception("The list of %ss cannot be processed, so each %s is polled by its id", name, name)
             self._plan.refuse_list(time.monotonic())
             is_complete = True
         finally:
