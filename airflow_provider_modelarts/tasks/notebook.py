@@ -20,7 +20,6 @@ from airflow_provider_modelarts.arguments import (
 from airflow_provider_modelarts.exceptions import WaitTimeoutError
 from airflow_provider_modelarts.links.console import NotebookLink, NotebookListLink, push_notebook_links
 from airflow_provider_modelarts.tasks.failures import name_execution_timeout
-from airflow_provider_modelarts.tasks.last_read import read_last
 from airflow_provider_modelarts.tasks.operator import ModelArtsOperator
 
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ class NotebookChangeTask(NotebookTask):
             notebook = self.hook.try_get_notebook(notebook_id).raise_unless_in(statuses)
             return notebook if notebook.is_in(statuses) else None
 
-        return read_last(event, f"notebook {notebook_id}", read)
+        return event.read_after_timeout(f"notebook {notebook_id}", read)
 
     def _continue(self, context: Context, progress: Progress) -> dict[str, Any]:
         """Take steps until the last one; between two of them the task may defer."""

@@ -26,7 +26,6 @@ from airflow_provider_modelarts.exceptions import (
 from airflow_provider_modelarts.links.console import push_image_links, push_notebook_links
 from airflow_provider_modelarts.tasks.failures import name_execution_timeout
 from airflow_provider_modelarts.tasks.image_id_store import load_image_id, store_image_id
-from airflow_provider_modelarts.tasks.last_read import read_last
 from airflow_provider_modelarts.tasks.notebook_wait import NotebookWait
 from airflow_provider_modelarts.tasks.operator import ModelArtsOperator
 from airflow_provider_modelarts.tasks.save_progress import SaveProgress
@@ -144,7 +143,7 @@ class SaveTask(ModelArtsOperator):
         """Return the image if it is ACTIVE, although the wait in the triggerer timed out."""
         if image_id is None:
             return None
-        return read_last(event, f"image {image_id}", lambda: self._read_image(image_id)[1])
+        return event.read_after_timeout(f"image {image_id}", lambda: self._read_image(image_id)[1])
 
     def _continue(self, context: Context, progress: SaveProgress, deadline: float) -> dict[str, Any]:
         """

@@ -33,7 +33,6 @@ from airflow_provider_modelarts.tasks.failures import (
     fail_without_retry,
     name_execution_timeout,
 )
-from airflow_provider_modelarts.tasks.last_read import read_last
 from airflow_provider_modelarts.templates import TextTemplates
 
 if TYPE_CHECKING:
@@ -284,7 +283,7 @@ class WaitingSensor(TextTemplates, BaseSensorOperator, Generic[PolledT]):
             resource = self._read()
             return resource if self._is_done(resource) else None
 
-        return read_last(event, self._subject, read)
+        return event.read_after_timeout(self._subject, read)
 
     @property
     def _waited(self) -> float | None:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.client.notebooks import Notebook
-from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError, error_from_name
+from airflow_provider_modelarts.exceptions import (
+    ImageFailedError,
+    ModelArtsError,
+    NotebookFailedError,
+    WaitTimeoutError,
+    error_from_name,
+)
 from airflow_provider_modelarts.results import source_notebook
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class WaitEvent(BaseModel):
@@ -92,6 +104,27 @@ class WaitEvent(BaseModel):
             raise WaitTimeoutError(message)
         if self.status == "failed":
             raise error_from_name(self.error, message)
+
+    def read_after_timeout(self, subject: str, read: Callable[[], T | None]) -> T | None:
+        """
+        Return what was waited for if it is done, although the wait timed out; else None.
+
+        Several waits are polled by one list, which may lag behind the resource itself, and an event may be
+        late.
+
+        :param subject: what was waited for, for the log.
+        :param read: returns it with one request, or None if it is not done.
+        :raises ImageFailedError: it has failed, which is no timeout; so for :class:`NotebookFailedError`.
+        """
+        if self.status != "timeout":
+            return None
+        try:
+            return read()
+        except (ImageFailedError, NotebookFailedError):
+            raise
+        except ModelArtsError as error:
+            log.info("The last poll of %s failed, so the wait has timed out: %s", subject, error)
+            return None
 
 
 class ImageEvent(WaitEvent):
