@@ -20,8 +20,8 @@ SCOPE_END = "sdk_request"
 """The last part of the scope of a derived signature."""
 
 _EMPTY = hashlib.sha256(b"").hexdigest()
-_DATE = "\0X-Sdk-Date\0"
-"""Where the time stands in a canonical form that serves many requests; no header can contain it."""
+_DATE, _TOKEN = "\0X-Sdk-Date\0", "\0X-Security-Token\0"
+"""Where time and token stand in a canonical form that serves many requests; no header can contain them."""
 
 
 def sign(
@@ -40,9 +40,11 @@ def sign(
     at = at.astimezone(timezone.utc)
     moment = f"{at.year:04}{at.month:02}{at.day:02}T{at.hour:02}{at.minute:02}{at.second:02}Z"
     body_hash = hashlib.sha256(request.body).hexdigest() if request.body else _EMPTY
-    fixed = tuple(request.headers.items())
-    host, form, names = canonical_request(request.method, request.url, fixed, body_hash, _DATE)
-    digest = hashlib.sha256(form.replace(_DATE, moment).encode()).hexdigest()
+    token = request.headers.get("X-Security-Token", "")
+    fixed = {**request.headers, "X-Security-Token": _TOKEN} if token else request.headers
+    host, form, names = canonical_request(request.method, request.url, tuple(fixed.items()), body_hash, _DATE)
+    form = form.replace(_DATE, moment).replace(_TOKEN, token.strip())
+    digest = hashlib.sha256(form.encode()).hexdigest()
     if region is None:
         signer, lines, key = f"Access={access_key}", [ALGORITHM, moment, digest], secret_key.encode()
     else:

@@ -63,7 +63,11 @@ _moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(  # noqa
     segments=st.lists(_text, max_size=5),
     left_raw=_left_raw,
     query=_queries,
-    headers=st.one_of(_headers, _headers.map(lambda headers: {**headers, **JSON})),
+    headers=st.one_of(
+        _headers,
+        _headers.map(lambda headers: {**headers, **JSON}),
+        st.tuples(_headers, _text).map(lambda pair: {**pair[0], "X-Security-Token": pair[1]}),
+    ),
     body=st.binary(max_size=40),
     access_key=_keys,
     secret_key=_keys,
@@ -266,6 +270,15 @@ def test_request_repr_shows_no_secret() -> None:
     signed = sign(bare, access_key="AK", secret_key="hidden-word", at=AT)
     assert "hidden" not in repr(AccessKeyCredentials("AK", "hidden-word", security_token="hidden-token"))
     assert repr(signed) == "Request(method='POST', url='https://h/p', service='modelarts')"
+
+
+def test_sign_keeps_no_security_token() -> None:
+    """Each renewal brings another one."""
+    canonical_request.cache_clear()
+    for token in ("first", "second"):
+        request = Request("GET", "https://h/", {"X-Security-Token": token})
+        sign(request, access_key="AK", secret_key="SK", at=AT)
+    assert canonical_request.cache_info().currsize == 1
 
 
 def test_sign_leaves_request_unchanged() -> None:
