@@ -17,13 +17,10 @@ THROTTLED = Fault("throttle", "CreateImage", takes_effect=True, retry_after=10)
 KEY = IdempotencyKey("nightly", "save", "run", -1)
 
 
-def save(
-    transport: TransportRunner, simulator: Simulator, *, is_retry: bool = False, cloud: str = "huaweicloud"
-) -> tuple[Image, bool]:
+def save(transport: TransportRunner, simulator: Simulator, *, is_retry: bool) -> tuple[Image, bool]:
     async def scenario(client: ModelArtsClient) -> tuple[Image, bool]:
-        names = ("research", "team") if cloud == "huaweicloud" else (None, None)
         creation = IdempotentCreate(
-            client, CLOUDS[cloud], simulator.notebook_id, KEY, name=names[0], namespace=names[1]
+            client, CLOUDS["huaweicloud"], simulator.notebook_id, KEY, name="research", namespace="team"
         )
         return await creation.save(check_existing=is_retry)
 
@@ -46,20 +43,4 @@ def test_tries_save_once_although_throttled_request_took_effect(
         image, is_adopted = save(transport, simulator, is_retry=True)
 
         assert (image.id, is_adopted) == (simulator.images[0]["id"], True)
-        assert simulator.saves == 1
-
-
-@pytest.mark.parametrize("permissions", ["all", "no list"])
-def test_save_without_name_checks_before_it_is_sent_again(
-    permissions: str, transport: TransportRunner
-) -> None:
-    """No tag conflict would prevent a second save, which without a permission to list is all that is left."""
-    with Simulator(cloud="otc", save=AfterSeconds(1)) as simulator:
-        simulator.inject(Fault("throttle", "CreateImage", takes_effect=permissions == "all", retry_after=10))
-        if permissions == "no list":
-            simulator.inject(Fault("error", "ListImages", status=403, code="ModelArts.0108"))
-
-        image, is_adopted = save(transport, simulator, cloud="otc")
-
-        assert (image.id, is_adopted) == (simulator.images[0]["id"], False)
         assert simulator.saves == 1

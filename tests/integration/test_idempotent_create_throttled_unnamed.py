@@ -1,4 +1,4 @@
-"""Saves without a name that were refused as throttled, but took effect, while the list does not show them."""
+"""Saves without a name that were refused as throttled, but took effect."""
 
 from __future__ import annotations
 
@@ -27,14 +27,21 @@ def denied(operation: str) -> Fault:
     return Fault("error", operation, status=403, code="ModelArts.0108", times=None)
 
 
-@pytest.mark.parametrize("list_lag", [0, 120], ids=["no permission to list", "list lags"])
-def test_save_without_name_is_found_by_the_image_that_its_notebook_runs(
-    list_lag: float, transport: TransportRunner
+@pytest.mark.parametrize(
+    ("list_lag", "is_denied"),
+    [
+        pytest.param(0, False, id="listed"),
+        pytest.param(120, False, id="list lags"),
+        pytest.param(0, True, id="no permission to list"),
+    ],
+)
+def test_save_without_name_is_found_in_list_or_by_the_image_that_its_notebook_runs(
+    list_lag: float, is_denied: bool, transport: TransportRunner
 ) -> None:
-    """The throttled request took effect, and its save is over before the next one is sent."""
+    """The save is over before create-image is sent again, and no tag conflict would prevent a second one."""
     with Simulator(cloud="otc", save=AfterSeconds(1), list_lag=list_lag) as simulator:
         simulator.inject(Fault("throttle", "CreateImage", takes_effect=True, retry_after=10))
-        if not list_lag:
+        if is_denied:
             simulator.inject(denied("ListImages"))
 
         image, is_adopted = save(transport, simulator)
