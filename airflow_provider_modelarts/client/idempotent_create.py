@@ -392,5 +392,7 @@ class IdempotentCreate:
         operation = list_same_name(self.request, self._key, self._notebook_id)
         return await self._modelarts.list_all(operation, deadline=self._deadline)
 
-    async def _call(self, operation: Operation[T], **how: Callable[[], Awaitable[object]]) -> T:
-        return await self._modelarts.call(operation, deadline=self._deadline, **how)
+    async def _call(
+        self, operation: Operation[T], before_retry: Callable[[], Awaitable[object]] | None = None
+    ) -> T:
+        return await self._modelarts.call(operation, deadline=self._deadline, before_retry=before_retry)

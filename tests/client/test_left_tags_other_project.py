@@ -8,28 +8,11 @@ import pytest
 
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.image_removal import Removal, remove_image
-from airflow_provider_modelarts.client.prune import Prune, PruneResult
-from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
-from airflow_provider_modelarts.client.retention import Policy
 from airflow_provider_modelarts.exceptions import ServerError
 from airflow_provider_modelarts.simulator import Fault, Simulator
+from tests.client.prune_runs import prune
 from tests.snapshots import DAY, active, daily, snapshot
 from tests.transports import TransportRunner
-
-
-def prune(
-    transport: TransportRunner,
-    simulator: Simulator,
-    *,
-    workspace_id: str = "0",
-    extra: dict[str, Any] | None = None,
-    **arguments: Any,
-) -> PruneResult:
-    async def scenario(client: ModelArtsClient) -> PruneResult:
-        rules = PruneRules(Scope.of(all_of_project=True), Policy(keep_last=1), "delete")
-        return await Prune(client, rules, workspace_id=workspace_id, **arguments).run()
-
-    return transport.run(simulator, scenario, extra=extra)
 
 
 def test_prune_of_a_retry_in_another_project_deletes_nothing_of_the_first(

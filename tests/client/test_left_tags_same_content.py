@@ -7,25 +7,14 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts.client import prune as module
-from airflow_provider_modelarts.client.client import ModelArtsClient
-from airflow_provider_modelarts.client.prune import Prune, PruneResult
-from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
-from airflow_provider_modelarts.client.retention import Policy
 from airflow_provider_modelarts.simulator import Simulator
+from tests.client.prune_runs import prune
 from tests.snapshots import active, daily
 from tests.transports import TransportRunner
 
 
 class Killed(BaseException):
     pass
-
-
-def prune(transport: TransportRunner, simulator: Simulator, **given: Any) -> PruneResult:
-    async def scenario(client: ModelArtsClient) -> PruneResult:
-        rules = PruneRules(Scope.of(all_of_project=True), Policy(keep_last=1), "delete")
-        return await Prune(client, rules, workspace_id="0", **given).run()
-
-    return transport.run(simulator, scenario)
 
 
 @pytest.fixture

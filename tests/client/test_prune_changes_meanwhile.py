@@ -11,27 +11,13 @@ import pytest
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.image_removal import Removal, remove_image
 from airflow_provider_modelarts.client.prune import Prune, PruneResult
-from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
-from airflow_provider_modelarts.client.retention import Policy
 from airflow_provider_modelarts.exceptions import ImageInUseError, ServerError
 from airflow_provider_modelarts.simulator import Fault, Simulator
+from tests.client.prune_runs import prune, rules
 from tests.snapshots import DAY, active, daily, snapshot
 from tests.transports import TransportRunner
 
 BUSY = Fault("error", "DeleteImage", status=429, code="APIGW.0308", times=7)
-
-
-def rules(mode: Any = "delete", **given: Any) -> PruneRules:
-    return PruneRules(Scope.of(all_of_project=True), Policy(keep_last=1), mode, **given)
-
-
-def prune(
-    transport: TransportRunner, simulator: Simulator, given: PruneRules | None = None, **arguments: Any
-) -> PruneResult:
-    async def scenario(client: ModelArtsClient) -> PruneResult:
-        return await Prune(client, given or rules(), workspace_id="0", **arguments).run()
-
-    return transport.run(simulator, scenario)
 
 
 def remove(transport: TransportRunner, simulator: Simulator, image_id: str, **given: Any) -> Removal:

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from airflow_provider_modelarts.client.client import ModelArtsClient
-from airflow_provider_modelarts.client.prune import Prune, PruneResult
-from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
-from airflow_provider_modelarts.client.retention import Policy
 from airflow_provider_modelarts.simulator import Fault, Simulator
+from tests.client.prune_runs import prune, rules
 from tests.snapshots import active, daily
 from tests.transports import TransportRunner
-
-
-def prune(transport: TransportRunner, simulator: Simulator, mode: Any, **given: Any) -> PruneResult:
-    async def scenario(client: ModelArtsClient) -> PruneResult:
-        rules = PruneRules(Scope.of(all_of_project=True), Policy(keep_last=1), mode, **given)
-        return await Prune(client, rules, workspace_id="0").run()
-
-    return transport.run(simulator, scenario)
 
 
 @pytest.mark.parametrize("mode", ["report", "unregister", "delete"])
@@ -33,7 +20,7 @@ def test_prune_removes_no_image_by_an_empty_list_in_which_a_kept_tag_may_be_miss
     simulator.registry.copy(path, f"{path.rpartition(':')[0]}:stable")
     simulator.inject(Fault("document", "ListRepositoryTags", times=None, body="[]"))
 
-    result = prune(transport, simulator, mode, keep_tags=("stable",))
+    result = prune(transport, simulator, rules(mode, keep_tags=("stable",)))
 
     assert active(simulator) == set(found)
     assert (result.deleted, result.failed) == ([], [])
@@ -49,7 +36,7 @@ def test_prune_removes_records_by_an_empty_list_if_no_tag_is_kept(
     paths = simulator.swr_paths
     simulator.inject(Fault("document", "ListRepositoryTags", times=None, body="[]"))
 
-    result = prune(transport, simulator, "delete")
+    result = prune(transport, simulator)
 
     assert {image.image.id for image in result.deleted} == set(old)
     assert active(simulator) == {newest}

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.image_address import parse_address
 from airflow_provider_modelarts.client.image_removal import Removal, remove_image
-from airflow_provider_modelarts.client.prune import Prune, PruneResult
-from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
 from airflow_provider_modelarts.client.registry import RegistryTag
-from airflow_provider_modelarts.client.retention import Policy
 from airflow_provider_modelarts.simulator import Simulator
+from tests.client.prune_runs import prune, rules
 from tests.snapshots import DAY, active, snapshot
 from tests.transports import TransportRunner
 
@@ -33,15 +29,6 @@ def saved_in(simulator: Simulator, registry: str) -> list[str]:
     return images
 
 
-def pruned(transport: TransportRunner, simulator: Simulator, mode: Any) -> PruneResult:
-    rules = PruneRules(Scope.of(all_of_project=True), Policy(keep_last=1), mode)
-
-    async def scenario(client: ModelArtsClient) -> PruneResult:
-        return await Prune(client, rules, workspace_id="0").run()
-
-    return transport.run(simulator, scenario)
-
-
 def remove(transport: TransportRunner, simulator: Simulator, image_id: str) -> Removal:
     async def scenario(client: ModelArtsClient) -> Removal:
         return await remove_image(client, image_id, workspace_id="0", delete_swr_image=True)
@@ -56,7 +43,7 @@ def test_prune_keeps_images_of_another_registry(
     images = saved_in(simulator, ELSEWHERE)
     before = simulator.swr_paths
 
-    result = pruned(transport, simulator, mode)
+    result = prune(transport, simulator, rules(mode))
 
     assert (active(simulator), simulator.swr_paths) == (set(images), before)
     assert result.deleted == []
@@ -73,7 +60,7 @@ def test_prune_keeps_image_of_another_registry_whose_tag_swr_does_not_have(
         snapshot(simulator, f"v{n}", age=n * DAY, swr_path=f"{ELSEWHERE}/team/research:v{n}") for n in (2, 3)
     ]
 
-    assert pruned(transport, simulator, "delete").deleted == []
+    assert prune(transport, simulator).deleted == []
     assert active(simulator) == set(images)
 
 
@@ -85,7 +72,7 @@ def test_prune_removes_images_whatever_address_of_swr_they_have(
     host = {"host": here, "host with port": f"{here}:443"}.get(registry, registry)
     newest, *_ = saved_in(simulator, host)
 
-    pruned(transport, simulator, "delete")
+    prune(transport, simulator)
 
     assert active(simulator) == {newest}
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from airflow_provider_modelarts.client.client import ModelArtsClient
-from airflow_provider_modelarts.client.prune import Prune, PruneResult
-from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
-from airflow_provider_modelarts.client.retention import Policy
 from airflow_provider_modelarts.exceptions import AccountSuspendedError, AuthenticationError
 from airflow_provider_modelarts.simulator import Fault, Simulator
+from tests.client.prune_runs import prune, rules
 from tests.snapshots import active, daily
 from tests.transports import TransportRunner
 
@@ -20,15 +15,6 @@ REFUSALS = [
     pytest.param(401, "SVCSTG.SWR.4010000", AuthenticationError, id="token"),
     pytest.param(401, "ModelArts.6201", AccountSuspendedError, id="account"),
 ]
-
-
-def prune(transport: TransportRunner, simulator: Simulator, mode: Any) -> PruneResult:
-    rules = PruneRules(Scope.of(all_of_project=True), Policy(keep_last=1), mode)
-
-    async def scenario(client: ModelArtsClient) -> PruneResult:
-        return await Prune(client, rules, workspace_id="0").run()
-
-    return transport.run(simulator, scenario)
 
 
 def refuse(simulator: Simulator, status: int, code: str) -> None:
@@ -50,7 +36,7 @@ def test_prune_raises_refusal_of_the_caller(
     refuse(simulator, status, code)
 
     with pytest.raises(error):
-        prune(transport, simulator, mode)
+        prune(transport, simulator, rules(mode))
 
     assert active(simulator) == set(found)
 
@@ -68,7 +54,7 @@ def test_prune_skips_images_whose_tags_are_not_known(
     found = daily(simulator, 3)
     refuse(simulator, status, code)
 
-    result = prune(transport, simulator, mode)
+    result = prune(transport, simulator, rules(mode))
 
     assert {image.image.id for image in result.skipped} == set(found[1:])
     assert active(simulator) == set(found)

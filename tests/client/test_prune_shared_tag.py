@@ -7,25 +7,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts.client.client import ModelArtsClient
-from airflow_provider_modelarts.client.prune import Prune, PruneResult
-from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
-from airflow_provider_modelarts.client.retention import Policy
 from airflow_provider_modelarts.simulator import Fault, Simulator
+from tests.client.prune_runs import prune, rules
 from tests.snapshots import DAY, active, snapshot
 from tests.transports import TransportRunner
-
-
-def prune(
-    transport: TransportRunner, simulator: Simulator, max_deletions: int = 100, **arguments: Any
-) -> PruneResult:
-    async def scenario(client: ModelArtsClient) -> PruneResult:
-        rules = PruneRules(
-            Scope.of(all_of_project=True), Policy(keep_last=1), "delete", max_deletions=max_deletions
-        )
-        return await Prune(client, rules, workspace_id="0", **arguments).run()
-
-    return transport.run(simulator, scenario)
 
 
 def registered_twice(simulator: Simulator) -> tuple[str, str, str]:
@@ -69,7 +54,7 @@ def test_prune_leaves_tag_of_record_that_stays(
     if left_by == "a failure":
         simulator.inject(Fault("error", "DeleteImage", skip=1))
 
-    result = prune(transport, simulator, max_deletions=1 if left_by == "max_deletions" else 100)
+    result = prune(transport, simulator, rules(max_deletions=1 if left_by == "max_deletions" else 100))
 
     assert (ids(result.deleted), ids([*result.skipped, *result.failed])) == ([older], [newer])
     assert path in simulator.swr_paths

@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.image_address import ImageAddress
 from airflow_provider_modelarts.client.models import Image
-from airflow_provider_modelarts.client.prune import Prune, PruneResult
-from airflow_provider_modelarts.client.prune_rules import PruneRules, Scope
 from airflow_provider_modelarts.client.registry import registry_address
-from airflow_provider_modelarts.client.retention import Policy
 from airflow_provider_modelarts.simulator import Fault, Simulator
+from tests.client.prune_runs import prune
 from tests.snapshots import daily
 from tests.transports import TransportRunner
 
@@ -62,11 +59,7 @@ def test_prune_deletes_no_tag_of_another_organization(
     )
     assert own == other == {"v0", "v1"}
 
-    async def scenario(client: ModelArtsClient) -> PruneResult:
-        rules = PruneRules(Scope.of(all_of_project=True), Policy(keep_last=1), "delete")
-        return await Prune(client, rules, workspace_id="0").run()
-
-    result = transport.run(simulator, scenario)
+    result = prune(transport, simulator)
 
     assert [image.image.id for image in result.deleted] == [old]
     assert set(simulator.registry.tags("team", "research/gpu")) == {"v0"}
