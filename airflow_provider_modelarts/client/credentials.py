@@ -206,7 +206,7 @@ class AccessKeyCredentials(Credentials):
             request,
             access_key=self._access_key,
             secret_key=self._secret_key,
-            at=_now(clock),
+            now=clock.time(),
             region=self._region,
         )
 
@@ -300,7 +300,7 @@ class _TemporaryCredentials(Credentials):
             request,
             access_key=keys.access_key,
             secret_key=keys.secret_key,
-            at=_now(clock),
+            now=clock.time(),
             region=self._region,
         )
 

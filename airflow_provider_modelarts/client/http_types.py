@@ -74,15 +74,18 @@ class Items:
 
 
 @dataclass(slots=True)
-class LastResult(Generic[T]):
+class LastCall:
     """
-    What was made of the last response to an operation that is repeated, for a response with the same body.
+    The last request and response of an operation that is repeated, so that neither is made or parsed again.
 
-    :param body: of that response; None before the first.
+    :param request: before it was authenticated; None before the first.
+    :param body: of the last successful response.
+    :param result: of that response.
     """
 
+    request: Request | None = field(default=None, repr=False)
     body: bytes | None = field(default=None, repr=False)
-    result: T | None = None
+    result: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,8 @@ class Operation(Generic[T]):
         ``max_bytes``, it is requested again with the next smaller one.
     :param service: that the operation is sent to.
     :param last: of an operation that polls a resource, whose response is mostly the same as before: then it
-        is not parsed again. The result must not depend on the response's headers.
+        is not parsed again. The result must not depend on the response's headers, and one client sends all
+        of these calls.
     """
 
     name: str
@@ -114,7 +118,7 @@ class Operation(Generic[T]):
     page_sizes: tuple[int, ...] = ()
     subject: str = ""
     service: Service = "modelarts"
-    last: LastResult[T] | None = None
+    last: LastCall | None = None
 
     @property
     def is_read(self) -> bool:

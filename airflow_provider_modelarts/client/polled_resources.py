@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Any, Literal, cast
 
 from airflow_provider_modelarts.client import operations
-from airflow_provider_modelarts.client.http_types import LastResult, Operation
+from airflow_provider_modelarts.client.http_types import LastCall, Operation
 from airflow_provider_modelarts.client.models import Image, Page
 from airflow_provider_modelarts.client.notebooks import Notebook
 from airflow_provider_modelarts.client.poll_plan import PolledResource
 
 
 def _show_image(image_id: str) -> Operation[Image]:
-    return replace(operations.show_image(image_id), last=LastResult())
+    return replace(operations.show_image(image_id), last=LastCall())
 
 
 def _list_images(*, workspace_id: str, offset: int, limit: int, newest_first: bool) -> Operation[Page[Image]]:

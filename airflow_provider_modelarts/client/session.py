@@ -9,11 +9,18 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeGuard, TypeVar
 from urllib.parse import quote, urlencode
 
 from airflow_provider_modelarts.client.credentials import Credentials
-from airflow_provider_modelarts.client.http_types import Clock, Operation, Request, Service, Transport
+from airflow_provider_modelarts.client.http_types import (
+    Clock,
+    Operation,
+    Request,
+    Response,
+    Service,
+    Transport,
+)
 from airflow_provider_modelarts.client.responses import parse_response
 from airflow_provider_modelarts.exceptions import (
     RETRYABLE_ERRORS,
@@ -26,8 +33,6 @@ T = TypeVar("T")
 E = TypeVar("E", bound=ModelArtsError)
 
 log = logging.getLogger(__name__)
-
-_NO_LOCK = nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,8 @@ class Session:
         while True:
             queued_at = self._clock.monotonic()
             is_accepted = self._authentication.is_proven and self._credentials.is_fresh(self._clock)
-            async with _NO_LOCK if is_accepted else AsyncExitStack() as lock:
+            lock = None if is_accepted else AsyncExitStack()
+            try:
                 if lock is not None:
                     await lock.enter_async_context(self._lock)
                 request = await self._request(operation, queued_at)
@@ -119,43 +125,47 @@ class Session:
                     await lock.aclose()
                 sent_at = self._clock.monotonic()
                 try:
-                    result = await self._exchange(operation, request, timeout)
-                except ApiError as error:
+                    result = self._parse(operation, await self._transport.send(request, timeout=timeout))
+                except ModelArtsError as error:
                     is_current = self._has_current_credentials(request, sent_at)
-                    if error.status != 401 and not isinstance(error, AuthenticationError):
+                    if not _is_refusal(error):
                         self._record_error(error, is_current=is_current)
                         raise
-                    if is_current:
-                        renewals += 1
-                        self._renew_or_raise(request, error, is_last=renewals > 1)
-                except ModelArtsError as error:
-                    self._record_error(error, is_current=self._has_current_credentials(request, sent_at))
-                    raise
+                    if is_current and not self._renew(request, error, is_last=renewals > 0):
+                        raise
+                    renewals += is_current
                 else:
-                    if self._has_current_credentials(request, sent_at):
+                    if not self._authentication.is_proven and self._has_current_credentials(request, sent_at):
                         self._authentication.accept()
                     return result
+            finally:
+                if lock is not None:
+                    await lock.aclose()
 
     def _has_current_credentials(self, request: Request, sent_at: float) -> bool:
         """Whether a request's response shows if the present credentials are accepted."""
         return self._credentials.is_current(request) and sent_at >= self._authentication.changed_at
 
-    def _renew_or_raise(self, request: Request, error: ApiError, *, is_last: bool) -> None:
-        """Invalidate the token or key of a refused request, or raise the error if no new one can help."""
+    def _renew(self, request: Request, error: ApiError, *, is_last: bool) -> bool:
+        """
+        Invalidate the token or key of a refused request, and return whether to send the request again.
+
+        :param is_last: whether that was done before, so that no further token or key can help.
+        """
         now = self._clock.monotonic()
         was_proven = self._authentication.is_proven
         is_renewable = not is_last and self._authentication.begin_renewal(error, now)
         if is_renewable and self._credentials.invalidate(request):
             log.info("Token or temporary key refused, renewing it: %s", error)
-            return
+            return True
         if is_renewable and was_proven and not error.code:
             # The gateway refuses a signature with an error code. A 401 without one may come from a proxy,
             # and must not end all waits with a key that was accepted a moment ago.
             log.info("HTTP 401 without an error code, retrying once with the same credentials: %s", error)
-            return
+            return True
         if isinstance(error, AuthenticationError):
             self._authentication.refuse(_unnamed(error), now)
-        raise error
+        return False
 
     def _record_error(self, error: ModelArtsError, *, is_current: bool) -> None:
         """
@@ -170,11 +180,11 @@ class Session:
         elif isinstance(error, ApiError) and is_current:
             self._authentication.accept()
 
-    async def _exchange(self, operation: Operation[T], request: Request, timeout: float | None) -> T:
-        response = await self._transport.send(request, timeout=timeout)
+    def _parse(self, operation: Operation[T], response: Response) -> T:
         last = operation.last
         if last is not None and response.status == 200 and response.body == last.body:
-            return cast("T", last.result)
+            result: T = last.result
+            return result
         what = f"{operation.name} ({operation.method} {operation.path})"
         result = parse_response(what, response, operation.parse, self._clock.time())
         if last is not None and response.status == 200:
@@ -197,7 +207,11 @@ class Session:
                 f"Nothing was sent, because another request with these credentials failed: {failure.message}"
             )
         try:
-            return await self._build_request(operation)
+            project_id = self._project.id or await self._credentials.project_id(
+                self._project.endpoint, self._project.name, self._transport, self._clock
+            )
+            request = self._unauthenticated_request(operation, project_id)
+            return await self._credentials.authenticate(request, self._transport, self._clock)
         except ModelArtsError as error:
             # The login or the project lookup failed: the operation itself was not sent.
             error.may_have_been_processed = False
@@ -207,20 +221,27 @@ class Session:
                 self._authentication.failure = self._clock.monotonic(), copy.copy(error)
             raise
 
-    async def _build_request(self, operation: Operation[Any]) -> Request:
-        project_id = self._project.id or await self._credentials.project_id(
-            self._project.endpoint, self._project.name, self._transport, self._clock
-        )
+    def _unauthenticated_request(self, operation: Operation[Any], project_id: str) -> Request:
         fixed = self._fixed
         if fixed is None or fixed[1]["X-Project-Id"] != project_id:
             fixed = self._fixed = _request_prefix(self._service, self._endpoint, project_id)
         prefix, headers = fixed
+        last = operation.last
+        if last is not None and last.request is not None and last.request.headers is headers:
+            return last.request
         url = f"{prefix}{operation.path}"
         if operation.query:
             url = f"{url}?{urlencode(sorted(operation.query.items()), quote_via=quote, safe='~')}"
         body = b"" if operation.body is None else json.dumps(operation.body, ensure_ascii=False).encode()
         request = Request(operation.method, url, headers, body, self._service, operation.max_bytes)
-        return await self._credentials.authenticate(request, self._transport, self._clock)
+        if last is not None:
+            last.request = request
+        return request
+
+
+def _is_refusal(error: ModelArtsError) -> TypeGuard[ApiError]:
+    """Whether an error may mean that the credentials are wrong or have expired."""
+    return isinstance(error, ApiError) and (error.status == 401 or isinstance(error, AuthenticationError))
 
 
 def _unnamed(error: E) -> E:

@@ -25,7 +25,7 @@ _DATE, _TOKEN = "\0X-Sdk-Date\0", "\0X-Security-Token\0"
 
 
 def sign(
-    request: Request, *, access_key: str, secret_key: str, at: datetime, region: str | None = None
+    request: Request, *, access_key: str, secret_key: str, now: float, region: str | None = None
 ) -> Request:
     """
     Return the request with the headers that authenticate it.
@@ -33,12 +33,13 @@ def sign(
     Every header of the request is signed, so add the others first. The URL stays as it is: the signature
     covers its canonical form, which the gateway computes too.
 
-    :param at: now; the gateway accepts a difference of 15 minutes.
+    :param now: epoch seconds; the gateway accepts a difference of 15 minutes.
     :param region: for the format ``Credential=``, whose key is derived from the region; None for the format
         ``Access=``.
     """
-    at = at.astimezone(timezone.utc)
-    moment = f"{at.year:04}{at.month:02}{at.day:02}T{at.hour:02}{at.minute:02}{at.second:02}Z"
+    days, second = divmod(int(now), 86_400)
+    day = _date(days)
+    moment = f"{day}T{second // 3600:02}{second // 60 % 60:02}{second % 60:02}Z"
     body_hash = hashlib.sha256(request.body).hexdigest() if request.body else _EMPTY
     token = request.headers.get("X-Security-Token", "")
     fixed = {**request.headers, "X-Security-Token": _TOKEN} if token else request.headers
@@ -48,16 +49,16 @@ def sign(
     if region is None:
         signer, lines, key = f"Access={access_key}", [ALGORITHM, moment, digest], secret_key.encode()
     else:
-        day = moment[:8]
         scope = f"{day}/{region}/{request.service}/{SCOPE_END}"
         signer, lines = f"Credential={access_key}/{scope}", [ALGORITHM, moment, scope, digest]
         key = _derived_key(secret_key, day, region, request.service)
-    signature = _hmac(key, "\n".join(lines)).hex()
+    signature = _keyed_hash(key).copy()
+    signature.update("\n".join(lines).encode())
     headers = {
         **request.headers,
         "Host": host,
         "X-Sdk-Date": moment,
-        "Authorization": f"{ALGORITHM} {signer}, SignedHeaders={names}, Signature={signature}",
+        "Authorization": f"{ALGORITHM} {signer}, SignedHeaders={names}, Signature={signature.hexdigest()}",
     }
     return Request(request.method, request.url, headers, request.body, request.service, request.max_bytes)
 
@@ -92,17 +93,25 @@ def canonical_request(
     return parts.netloc, form, names
 
 
+@lru_cache(maxsize=2)
+def _date(days: int) -> str:
+    """Return a date in UTC as digits; days are those since 1970."""
+    return f"{datetime.fromtimestamp(86_400 * days, tz=timezone.utc):%Y%m%d}"
+
+
+@lru_cache(maxsize=16)
+def _keyed_hash(key: bytes) -> hmac.HMAC:
+    """Return the hash with which a key signs, before the message: most of the work is the same each time."""
+    return hmac.new(key, digestmod="sha256")
+
+
 @lru_cache(maxsize=16)
 def _derived_key(secret_key: str, day: str, region: str, service: str) -> bytes:
     """Return the key of a derived signature, which changes once a day."""
     key = f"SDK{secret_key}".encode()
     for part in (day, region, service, SCOPE_END):
-        key = _hmac(key, part)
+        key = hmac.digest(key, part.encode(), "sha256")
     return key
-
-
-def _hmac(key: bytes, message: str) -> bytes:
-    return hmac.digest(key, message.encode(), "sha256")
 
 
 def _quoted(text: str) -> str:

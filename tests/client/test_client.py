@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -65,9 +64,7 @@ def test_call_sends_one_signed_request() -> None:
             "X-Project-Id": "p1",
         },
     )
-    assert request == sign(
-        bare, access_key="AK", secret_key="SK", at=datetime.fromtimestamp(START, tz=timezone.utc)
-    )
+    assert request == sign(bare, access_key="AK", secret_key="SK", now=START)
     assert transport.sleeps == []
 
 

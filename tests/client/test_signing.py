@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import string
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from urllib.parse import quote, unquote, urlencode
 
@@ -20,13 +20,14 @@ from airflow_provider_modelarts.client.http_types import Request
 from airflow_provider_modelarts.client.signing import canonical_request, sign
 
 AT = datetime(2025, 1, 1, tzinfo=timezone.utc)
+NOW = AT.timestamp()
 EMPTY = hashlib.sha256(b"").hexdigest()
 JSON = {"Content-Type": "application/json"}
 
 
-def authorization(request: Request, secret_key: str = "SK", at: datetime = AT) -> str:
+def authorization(request: Request, secret_key: str = "SK", now: float = NOW) -> str:
     """Return the proof that a request gets."""
-    return sign(request, access_key="AK", secret_key=secret_key, at=at).headers["Authorization"]
+    return sign(request, access_key="AK", secret_key=secret_key, now=now).headers["Authorization"]
 
 
 def canonical(request: Request) -> list[str]:
@@ -89,7 +90,9 @@ def test_sign_equals_vendor_signer(
 ) -> None:
     path = "".join(f"/{quote(segment, safe=left_raw)}" for segment in segments) or "/"
     url = f"https://{host}{path}{'?' if query else ''}{urlencode(query, quote_via=quote, safe='~')}"
-    ours = sign(Request(method, url, headers, body), access_key=access_key, secret_key=secret_key, at=at)
+    ours = sign(
+        Request(method, url, headers, body), access_key=access_key, secret_key=secret_key, now=at.timestamp()
+    )
 
     theirs = Signer(SimpleNamespace(ak=access_key, sk=secret_key)).sign(
         SdkRequest(
@@ -212,21 +215,28 @@ def test_sign_skips_header_with_underscore() -> None:
     bare = Request("GET", "https://h/")
     extra = Request("GET", "https://h/", {"X_Extra": "1"})
     assert authorization(extra) == authorization(bare)
-    assert sign(extra, access_key="AK", secret_key="SK", at=AT).headers["X_Extra"] == "1"
+    assert sign(extra, access_key="AK", secret_key="SK", now=NOW).headers["X_Extra"] == "1"
 
 
 def test_sign_includes_host_and_date() -> None:
-    signed = sign(Request("GET", "https://h.example:8443/"), access_key="AK", secret_key="SK", at=AT)
+    signed = sign(Request("GET", "https://h.example:8443/"), access_key="AK", secret_key="SK", now=NOW)
     assert "SignedHeaders=host;x-sdk-date, " in signed.headers["Authorization"]
     assert signed.headers["Host"] == "h.example:8443"
     assert signed.headers["X-Sdk-Date"] == "20250101T000000Z"
 
 
-def test_sign_formats_date_in_utc() -> None:
-    there = AT.astimezone(timezone(timedelta(hours=8))).replace(microsecond=999_999)
-    assert authorization(Request("GET", "https://h/"), at=there) == authorization(
-        Request("GET", "https://h/")
-    )
+@pytest.mark.parametrize(
+    ("now", "date"),
+    [
+        pytest.param(NOW, "20250101T000000Z", id="first second of a day"),
+        pytest.param(NOW - 0.001, "20241231T235959Z", id="fraction of the last one"),
+        pytest.param(1709210096.5, "20240229T123456Z", id="leap day"),
+        pytest.param(0.0, "19700101T000000Z", id="first of the epoch"),
+    ],
+)
+def test_sign_formats_date_in_utc(now: float, date: str) -> None:
+    signed = sign(Request("GET", "https://h/"), access_key="AK", secret_key="SK", now=now)
+    assert signed.headers["X-Sdk-Date"] == date
 
 
 @pytest.mark.parametrize(
@@ -249,7 +259,7 @@ def test_sign_depends_on_second_and_key() -> None:
     request = Request("GET", "https://h/")
     proofs = {
         authorization(request),
-        authorization(request, at=AT + timedelta(seconds=1)),
+        authorization(request, now=NOW + 1),
         authorization(request, secret_key="SL"),
     }
     assert len(proofs) == 3
@@ -260,14 +270,14 @@ def test_sign_depends_on_second_and_key() -> None:
 
 def test_sign_does_not_send_secret_key() -> None:
     bare = Request("POST", "https://h/p?q=1", {"A": "1"}, b"b")
-    signed = sign(bare, access_key="AK", secret_key="hidden-word", at=AT)
+    signed = sign(bare, access_key="AK", secret_key="hidden-word", now=NOW)
     everything = f"{signed!r} {signed.url} {dict(signed.headers)} {signed.body!r}"
     assert "hidden-word" not in everything
 
 
 def test_request_repr_shows_no_secret() -> None:
     bare = Request("POST", "https://h/p", {"X-Security-Token": "hidden-token"}, b"hidden")
-    signed = sign(bare, access_key="AK", secret_key="hidden-word", at=AT)
+    signed = sign(bare, access_key="AK", secret_key="hidden-word", now=NOW)
     assert "hidden" not in repr(AccessKeyCredentials("AK", "hidden-word", security_token="hidden-token"))
     assert repr(signed) == "Request(method='POST', url='https://h/p', service='modelarts')"
 
@@ -277,14 +287,14 @@ def test_sign_keeps_no_security_token() -> None:
     canonical_request.cache_clear()
     for token in ("first", "second"):
         request = Request("GET", "https://h/", {"X-Security-Token": token})
-        sign(request, access_key="AK", secret_key="SK", at=AT)
+        sign(request, access_key="AK", secret_key="SK", now=NOW)
     assert canonical_request.cache_info().currsize == 1
 
 
 def test_sign_leaves_request_unchanged() -> None:
     """A retry signs it again, with a new date."""
     request = Request("GET", "https://h/", JSON)
-    sign(request, access_key="AK", secret_key="SK", at=AT)
+    sign(request, access_key="AK", secret_key="SK", now=NOW)
     assert request == Request("GET", "https://h/", JSON)
 
 
@@ -343,7 +353,7 @@ def test_derived_signature_equals_second_implementation(
     url = f"https://h.example{path}{'?' if query else ''}{urlencode(query, quote_via=quote, safe='~')}"
     request = Request(method, url, headers, body)
 
-    ours = sign(request, access_key="AK", secret_key=secret_key, at=at, region=region)
+    ours = sign(request, access_key="AK", secret_key=secret_key, now=at.timestamp(), region=region)
 
     assert ours.headers["Authorization"] == derived(request, "AK", secret_key, at, region)
 
@@ -351,6 +361,6 @@ def test_derived_signature_equals_second_implementation(
 def test_derived_signature_uses_iam_service_for_iam_request() -> None:
     request = Request("GET", "https://h/v3/projects", service="iam")
 
-    proof = sign(request, access_key="AK", secret_key="SK", at=AT, region="eu-de").headers["Authorization"]
+    proof = sign(request, access_key="AK", secret_key="SK", now=NOW, region="eu-de").headers["Authorization"]
 
     assert proof.startswith("SDK-HMAC-SHA256 Credential=AK/20250101/eu-de/iam/sdk_request, ")

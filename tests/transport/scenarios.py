@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 from airflow_provider_modelarts.client.http_types import Request, Response, Transport
 from airflow_provider_modelarts.client.signing import sign
 from airflow_provider_modelarts.simulator import Simulator
-from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport, TransportConfig, block_on
+from airflow_provider_modelarts.transport import BlockingTransport, TransportConfig, block_on
+from airflow_provider_modelarts.transport.async_transport import AsyncTransport
 
 T = TypeVar("T")
 Scenario = Callable[[Transport], Coroutine[Any, Any, T]]
 Run = Callable[..., Any]
 
-AT = datetime(2025, 1, 1, tzinfo=timezone.utc)
+NOW = datetime(2025, 1, 1, tzinfo=timezone.utc).timestamp()
 SHORT = TransportConfig(connect_timeout=60.0, read_timeout=0.2)
 TARGET = "/v1/p%20r%C3%A9%2Fj~x/images//a+b?b=2&a=1&a=%7E~&q=%2B%20+&empty=&flag"
 
@@ -64,7 +65,7 @@ def signed(simulator: Simulator, method: str, path: str, body: bytes = b"") -> R
         request,
         access_key=connection["login"],
         secret_key=connection["password"],
-        at=datetime.fromtimestamp(simulator.now(), tz=timezone.utc),
+        now=simulator.now(),
     )
 
 

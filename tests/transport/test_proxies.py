@@ -11,14 +11,14 @@ from airflow_provider_modelarts.client.http_types import Request
 from airflow_provider_modelarts.client.signing import sign
 from airflow_provider_modelarts.exceptions import InvalidConnectionError, TransportError
 from tests.servers import answering, closed_port, reply, serving
-from tests.transport.scenarios import AT, TARGET, Run, get, header_lines, post
+from tests.transport.scenarios import NOW, TARGET, Run, get, header_lines, post
 
 
 def test_environment_proxy_receives_signed_request(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(answering(reply(b'{"by": "proxy"}'))) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         request = sign(
-            Request("GET", f"http://modelarts.invalid{TARGET}"), access_key="AK", secret_key="SK", at=AT
+            Request("GET", f"http://modelarts.invalid{TARGET}"), access_key="AK", secret_key="SK", now=NOW
         )
         got = run(lambda transport: transport.send(request))
     assert got.body == b'{"by": "proxy"}'

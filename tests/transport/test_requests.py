@@ -10,7 +10,7 @@ from airflow_provider_modelarts.client.signing import sign
 from airflow_provider_modelarts.exceptions import InvalidConnectionError
 from airflow_provider_modelarts.simulator import Simulator
 from tests.servers import answering, reply, serving
-from tests.transport.scenarios import AT, TARGET, Run, get, header_lines, signed
+from tests.transport.scenarios import NOW, TARGET, Run, get, header_lines, signed
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT", "PATCH"])
@@ -24,7 +24,7 @@ def test_send_writes_signed_bytes(run: Run, method: str) -> None:
             {"Content-Type": "application/json", "X-Project-Id": "p"},
             body,
         )
-        request = sign(plain, access_key="AK", secret_key="SK", at=AT)
+        request = sign(plain, access_key="AK", secret_key="SK", now=NOW)
         assert run(lambda transport: transport.send(request)).status == 200
     [sent] = server.requests
     assert sent.split(b"\r\n")[0].decode() == f"{method} {TARGET} HTTP/1.1"
@@ -37,7 +37,7 @@ def test_send_writes_signed_bytes(run: Run, method: str) -> None:
 def test_send_adds_user_agent_unsigned(run: Run) -> None:
     """Proxies may change it, so the signature does not include it."""
     with serving(answering(reply())) as server:
-        request = sign(Request("GET", server.url), access_key="AK", secret_key="SK", at=AT)
+        request = sign(Request("GET", server.url), access_key="AK", secret_key="SK", now=NOW)
         run(lambda transport: transport.send(request))
     received = header_lines(server.requests[0])
     assert received["user-agent"] == f"airflow-provider-modelarts/{__version__}"

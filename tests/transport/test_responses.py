@@ -12,7 +12,7 @@ from airflow_provider_modelarts.client.signing import sign
 from airflow_provider_modelarts.exceptions import InvalidResponseError
 from airflow_provider_modelarts.simulator import Fault, Simulator
 from tests.servers import Peer, answering, reply, serving
-from tests.transport.scenarios import AT, Run, get, header_lines, post, signed
+from tests.transport.scenarios import NOW, Run, get, header_lines, post, signed
 
 
 def test_send_returns_status_headers_and_body_of_any_response(run: Run) -> None:
@@ -123,7 +123,7 @@ def test_send_ignores_netrc_file(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     with serving(answering(reply())) as server:
-        signed_one = sign(Request("GET", server.url), access_key="AK", secret_key="SK", at=AT)
+        signed_one = sign(Request("GET", server.url), access_key="AK", secret_key="SK", now=NOW)
 
         async def both(transport: Transport) -> None:
             await transport.send(signed_one)
