@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts.transport import AsyncTransport
+from airflow_provider_modelarts.transport.async_transport import AsyncTransport
 
 MAX_SLEEP = 10.0
 """Real seconds after which an alarm that was due and did not ring is given up."""

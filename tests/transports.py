@@ -16,7 +16,8 @@ from airflow_provider_modelarts.client.http_types import Transport
 from airflow_provider_modelarts.hooks.clients import create_client
 from airflow_provider_modelarts.hooks.connection import Settings, parse_connection
 from airflow_provider_modelarts.simulator import Simulator
-from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport, block_on
+from airflow_provider_modelarts.transport import BlockingTransport, block_on
+from airflow_provider_modelarts.transport.async_transport import AsyncTransport
 from tests import virtual_loop
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 from airflow_provider_modelarts.client.http_types import Request, Response
-from airflow_provider_modelarts.transport import AsyncTransport
+from airflow_provider_modelarts.transport.async_transport import AsyncTransport
 
 T = TypeVar("T")
 

@@ -35,7 +35,7 @@ from airflow_provider_modelarts.hooks.clients import (
 from airflow_provider_modelarts.hooks.connection import Identity, Settings, parse_connection
 from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool, LoopLocalValues
 from airflow_provider_modelarts.hooks.shared_future import SharedFuture
-from airflow_provider_modelarts.transport import AsyncTransport
+from airflow_provider_modelarts.transport.async_transport import AsyncTransport
 
 T = TypeVar("T")
 PollableT = TypeVar("PollableT", bound=Pollable)

@@ -1,24 +1,25 @@
-"""The transport for a triggerer, which does not block its event loop."""
+"""
+The transport for a triggerer, which does not block its event loop.
+
+This module imports ``aiohttp``, which takes long, so import it in a thread.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+
+import aiohttp
+from yarl import URL
 
 from airflow_provider_modelarts.client.http_types import Request, Response
 from airflow_provider_modelarts.exceptions import ModelArtsError
 from airflow_provider_modelarts.transport.config import Routes, TransportConfig
+from airflow_provider_modelarts.transport.connector import BoundedConnector
 from airflow_provider_modelarts.transport.exchange import HEAD_BYTES, UNSIGNED_HEADERS, Exchange, current
-
-if TYPE_CHECKING:
-    import ssl
-
-    import aiohttp
 
 MAX_CONNECTIONS = 8
 """Open connections of one transport to one host."""
@@ -44,15 +45,11 @@ class AsyncTransport:
     @classmethod
     @asynccontextmanager
     async def open(cls, config: TransportConfig) -> AsyncIterator[AsyncTransport]:
-        """Open a transport on the running loop; imports and certificates are loaded in a thread."""
-        context = await asyncio.to_thread(_load, config)
-        import aiohttp
-
-        from airflow_provider_modelarts.transport.connector import BoundedConnector
-
+        """Open a transport on the running loop; the certificates are loaded in a thread."""
         async with aiohttp.ClientSession(
-            connector=BoundedConnector(tls=context),
+            connector=BoundedConnector(tls=await asyncio.to_thread(config.tls)),
             cookie_jar=aiohttp.DummyCookieJar(),
+            headers=UNSIGNED_HEADERS,
             trust_env=False,
             auto_decompress=False,
             # A token is a header of some kilobytes; http.client has the same limit.
@@ -71,8 +68,6 @@ class AsyncTransport:
         :raises TransportError: no complete response was received.
         :raises ResponseTooLargeError: the response is larger than the request's ``max_bytes``; not read.
         """
-        import aiohttp
-
         exchange = Exchange(request, self._config, self._routes, timeout=timeout)
         slots = self._slots[exchange.origin]
         if not await slots.acquire(timeout):
@@ -88,24 +83,18 @@ class AsyncTransport:
         finally:
             current.reset(token)
             slots.release()
-            if exchange.timer is not None:
-                exchange.timer.cancel()
+            exchange.is_over = True
         # Outside of except, where Python would chain it to the library's error, which may quote secrets.
         raise failure
 
     async def _exchange(self, exchange: Exchange) -> Response:
-        from yarl import URL
-
         request, proxy = exchange.request, exchange.proxy
-        headers = {**request.headers, **UNSIGNED_HEADERS}
         is_tunnelled = proxy is not None and request.url.startswith("https:")
-        if proxy and not is_tunnelled:
-            headers |= proxy.headers
         left = exchange.total_remaining
         async with self._session.request(
             request.method,
             URL(request.url, encoded=True),  # as it was signed
-            headers=headers,
+            headers={**request.headers, **proxy.headers} if proxy and not is_tunnelled else request.headers,
             data=request.body or None,
             proxy=proxy.url if proxy else None,
             proxy_headers=proxy.headers if proxy and is_tunnelled else None,
@@ -114,11 +103,12 @@ class AsyncTransport:
         ) as response:
             response_headers = {name.lower(): value for name, value in response.headers.items()}
             exchange.check_length(response_headers)
-            body = bytearray()
+            chunks, size = [], 0
             while chunk := await response.content.readany():
-                body += chunk
-                exchange.check_size(body)
-        return exchange.response(response.status, response_headers, body)
+                chunks.append(chunk)
+                size += len(chunk)
+                exchange.check_size(size)
+        return exchange.response(response.status, response_headers, b"".join(chunks))
 
     @cached_property
     def _timeouts(self) -> aiohttp.ClientTimeout:
@@ -126,8 +116,6 @@ class AsyncTransport:
 
     def _connect_within(self, seconds: float) -> aiohttp.ClientTimeout:
         """Return the timeout of a new connection, which then ends an exchange that takes too long."""
-        import aiohttp
-
         return aiohttp.ClientTimeout(connect=max(0.001, seconds))  # aiohttp treats 0 as no timeout
 
     async def sleep(self, seconds: float) -> None:
@@ -188,9 +176,3 @@ def _resolve(future: asyncio.Future[bool], result: bool) -> bool:
         return False
     future.set_result(result)
     return True
-
-
-def _load(config: TransportConfig) -> ssl.SSLContext:
-    """Import the library and load the certificates, which is slow."""
-    importlib.import_module("airflow_provider_modelarts.transport.connector")
-    return config.tls()

@@ -102,7 +102,7 @@ class BlockingTransport:
             body = bytearray()
             while chunk := response.raw.read1(64 * 1024, decode_content=False):
                 body += chunk
-                exchange.check_size(body)
+                exchange.check_size(len(body))
         return exchange.response(response.status_code, headers, body)
 
     def _adapter(self, proxy: Proxy | None) -> BoundedAdapter:

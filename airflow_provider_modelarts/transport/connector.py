@@ -10,6 +10,8 @@ This module imports ``aiohttp``, so import it in a thread.
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import math
 import ssl
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from aiohttp.client_reqrep import ClientRequest
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
+
+
+_NO_CONTEXT = contextvars.Context()
 
 
 class BoundedConnector(aiohttp.TCPConnector):
@@ -56,15 +61,31 @@ class _Protocol(ResponseHandler):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._exchange = current.get()
+        self._read_timer: asyncio.TimerHandle | None = None
+        self._expires_at = math.inf
 
     def begin(self, exchange: Exchange) -> None:
         """
         Start the read timeout of an exchange, which ends with the exchange and not with each read.
 
-        The library's own timeouts would start and cancel several timers for each request.
+        The library's own timeouts would start and cancel several timers for each request. Here the timer of
+        the last exchange goes on if it ends early enough, and is set again when it does.
         """
         self._exchange = exchange
-        exchange.timer = self._loop.call_later(max(0.0, exchange.left), self._expire, exchange)
+        if self._read_timer is None or exchange.gives_up_at < self._expires_at:
+            self._set_read_timer()
+
+    def _set_read_timer(self) -> None:
+        self._cancel_read_timer()
+        self._expires_at = self._exchange.gives_up_at
+        # Not in the context of this exchange, which would be kept until then.
+        delay = max(0.0, self._exchange.left)
+        self._read_timer = self._loop.call_later(delay, self._expire, context=_NO_CONTEXT)
+
+    def _cancel_read_timer(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -74,9 +95,18 @@ class _Protocol(ResponseHandler):
         else:
             super().data_received(data)
 
-    def _expire(self, exchange: Exchange) -> None:
-        if self._exchange is exchange:
-            exchange.is_overdue = True
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._cancel_read_timer()
+        super().connection_lost(exc)
+
+    def _expire(self) -> None:
+        self._read_timer = None
+        if self._exchange.is_over:
+            return
+        if self._exchange.left > 0:
+            self._set_read_timer()
+        else:
+            self._exchange.is_overdue = True
             self._abort(TimeoutError())
 
     def _abort(self, error: Exception) -> None:

@@ -40,21 +40,22 @@ class Exchange:
     :param timeout: seconds for the whole exchange. The timeouts of the config apply too.
     :raises InvalidConnectionError: the request can never be sent.
 
-    A transport that does not block sets ``timer``, which ends the exchange, and ``is_overdue`` when it has.
+    A transport that does not block sets ``is_overdue`` when its timer ends the exchange, and ``is_over``
+    after its end.
     """
 
     __slots__ = (
         "_bytes_left",
         "_config",
         "_ends_at",
-        "_gives_up_at",
         "_started_at",
+        "gives_up_at",
+        "is_over",
         "is_overdue",
         "is_sent",
         "origin",
         "proxy",
         "request",
-        "timer",
     )
 
     def __init__(
@@ -71,20 +72,20 @@ class Exchange:
         self.proxy = routes.proxy_for(self.origin)
         self.is_sent = False
         self.is_overdue = False
-        self.timer: asyncio.TimerHandle | None = None
+        self.is_over = False
         self._config = config
         self._started_at = time.monotonic()
-        self._ends_at = self._gives_up_at = self._started_at + (math.inf if timeout is None else timeout)
+        self._ends_at = self.gives_up_at = self._started_at + (math.inf if timeout is None else timeout)
         self._bytes_left = request.max_bytes + HEAD_BYTES
 
     def begin_connecting(self) -> None:
         """Start the connect timeout."""
-        self._gives_up_at = min(self._ends_at, time.monotonic() + self._config.connect_timeout)
+        self.gives_up_at = min(self._ends_at, time.monotonic() + self._config.connect_timeout)
 
     def begin_sending(self) -> None:
         """Start the read timeout; from now on the service may have received the request."""
         self.is_sent = True
-        self._gives_up_at = min(self._ends_at, time.monotonic() + self._config.read_timeout)
+        self.gives_up_at = min(self._ends_at, time.monotonic() + self._config.read_timeout)
 
     @property
     def total_remaining(self) -> float:
@@ -94,7 +95,7 @@ class Exchange:
     @property
     def left(self) -> float:
         """Seconds left for the present step; below 0 once they are over."""
-        return self._gives_up_at - time.monotonic()
+        return self.gives_up_at - time.monotonic()
 
     def remaining(self) -> float:
         """
@@ -130,13 +131,14 @@ class Exchange:
             if len(digits) > 18 or int(digits or "0") > self.request.max_bytes:
                 raise self._too_large()
 
-    def check_size(self, body: bytes | bytearray) -> None:
+    def check_size(self, size: int) -> None:
         """
         Check the size of the body received so far.
 
+        :param size: in bytes.
         :raises ResponseTooLargeError: the body exceeds its limit.
         """
-        if len(body) > self.request.max_bytes:
+        if size > self.request.max_bytes:
             raise self._too_large()
 
     def response(self, status: int, headers: Mapping[str, str], body: bytes | bytearray) -> Response:
@@ -165,7 +167,7 @@ class Exchange:
             except zlib.error:
                 inflater = zlib.decompressobj(-15)
                 body += inflater.decompress(data, self.request.max_bytes + 1 - len(body))
-            self.check_size(body)
+            self.check_size(len(body))
             if not inflater.eof:
                 raise zlib.error("incomplete")
             data = inflater.unused_data.lstrip(b"\0")

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool
-from airflow_provider_modelarts.transport import AsyncTransport, TransportConfig
+from airflow_provider_modelarts.transport import TransportConfig
+from airflow_provider_modelarts.transport.async_transport import AsyncTransport
 from tests.transport.scenarios import SHORT
 
 transport_pool: LoopLocalPool[TransportConfig, AsyncTransport] = LoopLocalPool(AsyncTransport.open)

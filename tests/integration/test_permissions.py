@@ -27,7 +27,8 @@ from airflow_provider_modelarts.exceptions import (
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.sensors.image import NotebookImageSensor
 from airflow_provider_modelarts.simulator import AfterReads, Fault, Simulator
-from airflow_provider_modelarts.transport import AsyncTransport, BlockingTransport
+from airflow_provider_modelarts.transport import BlockingTransport
+from airflow_provider_modelarts.transport.async_transport import AsyncTransport
 from tests.integration import hook_permissions, notebook_permissions
 from tests.integration.hook_permissions import IMAGE
 from tests.integration.permission_saves import (

@@ -19,7 +19,7 @@ from platform import python_version
 from statistics import median
 
 from airflow_provider_modelarts.client.http_types import Request, Response
-from airflow_provider_modelarts.transport import AsyncTransport
+from airflow_provider_modelarts.transport.async_transport import AsyncTransport
 from tests.reliability.document import record
 from tests.reliability.remote import RemoteCloud
 from tests.reliability.soak import LATE, Report, Soak

@@ -28,7 +28,7 @@ from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.hooks.poller_pool import poller_pool
 from airflow_provider_modelarts.hooks.pool import connection_cache
 from airflow_provider_modelarts.simulator import Fault
-from airflow_provider_modelarts.transport import AsyncTransport
+from airflow_provider_modelarts.transport.async_transport import AsyncTransport
 from airflow_provider_modelarts.triggers.image import NotebookImageTrigger
 from tests import virtual_loop
 from tests.reliability.expected_outcomes import (

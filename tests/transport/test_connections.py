@@ -14,7 +14,8 @@ import pytest
 from airflow_provider_modelarts.client.http_types import MAX_BYTES, Request, Transport
 from airflow_provider_modelarts.exceptions import InvalidResponseError, TransportError
 from airflow_provider_modelarts.simulator import Fault, Simulator
-from airflow_provider_modelarts.transport import MAX_CONNECTIONS, TransportConfig
+from airflow_provider_modelarts.transport import TransportConfig
+from airflow_provider_modelarts.transport.async_transport import MAX_CONNECTIONS
 from tests.servers import Peer, reply, serving
 from tests.transport.scenarios import Run, awaiting, signed
 

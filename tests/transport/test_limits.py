@@ -17,7 +17,8 @@ import pytest
 
 from airflow_provider_modelarts.client.http_types import Request, Response, Transport
 from airflow_provider_modelarts.exceptions import ResponseTooLargeError, TransportError
-from airflow_provider_modelarts.transport import MAX_CONNECTIONS, AsyncTransport, TransportConfig
+from airflow_provider_modelarts.transport import TransportConfig
+from airflow_provider_modelarts.transport.async_transport import MAX_CONNECTIONS, AsyncTransport
 from tests.fast_forward import FastForward
 from tests.servers import Peer, answering, closed_port, full_port, reply, serving
 from tests.transport.scenarios import Run, awaiting, blocking, send
