@@ -155,13 +155,14 @@ class PollPlan(Generic[ItemT]):
         is_failing = self._failed_passes >= FAILURES_BEFORE_PROBE
         return len(self._known) > 1 and now >= self._refused_until and not is_failing
 
-    def begin_pass(self, now: float) -> None:
-        """Begin a pass over all resources that are waited for now."""
+    def begin_pass(self, now: float) -> bool:
+        """Begin a pass over all resources that are waited for now, and return whether it reads the list."""
         self._is_probe = self._failed_passes >= FAILURES_BEFORE_PROBE
         self._reads_list = self._may_list(now)
         self._unseen = dict.fromkeys(self._known)
         if self._reads_list:
             self._begin_list()
+        return self._reads_list
 
     def _begin_list(self) -> None:
         sizes = [size for size in self._resource.page_sizes if size <= self._max_size]
@@ -225,13 +226,14 @@ class PollPlan(Generic[ItemT]):
             self._has_ended = True
         self._offset = self._pages if self._offset_counts_pages else self._records
 
-    def finish_pass(self, seconds_left: float) -> None:
+    def finish_pass(self, seconds_left: float) -> float:
         """
         End a pass whose pages were all read; what they did not contain is shown in the time that is left.
 
         What was shown last comes last, if more is to be shown than there is time for.
 
         :param seconds_left: until the next pass.
+        :return: the seconds that it takes to show all of them, which may be more.
         """
         if self._reads_list:
             self.pages = self._requests
@@ -243,6 +245,7 @@ class PollPlan(Generic[ItemT]):
             self._shows = dict.fromkeys(list(self._shows)[:1])
         shortest = 1 / MAX_REQUESTS_PER_SECOND
         self._spacing = max(shortest, seconds_left / len(self._shows)) if self._shows else shortest
+        return len(self._shows) * self._spacing
 
     def abort_pass(self, now: float) -> None:
         """End a pass one of whose pages failed; nothing is shown until the next one."""
@@ -287,18 +290,24 @@ class PollPlan(Generic[ItemT]):
             self._urgent[resource_id.lower()] = None
 
     def next_show(self) -> str | None:
-        """Return the id of the resource that is shown next; None if there is none."""
-        key = next(iter(self._urgent or self._shows), None)
-        return None if key is None else self._known[key].id
+        """Return the key of the resource that is shown next; None if there is none."""
+        for key in self._urgent or self._shows:
+            return key
+        return None
 
-    def begin_show(self, resource_id: str) -> None:
-        """Take a resource off those that are to be shown, because its request is sent now."""
-        key = resource_id.lower()
+    def begin_show(self, key: str) -> str:
+        """
+        Take a resource off those that are to be shown, because its request is sent now.
+
+        :param key: from :meth:`next_show`.
+        :return: the resource's id.
+        """
         self._urgent.pop(key, None)
         self._shows.pop(key, None)
         if self._is_probe:
             self._failed_passes = 0  # the next pass tries the list again
-        self._known[key] = self._known.pop(key)
+        known = self._known[key] = self._known.pop(key)
+        return known.id
 
     @property
     def has_shows(self) -> bool:
@@ -314,11 +323,6 @@ class PollPlan(Generic[ItemT]):
     def shows(self) -> int:
         """The number of resources that are left to be shown in this interval."""
         return len(self._shows)
-
-    @property
-    def show_cycle(self) -> float:
-        """Seconds that it takes to show all resources that are left to be shown."""
-        return len(self._shows) * self._spacing
 
     def read_show(self, item: ItemT) -> ItemT | None:
         """Return what is new about a resource that was shown, if anything."""

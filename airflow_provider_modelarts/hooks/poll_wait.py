@@ -34,6 +34,7 @@ class Timer:
 
     def __init__(self, callback: Callable[[], None]) -> None:
         self._callback = callback
+        self._loop = asyncio.get_running_loop()
         self._context = contextvars.Context()
         self._at = math.inf
         self._handle: asyncio.TimerHandle | None = None
@@ -44,7 +45,7 @@ class Timer:
             self.cancel()
             self._at = at
             delay = max(0.0, at - time.monotonic())
-            self._handle = asyncio.get_running_loop().call_later(delay, self._call, context=self._context)
+            self._handle = self._loop.call_later(delay, self._call, context=self._context)
 
     def cancel(self) -> None:
         """Forget the time."""
@@ -228,6 +229,8 @@ class Waits(Generic[ItemT]):
         self._on_due = on_due
         self._by_key: dict[str, list[Wait[ItemT]]] = {}
         self._intervals: Counter[float] = Counter()
+        self.interval = math.inf
+        """The shortest interval of the waits; infinite without any."""
         self._failing: set[str] = set()
         self.due: dict[Wait[ItemT], None] = {}
         """Those whose deadline has passed and whose last poll was not sent yet."""
@@ -246,15 +249,11 @@ class Waits(Generic[ItemT]):
         """Return the waits for a resource."""
         return self._by_key.get(key, ())
 
-    @property
-    def interval(self) -> float:
-        """The shortest interval of the waits; infinite without any."""
-        return min(self._intervals, default=math.inf)
-
     def add(self, wait: Wait[ItemT]) -> None:
         """Add a wait, and let it wake at its deadline."""
         self._by_key.setdefault(wait.key, []).append(wait)
         self._intervals[wait.poll_interval] += 1
+        self.interval = min(self._intervals)
         self.set_timer(wait)
 
     def remove(self, wait: Wait[ItemT]) -> bool:
@@ -267,6 +266,7 @@ class Waits(Generic[ItemT]):
         self._intervals[wait.poll_interval] -= 1
         if not self._intervals[wait.poll_interval]:
             del self._intervals[wait.poll_interval]
+            self.interval = min(self._intervals, default=math.inf)
         self._by_key[wait.key].remove(wait)
         if self._by_key[wait.key]:
             return False

@@ -7,7 +7,7 @@ import contextvars
 import logging
 import math
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from random import uniform
 from typing import Any, Generic
@@ -71,7 +71,7 @@ class Poller(Generic[ItemT]):
         self._is_passing = False
         self._showing: set[str] = set()
         self._timer, self._pass_pause = Timer(self._start_due), InterruptibleSleep()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any] | None] = set()
         self._client: ModelArtsClient | None = None
         self._list_errors = PollErrors()
         self._log = PollLog(f"several {resource.name}s", time)
@@ -133,9 +133,10 @@ class Poller(Generic[ItemT]):
                     await self._failure
                 finally:
                     self._timer.cancel()
-                    for task in self._tasks:
+                    tasks = [*filter(None, self._tasks)]
+                    for task in tasks:
                         task.cancel()
-                    await asyncio.gather(*self._tasks, return_exceptions=True)
+                    await asyncio.gather(*tasks, return_exceptions=True)
         except Exception as error:  # noqa: BLE001 - no wait may go on when its poller has ended
             self._end = error
             await self.waits.end_all(error)
@@ -156,18 +157,16 @@ class Poller(Generic[ItemT]):
             self._plan_last_polls(now)
         if now >= self._next_pass and not self._is_passing and self.waits:
             self._last_pass = now
-            self._next_pass = now + self.waits.interval  # even if the pass is cancelled
+            self._plan_next_pass(now, now)  # even if the pass is cancelled
             self.waits.follow_clock()
-            self._plan.begin_pass(now)
-            if self._plan.next_page() is None:
-                self._end_pass(now, is_complete=True)
-                now = time.monotonic()
-            else:
+            if self._plan.begin_pass(now):
                 self._is_passing = True
-                self._start(self._make_pass(client))
+                self._start(self._make_pass, client)
+            else:
+                self._plan_shows(now, now)
         if now >= self._next_show and self._plan.has_shows:
             self._next_show = now + self._plan.show_spacing
-            self._start(self._show(client))
+            self._start(self._show, client)
 
     def _plan_request(self) -> None:
         """Set the timer for the next request, as far as its time is known."""
@@ -175,14 +174,18 @@ class Poller(Generic[ItemT]):
             next_pass = math.inf if self._is_passing or not self.waits else self._next_pass
             self._timer.set(min(next_pass, self._next_show if self._plan.has_shows else math.inf))
 
-    def _start(self, request: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(request)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+    def _start(self, request: Callable[[ModelArtsClient], Awaitable[None]], client: ModelArtsClient) -> None:
+        self._tasks.add(asyncio.create_task(self._run_request(request, client)))
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._plan_request()
+    async def _run_request(
+        self, request: Callable[[ModelArtsClient], Awaitable[None]], client: ModelArtsClient
+    ) -> None:
+        try:
+            await request(client)
+        finally:
+            # Not in a callback of the task, which would need an iteration of the event loop.
+            self._tasks.discard(asyncio.current_task())
+            self._plan_request()
 
     def _plan_last_polls(self, now: float) -> None:
         """Let the waits whose deadline has passed be answered by a pass or, if they are few, by shows."""
@@ -230,16 +233,11 @@ class Poller(Generic[ItemT]):
     def _end_pass(self, began: float, *, is_complete: bool) -> None:
         """Plan the next pass, and what is shown until then; time out the waits that had their last poll."""
         due = self.waits.due_in_pass
-        now, interval = time.monotonic(), self.waits.interval
-        self._next_pass = max(began + interval * uniform(0.9, 1.1), now)  # noqa: S311 - jitter
+        now = time.monotonic()
+        self._plan_next_pass(began, now)
         if is_complete:
-            between = self._next_pass - began
-            left = max(self._next_pass - now, MIN_TIME_FOR_SHOWS * between)
-            self._plan.finish_pass(left)
-            if self._plan.show_cycle > 1.01 * left:
-                self._log_cycle(interval, self._plan.show_cycle * between / left)
+            self._plan_shows(began, now)
             self.waits.succeed(self._plan.has_seen)
-            self._next_show = min(self._next_show, now)
             self._show_last([wait for wait in due if not self._plan.has_seen(wait.key)])
         else:
             self._plan.abort_pass(now)
@@ -249,6 +247,18 @@ class Poller(Generic[ItemT]):
             if wait not in self.waits.last_shows:
                 self._time_out(wait, self.error)
         due.clear()
+
+    def _plan_next_pass(self, began: float, now: float) -> None:
+        self._next_pass = max(began + self.waits.interval * uniform(0.9, 1.1), now)  # noqa: S311 - jitter
+
+    def _plan_shows(self, began: float, now: float) -> None:
+        """Spread the shows of what no page contained over the time until the next pass."""
+        between = self._next_pass - began
+        left = max(self._next_pass - now, MIN_TIME_FOR_SHOWS * between)
+        cycle = self._plan.finish_pass(left)
+        if cycle > 1.01 * left:
+            self._log_cycle(self.waits.interval, cycle * between / left)
+        self._next_show = min(self._next_show, now)
 
     def _time_out(self, wait: Wait[ItemT], cause: ModelArtsError | None) -> None:
         """End a wait, because its last poll is over; with the failure that only a list has shown, if any."""
@@ -327,53 +337,58 @@ class Poller(Generic[ItemT]):
                 *(self._plan.shows, self._resource.name, cycle, interval),
             )
 
-    async def _show(self, client: ModelArtsClient) -> None:
-        """Request the resource that is shown next."""
-        resource_id = self._plan.next_show()
-        if resource_id is None:
-            return
-        key = resource_id.lower()
+    def _next_show_key(self, client: ModelArtsClient) -> str | None:
+        """Return the key of the resource to show now, if any."""
+        key = self._plan.next_show()
+        if key is None:
+            return None
         if key in self._showing:
-            self._plan.begin_show(resource_id)  # the request of the last interval is still in flight
-            return
+            self._plan.begin_show(key)  # the request of the last interval is still in flight
+            return None
         if delay := self._delay(client, is_show=True):
             self._next_show = time.monotonic() + delay
+            return None
+        return key
+
+    async def _show(self, client: ModelArtsClient) -> None:
+        """Request the resource that is shown next, and wake or end the waits for it."""
+        key = self._next_show_key(client)
+        if key is None:
             return
-        self._plan.begin_show(resource_id)
-        waits = list(self.waits.of(key))
+        resource_id = self._plan.begin_show(key)
+        waits = self.waits.of(key)
         due = [wait for wait in waits if wait.is_due]
         for wait in due:
             self.waits.begin_last_show(wait)
-        left = max((wait.deadline for wait in waits), default=0.0) - time.time()
-        self._showing.add(key)
-        try:
-            await self._read_show(client, resource_id, max(0.0, left) + LAST_POLL_TIMEOUT)
-        finally:
-            self._showing.discard(key)
-        if any(wait in self.waits.last_shows for wait in self.waits.of(key)):
-            self._plan.show_soon(resource_id)  # its deadline has passed since the request was sent
-            self._next_show = min(self._next_show, time.monotonic())
-        for wait in due:
-            self._time_out(wait, wait.error or client.last_poll_error)
-
-    async def _read_show(self, client: ModelArtsClient, resource_id: str, timeout: float) -> None:
-        key = resource_id.lower()
+        left = max([wait.deadline for wait in waits], default=0.0) - time.time()
+        timeout = max(0.0, left) + LAST_POLL_TIMEOUT
         operation = self._show_operation(resource_id)
+        self._showing.add(key)
         try:
             item = await client.poll(operation, poll_interval=self.waits.interval, timeout=timeout)
         except CONCERNS_ALL as error:
             await self.waits.end_all(error)
-        except ModelArtsError as error:
-            record = self._plan.read_failed_show(resource_id)
-            if record is None:
-                self.waits.fail(key, error)
-            else:
-                await self.waits.deliver([record])
         except Exception as error:  # noqa: BLE001 - a fault of one response ends its waits only
-            for wait in self.waits.of(key):
-                wait.fail(error)
+            self._fail_show(key, error)
         else:
             self.waits.answered_at = time.monotonic()
             self.waits.succeed(key.__eq__)
             news = self._plan.read_show(item)
-            await self.waits.deliver([] if news is None else [news])
+            if news is not None:
+                self.waits.give(news)
+        finally:
+            self._showing.discard(key)
+        if self.waits.last_shows and any(wait in self.waits.last_shows for wait in self.waits.of(key)):
+            self._plan.show_soon(key)  # its deadline has passed since the request was sent
+            self._next_show = min(self._next_show, time.monotonic())
+        for wait in due:
+            self._time_out(wait, wait.error or client.last_poll_error)
+
+    def _fail_show(self, key: str, error: Exception) -> None:
+        if not isinstance(error, ModelArtsError):
+            for wait in self.waits.of(key):
+                wait.fail(error)
+        elif (record := self._plan.read_failed_show(key)) is not None:
+            self.waits.give(record)
+        else:
+            self.waits.fail(key, error)
