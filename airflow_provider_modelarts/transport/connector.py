@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from aiohttp.tracing import Trace
 
 
-_NO_CONTEXT = contextvars.Context()
-
-
 class BoundedConnector(aiohttp.TCPConnector):
     """
     A connector whose connections obey the limits of the current exchange; the transport limits their number.
@@ -61,6 +58,9 @@ class _Protocol(ResponseHandler):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._exchange = current.get()
+        # Not that of an exchange, which would be kept until the timer ends. And not one for all connections:
+        # only one thread at a time can enter a context, and each event loop has its own thread.
+        self._timer_context = contextvars.Context()
         self._read_timer: asyncio.TimerHandle | None = None
         self._expires_at = math.inf
 
@@ -78,9 +78,8 @@ class _Protocol(ResponseHandler):
     def _set_read_timer(self) -> None:
         self._cancel_read_timer()
         self._expires_at = self._exchange.gives_up_at
-        # Not in the context of this exchange, which would be kept until then.
         delay = max(0.0, self._exchange.left)
-        self._read_timer = self._loop.call_later(delay, self._expire, context=_NO_CONTEXT)
+        self._read_timer = self._loop.call_later(delay, self._expire, context=self._timer_context)
 
     def _cancel_read_timer(self) -> None:
         if self._read_timer is not None:
