@@ -247,6 +247,8 @@ class Poller(Generic[ItemT]):
             if wait not in self.waits.last_shows:
                 self._time_out(wait, self.error)
         due.clear()
+        if self.waits.due:  # by deadlines that have passed since its pages were requested
+            self._plan_last_polls(now)
 
     def _plan_next_pass(self, began: float, now: float) -> None:
         self._next_pass = max(began + self.waits.interval * uniform(0.9, 1.1), now)  # noqa: S311 - jitter

@@ -304,3 +304,31 @@ def test_poller_ends_waits_by_the_clock_that_was_set(seconds: float, latest: flo
         return found
 
     assert {type(end) for end in run(scenario)} == {WaitTimeoutError}
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_poller_polls_last_after_a_page_during_which_deadlines_pass(status: int, serve: Serve) -> None:
+    """Long before the next pass, which may be later than the last moment of the waits."""
+    service = serve(FaultyService(3, seconds={"ListImages": 2.0}))
+
+    async def scenario() -> tuple[Counter[str], float]:
+        waits = [wait(image_id, poll_interval=HOUR, timeout=2 * HOUR) for image_id in service.ids]
+        while service.count("ListImages") == 0:
+            await asyncio.sleep(0.1)
+        deadline = time.time() + 0.2
+        last = [wait(image_id, poll_interval=HOUR, deadline=deadline) for image_id in service.ids[:2]]
+        service.edit = lambda body, _: (status, body)
+        await asyncio.sleep(2)
+        service.edit = None
+        service.statuses = dict.fromkeys(service.ids, "ACTIVE")
+        found = await ends(last)
+        late = time.time() - deadline
+        for other in waits:
+            other.cancel()
+        await ends(waits)
+        return outcomes(found), late
+
+    found, late = run(scenario)
+
+    assert found == {"ACTIVE": 2}
+    assert late < 5
