@@ -175,7 +175,9 @@ class Poller(Generic[ItemT]):
             self._timer.set(min(next_pass, self._next_show if self._plan.has_shows else math.inf))
 
     def _start(self, request: Callable[[ModelArtsClient], Awaitable[None]], client: ModelArtsClient) -> None:
-        self._tasks.add(asyncio.create_task(self._run_request(request, client)))
+        task = asyncio.create_task(self._run_request(request, client))
+        if not task.done():  # as a task may be that a loop with an eager task factory has run already
+            self._tasks.add(task)
 
     async def _run_request(
         self, request: Callable[[ModelArtsClient], Awaitable[None]], client: ModelArtsClient

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import ImageFailedError, WaitTimeoutError
 from airflow_provider_modelarts.hooks import poller_pool, pool
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.hooks.poller import Poller
 from tests import virtual_loop
 from tests.hooks.image_service import ImageService
 
@@ -332,3 +334,30 @@ def test_poller_polls_last_after_a_page_during_which_deadlines_pass(status: int,
 
     assert found == {"ACTIVE": 2}
     assert late < 5
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="no eager tasks")
+def test_poller_keeps_no_task_that_an_eager_loop_has_run_at_once(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as those of shows that have to wait for the pace or a pause."""
+    service = serve(FaultyService(1))
+    pollers: list[Poller[Any]] = []
+    open_poller = Poller.__init__
+
+    def note(poller: Poller[Any], *args: Any) -> None:
+        open_poller(poller, *args)
+        pollers.append(poller)
+
+    monkeypatch.setattr(Poller, "__init__", note)
+
+    async def scenario() -> int:
+        asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 - none before 3.12
+        waiting = wait(service.ids[0], not_before=time.time() + 300)
+        await asyncio.sleep(200)
+        held = len(pollers[0]._tasks)
+        waiting.cancel()
+        await ends([waiting])
+        return held
+
+    assert run(scenario) == 0
