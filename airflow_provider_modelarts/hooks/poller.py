@@ -118,8 +118,8 @@ class Poller(Generic[ItemT]):
             self._plan.remove(wait.resource_id)
 
     def _gather_due(self) -> None:
-        """Plan the last polls of the waits whose deadline passes within a moment."""
-        if len(self.waits.due) == 1:
+        """Plan the last polls of the waits whose deadline has passed, or passes within a moment."""
+        if self.waits.due:
             self._timer.set(time.monotonic() + LAST_POLL_GATHERING)
         self._pass_pause.interrupt()
 
@@ -129,6 +129,7 @@ class Poller(Generic[ItemT]):
                 self._client = client
                 client.postpone_polls(self._not_before)
                 self._plan_request()
+                self._gather_due()
                 try:
                     await self._failure
                 finally:
@@ -249,8 +250,7 @@ class Poller(Generic[ItemT]):
             if wait not in self.waits.last_shows:
                 self._time_out(wait, self.error)
         due.clear()
-        if self.waits.due:  # by deadlines that have passed since its pages were requested
-            self._plan_last_polls(now)
+        self._gather_due()  # those whose deadline has passed since its pages were requested
 
     def _plan_next_pass(self, began: float, now: float) -> None:
         self._next_pass = max(began + self.waits.interval * uniform(0.9, 1.1), now)  # noqa: S311 - jitter

@@ -8,16 +8,21 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
+from airflow_provider_modelarts.client.client import ModelArtsClient
 from airflow_provider_modelarts.client.http_types import Request, Response
 from airflow_provider_modelarts.client.models import Image
 from airflow_provider_modelarts.exceptions import ImageFailedError, WaitTimeoutError
 from airflow_provider_modelarts.hooks import poller_pool, pool
+from airflow_provider_modelarts.hooks.clients import create_client
+from airflow_provider_modelarts.hooks.connection import Settings
+from airflow_provider_modelarts.hooks.loop_local_pool import LoopLocalPool
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.hooks.poller import Poller
 from tests import virtual_loop
@@ -361,3 +366,29 @@ def test_poller_keeps_no_task_that_an_eager_loop_has_run_at_once(
         return held
 
     assert run(scenario) == 0
+
+
+@pytest.mark.parametrize("images", [1, 3])
+def test_poller_polls_last_when_the_client_opens_after_the_deadline(
+    images: int, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The certificates are loaded in a thread, which takes its time when a triggerer starts again."""
+    service = serve(FaultyService(images))
+    service.statuses = dict.fromkeys(service.ids, "ACTIVE")
+
+    @asynccontextmanager
+    async def open_client(settings: Settings) -> AsyncIterator[ModelArtsClient]:
+        await asyncio.sleep(1)
+        yield create_client(settings, service)
+
+    monkeypatch.setattr(pool, "client_pool", LoopLocalPool(open_client))
+
+    async def scenario() -> tuple[Counter[str], float]:
+        began = time.time()
+        found = await ends([wait(i, poll_interval=HOUR, timeout=-HOUR) for i in service.ids])
+        return outcomes(found), time.time() - began
+
+    found, seconds = run(scenario)
+
+    assert found == {"ACTIVE": images}
+    assert seconds < 3
