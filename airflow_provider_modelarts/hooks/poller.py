@@ -143,9 +143,9 @@ class Poller(Generic[ItemT]):
             await self.waits.end_all(error)
 
     def _start_due(self) -> None:
-        """Start the requests that are due, and plan the next ones."""
+        """Start the requests that are due, and plan the next ones, until this poller has ended."""
         try:
-            if self._client is not None:
+            if self._client is not None and not self._failure.done():
                 self._start_requests(self._client)
                 self._plan_request()
         except Exception as error:  # noqa: BLE001 - no wait may go on when its poller has ended
