@@ -105,7 +105,12 @@ class _Protocol(ResponseHandler):
         if self._exchange.left > 0:
             self._set_read_timer()
         else:
-            self._exchange.is_overdue = True
+            # If the event loop was blocked, the response may have come in time: then it is read first.
+            self._loop.call_soon(self._end_overdue, self._exchange)
+
+    def _end_overdue(self, exchange: Exchange) -> None:
+        if self._exchange is exchange and not exchange.is_over:
+            exchange.is_overdue = True
             self._abort(TimeoutError())
 
     def _abort(self, error: Exception) -> None:
