@@ -132,7 +132,7 @@ class Operation(Generic[T]):
 
     def with_query(self, **query: str) -> Operation[T]:
         """Return the same operation with these query values set."""
-        return replace(self, query={**self.query, **query})
+        return replace(self, query={**self.query, **query}, last=None)
 
 
 class Transport(Protocol):

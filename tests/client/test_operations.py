@@ -18,6 +18,7 @@ from airflow_provider_modelarts.client.operations import (
     show_image,
     show_notebook,
 )
+from airflow_provider_modelarts.client.polled_resources import IMAGES
 from airflow_provider_modelarts.exceptions import RequestValidationError
 
 SAVE = CreateImageRequest(name="a", namespace="b", tag="c", description="d", workspace_id="0")
@@ -212,6 +213,13 @@ def test_operation_with_query_returns_new_operation() -> None:
     assert "offset" not in first.query
     assert second.query == {**first.query, "offset": "200"}
     assert (second.path, second.parse) == (first.path, first.parse)
+
+
+def test_operation_with_query_shares_no_last_call() -> None:
+    """It would be sent without that query."""
+    polled = IMAGES.show("i")
+    assert polled.last is not None
+    assert polled.with_query(limit="1").last is None
 
 
 # Ids that want to be something else

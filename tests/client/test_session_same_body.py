@@ -64,3 +64,14 @@ def test_session_parses_again_when_operation_is_another() -> None:
     first, second = (outcome(client, IMAGES.show(IMAGE_ID)) for _ in range(2))
     assert first == second
     assert first is not second
+
+
+def test_session_sends_a_repeated_operation_to_its_own_project() -> None:
+    """Although its last request, which went to another one, is kept."""
+    operation = IMAGES.show(IMAGE_ID)
+    transport = FakeTransport(*[image("CREATING")] * 4)
+    clients = [modelarts(transport, project_id=project) for project in ("p1", "p2")]
+    for client in [clients[0], clients[1], clients[1], clients[0]]:
+        outcome(client, operation)
+    sent = [(request.url.split("/")[4], request.headers["X-Project-Id"]) for request in transport.requests]
+    assert sent == [("p1", "p1"), ("p2", "p2"), ("p2", "p2"), ("p1", "p1")]
