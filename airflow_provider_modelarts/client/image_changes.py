@@ -75,10 +75,7 @@ async def tag_image(
             "Use a container client"
         )
     if is_in_enterprise_registry(image):
-        raise RequestValidationError(
-            f"Nothing was sent: image {image.id} is in an Enterprise registry, {address.registry}, "
-            "whose tags this provider cannot set. Use a container client"
-        )
+        raise _in_other_registry(image, address)
     creation = operations.create_tag(
         cloud,
         address.namespace,
@@ -91,6 +88,9 @@ async def tag_image(
         raise ModelArtsError(
             f"{image.describe()}: only an ACTIVE image can get another tag. Wait for it first"
         )
+    source = await _content(client, address)
+    if source is not None and address.is_elsewhere(source.domains):
+        raise _in_other_registry(image, address)  # the tag that was found is another image's
     await _refuse_tag_of_snapshot(client, image, address, new_tag, image.workspace_id or workspace_id)
     target = replace(address, tag=new_tag, digest=None)
     try:
@@ -104,6 +104,13 @@ async def tag_image(
             raise
         return TaggedImage(image, target, content)
     return TaggedImage(image, target, await _content(client, target))
+
+
+def _in_other_registry(image: Image, address: ImageAddress) -> RequestValidationError:
+    return RequestValidationError(
+        f"No tag was set: image {image.id} is in an Enterprise registry, {address.registry}, whose tags this "
+        "provider cannot set. Use a container client"
+    )
 
 
 async def _refuse_tag_of_snapshot(

@@ -59,12 +59,7 @@ async def verify_image(
     """
     address = registry_address(image)
     if is_in_enterprise_registry(image):
-        log.warning(
-            "Image %s is ACTIVE, but not verified: %s is in an Enterprise registry, whose tags this provider "
-            "does not read",
-            *(image.id, image.swr_path),
-        )
-        return {}
+        return _unverified(image)
     if address is None:
         raise ImageNotInRegistryError(
             f"Image {image.id} is ACTIVE, but its record names no repository and tag, so it cannot be found "
@@ -80,6 +75,8 @@ async def verify_image(
             *(image.id, address.path, error),
         )
         return {}
+    if address.is_elsewhere(tag.domains):
+        return _unverified(image)  # an Enterprise registry may have any domain: the tag is another image's
     is_same = earlier_tag is not None and tag.digest is not None and earlier_tag.digest == tag.digest
     log.info(
         "Image %s is in SWR as %s:%s: digest %s, %s bytes, %s layers%s",
@@ -87,6 +84,15 @@ async def verify_image(
         f"; nothing has changed since image {earlier.id}" if earlier and is_same else "",
     )
     return {**tag.to_xcom(), **({"unchanged": is_same} if is_compared else {})}
+
+
+def _unverified(image: Image) -> dict[str, Any]:
+    log.warning(
+        "Image %s is ACTIVE, but not verified: %s is in an Enterprise registry, whose tags this provider "
+        "does not read",
+        *(image.id, image.swr_path),
+    )
+    return {}
 
 
 async def wait_for_verification(
