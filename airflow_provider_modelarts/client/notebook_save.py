@@ -223,8 +223,10 @@ class NotebookSave:
             if isinstance(refusal, NotebookNotReadyError) and is_certain and self._is_skipped(notebook):
                 return await self._adopt_or_skip(notebook)
             raise refusal
-        if isinstance(refusal, NotebookNotReadyError) and isinstance(unread, NotebookNotReadyError):
-            # A read is allowed in every status: for it this class means that there is no such notebook.
+        is_refused = isinstance(unread, NotebookNotReadyError) and not unread.is_brief
+        if isinstance(refusal, NotebookNotReadyError) and is_refused:
+            # A read is allowed in every status: for it this class means that there is no such notebook, but
+            # not a code whose cause passes soon, such as the restore of a notebook.
             message = f"{unread.message} Not even a read is allowed: there is no such notebook. Check its id"
             raise NotFoundError(message, **unread.facts) from refusal
         raise refusal

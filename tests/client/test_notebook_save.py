@@ -107,6 +107,18 @@ def test_save_of_notebook_that_may_not_even_be_read_is_permanent() -> None:
     assert "ModelArts.6357" in str(error)
 
 
+@pytest.mark.parametrize("brief", [refused(400, "ModelArts.6333"), refused(400, "ModelArts.6355")])
+@pytest.mark.parametrize("check_existing", [False, True], ids=["first try", "later try"])
+@pytest.mark.parametrize("refusal", [BUSY_CODE, None], ids=["busy", "as the read"])
+def test_save_of_notebook_that_is_restored_or_initialised_is_retried(
+    refusal: Response | None, brief: Response, check_existing: bool
+) -> None:
+    """These codes pass within minutes, so they do not mean that there is no such notebook."""
+    answers: Answers = {POST: [refusal or brief], LIST: [NOTHING], SHOW_NOTEBOOK: [brief]}
+    error, _ = fails(answers, check_existing=check_existing)
+    assert type(error) is NotebookNotReadyError
+
+
 @pytest.mark.parametrize(
     ("refusal", "error"),
     [
