@@ -75,7 +75,8 @@ class Step:
     :param is_last: whether the task is done with that wait, or another step follows.
     :param changed: whether this step started, stopped or updated the notebook.
     :param snapshot: the notebook's newest snapshot, if the images were read.
-    :param restored: the image that the next steps restore, once the notebook was stopped for it.
+    :param restored: the image that the next steps restore, once the notebook was stopped for it; of the last
+        step the one that was restored.
     """
 
     notebook: Notebook
@@ -162,7 +163,7 @@ class NotebookSteps:
         if image is None:
             image = snapshot = await self._newest_snapshot(notebook)
         if START.is_done_in(notebook.status) and notebook.runs(image.id):
-            return replace(_until("RUNNING", notebook), snapshot=snapshot)
+            return replace(_until("RUNNING", notebook), snapshot=snapshot, restored=image)
         notebook.raise_for_status()
         if notebook.is_running:
             if rule is None:
@@ -175,7 +176,8 @@ class NotebookSteps:
         if not notebook.is_stopped:
             return _busy(notebook)
         update = self._update_and_start(notebook, image, is_started=is_started, duration=duration)
-        return replace(await self._unless_busy(update), snapshot=snapshot)
+        step = await self._unless_busy(update)
+        return replace(step, snapshot=snapshot, restored=image if step.is_last else None)
 
     async def renew(self, duration: timedelta) -> Notebook:
         """

@@ -17,7 +17,7 @@ from airflow_provider_modelarts.arguments import (
     refuse_nothing,
     seconds,
 )
-from airflow_provider_modelarts.exceptions import WaitTimeoutError
+from airflow_provider_modelarts.exceptions import ModelArtsError, WaitTimeoutError
 from airflow_provider_modelarts.links.console import NotebookLink, NotebookListLink, push_notebook_links
 from airflow_provider_modelarts.tasks.failures import name_execution_timeout
 from airflow_provider_modelarts.tasks.operator import ModelArtsOperator
@@ -44,7 +44,7 @@ class Progress:
     :param deadline: epoch seconds until which all waits of the task must end.
     :param is_last: whether the task ends with the present wait.
     :param changed: whether this try started or stopped the notebook.
-    :param image_id: the image that a restore has begun to set.
+    :param image_id: the image that a restore sets.
     :param snapshot: facts of the notebook's newest snapshot for the XCom, if the images were read.
     :param notebook_id: the notebook.
     :param statuses: those that end the present wait.
@@ -153,6 +153,25 @@ class NotebookChangeTask(NotebookTask):
         """Return what the result has besides the notebook."""
         return {**progress.snapshot, **({"changed": progress.changed} if self.returns_changed else {})}
 
+    def _checked(self, notebook: Notebook, progress: Progress) -> Notebook:
+        """
+        Return the notebook as the task ends with it.
+
+        :raises ModelArtsError: it runs another image than the one that was restored, which somebody set
+            meanwhile.
+        """
+        image_id = progress.image_id
+        if image_id is None or notebook.image_id is None or notebook.runs(image_id):
+            return notebook
+        # A wait in the triggerer reads a list, which may lag behind.
+        current = self.hook.get_notebook(self.notebook_id)
+        if current.image_id is None or current.runs(image_id):
+            return current
+        raise ModelArtsError(
+            f"{current.describe()} with the image {current.image_id}, not {image_id}, which was restored: "
+            "somebody has set the other one meanwhile. A retry goes on from there"
+        )
+
     def _run_task(self, context: Context) -> dict[str, Any]:
         self._begin(context)
         check_flags(wait_for_completion=self.wait_for_completion, deferrable=self.deferrable)
@@ -170,7 +189,7 @@ class NotebookChangeTask(NotebookTask):
         # The template is rendered again after a wait, by now perhaps to another notebook.
         self.notebook_id = notebook.id
         if progress.is_last:
-            return self._end(context, notebook, **self._result(progress))
+            return self._end(context, self._checked(notebook, progress), **self._result(progress))
         return self._continue(context, progress)
 
     def _read_last(self, event: NotebookEvent, progress: Progress) -> Notebook | None:
@@ -201,7 +220,7 @@ class NotebookChangeTask(NotebookTask):
                 if step.wait_for and (self.wait_for_completion or not step.is_last):
                     notebook = self._wait(step, progress)
                 if step.is_last:
-                    return self._end(context, notebook, **self._result(progress))
+                    return self._end(context, self._checked(notebook, progress), **self._result(progress))
                 if time.time() > progress.deadline:
                     raise WaitTimeoutError(
                         f"Timed out after {self.timeout:.0f} s, before the task was done: "
