@@ -39,7 +39,7 @@ async def move_notebook(
     move: Move,
     operation: Operation[Notebook],
     *,
-    check: Callable[[Notebook], None] | None = None,
+    check: Callable[[Notebook], Awaitable[None]] | None = None,
     deadline: float | None = None,
 ) -> tuple[Notebook, bool]:
     """
@@ -50,7 +50,7 @@ async def move_notebook(
 
     :param move: of the operation; a notebook in a status in which it is not allowed is left to the service's
         refusal.
-    :param check: called with the notebook right before the request, also before each retry of it; what it
+    :param check: awaited with the notebook right before the request, also before each retry of it; what it
         raises prevents the request.
     :param deadline: epoch seconds after which no request is retried.
     :raises NotebookFailedError: the notebook has a final status; nothing was sent.
@@ -64,12 +64,12 @@ async def move_notebook(
     before.raise_for_status()
 
     if check is not None:
-        check(before)
+        await check(before)
 
     async def check_again() -> None:
         current = await client.call(show, deadline=deadline)
         if check is not None and not move.is_done_in(current.status):
-            check(current)
+            await check(current)
 
     before_retry = None if check is None else check_again
     try:

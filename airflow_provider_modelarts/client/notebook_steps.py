@@ -46,6 +46,8 @@ CHECK_ATTEMPTS = 3
 """How often the images are read before a stop is refused, because lists may lag behind."""
 CHECK_INTERVAL = 15.0
 """Seconds between two of these reads."""
+ReadImages = tuple[Lease | None, Image | None, list[Image]]
+"""The lease that the notebook itself lacks, the image that the user names, and those of the notebook."""
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +77,7 @@ class Step:
     :param is_last: whether the task is done with that wait, or another step follows.
     :param changed: whether this step started, stopped or updated the notebook.
     :param snapshot: the notebook's newest snapshot, if the images were read.
-    :param restored: the image that the next steps restore, once the notebook was stopped for it; of the last
-        step the one that was restored.
+    :param restored: the image that was restored, or that the next steps restore.
     """
 
     notebook: Notebook
@@ -240,16 +241,14 @@ class NotebookSteps:
         found = SnapshotCheck(False, "")
         for reads_left in reversed(range(CHECK_ATTEMPTS)):
             try:
-                lease = await read_missing_lease(self._client, notebook, deadline=self._deadline)
-                given, images = await self._read_images(with_lease(notebook, lease), rule)
+                read = [await self._read_images(notebook, rule)]
 
-                def check(
-                    current: Notebook,
-                    lease: Lease | None = lease,
-                    given: Image | None = given,
-                    images: list[Image] = images,
-                ) -> None:
+                async def check(current: Notebook, read: list[ReadImages] = read) -> None:
                     nonlocal found
+                    if not read:  # A retry: what was read before it is old.
+                        read.append(await self._read_images(current, rule))
+                        current = await self._show()
+                    lease, given, images = read.pop()
                     found = self._check(with_lease(current, lease), images, rule, given)
 
                 moved, changed = await move_notebook(
@@ -324,8 +323,10 @@ class NotebookSteps:
                 raise
             return _busy(notebook)
 
-    async def _read_images(self, notebook: Notebook, rule: StopRule) -> tuple[Image | None, list[Image]]:
+    async def _read_images(self, notebook: Notebook, rule: StopRule) -> ReadImages:
         """Return the image that the user names, and those of the notebook if that one does not suffice."""
+        lease = await read_missing_lease(self._client, notebook, deadline=self._deadline)
+        notebook = with_lease(notebook, lease)
         given = None
         if rule.image_id is not None:
             show = operations.show_image(rule.image_id)
@@ -334,8 +335,8 @@ class NotebookSteps:
             if check_snapshot(
                 notebook, (), now=self.now(notebook), require_snapshot_within=within, given=given
             ).is_safe:
-                return given, []
-        return given, await self.list_images(notebook)
+                return lease, given, []
+        return lease, given, await self.list_images(notebook)
 
     async def list_images(self, notebook: Notebook, *workspaces: str | None) -> list[Image]:
         """
