@@ -77,4 +77,6 @@ class AfterSeconds:
 
 def end_of(timing: SaveTiming, started: float, now: float) -> float:
     """Return when something that has ended did so: in its own time, however late that is noticed, or now."""
+    if isinstance(timing, AtOnce):
+        return started
     return started + timing.seconds if isinstance(timing, AfterSeconds) else now

@@ -89,6 +89,18 @@ def test_stop_after_save_is_never_refused(behaviour: NotebookBehaviour, lease: s
         assert simulator.notebook().environment == {"numpy"}
 
 
+@pytest.mark.parametrize("behaviour", [NotebookBehaviour(), *BEHAVIOURS])
+def test_stop_is_not_refused_if_nobody_read_notebook_since_save(behaviour: NotebookBehaviour) -> None:
+    """When the save has ended does not depend on when somebody reads that."""
+    with simulate(behaviour) as simulator:
+        save(simulator)
+        simulator.advance(SAVE_SECONDS + 3600)
+
+        found = check(simulator)
+
+        assert found.is_safe, found.reason
+
+
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
 def test_stop_after_failed_save_is_refused(behaviour: NotebookBehaviour) -> None:
     with simulate(behaviour) as simulator:
